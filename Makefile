@@ -1,0 +1,67 @@
+# Two commands are all a newcomer needs: `make run` and `make test`.
+# Every target sets up what it needs; nothing has to be run before it.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+DATA ?=
+RUN_FLAGS ?=
+PYTEST_FLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check bench format lock clean
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMPS)/venv:
+	@test -n "$(PYTHON)" || { echo "Varloom needs Python 3.11 or newer; none was found on PATH."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: on Debian and Ubuntu, apt-get install python3-venv."; exit 1; }
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/uv: $(STAMPS)/venv requirements/bootstrap.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $@
+
+$(STAMPS)/requirements: $(STAMPS)/uv requirements/dev.txt
+	@echo "Installing the pinned requirements ..."
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+FRONTEND := package.json package-lock.json $(shell find src/varloom/web/frontend -type f 2>/dev/null)
+
+$(STAMPS)/package: $(STAMPS)/requirements pyproject.toml setup.py $(FRONTEND)
+	@echo "Building Varloom ..."
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+install: $(STAMPS)/package ## Install Varloom into .venv (idempotent)
+
+run: install ## Start the database, the server and a worker, and print the address
+	@$(BIN)/varloom serve $(if $(DATA),--data $(DATA)) $(RUN_FLAGS)
+
+test: install ## Run all tests
+	@$(BIN)/python scripts/ensure_browser.py
+	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+check: install ## Lint, types, import rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+bench: install ## Run the benchmarks, side by side with the peers
+	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+format: install ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix --quiet .
+
+lock: $(STAMPS)/uv ## Pin the requirements anew
+	@cd requirements && sh lock.sh
+
+clean: ## Remove what the other targets built
+	rm -rf $(VENV) node_modules build dist src/varloom/web/static/dist src/*.egg-info

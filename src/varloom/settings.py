@@ -1,0 +1,113 @@
+"""Frozen settings: default < file < environment < flag.
+
+The file is `varloom.toml` in the data folder; the environment variables are `VARLOOM_` + the name in capitals; the
+flags are those of the command. A setting that nobody gave keeps its default.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from varloom.errors import SETTINGS_INVALID, VarloomError
+
+STAGES = ("download", "process", "annotate", "parse")
+"""The stages that a slot can be given to, in the order in which a job can run them."""
+
+DEFAULT_SLOTS = {"parse": 2}
+
+
+def default_data_dir() -> Path:
+    """The platform's user data folder for Varloom."""
+    return Path(platformdirs.user_data_dir("varloom", appauthor=False))
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, read once at start and never changed after.
+
+    Durations are in seconds, sizes in bytes.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="VARLOOM_", frozen=True, extra="ignore", toml_file=None)
+
+    data: Path = Field(default_factory=default_data_dir, description="folder for the database and all files")
+    database_url: str | None = Field(default=None, repr=False, description="a PostgreSQL to use instead of the embedded one")
+    storage: str | None = Field(default=None, description="where uploads and datasets are kept; default: DATA/storage")
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8400, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    slots: dict[str, int] = Field(default_factory=lambda: dict(DEFAULT_SLOTS), description="how many stages of each kind one worker runs at once")
+    max_attempts: int = Field(default=4, ge=1, le=100, description="tries of each stage: the first and the automatic retries")
+    retry_delay: float = Field(default=5.0, ge=0, description="wait before the first automatic retry; each further one waits four times as long")
+    heartbeat_interval: float = Field(default=5.0, gt=0, description="how often a worker says that it lives")
+    worker_timeout: float = Field(default=20.0, gt=0, description="silence after which a worker counts as dead and its work is returned to the queue")
+    rescue_interval: float = Field(default=5.0, gt=0, description="how often a worker looks for the work of dead ones")
+    stall_limit: float = Field(default=600.0, gt=0, description="a stage that reports no progress for this long is stopped and counted as failed")
+    shutdown_grace: float = Field(default=10.0, ge=0, description="how long a stopping worker lets its stages go on")
+    max_upload_bytes: int = Field(default=200 * 1024**3, gt=0, description="the largest file that is accepted")
+    disk_reserve_bytes: int = Field(default=1024**3, ge=0, description="free disk space that an upload must leave")
+    session_days: float = Field(default=30.0, gt=0, description="how long a browser stays logged in")
+    login_link_minutes: float = Field(default=60.0, gt=0, description="how long a login link can be used")
+    query_memory_bytes: int = Field(default=1024**3, gt=0, description="memory that table queries may use")
+
+    @field_validator("slots", mode="before")
+    @classmethod
+    def _parse_slots(cls, value: Any) -> Any:
+        """Accept `download=4,parse=2` as well as a mapping; every stage must be known."""
+        if isinstance(value, str):
+            value = dict(_slot(item) for item in value.split(",") if item.strip())
+        if isinstance(value, dict):
+            for stage, count in value.items():
+                if stage not in STAGES:
+                    raise ValueError(f"{stage!r} is not a stage; the stages are {', '.join(STAGES)}")
+                if int(count) < 0:
+                    raise ValueError(f"the number of slots for {stage} cannot be negative")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags come first, then the environment, then the file of the data folder."""
+        flags = init_settings()
+        environment = env_settings()
+        data = Path(flags.get("data") or environment.get("data") or default_data_dir())
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=data / "varloom.toml")
+
+    @property
+    def storage_dir(self) -> Path:
+        """The local folder of the storage."""
+        return Path(self.storage) if self.storage else self.data / "storage"
+
+
+def _slot(item: str) -> tuple[str, int]:
+    """One `stage=count` of the `--slots` flag."""
+    stage, sign, count = item.strip().partition("=")
+    if not sign or not count.strip().isdigit():
+        raise ValueError(f"{item.strip()!r} is not of the form stage=count")
+    return stage.strip(), int(count)
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Read the settings; flags that are None were not given.
+
+    Raises:
+        VarloomError: `settings_invalid`, with the setting and what was expected.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise VarloomError(SETTINGS_INVALID, f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+    except (OSError, ValueError) as error:
+        raise VarloomError(SETTINGS_INVALID, str(error)) from None
