@@ -1,0 +1,1 @@
+"""Use cases: the only door for web and command line. Every call is for one account."""

@@ -1,0 +1,174 @@
+"""What people do with jobs: look, retry, cancel, dismiss. Every call is for one account."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from varloom.errors import VarloomError
+from varloom.jobs import repository
+from varloom.jobs.lifecycle import Stage, State
+from varloom.services.options import parse_options
+from varloom.services.problems import REQUEST_INVALID
+from varloom.services.views import EventList, JobList, JobView, QueueView, event_view, job_view, queue_view
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from psycopg import AsyncConnection
+    from psycopg_pool import AsyncConnectionPool
+
+    from varloom.jobs.model import Job
+    from varloom.settings import Settings
+
+PAGE_LIMIT = 500
+"""The most jobs of one page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The account's jobs."""
+
+    pool: AsyncConnectionPool
+    settings: Settings
+
+    async def page(
+        self,
+        account_id: UUID,
+        *,
+        states: Sequence[str] | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        search: str | None = None,
+    ) -> JobList:
+        """A page of the account's jobs, newest first; `cursor` is the `next` of the page before."""
+        if not 1 <= limit <= PAGE_LIMIT:
+            raise VarloomError(REQUEST_INVALID, f"limit: expected 1 to {PAGE_LIMIT}, not {limit}.")
+        wanted = [parse_state(name) for name in states] if states else None
+        before = _decode_cursor(cursor) if cursor else None
+        async with self.pool.connection() as conn:
+            found = await repository.list_jobs(
+                conn, account_id, states=wanted, limit=limit + 1, before=before, search=search
+            )
+            positions = await _positions(conn, account_id, found)
+        page = found[:limit]
+        following = _encode_cursor(page[-1]) if len(found) > limit else None
+        return JobList(jobs=[job_view(job, positions.get(job.id)) for job in page], next=following)
+
+    async def get(self, account_id: UUID, job_id: UUID) -> JobView:
+        """One job; `job_not_found` for another account's too."""
+        async with self.pool.connection() as conn:
+            return await self._view(conn, await repository.get_job(conn, account_id, job_id))
+
+    async def history(self, account_id: UUID, job_id: UUID) -> EventList:
+        """Everything that happened to a job, oldest first."""
+        async with self.pool.connection() as conn:
+            await repository.get_job(conn, account_id, job_id)
+            events = await repository.history(conn, account_id, job_id)
+        return EventList(events=[event_view(event) for event in events])
+
+    async def retry(
+        self,
+        account_id: UUID,
+        job_id: UUID,
+        *,
+        from_stage: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> JobView:
+        """Queue a failed or cancelled job again.
+
+        Args:
+            account_id: whose job.
+            job_id: which.
+            from_stage: the stage to begin with, or "start"; unset: the one in which it ended.
+            options: the options to change; those that are not named stay as they were.
+        """
+        async with self.pool.connection() as conn:
+            job = await repository.get_job(conn, account_id, job_id)
+            changed = parse_options({**job.options, **options}) if options else None
+            plan = changed.plan() if changed else job.plan
+            retried = await repository.retry_by_hand(
+                conn,
+                account_id,
+                job_id,
+                from_stage=_first_stage(from_stage, plan),
+                options=changed.as_dict() if changed else None,
+                plan=plan if changed else None,
+            )
+            return await self._view(conn, retried)
+
+    async def cancel(self, account_id: UUID, job_id: UUID) -> JobView:
+        """Cancel a waiting job at once; a running one obeys within seconds."""
+        async with self.pool.connection() as conn:
+            return await self._view(conn, await repository.request_cancel(conn, account_id, job_id))
+
+    async def dismiss(self, account_id: UUID, job_id: UUID) -> None:
+        """Take a job that has ended out of the list; its sample stays."""
+        async with self.pool.connection() as conn:
+            await repository.dismiss(conn, account_id, job_id)
+
+    async def count_active(self, account_id: UUID) -> int:
+        """How many of the account's jobs wait or run."""
+        async with self.pool.connection() as conn:
+            return await repository.count_active(conn, account_id)
+
+    async def queue(self, account_id: UUID) -> QueueView:
+        """Slots and waiting jobs of each stage, and the places of the account's own jobs."""
+        async with self.pool.connection() as conn:
+            stages = await repository.queue_overview(conn, self.settings.worker_timeout)
+            positions = await repository.queue_positions(conn, account_id)
+        return queue_view(stages, positions)
+
+    async def _view(self, conn: AsyncConnection[Any], job: Job) -> JobView:
+        """The job with its place in the queue."""
+        positions = await _positions(conn, job.account_id, [job])
+        return job_view(job, positions.get(job.id))
+
+
+async def _positions(conn: AsyncConnection[Any], account_id: UUID, jobs: Sequence[Job]) -> dict[UUID, int]:
+    """The places in the queue; asked for only when one of the jobs can have one."""
+    if not any(job.state is State.QUEUED for job in jobs):
+        return {}
+    return await repository.queue_positions(conn, account_id)
+
+
+def parse_state(name: str) -> State:
+    """The state with this name, as a user writes it."""
+    try:
+        return State(name.strip().lower())
+    except ValueError:
+        known = ", ".join(state.value for state in State)
+        raise VarloomError(REQUEST_INVALID, f"state: expected one of {known}.") from None
+
+
+def _first_stage(name: str | None, plan: tuple[Stage, ...]) -> Stage | None:
+    """The stage that a retry begins with; None leaves it to where the job ended."""
+    if name is None:
+        return None
+    if name == "start":
+        return plan[0]
+    try:
+        return Stage(name)
+    except ValueError:
+        known = ", ".join(stage.value for stage in Stage)
+        raise VarloomError(REQUEST_INVALID, f"from_stage: expected start or one of {known}.") from None
+
+
+def _encode_cursor(job: Job) -> str:
+    """Where the next page begins. Opaque to users, so that it may change."""
+    text = json.dumps([job.created_at.isoformat(), str(job.id)])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> tuple[datetime, UUID]:
+    """The creation time and id of the last job of the page before."""
+    try:
+        at, job_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        return datetime.fromisoformat(at).astimezone(UTC), UUID(job_id)
+    except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error):
+        raise VarloomError(REQUEST_INVALID, "cursor: not one that this server gave out.") from None

@@ -1,0 +1,55 @@
+"""Names that users and their files carry: shown, never used as a path."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from varloom.errors import VarloomError, safe_excerpt
+from varloom.services.problems import SAMPLE_NAME_INVALID
+
+NAME_LIMIT = 200
+"""The most characters of a sample's or a file's name."""
+
+UNNAMED = "upload"
+"""What a file without a name is called."""
+
+_EXTENSIONS = re.compile(
+    r"(\.(vcf|gvcf|g\.vcf|bcf|csv|tsv|tab|txt|json|parquet))?(\.(gz|bgz|bgzf|bz2|xz|zst|zip))?$", re.IGNORECASE
+)
+_SEPARATORS = re.compile(r"[/\\]")
+
+
+def file_name(raw: str | None) -> str:
+    """The last part of a name as the user's machine sent it: one line, without control characters, cut to the limit."""
+    last = _SEPARATORS.split(raw or "")[-1]
+    return _visible(last)[:NAME_LIMIT].strip() or UNNAMED
+
+
+def sample_name_from(name: str) -> str:
+    """A descriptive default for the sample of this file: its name without the known extensions."""
+    shown = file_name(name)
+    return _EXTENSIONS.sub("", shown).strip(" .") or shown
+
+
+def checked_sample_name(name: str) -> str:
+    """The sample name that the user gave, trimmed.
+
+    Raises:
+        VarloomError: `sample_name_invalid`.
+    """
+    trimmed = unicodedata.normalize("NFC", name).strip()
+    if not trimmed:
+        raise VarloomError(SAMPLE_NAME_INVALID, "The sample name is empty.")
+    if len(trimmed) > NAME_LIMIT:
+        raise VarloomError(
+            SAMPLE_NAME_INVALID, f"The sample name has {len(trimmed)} characters; at most {NAME_LIMIT} are allowed."
+        )
+    if _visible(trimmed) != trimmed:
+        raise VarloomError(SAMPLE_NAME_INVALID, f"The sample name contains control characters: {safe_excerpt(trimmed)}")
+    return trimmed
+
+
+def _visible(text: str) -> str:
+    """Without control characters, invisible direction marks and lone surrogates: they cannot be shown."""
+    return "".join(char for char in text if unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"})

@@ -1,0 +1,141 @@
+"""The options of a job: what a user may choose, and what this version refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from varloom.errors import VarloomError, safe_excerpt
+from varloom.jobs.lifecycle import Stage
+from varloom.services.problems import NOT_AVAILABLE, OPTION_UNKNOWN, REQUEST_INVALID
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Assembly = Literal["GRCh37", "GRCh38"]
+
+_ASSEMBLIES: dict[str, Assembly] = {
+    "grch37": "GRCh37",
+    "hg19": "GRCh37",
+    "b37": "GRCh37",
+    "grch38": "GRCh38",
+    "hg38": "GRCh38",
+}
+PRIORITY_LIMIT = 1000
+"""A job's priority lies between minus this and this."""
+
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off", ""})
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """What the user chose for one job."""
+
+    assembly: Assembly | None = None
+    split_by_sample: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """As they are stored with the job and echoed back."""
+        return {"assembly": self.assembly, "split_by_sample": self.split_by_sample}
+
+    def plan(self) -> tuple[Stage, ...]:
+        """The stages that a job with these options runs."""
+        return (Stage.PARSE,)
+
+
+def parse_options(given: Mapping[str, Any]) -> JobOptions:
+    """Check options that came from outside; None stands for an option that was not given.
+
+    Raises:
+        VarloomError: `option_unknown`, `not_available` or `request_invalid`, with the option's name.
+    """
+    assembly: Assembly | None = None
+    split_by_sample = False
+    for name, value in given.items():
+        match name:
+            case "assembly":
+                assembly = _assembly(value)
+            case "split_by_sample":
+                split_by_sample = parse_flag(name, value)
+            case "annotate":
+                _refuse_annotation(value)
+            case "pgx":
+                _refuse_pgx(value)
+            case "credential":
+                _refuse_credential(value)
+            case _:
+                raise VarloomError(OPTION_UNKNOWN, f"There is no option {safe_excerpt(str(name), 60)!r}.")
+    return JobOptions(assembly, split_by_sample)
+
+
+def parse_flag(name: str, value: Any) -> bool:
+    """A yes or no, as JSON or as the text of a form field."""
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    text = str(value).strip().lower()
+    if text not in _TRUE | _FALSE:
+        raise VarloomError(REQUEST_INVALID, f"{name}: expected true or false, not {safe_excerpt(str(value), 40)!r}.")
+    return text in _TRUE
+
+
+def parse_priority(value: Any) -> int:
+    """A job's priority: higher goes first, 0 is ordinary."""
+    if value is None or value == "":
+        return 0
+    try:
+        priority = int(str(value)) if not isinstance(value, bool) else None
+    except ValueError:
+        priority = None
+    if priority is None or abs(priority) > PRIORITY_LIMIT:
+        raise VarloomError(
+            REQUEST_INVALID,
+            f"priority: expected a whole number from {-PRIORITY_LIMIT} to {PRIORITY_LIMIT}, "
+            f"not {safe_excerpt(str(value), 40)!r}.",
+        )
+    return priority
+
+
+def refuse_url_import() -> VarloomError:
+    """The refusal of a source that is a URL."""
+    return VarloomError(
+        NOT_AVAILABLE,
+        "This version cannot fetch files from a URL.",
+        resolution=("Download the file and upload it.",),
+    )
+
+
+def _assembly(value: Any) -> Assembly | None:
+    if value is None or value == "":
+        return None
+    known = _ASSEMBLIES.get(str(value).strip().lower())
+    if known is None:
+        raise VarloomError(
+            REQUEST_INVALID, f"assembly: expected GRCh37 or GRCh38, not {safe_excerpt(str(value), 40)!r}."
+        )
+    return known
+
+
+def _refuse_annotation(value: Any) -> None:
+    if value not in {None, "", "none"}:
+        raise VarloomError(
+            NOT_AVAILABLE,
+            f"This version cannot annotate variants (annotate={safe_excerpt(str(value), 40)!r}).",
+            resolution=("Load the file without annotation: leave `annotate` out, or set it to `none`.",),
+        )
+
+
+def _refuse_pgx(value: Any) -> None:
+    if parse_flag("pgx", value):
+        raise VarloomError(
+            NOT_AVAILABLE, "This version cannot call PGx alleles.", resolution=("Leave the option `pgx` out.",)
+        )
+
+
+def _refuse_credential(value: Any) -> None:
+    if value not in {None, ""}:
+        raise VarloomError(
+            NOT_AVAILABLE,
+            "This version cannot fetch files from a URL, so it keeps no credentials.",
+            resolution=("Download the file and upload it; leave the option `credential` out.",),
+        )

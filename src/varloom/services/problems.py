@@ -1,0 +1,80 @@
+"""What a use case refuses before any work is begun."""
+
+from __future__ import annotations
+
+from varloom.errors import define
+
+REQUEST_INVALID = define(
+    "request_invalid",
+    "Invalid request",
+    cause="A field, parameter or option of the request is missing, unknown, or has a value that is not allowed.",
+    resolution=("Correct the named field; docs/reference/api.md lists the fields of each request.",),
+    status=422,
+)
+OPTION_UNKNOWN = define(
+    "option_unknown",
+    "Unknown option",
+    cause="A job was asked for with an option that Varloom does not know. It is refused, so that a misspelt option "
+    "is not silently ignored.",
+    resolution=("Remove or correct the option; docs/reference/api.md lists the options of a job.",),
+    status=422,
+)
+NOT_AVAILABLE = define(
+    "not_available",
+    "Not available in this version",
+    cause="The request asks for something that this version of Varloom cannot do yet. It is refused rather than "
+    "left out silently.",
+    resolution=("Leave the option out, or upgrade to a version that offers it.",),
+    status=422,
+)
+UPLOAD_EMPTY = define(
+    "upload_empty",
+    "Empty file",
+    cause="The upload has no bytes.",
+    resolution=("Choose the file again, and check that it is not empty where it comes from.",),
+    status=422,
+)
+UPLOAD_TOO_LARGE = define(
+    "upload_too_large",
+    "The file is too large",
+    cause="The upload is larger than the setting `max_upload_bytes` allows.",
+    resolution=("Compress the file with bgzip.", "Or raise `max_upload_bytes` on the server."),
+    status=413,
+)
+DISK_FULL = define(
+    "disk_full",
+    "Not enough disk space",
+    cause="Taking the upload would leave less free space than the setting `disk_reserve_bytes` keeps for the system.",
+    resolution=("Free disk space on the server, or move its data folder to a larger disk.", "Then upload again."),
+    retryable=True,
+    status=507,
+)
+UPLOAD_INTERRUPTED = define(
+    "upload_interrupted",
+    "The upload broke off",
+    cause="The connection ended, or its content did, before the whole file had arrived. Nothing of it was kept.",
+    resolution=("Upload the file again.",),
+    retryable=True,
+)
+IDEMPOTENCY_CONFLICT = define(
+    "idempotency_conflict",
+    "The Idempotency-Key was used before",
+    cause="An earlier request of this account used the same Idempotency-Key with another file, name or options.",
+    resolution=("Use a new key for a new job; send the same file and options to get the first job again.",),
+    status=409,
+)
+SAMPLE_NAME_INVALID = define(
+    "sample_name_invalid",
+    "Invalid sample name",
+    cause="A sample name must have between 1 and 200 characters and no control characters.",
+    resolution=("Choose another sample name.",),
+    status=422,
+)
+EVENTS_UNAVAILABLE = define(
+    "events_unavailable",
+    "Live events are not available",
+    cause="The server is stopping, or has too many open event streams.",
+    resolution=("Connect again in a few seconds.",),
+    retryable=True,
+    status=503,
+)

@@ -1,0 +1,206 @@
+"""What the outside sees: the JSON shapes of jobs, events, samples and the queue, for API, CLI and pages alike."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from uuid import UUID  # noqa: TC003 - pydantic reads the annotations
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from varloom.jobs.model import Job, JobEvent, StageQueue
+
+StateName = Literal["queued", "downloading", "processing", "annotating", "parsing", "completed", "failed", "cancelled"]
+StageName = Literal["download", "process", "annotate", "parse"]
+
+
+def _in_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+UtcTime = Annotated[datetime, AfterValidator(_in_utc)]
+
+
+class View(BaseModel):
+    """A shape that is only ever written: frozen, and with every key present."""
+
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+
+
+class SourceView(View):
+    """Where a job's bytes come from."""
+
+    kind: Literal["file", "url"]
+    name: str = Field(description="as the user's machine called it")
+    bytes: int | None = Field(description="size as it was sent; null while it is not known")
+
+
+class ProgressView(View):
+    """How far the running stage is."""
+
+    done: float
+    total: float | None
+    unit: str
+    rate: float | None = Field(default=None, description="units a second")
+    eta_seconds: float | None = None
+
+
+class ProblemView(View):
+    """One finding in a file; unknown places are null."""
+
+    code: str
+    severity: Literal["error", "warning"] = "error"
+    line: int | None = None
+    column: int | None = None
+    field: str | None = None
+    message: str
+    excerpt: str | None = None
+    resolution: list[str] = []
+
+
+class ErrorView(View):
+    """Why a job failed, or why its last attempt did."""
+
+    code: str
+    title: str
+    message: str
+    stage: StageName | None = None
+    line: int | None = None
+    column: int | None = None
+    field: str | None = None
+    excerpt: str | None = None
+    url: str | None = None
+    resolution: list[str] = []
+    retryable: bool
+    problems: list[ProblemView] = Field(default=[], description="what else the same pass found")
+
+
+class JobView(View):
+    """One job, whole."""
+
+    id: UUID
+    sample_name: str
+    source: SourceView
+    options: dict[str, Any]
+    state: StateName
+    stage: StageName | None = Field(description="the stage it is in or waits for; null when completed")
+    plan: list[StageName] = Field(description="the stages of this job, in order")
+    attempt: int = Field(description="the try of this stage, counted from 1")
+    max_attempts: int
+    retry_at: UtcTime | None = Field(description="when the next automatic attempt is due")
+    queue_position: int | None = Field(description="how many jobs are ahead of it; null when it does not wait")
+    priority: int
+    cancel_requested: bool
+    progress: ProgressView | None
+    records: int | None
+    variants: int | None
+    warnings: list[ProblemView]
+    sample_id: UUID | None
+    error: ErrorView | None
+    message: str = Field(description="what happened last, in one sentence")
+    created_at: UtcTime
+    started_at: UtcTime | None
+    finished_at: UtcTime | None
+    dismissed: bool
+
+
+class JobList(View):
+    """A page of jobs, newest first."""
+
+    jobs: list[JobView]
+    next: str | None = Field(description="the cursor of the next page; null on the last one")
+
+
+class EventView(View):
+    """One row of a job's history."""
+
+    id: int
+    at: UtcTime
+    state: StateName
+    stage: StageName | None
+    attempt: int
+    message: str
+
+
+class EventList(View):
+    """The history of a job, oldest first."""
+
+    events: list[EventView]
+
+
+class StageQueueView(View):
+    """How one stage stands."""
+
+    stage: StageName
+    busy: int = Field(description="slots that run a stage now")
+    total: int = Field(description="slots of all living workers")
+    waiting: int = Field(description="jobs that wait for a slot")
+    delayed: int = Field(description="jobs that wait for the time of their retry")
+
+
+class QueueView(View):
+    """Slots by stage, and where the account's own jobs stand."""
+
+    stages: list[StageQueueView]
+    positions: dict[UUID, int] = Field(description="for each of the account's waiting jobs: how many are ahead of it")
+
+
+def job_view(job: Job, queue_position: int | None = None) -> JobView:
+    """The JOB of the contract. `queue_position` counts the jobs ahead and is None for one that does not wait."""
+    return JobView.model_validate(
+        {
+            "id": job.id,
+            "sample_name": job.sample_name,
+            "source": {"kind": job.source_kind, "name": job.source_name, "bytes": job.source_bytes},
+            "options": job.options,
+            "state": job.state.value,
+            "stage": job.stage.value if job.stage else None,
+            "plan": [stage.value for stage in job.plan],
+            "attempt": job.attempt,
+            "max_attempts": job.max_attempts,
+            "retry_at": job.retry_at,
+            "queue_position": queue_position if job.state.value == "queued" else None,
+            "priority": job.priority,
+            "cancel_requested": job.cancel_requested_at is not None and job.is_active,
+            "progress": job.progress,
+            "records": job.records,
+            "variants": job.variants,
+            "warnings": list(job.warnings),
+            "sample_id": job.sample_id,
+            "error": job.error,
+            "message": job.message,
+            "created_at": job.created_at,
+            "started_at": job.started_at,
+            "finished_at": job.finished_at,
+            "dismissed": job.dismissed_at is not None,
+        }
+    )
+
+
+def event_view(event: JobEvent) -> EventView:
+    """One row of a job's history."""
+    return EventView(
+        id=event.id,
+        at=event.at,
+        state=event.state.value,
+        stage=event.stage.value if event.stage else None,
+        attempt=event.attempt,
+        message=event.message,
+    )
+
+
+def queue_view(stages: Iterable[StageQueue], positions: dict[UUID, int]) -> QueueView:
+    """Only stages that have slots or work are of interest to anyone."""
+    return QueueView(
+        stages=[
+            StageQueueView(
+                stage=one.stage.value, busy=one.busy, total=one.slots, waiting=one.waiting, delayed=one.delayed
+            )
+            for one in stages
+            if one.slots or one.busy or one.waiting or one.delayed
+        ],
+        positions=positions,
+    )
