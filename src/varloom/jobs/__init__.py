@@ -1,0 +1,1 @@
+"""Durable jobs: lifecycle, job rows, queue, workers and rescue. Knows no biology."""

@@ -1,0 +1,1 @@
+"""One module a stage; each has `run(request, report)` and imports no other stage."""

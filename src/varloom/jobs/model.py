@@ -1,0 +1,151 @@
+"""The frozen records of the engine: what a job, an event and a claim are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
+
+from varloom.jobs.lifecycle import ACTIVE, FINAL, Stage, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What is needed to create a job for an upload."""
+
+    account_id: UUID
+    upload_id: UUID
+    sample_name: str
+    plan: tuple[Stage, ...]
+    options: dict[str, Any] = field(default_factory=dict)
+    priority: int = 0
+    idempotency_key: str | None = None
+    max_attempts: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row of `jobs`, with what a reader wants to know of its upload. Times are aware and in UTC."""
+
+    id: UUID
+    account_id: UUID
+    upload_id: UUID
+    sample_name: str
+    options: dict[str, Any]
+    plan: tuple[Stage, ...]
+    priority: int
+    state: State
+    stage: Stage | None
+    attempt: int  # counted from 1; while queued for a retry, the attempt to come
+    max_attempts: int
+    run_after: datetime
+    message: str
+    error: dict[str, Any] | None
+    attempt_token: UUID | None
+    worker_id: UUID | None
+    claimed_at: datetime | None
+    progress: dict[str, Any] | None  # {"done", "total", "unit", "rate", "eta_seconds"}
+    cancel_requested_at: datetime | None
+    artefacts: dict[str, Any]  # by stage: what it left for the next
+    warnings: tuple[dict[str, Any], ...]
+    records: int | None
+    variants: int | None
+    sample_id: UUID | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    dismissed_at: datetime | None
+    idempotency_key: str | None = None
+    source_kind: str = "file"
+    source_name: str = ""
+    source_url: str | None = None
+    source_bytes: int | None = None
+    source_sha256: str | None = None
+    source_key: str | None = None  # where the bytes lie in the storage
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it has come to rest."""
+        return self.state in FINAL
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ACTIVE
+
+    @property
+    def retry_at(self) -> datetime | None:
+        """When its next automatic attempt is due, while it waits for one."""
+        return self.run_after if self.state is State.QUEUED and self.attempt > 1 else None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Build from a database row, or from the JSON snapshot of an event, whose times and ids are text."""
+        values = {name: row[name] for name in _JOB_FIELDS if name in row}
+        for name in _UUIDS:
+            if isinstance(values.get(name), str):
+                values[name] = UUID(values[name])
+        for name in _TIMES:
+            if isinstance(values.get(name), str):
+                values[name] = datetime.fromisoformat(values[name])
+        values["state"] = State(values["state"])
+        values["stage"] = Stage(values["stage"]) if values["stage"] else None
+        values["plan"] = tuple(Stage(stage) for stage in values["plan"])
+        values["warnings"] = tuple(values["warnings"])
+        return cls(**values)
+
+
+_JOB_FIELDS = tuple(item.name for item in fields(Job))
+_UUIDS = ("id", "account_id", "upload_id", "attempt_token", "worker_id", "sample_id")
+_TIMES = tuple(name for name in _JOB_FIELDS if name.endswith("_at") or name == "run_after")
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One row of a job's history. `id` counts within the account, without gaps, in the order of commits."""
+
+    id: int
+    job_id: UUID
+    at: datetime
+    state: State
+    stage: Stage | None
+    attempt: int
+    message: str
+    job: Job  # as it was then
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A stage that this worker holds: only the bearer of `token` may settle it."""
+
+    job: Job
+    stage: Stage
+    token: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class StageQueue:
+    """How one stage stands: slots of all living workers, and jobs that wait for one."""
+
+    stage: Stage
+    slots: int
+    busy: int
+    waiting: int
+    delayed: int  # waiting for the time of their retry
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRecord:
+    """A worker as the database knows it."""
+
+    id: UUID
+    host: str
+    pid: int
+    version: str
+    slots: dict[str, int]
+    started_at: datetime
+    heartbeat_at: datetime

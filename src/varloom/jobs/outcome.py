@@ -1,0 +1,44 @@
+"""How an attempt at a stage can end: values, settled in one `match`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The stage did its work; `result` is what it left for the next, in the stage's own words."""
+
+    result: dict[str, Any]
+    warnings: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The stage ended with an error, in the shape of the contract's JOB error."""
+
+    error: dict[str, Any] = field(repr=False)
+
+    @property
+    def retryable(self) -> bool:
+        """Whether another attempt can help."""
+        return bool(self.error["retryable"])
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The user stopped it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The worker is stopping and returns the stage to the queue; the attempt does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The claim is no longer ours: what was done is thrown away."""
+
+
+Outcome = Succeeded | Failed | Cancelled | Released | Lost

@@ -1,0 +1,465 @@
+"""The one module that writes job rows. Every function runs in the transaction of the connection that it is given.
+
+What a person may see or touch is always asked for by account. What a worker settles is always asked for by attempt
+token: a late finish of an attempt that was given up changes no row.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from varloom.errors import VarloomError
+from varloom.jobs.lifecycle import STATE_OF_STAGE, Stage, State, next_stage
+from varloom.jobs.model import Claim, Job, JobEvent, NewJob, StageQueue, WorkerRecord
+from varloom.jobs.problems import (
+    JOB_ALREADY_FINAL,
+    JOB_COMPLETED,
+    JOB_NOT_FINAL,
+    JOB_NOT_FOUND,
+    STAGE_NOT_RESUMABLE,
+)
+from varloom.jobs.queue import enqueue
+from varloom.jobs.statements import job_statement, statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from psycopg import AsyncConnection
+
+    from varloom.jobs.outcome import Failed, Succeeded
+
+_NOUN = {
+    Stage.DOWNLOAD: "download",
+    Stage.PROCESS: "processing",
+    Stage.ANNOTATE: "annotation",
+    Stage.PARSE: "parsing",
+}
+
+
+def _waiting(stage: Stage) -> str:
+    """The message of a job that waits for a slot of this stage."""
+    return f"Waiting for a {_NOUN[stage]} slot."
+
+
+async def _rows(conn: AsyncConnection[Any], query: Any, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All rows of a statement."""
+    async with conn.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(query, values)
+        return await cursor.fetchall()
+
+
+async def _job(conn: AsyncConnection[Any], name: str, values: Mapping[str, Any]) -> Job | None:
+    """The one job that a statement returns, if any."""
+    rows = await _rows(conn, job_statement(name), values)
+    return Job.from_row(rows[0]) if rows else None
+
+
+# --- What people do -------------------------------------------------------------------------------------------------
+
+
+async def create_job(conn: AsyncConnection[Any], new: NewJob) -> Job:
+    """Create a queued job and its first ticket; with the upload's row in the same transaction, all or nothing."""
+    first = new.plan[0]
+    job = await _job(
+        conn,
+        "create_job",
+        {
+            "account_id": new.account_id,
+            "upload_id": new.upload_id,
+            "sample_name": new.sample_name,
+            "options": Jsonb(new.options),
+            "plan": [stage.value for stage in new.plan],
+            "stage": first.value,
+            "priority": new.priority,
+            "idempotency_key": new.idempotency_key,
+            "max_attempts": new.max_attempts,
+            "message": _waiting(first),
+        },
+    )
+    if job is None:  # an INSERT without ON CONFLICT returns its row
+        raise AssertionError("the job was not created")
+    await enqueue(conn, first)
+    return job
+
+
+async def find_job(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) -> Job | None:
+    """The account's job with this id."""
+    return await _job(conn, "get_job", {"account_id": account_id, "job_id": job_id})
+
+
+async def get_job(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) -> Job:
+    """The account's job with this id.
+
+    Raises:
+        VarloomError: `job_not_found`, also for a job of another account.
+    """
+    job = await find_job(conn, account_id, job_id)
+    if job is None:
+        raise VarloomError(JOB_NOT_FOUND, f"There is no job {job_id}.")
+    return job
+
+
+async def find_by_idempotency_key(conn: AsyncConnection[Any], account_id: UUID, key: str) -> Job | None:
+    """The job that was created with this key."""
+    return await _job(conn, "find_by_idempotency_key", {"account_id": account_id, "key": key})
+
+
+async def list_jobs(
+    conn: AsyncConnection[Any],
+    account_id: UUID,
+    *,
+    states: Sequence[State] | None = None,
+    limit: int = 50,
+    before: tuple[datetime, UUID] | None = None,
+    search: str | None = None,
+) -> list[Job]:
+    """The account's jobs, newest first, without the dismissed ones.
+
+    Args:
+        conn: a connection.
+        account_id: whose jobs.
+        states: only these states.
+        limit: at most so many.
+        before: creation time and id of the last job of the page before.
+        search: only jobs whose sample or file name contains this text.
+    """
+    pattern = None if not search else "%" + _escape_like(search) + "%"
+    rows = await _rows(
+        conn,
+        job_statement("list_jobs") + " ORDER BY j.created_at DESC, j.id DESC",
+        {
+            "account_id": account_id,
+            "states": None if states is None else [state.value for state in states],
+            "limit": limit,
+            "before_at": before[0] if before else None,
+            "before_id": before[1] if before else None,
+            "search": pattern,
+        },
+    )
+    return [Job.from_row(row) for row in rows]
+
+
+def _escape_like(text: str) -> str:
+    """The text as a LIKE pattern that matches itself."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+async def history(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) -> list[JobEvent]:
+    """All events of a job, oldest first."""
+    return [
+        _event(row) for row in await _rows(conn, statement("history"), {"account_id": account_id, "job_id": job_id})
+    ]
+
+
+async def events_after(conn: AsyncConnection[Any], account_id: UUID, event_id: int, limit: int = 500) -> list[JobEvent]:
+    """The account's events that follow an event, in order and without gaps."""
+    values = {"account_id": account_id, "event_id": event_id, "limit": limit}
+    return [_event(row) for row in await _rows(conn, statement("events_after"), values)]
+
+
+def _event(row: dict[str, Any]) -> JobEvent:
+    """An event with the job as it was then."""
+    source = {name: value for name, value in row.items() if name.startswith("source_")}
+    return JobEvent(
+        id=row["id"],
+        job_id=row["job_id"],
+        at=row["at"],
+        state=State(row["state"]),
+        stage=Stage(row["stage"]) if row["stage"] else None,
+        attempt=row["attempt"],
+        message=row["message"],
+        job=Job.from_row({**row["job"], **source}),
+    )
+
+
+async def last_event_id(conn: AsyncConnection[Any], account_id: UUID) -> int:
+    """The number of the account's newest event; 0 before the first."""
+    rows = await _rows(conn, "SELECT last_event_id FROM accounts WHERE id = %(id)s", {"id": account_id})
+    return int(rows[0]["last_event_id"]) if rows else 0
+
+
+async def count_active(conn: AsyncConnection[Any], account_id: UUID) -> int:
+    """How many of the account's jobs wait or run."""
+    query = "SELECT count(*) AS n FROM jobs WHERE account_id = %(id)s AND finished_at IS NULL"
+    rows = await _rows(conn, query, {"id": account_id})
+    return int(rows[0]["n"])
+
+
+async def queue_positions(conn: AsyncConnection[Any], account_id: UUID) -> dict[UUID, int]:
+    """For each of the account's jobs that waits for a slot: how many jobs, of anyone, go before it."""
+    rows = await _rows(conn, statement("queue_positions"), {"account_id": account_id})
+    return {row["id"]: int(row["ahead"]) for row in rows}
+
+
+async def queue_overview(conn: AsyncConnection[Any], worker_timeout: float) -> list[StageQueue]:
+    """Slots, running and waiting jobs of each stage over all workers that were heard of within the timeout."""
+    rows = await _rows(conn, statement("queue_overview"), {"timeout": worker_timeout})
+    return [StageQueue(Stage(row.pop("stage")), **row) for row in rows]
+
+
+async def request_cancel(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) -> Job:
+    """Cancel a waiting job at once; ask the worker of a running one to stop it.
+
+    Raises:
+        VarloomError: `job_not_found`; `job_already_final`.
+    """
+    ids = {"account_id": account_id, "job_id": job_id}
+    for _ in range(3):  # the job may be claimed, or returned to the queue, between the two statements
+        job = await _job(conn, "cancel_waiting", {**ids, "message": "Cancelled while it waited."})
+        if job is not None:
+            return job
+        job = await _job(conn, "request_cancel", {**ids, "message": "Cancel requested."})
+        if job is not None:
+            await conn.execute("SELECT pg_notify('varloom_cancel', %s)", [str(job_id)])
+            return job
+    job = await get_job(conn, account_id, job_id)
+    raise VarloomError(JOB_ALREADY_FINAL, f"The job is {job.state.value} already.")
+
+
+async def retry_by_hand(
+    conn: AsyncConnection[Any],
+    account_id: UUID,
+    job_id: UUID,
+    *,
+    from_stage: Stage | None = None,
+    options: dict[str, Any] | None = None,
+    plan: tuple[Stage, ...] | None = None,
+) -> Job:
+    """Queue a failed or cancelled job again, with fresh attempts.
+
+    Args:
+        conn: a connection.
+        account_id: whose job.
+        job_id: which.
+        from_stage: the stage to begin with; unset: the one in which it ended.
+        options: new options; unset: as before.
+        plan: the new plan that goes with the new options; unset: as before.
+
+    Raises:
+        VarloomError: `job_not_found`, `job_not_final`, `job_completed` or `stage_not_resumable`.
+    """
+    job = await get_job(conn, account_id, job_id)
+    if job.state is State.COMPLETED:
+        raise VarloomError(JOB_COMPLETED, "The job is completed already; its table can be opened.")
+    if not job.is_final:
+        raise VarloomError(JOB_NOT_FINAL, f"The job is still {job.state.value}.")
+    plan = plan or job.plan
+    stage = from_stage or (job.stage if job.stage in plan else plan[0]) or plan[0]
+    kept = _kept_artefacts(job, plan, stage)
+    retried = await _job(
+        conn,
+        "retry_by_hand",
+        {
+            "account_id": account_id,
+            "job_id": job_id,
+            "stage": stage.value,
+            "plan": [item.value for item in plan],
+            "options": Jsonb(job.options if options is None else options),
+            "artefacts": Jsonb(kept),
+            "warnings": Jsonb(list(job.warnings) if kept else []),
+            "message": f"Retried by hand. {_waiting(stage)}",
+        },
+    )
+    if retried is None:
+        raise VarloomError(JOB_NOT_FINAL, "The job was retried already.")
+    await enqueue(conn, stage)
+    return retried
+
+
+def _kept_artefacts(job: Job, plan: tuple[Stage, ...], stage: Stage) -> dict[str, Any]:
+    """What the stages before `stage` left, which the retry goes on with."""
+    if stage not in plan:
+        raise VarloomError(STAGE_NOT_RESUMABLE, f"This job has no {stage.value} stage.")
+    before = plan[: plan.index(stage)]
+    missing = [item.value for item in before if item not in job.artefacts]
+    if missing:
+        raise VarloomError(
+            STAGE_NOT_RESUMABLE,
+            f"The {stage.value} stage needs what the {missing[0]} stage leaves, which was not finished.",
+        )
+    return {item.value: job.artefacts[item] for item in before}
+
+
+async def dismiss(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) -> None:
+    """Take a final job out of the Job Manager; its sample stays.
+
+    Raises:
+        VarloomError: `job_not_found` or `job_not_final`.
+    """
+    cursor = await conn.execute(statement("dismiss"), {"account_id": account_id, "job_id": job_id})
+    if cursor.rowcount == 0:
+        job = await get_job(conn, account_id, job_id)
+        raise VarloomError(JOB_NOT_FINAL, f"The job is still {job.state.value}.")
+
+
+# --- What workers do ------------------------------------------------------------------------------------------------
+
+
+async def claim(conn: AsyncConnection[Any], stage: Stage, worker_id: UUID) -> Claim | None:
+    """Take the best waiting job of the stage, atomically; None when nothing waits."""
+    running = STATE_OF_STAGE[stage]
+    job = await _job(
+        conn,
+        "claim",
+        {
+            "stage": stage.value,
+            "state": running.value,
+            "worker_id": worker_id,
+            "message": f"{running.value.capitalize()} has begun.",
+        },
+    )
+    if job is None or job.attempt_token is None:
+        return None
+    return Claim(job, stage, job.attempt_token)
+
+
+def _claimed(claim: Claim) -> dict[str, Any]:
+    """The values by which only the holder of the claim finds the job."""
+    return {"job_id": claim.job.id, "stage": claim.stage.value, "token": claim.token}
+
+
+async def hold(conn: AsyncConnection[Any], claim: Claim) -> Job | None:
+    """Lock the job for settling; None when the claim is lost."""
+    return await _job(conn, "hold", _claimed(claim))
+
+
+async def write_progress(conn: AsyncConnection[Any], claim: Claim, progress: Mapping[str, Any]) -> bool | None:
+    """Write the latest progress: whether the user asked to cancel, or None when the claim is lost."""
+    rows = await _rows(
+        conn,
+        statement("write_progress"),
+        {"job_id": claim.job.id, "token": claim.token, "progress": Jsonb(dict(progress))},
+    )
+    return bool(rows[0]["cancel_requested"]) if rows else None
+
+
+async def settle_advance(conn: AsyncConnection[Any], claim: Claim, outcome: Succeeded) -> Job | None:
+    """Go on to the next stage of the plan."""
+    following = next_stage(claim.job.plan, claim.stage)
+    if following is None:
+        raise AssertionError("the last stage completes a job, it does not advance it")
+    values = {
+        "next_stage": following.value,
+        "message": _waiting(following),
+        "artefact": Jsonb(outcome.result),
+        "warnings": Jsonb(list(outcome.warnings)),
+    }
+    job = await _job(conn, "settle_advance", {**_claimed(claim), **values})
+    if job is not None:
+        await enqueue(conn, following)
+    return job
+
+
+async def settle_complete(
+    conn: AsyncConnection[Any],
+    claim: Claim,
+    outcome: Succeeded,
+    *,
+    sample_id: UUID,
+    records: int,
+    variants: int,
+) -> Job | None:
+    """Complete the job, in the transaction that publishes its dataset."""
+    noun = "record" if records == 1 else "records"
+    values = {
+        "sample_id": sample_id,
+        "records": records,
+        "variants": variants,
+        "message": f"Completed with {records:,} {noun}.",
+        "artefact": Jsonb(outcome.result),
+        "warnings": Jsonb(list(outcome.warnings)),
+    }
+    return await _job(conn, "settle_complete", {**_claimed(claim), **values})
+
+
+async def settle_retry(conn: AsyncConnection[Any], claim: Claim, outcome: Failed, *, delay: float) -> Job | None:
+    """Count the failed attempt and queue the next one, `delay` seconds from now."""
+    nth = claim.job.attempt
+    message = f"Attempt {nth} of {claim.job.max_attempts} failed: {outcome.error['message']}"
+    values = {"error": Jsonb(outcome.error), "delay": delay, "message": message}
+    job = await _job(conn, "settle_retry", {**_claimed(claim), **values})
+    if job is not None:
+        await enqueue(conn, claim.stage, job.run_after)
+    return job
+
+
+async def settle_fail(conn: AsyncConnection[Any], claim: Claim, outcome: Failed) -> Job | None:
+    """End the job as failed."""
+    values = {"error": Jsonb(outcome.error), "message": f"Failed: {outcome.error['message']}"}
+    return await _job(conn, "settle_fail", {**_claimed(claim), **values})
+
+
+async def settle_cancel(conn: AsyncConnection[Any], claim: Claim) -> Job | None:
+    """End the job as cancelled."""
+    return await _job(conn, "settle_cancel", {**_claimed(claim), "message": "Cancelled."})
+
+
+async def settle_release(conn: AsyncConnection[Any], claim: Claim) -> Job | None:
+    """Return the stage to the queue because the worker stops; the attempt does not count."""
+    message = f"Its worker was stopped. {_waiting(claim.stage)}"
+    job = await _job(conn, "settle_release", {**_claimed(claim), "message": message})
+    if job is not None:
+        await enqueue(conn, claim.stage)
+    return job
+
+
+# --- Workers and rescue ---------------------------------------------------------------------------------------------
+
+
+async def register_worker(
+    conn: AsyncConnection[Any],
+    worker_id: UUID,
+    *,
+    host: str,
+    pid: int,
+    version: str,
+    slots: Mapping[Stage, int],
+) -> None:
+    """Enter a worker that has started."""
+    by_name = Jsonb({stage.value: count for stage, count in slots.items()})
+    values = {"worker_id": worker_id, "host": host, "pid": pid, "version": version, "slots": by_name}
+    await conn.execute(statement("register_worker"), values)
+
+
+async def beat(conn: AsyncConnection[Any], worker_id: UUID) -> bool:
+    """Say that the worker lives; False when it was given up for dead."""
+    return bool(await _rows(conn, statement("beat"), {"worker_id": worker_id}))
+
+
+async def stop_worker(conn: AsyncConnection[Any], worker_id: UUID) -> None:
+    """Note that a worker has ended, or is given up for dead."""
+    await conn.execute(statement("stop_worker"), {"worker_id": worker_id})
+
+
+async def living_workers(conn: AsyncConnection[Any]) -> list[WorkerRecord]:
+    """The workers that have neither ended nor been given up."""
+    return [WorkerRecord(**row) for row in await _rows(conn, statement("living_workers"), {})]
+
+
+async def cancel_requests(conn: AsyncConnection[Any], worker_id: UUID) -> frozenset[UUID]:
+    """The jobs of this worker that users asked to cancel."""
+    rows = await _rows(conn, statement("cancel_requests"), {"worker_id": worker_id})
+    return frozenset(row["id"] for row in rows)
+
+
+async def orphaned_claims(conn: AsyncConnection[Any]) -> list[tuple[UUID, Stage, UUID]]:
+    """Job, stage and attempt token of every stage whose worker has ended."""
+    rows = await _rows(conn, statement("orphaned_claims"), {})
+    return [(row["job_id"], Stage(row["stage"]), row["attempt_token"]) for row in rows]
+
+
+async def job_of_claim(conn: AsyncConnection[Any], job_id: UUID, stage: Stage, token: UUID) -> Claim | None:
+    """Take over a claim in order to settle it: the job is locked; None when it was settled meanwhile."""
+    job = await _job(conn, "hold", {"job_id": job_id, "stage": stage.value, "token": token})
+    return Claim(job, stage, token) if job else None
+
+
+async def missing_tickets(conn: AsyncConnection[Any]) -> Iterable[tuple[Stage, int]]:
+    """How many tickets each stage lacks for its waiting jobs."""
+    rows = await _rows(conn, statement("missing_tickets"), {})
+    return [(Stage(row["stage"]), int(row["missing"])) for row in rows]

@@ -1,0 +1,94 @@
+"""Settling an attempt: from its outcome to the job row, in one transaction, by the holder of the token alone."""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from varloom.jobs import repository
+from varloom.jobs.lifecycle import next_stage
+from varloom.jobs.outcome import Cancelled, Failed, Lost, Outcome, Released, Succeeded
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg import AsyncConnection
+
+    from varloom.jobs.model import Claim, Job
+
+logger = logging.getLogger(__name__)
+
+BACKOFF_FACTOR = 4
+JITTER = 0.2
+"""Retries wait up to so much longer than their turn, so that those of one cause do not all come back at once."""
+
+MAX_DELAY = 3600.0
+"""Seconds; the longest wait before an automatic retry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What the completion of a job made visible."""
+
+    sample_id: UUID
+    records: int
+    variants: int
+
+
+class Publisher(Protocol):
+    """Makes a finished job's result visible, in the transaction that completes the job."""
+
+    async def publish(self, conn: AsyncConnection[Any], job: Job, result: dict[str, Any]) -> Published:
+        """Write the rows by which the result can be seen."""
+        ...
+
+
+def backoff(attempt: int, first_delay: float) -> float:
+    """Seconds to wait after this failed attempt (from 1): the first delay, then four times as long each time."""
+    delay: float = min(MAX_DELAY, first_delay * BACKOFF_FACTOR ** (attempt - 1))
+    return delay * (1 + random.uniform(0, JITTER))  # noqa: S311  (spreads retries, guards nothing)
+
+
+async def settle(
+    conn: AsyncConnection[Any], claim: Claim, outcome: Outcome, publisher: Publisher, *, retry_delay: float
+) -> Job | None:
+    """Write the outcome to the job row, with its event, its ticket and its dataset, in the caller's transaction.
+
+    Returns:
+        The job as it is now; None when the claim was lost and nothing was changed.
+    """
+    held = await repository.hold(conn, claim)
+    if held is None or isinstance(outcome, Lost):
+        logger.warning("job %s: the result of a lost claim is thrown away", claim.job.id)
+        return None
+    if held.cancel_requested_at is not None and not isinstance(outcome, Succeeded):
+        outcome = Cancelled()
+    match outcome:
+        case Succeeded():
+            job = await _succeed(conn, claim, outcome, publisher)
+        case Cancelled():
+            job = await repository.settle_cancel(conn, claim)
+        case Released():
+            job = await repository.settle_release(conn, claim)
+        case Failed() if outcome.retryable and held.attempt < held.max_attempts:
+            job = await repository.settle_retry(conn, claim, outcome, delay=backoff(held.attempt, retry_delay))
+        case Failed():
+            job = await repository.settle_fail(conn, claim, outcome)
+    return job
+
+
+async def _succeed(conn: AsyncConnection[Any], claim: Claim, outcome: Succeeded, publisher: Publisher) -> Job | None:
+    """Go on to the next stage, or publish and complete."""
+    if next_stage(claim.job.plan, claim.stage) is not None:
+        return await repository.settle_advance(conn, claim, outcome)
+    published = await publisher.publish(conn, claim.job, outcome.result)
+    return await repository.settle_complete(
+        conn,
+        claim,
+        outcome,
+        sample_id=published.sample_id,
+        records=published.records,
+        variants=published.variants,
+    )

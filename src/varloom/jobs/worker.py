@@ -1,0 +1,299 @@
+"""The worker: receives tickets, claims stages, runs them in child processes, settles them, and looks after the dead."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import psycopg
+from procrastinate.exceptions import ConnectorException
+from psycopg_pool import PoolTimeout
+
+from varloom import __version__
+from varloom.errors import INTERNAL_ERROR
+from varloom.jobs import repository
+from varloom.jobs.attempt import Attempt, failure
+from varloom.jobs.child import ChildPool
+from varloom.jobs.lifecycle import Stage
+from varloom.jobs.outcome import Cancelled, Failed, Outcome, Released
+from varloom.jobs.queue import receiver
+from varloom.jobs.rescue import Rescuer
+from varloom.jobs.settle import Publisher, settle
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+
+    from psycopg_pool import AsyncConnectionPool
+
+    from varloom.jobs.model import Claim
+
+logger = logging.getLogger(__name__)
+
+DATABASE_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, ConnectorException, OSError)
+"""What a database that is down or restarting looks like; it is waited for."""
+
+TICKET_POLL_INTERVAL = 1.0
+"""Seconds between two looks for tickets that became due without a notification, such as retries."""
+
+LONGEST_WAIT = 5.0
+"""Seconds; the longest pause between two tries to reach a database that is away."""
+
+
+class Backend(Publisher, Protocol):
+    """What the stages are: the worker runs them without knowing."""
+
+    @property
+    def child_module(self) -> str:
+        """The module whose `__main__` runs stages in a child process."""
+        ...
+
+    def request(self, claim: Claim) -> dict[str, Any]:
+        """What the child needs to run the claimed stage, as JSON."""
+        ...
+
+    def discard(self, claim: Claim) -> None:
+        """Remove what an attempt left that will never be adopted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker works; durations in seconds (the settings of the same names)."""
+
+    slots: Mapping[Stage, int]
+    retry_delay: float
+    heartbeat_interval: float
+    worker_timeout: float
+    rescue_interval: float
+    stall_limit: float
+    shutdown_grace: float
+
+
+class Worker:
+    """One worker process. `run` works until `stop` is called."""
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool,
+        backend: Backend,
+        options: WorkerOptions,
+        cancel_notices: Callable[[], AsyncIterator[str | None]],
+    ) -> None:
+        """Prepare a worker.
+
+        Args:
+            pool: connections to the database.
+            backend: the stages.
+            options: slots and durations.
+            cancel_notices: job ids that users want cancelled, as they are told; None after a gap in the telling.
+        """
+        self.id = uuid.uuid4()
+        self._pool = pool
+        self._backend = backend
+        self._options = options
+        self._cancel_notices = cancel_notices
+        self._children = ChildPool(backend.child_module)
+        self._slots = {stage: asyncio.Semaphore(count) for stage, count in options.slots.items() if count > 0}
+        self._attempts: dict[uuid.UUID, Attempt] = {}
+        self._tickets: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._rescuer = Rescuer(pool, backend, worker_timeout=options.worker_timeout, retry_delay=options.retry_delay)
+
+    def stop(self) -> None:
+        """Ask the worker to end: nothing new is claimed, what runs has the grace to finish, then it is returned."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until `stop`; then finish or return what runs, and leave the registry."""
+        await self._patiently("register", self._register)
+        await self._children.warm()
+        loops = [
+            self._every(self._options.heartbeat_interval, "heartbeat", self._heartbeat),
+            self._every(self._options.rescue_interval, "rescue", self._rescuer.step),
+            self._obey_cancel_notices(),
+            *(self._receive(stage) for stage in self._slots),
+        ]
+        background = [asyncio.create_task(loop) for loop in loops]
+        try:
+            await self._until_stopped_or_broken(background)
+        finally:
+            await self._shut_down(background)
+
+    async def _until_stopped_or_broken(self, background: list[asyncio.Task[None]]) -> None:
+        """Wait for the request to stop; a background loop that ends by an error brings the worker down, loudly."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        done, _ = await asyncio.wait([stopping, *background], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        for task in done - {stopping}:
+            task.result()
+
+    async def _shut_down(self, background: list[asyncio.Task[None]]) -> None:
+        """Stop receiving, let stages finish within the grace, return the others, end the children."""
+        self._stopping.set()
+        beating, others = background[0], background[1:]  # the heartbeat goes on until the last stage is settled
+        await _cancel_all(others)
+        if self._tickets:
+            await asyncio.wait(self._tickets, timeout=self._options.shutdown_grace)
+        for attempt in list(self._attempts.values()):
+            attempt.release()
+        if self._tickets:
+            await asyncio.wait(self._tickets)
+        await _cancel_all([beating])
+        await self._children.close()
+        with contextlib.suppress(*DATABASE_AWAY):
+            async with self._pool.connection() as conn:
+                await repository.stop_worker(conn, self.id)
+
+    # --- Tickets, claims, attempts ---
+
+    async def _receive(self, stage: Stage) -> None:
+        """Hand every ticket of the stage's queue to `_on_ticket`, through every outage of the database."""
+        while True:
+            app = receiver(self._on_ticket)
+            try:
+                async with app.open_async(self._pool):
+                    await app.run_worker_async(
+                        queues=[stage.value],
+                        name=f"{stage.value}-{self.id}",
+                        concurrency=self._options.slots[stage],
+                        fetch_job_polling_interval=TICKET_POLL_INTERVAL,
+                        shutdown_graceful_timeout=0,
+                        delete_jobs="always",
+                        install_signal_handlers=False,
+                    )
+            except DATABASE_AWAY:
+                logger.warning("the %s queue cannot be reached; trying again", stage.value)
+            await asyncio.sleep(TICKET_POLL_INTERVAL)
+
+    async def _on_ticket(self, stage: str) -> None:
+        """Serve one ticket. What it began goes on when the delivery breaks off: the claim is ours, not the queue's."""
+        task = asyncio.create_task(self._serve(Stage(stage)))
+        self._tickets.add(task)
+        task.add_done_callback(self._tickets.discard)
+        await asyncio.shield(task)
+
+    async def _serve(self, stage: Stage) -> None:
+        """In a free slot: claim, run, settle."""
+        async with self._slots[stage]:
+            if self._stopping.is_set():
+                return
+            claim = await self._claim(stage)
+            if claim is None:
+                return
+            outcome = await self._run(claim)
+            await self._patiently("settle", lambda: self._settle(claim, outcome))
+
+    async def _claim(self, stage: Stage) -> Claim | None:
+        """Claim the best waiting job; a database that is away keeps the job waiting, and rescue brings a new ticket."""
+        try:
+            async with self._pool.connection() as conn:
+                return await repository.claim(conn, stage, self.id)
+        except DATABASE_AWAY:
+            logger.warning("nothing can be claimed while the database is away")
+            return None
+
+    async def _run(self, claim: Claim) -> Outcome:
+        """Run the claimed stage to its outcome; whatever fails, it is an outcome."""
+        attempt = Attempt(claim, self._pool, stall_limit=self._options.stall_limit)
+        self._attempts[claim.job.id] = attempt
+        logger.info("job %s: %s stage, attempt %d", claim.job.id, claim.stage.value, claim.job.attempt)
+        try:
+            return await attempt.run(self._children, self._backend.request(claim))
+        except Exception:
+            logger.exception("job %s: the %s stage failed unexpectedly", claim.job.id, claim.stage.value)
+            return failure(
+                INTERNAL_ERROR, "The server failed unexpectedly; its log has the details.", claim.stage.value
+            )
+        finally:
+            del self._attempts[claim.job.id]
+
+    async def _settle(self, claim: Claim, outcome: Outcome) -> None:
+        """Settle the attempt; a result that cannot be published is a failure of its own."""
+        try:
+            async with self._pool.connection() as conn:
+                job = await settle(conn, claim, outcome, self._backend, retry_delay=self._options.retry_delay)
+        except DATABASE_AWAY:
+            raise
+        except Exception:
+            logger.exception("job %s: the result of its %s stage cannot be settled", claim.job.id, claim.stage.value)
+            if isinstance(outcome, Failed):
+                raise
+            message = "The result could not be published; the server's log has the details."
+            await self._settle(claim, failure(INTERNAL_ERROR, message, claim.stage.value))
+            return
+        if job is not None:
+            logger.info("job %s: %s", job.id, job.message)
+        if isinstance(outcome, Failed | Cancelled | Released):
+            await asyncio.to_thread(self._backend.discard, claim)
+
+    # --- Background loops: each has one step that can be called alone ---
+
+    async def _register(self) -> None:
+        """Enter the registry of workers."""
+        async with self._pool.connection() as conn:
+            await repository.register_worker(
+                conn,
+                self.id,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                version=__version__,
+                slots=self._options.slots,
+            )
+
+    async def _heartbeat(self) -> None:
+        """Say that we live, and hear what users want cancelled. Given up for dead: drop all work and start anew."""
+        async with self._pool.connection() as conn:
+            known = await repository.beat(conn, self.id)
+            cancelled = await repository.cancel_requests(conn, self.id)
+        for job_id in cancelled:
+            self._cancel(job_id)
+        if not known:
+            logger.warning("worker %s was given up for dead; it drops its work and registers anew", self.id)
+            for attempt in list(self._attempts.values()):
+                attempt.lose()
+            self.id = uuid.uuid4()
+            await self._register()
+
+    async def _obey_cancel_notices(self) -> None:
+        """Stop what users cancel, as soon as they do; after a gap the next heartbeat asks."""
+        async for job_id in self._cancel_notices():
+            if job_id is not None:
+                self._cancel(uuid.UUID(job_id))
+
+    def _cancel(self, job_id: uuid.UUID) -> None:
+        """Cancel the job's attempt, if it runs here."""
+        if attempt := self._attempts.get(job_id):
+            attempt.cancel()
+
+    async def _every(self, interval: float, name: str, step: Callable[[], Awaitable[object]]) -> None:
+        """Call a step for ever, `interval` seconds apart, through every outage of the database."""
+        while True:
+            try:
+                await step()
+            except DATABASE_AWAY:
+                logger.warning("%s: the database is away; trying again", name)
+            await asyncio.sleep(interval)
+
+    async def _patiently(self, name: str, action: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do something that must be done, however long the database is away."""
+        wait = 0.1
+        while True:
+            try:
+                return await action()
+            except DATABASE_AWAY:
+                logger.warning("%s: the database is away; trying again in %g s", name, wait)
+                await asyncio.sleep(wait)
+                wait = min(LONGEST_WAIT, wait * 2)
+
+
+async def _cancel_all(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,102 @@
+"""The child process in which stages run: `python -m varloom.pipeline.child`.
+
+Its protocol is that of `varloom.jobs.child`. It has no database. It ends when its parent does: its standard input
+closes then, and on Linux the kernel sends it SIGKILL.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from typing import IO, TYPE_CHECKING, Any
+
+from varloom.errors import INTERNAL_ERROR, VarloomError
+from varloom.pipeline.request import StageRequest
+from varloom.pipeline.stages import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from varloom.pipeline.request import StageResult
+
+logger = logging.getLogger("varloom.child")
+
+STAGES = {"parse": parse.run}
+"""Every stage that this version can run."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Run stages until the parent goes away."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    parent = os.getppid()
+    _die_with_parent(parent)
+    answers = _take_over_stdout()
+    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
+    while True:
+        message = requests.get()
+        _answer(answers, _run(StageRequest.from_json(message["run"]), answers))
+
+
+def _die_with_parent(parent: int) -> None:
+    """On Linux: be killed when the parent ends, even in the middle of native code."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before we asked
+        os._exit(0)
+
+
+def _take_over_stdout() -> IO[str]:
+    """Keep standard output for answers alone: what libraries print goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return answers
+
+
+def _read_requests(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
+    """Pass on what the parent asks; its end is ours, together with whatever we started."""
+    for line in sys.stdin:
+        requests.put(json.loads(line))
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+def _answer(answers: IO[str], message: dict[str, Any]) -> None:
+    """Tell the parent one thing."""
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+def _run(request: StageRequest, answers: IO[str]) -> dict[str, Any]:
+    """Run a stage: its last message."""
+
+    def report(done: int, total: int | None, unit: str) -> None:
+        _answer(answers, {"progress": {"done": done, "total": total, "unit": unit}})
+
+    try:
+        finished = _stage(request.stage)(request, report)
+    except VarloomError as error:
+        return {"failed": error.as_dict(request.stage)}
+    except Exception:
+        logger.exception("the %s stage failed unexpectedly", request.stage)
+        message = "The stage failed unexpectedly; the worker's log has the details."
+        return {"failed": VarloomError(INTERNAL_ERROR, message).as_dict(request.stage)}
+    return {"done": {"result": finished.result, "warnings": list(finished.warnings)}}
+
+
+def _stage(name: str) -> Callable[[StageRequest, Callable[[int, int | None, str], None]], StageResult]:
+    """The function that runs the stage."""
+    if name not in STAGES:
+        raise VarloomError(INTERNAL_ERROR, f"This worker does not know the stage {name!r}; it may be too old.")
+    return STAGES[name]
+
+
+if __name__ == "__main__":
+    main()

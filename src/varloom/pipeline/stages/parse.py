@@ -1,0 +1,39 @@
+"""The parse stage: read the file and write it as one or more datasets into the attempt's own folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from varloom.dataset import load_file
+from varloom.pipeline.request import StageResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from varloom.pipeline.request import StageRequest
+    from varloom.reader import ReadProgress
+
+
+def run(request: StageRequest, report: Callable[[int, int | None, str], None]) -> StageResult:
+    """Load the source file; `report` is told the bytes read.
+
+    The result names the folder of each dataset, relative to the attempt's own.
+
+    Raises:
+        VarloomError: what is wrong with the file, or with the disk.
+    """
+
+    def on_progress(progress: ReadProgress) -> None:
+        report(progress.bytes_done, progress.bytes_total, "bytes")
+
+    request.output.mkdir(parents=True, mode=0o700)
+    manifests = load_file(
+        request.source,
+        request.output / "dataset",
+        name=request.source_name,
+        assembly=request.options.get("assembly"),
+        split_by_sample=bool(request.options.get("split_by_sample")),
+        on_progress=on_progress,
+    )
+    folders = sorted(path.parent.name for path in request.output.glob("*/manifest.json"))
+    return StageResult({"folders": folders}, tuple(manifests[0].warnings))
