@@ -1,0 +1,128 @@
+"""Bringing the tables of a database up to date: plain SQL steps, in order, each in its own transaction.
+
+Step 0 is the schema of the queue, taken from the installed Procrastinate. The steps after it are the files of
+`db/migrations`. What was applied is remembered in `schema_migrations` with a checksum: a step that was changed after
+it had been applied, or that this code does not know, is refused, since nobody could say what the tables look like.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib import metadata, resources
+
+import psycopg
+from procrastinate.schema import SchemaManager
+
+from varloom.db.problems import SCHEMA_CHANGED, SCHEMA_NEWER
+from varloom.errors import VarloomError
+
+_LOCK = 0x7661726C6F6F6D
+"""The advisory lock under which the steps are applied: "varloom" in ASCII."""
+_FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+
+_CREATE_RECORD = b"""
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version integer PRIMARY KEY,
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step. `queue` marks the schema of Procrastinate, whose name holds the version it came from."""
+
+    version: int
+    name: str
+    sql: bytes
+    queue: bool = False
+
+    @property
+    def sha256(self) -> str:
+        """The checksum by which a later change is noticed."""
+        return hashlib.sha256(self.sql).hexdigest()
+
+    def is_what_was_applied(self, name: str, sha256: str) -> bool:
+        """Whether this is the step that the database remembers; a patch release of the queue keeps its tables."""
+        if self.queue:
+            return _minor(name) == _minor(self.name)
+        return (name, sha256) == (self.name, self.sha256)
+
+
+def known_migrations() -> tuple[Migration, ...]:
+    """All steps of this installation, in the order in which they are applied."""
+    folder = resources.files("varloom.db") / "migrations"
+    found = sorted((match, path) for path in folder.iterdir() if (match := _file_version(path.name)) is not None)
+    files = [Migration(version, path.name.removesuffix(".sql")[5:], path.read_bytes()) for version, path in found]
+    return (_queue_schema(), *files)
+
+
+def migrate(conninfo: str) -> tuple[str, ...]:
+    """Apply the steps that the database lacks; safe to call at any time, by any number of processes at once.
+
+    Returns:
+        The names of the steps applied now.
+
+    Raises:
+        VarloomError: `schema_changed` or `schema_newer`; nothing has been applied then.
+    """
+    migrations = known_migrations()
+    with psycopg.connect(conninfo, autocommit=True, application_name="varloom migrate") as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        connection.execute("SET client_min_messages = warning")
+        connection.execute(_CREATE_RECORD)
+        applied = _applied(connection)
+        _check(migrations, applied)
+        pending = [migration for migration in migrations if migration.version not in applied]
+        for migration in pending:
+            _apply(connection, migration)
+    return tuple(migration.name for migration in pending)
+
+
+def _queue_schema() -> Migration:
+    name = f"procrastinate_{metadata.version('procrastinate')}"
+    return Migration(0, name, SchemaManager.get_schema().encode(), queue=True)
+
+
+def _file_version(name: str) -> int | None:
+    match = _FILE_NAME.fullmatch(name)
+    return int(match.group(1)) if match else None
+
+
+def _applied(connection: psycopg.Connection) -> dict[int, tuple[str, str]]:
+    rows = connection.execute("SELECT version, name, sha256 FROM schema_migrations").fetchall()
+    return {version: (name, sha256) for version, name, sha256 in rows}
+
+
+def _check(migrations: tuple[Migration, ...], applied: dict[int, tuple[str, str]]) -> None:
+    known = {migration.version: migration for migration in migrations}
+    newest = max(known)
+    for version, (name, sha256) in sorted(applied.items()):
+        if version > newest:
+            message = f"The database has the step {version:04}_{name}; this Varloom knows steps up to {newest:04}."
+            raise VarloomError(SCHEMA_NEWER, message)
+        migration = known.get(version)
+        if migration is None or not migration.is_what_was_applied(name, sha256):
+            here = f"{version:04}_{migration.name}" if migration else "no such step"
+            message = (
+                f"The database has the step {version:04}_{name}, and this Varloom brings {here} with other contents."
+            )
+            raise VarloomError(SCHEMA_CHANGED, message)
+
+
+def _apply(connection: psycopg.Connection, migration: Migration) -> None:
+    with connection.transaction():
+        connection.execute(migration.sql)
+        connection.execute(
+            "INSERT INTO schema_migrations (version, name, sha256) VALUES (%s, %s, %s)",
+            [migration.version, migration.name, migration.sha256],
+        )
+
+
+def _minor(name: str) -> str:
+    """The name of the queue's step without the patch level: procrastinate_3.10."""
+    return ".".join(name.split(".")[:2])

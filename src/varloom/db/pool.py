@@ -1,0 +1,129 @@
+"""Connections for services and jobs, and one that listens for notifications through restarts of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+from psycopg_pool import AsyncConnectionPool
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+logger = logging.getLogger(__name__)
+
+_CONNECT_TIMEOUT = 10
+_KEEPALIVE: dict[str, Any] = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+"""Over a network, a peer that vanished is noticed after 25 s; the system's own default is two hours."""
+_STATEMENT_TIMEOUT = "60s"
+_IDLE_IN_TRANSACTION_TIMEOUT = "60s"
+_PING_INTERVAL = 30.0
+_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.1, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What `pg_notify(channel, payload)` sent."""
+
+    channel: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnected:
+    """Listening has begun, or begun again: whatever happened before is not told, and must be read from the tables.
+
+    `first` marks the beginning; after it, every further one means that notifications may have been missed.
+    """
+
+    first: bool
+
+
+@contextlib.asynccontextmanager
+async def open_pool(
+    conninfo: str,
+    *,
+    min_size: int = 1,
+    max_size: int = 10,
+    application_name: str = "varloom",
+    timeout: float = 30.0,  # noqa: ASYNC109 - how long a caller waits for a free connection: the pool's own option
+) -> AsyncIterator[AsyncConnectionPool]:
+    """A pool of connections, each checked before it is lent, so that a restart of the server harms no caller.
+
+    Rows are tuples unless the caller asks for another factory; times come in UTC; one statement may take a minute.
+    """
+    pool = AsyncConnectionPool(
+        conninfo,
+        min_size=min_size,
+        max_size=max_size,
+        timeout=timeout,
+        open=False,
+        name=application_name,
+        kwargs={"application_name": application_name, "connect_timeout": _CONNECT_TIMEOUT, **_KEEPALIVE},
+        configure=_configure,
+        check=AsyncConnectionPool.check_connection,
+    )
+    async with pool:
+        yield pool
+
+
+async def listen(conninfo: str, channels: Sequence[str]) -> AsyncIterator[Notification | Reconnected]:
+    """Yield the notifications of the channels for ever, in order, over a connection of its own.
+
+    `Reconnected` comes first, and again after each loss of the connection, which is made anew with growing waits of
+    up to five seconds. Close the iterator (`contextlib.aclosing`) to give the connection back.
+    """
+    first, backoff = True, _FIRST_BACKOFF
+    while True:
+        try:
+            async with await _listening_connection(conninfo, channels) as connection:
+                yield Reconnected(first=first)
+                first, backoff = False, _FIRST_BACKOFF
+                async for notification in _notifications(connection):
+                    yield notification
+        except psycopg.OperationalError as error:
+            logger.warning("The connection for notifications was lost; trying again in %.1f s: %s", backoff, error)
+            await asyncio.sleep(backoff)
+            backoff = min(backoff * 2, _LONGEST_BACKOFF)
+
+
+async def _listening_connection(conninfo: str, channels: Sequence[str]) -> psycopg.AsyncConnection:
+    connection = await psycopg.AsyncConnection.connect(
+        conninfo,
+        autocommit=True,
+        application_name="varloom listen",
+        connect_timeout=_CONNECT_TIMEOUT,
+        **_KEEPALIVE,
+    )
+    try:
+        for channel in channels:
+            await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+async def _notifications(connection: psycopg.AsyncConnection) -> AsyncIterator[Notification]:
+    """The notifications of one connection; a ping between them finds out when nobody is there any more."""
+    while True:
+        async for notify in connection.notifies(timeout=_PING_INTERVAL):
+            yield Notification(notify.channel, notify.payload)
+        await connection.execute("SELECT 1")
+
+
+async def _configure(connection: psycopg.AsyncConnection) -> None:
+    await connection.execute(
+        """
+        SELECT set_config('TimeZone', 'UTC', false),
+               set_config('statement_timeout', %s, false),
+               set_config('idle_in_transaction_session_timeout', %s, false)
+        """,
+        [_STATEMENT_TIMEOUT, _IDLE_IN_TRANSACTION_TIMEOUT],
+    )
+    await connection.commit()

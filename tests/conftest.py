@@ -1,0 +1,152 @@
+"""What many tests share: one real PostgreSQL for the session, a fresh migrated database for each test, accounts.
+
+- `postgres` (session): a running `EmbeddedPostgres` in a folder of its own
+- `database_url`: conninfo of a fresh, migrated, empty database; dropped after the test
+- `make_database`: a factory of further ones, migrated or (`migrated=False`) without any table
+- `pool`: an `AsyncConnectionPool` on `database_url`, as `varloom.db.pool.open_pool` makes it
+- `connection`: a plain `psycopg.AsyncConnection` with autocommit on `database_url`
+- `make_account`: `await make_account(name="...", role="member")` -> `varloom.services.accounts.Account`
+- `account`: one such account
+- `shared`: the folder `../shared` beside the checkout; the test is skipped where it is absent
+- `open_folder`: an empty folder that other system users can traverse, unlike pytest's `tmp_path`
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from varloom.db.embedded import EmbeddedPostgres
+from varloom.db.migrate import migrate
+from varloom.db.pool import open_pool
+from varloom.services.accounts import Account
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from psycopg_pool import AsyncConnectionPool
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+class MakeDatabase(Protocol):
+    """Creates a database and returns its conninfo."""
+
+    def __call__(self, *, migrated: bool = True) -> str: ...
+
+
+class MakeAccount(Protocol):
+    """Creates an account; the name is made up unless given."""
+
+    async def __call__(self, name: str | None = None, role: str = "member") -> Account: ...
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip("needs the folder ../shared beside the checkout")
+    return SHARED
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    folder = _open_folder()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    folder = _open_folder()
+    server = EmbeddedPostgres(folder)
+    server.start()
+    try:
+        # These tests do not cut the power, and creating databases is much faster so.
+        with _maintenance(server) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield server
+    finally:
+        server.destroy()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres: EmbeddedPostgres) -> str:
+    with _maintenance(postgres) as connection:
+        connection.execute("CREATE DATABASE varloom_template")
+    migrate(make_conninfo(postgres.conninfo, dbname="varloom_template"))
+    return "varloom_template"
+
+
+@pytest.fixture
+def make_database(postgres: EmbeddedPostgres, template_database: str) -> Iterator[MakeDatabase]:
+    created = []
+
+    def make(*, migrated: bool = True) -> str:
+        name = f"test_{secrets.token_hex(8)}"
+        template = template_database if migrated else "template0"
+        statement = "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy"
+        with _maintenance(postgres) as connection:
+            connection.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(template)))
+        created.append(name)
+        return make_conninfo(postgres.conninfo, dbname=name)
+
+    yield make
+    with _maintenance(postgres) as connection:
+        for name in created:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database_url(make_database: MakeDatabase) -> str:
+    return make_database()
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[AsyncConnectionPool]:
+    async with open_pool(database_url, max_size=8, application_name="varloom test") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def make_account(pool: AsyncConnectionPool) -> MakeAccount:
+    async def make(name: str | None = None, role: str = "member") -> Account:
+        name = name or f"account-{secrets.token_hex(4)}"
+        async with pool.connection() as connection:
+            cursor = await connection.execute(
+                "INSERT INTO accounts (name, role) VALUES (%s, %s) RETURNING id", [name, role]
+            )
+            (identity,) = await cursor.fetchone()
+        return Account(identity, name, role)
+
+    return make
+
+
+@pytest.fixture
+async def account(make_account: MakeAccount) -> Account:
+    return await make_account()
+
+
+def _open_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="varloom-test-"))
+    folder.chmod(0o711)
+    return folder
+
+
+def _maintenance(server: EmbeddedPostgres) -> psycopg.Connection:
+    return psycopg.connect(make_conninfo(server.conninfo, dbname="postgres"), autocommit=True)

@@ -1,0 +1,114 @@
+"""The migrations add up, from empty and for everyone at once, and never guess."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from procrastinate.schema import SchemaManager
+
+from varloom.db import migrate as migrate_module
+from varloom.db.migrate import Migration, known_migrations, migrate
+from varloom.errors import VarloomError
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeDatabase
+
+QUEUE_STEP = f"procrastinate_{metadata.version('procrastinate')}"
+
+
+def test_the_steps_are_numbered_without_gaps_from_the_queue_on() -> None:
+    steps = known_migrations()
+    assert [step.version for step in steps] == list(range(len(steps)))
+    assert steps[0].name == QUEUE_STEP
+    assert steps[0].sql.decode() == SchemaManager.get_schema()
+
+
+def test_from_empty_every_step_is_applied_once_and_remembered(make_database: MakeDatabase) -> None:
+    conninfo = make_database(migrated=False)
+    assert migrate(conninfo) == tuple(step.name for step in known_migrations())
+    assert migrate(conninfo) == ()
+    with psycopg.connect(conninfo) as connection:
+        remembered = connection.execute(
+            "SELECT version, name, sha256 FROM schema_migrations ORDER BY version"
+        ).fetchall()
+        tables = {name for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    assert remembered == [(step.version, step.name, step.sha256) for step in known_migrations()]
+    assert {"accounts", "jobs", "job_events", "samples", "datasets", "procrastinate_jobs"} <= tables
+
+
+def test_many_at_once_apply_each_step_once(make_database: MakeDatabase) -> None:
+    conninfo = make_database(migrated=False)
+    with ThreadPoolExecutor(4) as threads:
+        results = list(threads.map(migrate, [conninfo] * 4))
+    assert sorted(len(names) for names in results) == [0, 0, 0, len(known_migrations())]
+
+
+def test_two_processes_at_once_apply_each_step_once(make_database: MakeDatabase) -> None:
+    conninfo = make_database(migrated=False)
+    program = "import sys; from varloom.db.migrate import migrate; print(len(migrate(sys.stdin.read())))"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for process in processes:
+        process.stdin.write(conninfo)
+        process.stdin.close()
+    counts = sorted(int(process.stdout.read()) for process in processes)
+    for process in processes:
+        process.stdout.close()
+        assert process.wait(60) == 0
+    assert counts == [0, len(known_migrations())]
+
+
+def test_a_failing_step_leaves_nothing_and_the_earlier_ones_stay(
+    make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conninfo = make_database(migrated=False)
+    broken = Migration(2, "broken", b"CREATE TABLE half (id int); SELECT no_such_function();")
+    steps = (*known_migrations()[:2], broken)
+    monkeypatch.setattr(migrate_module, "known_migrations", lambda: steps)
+    with pytest.raises(psycopg.errors.UndefinedFunction):
+        migrate(conninfo)
+    with psycopg.connect(conninfo) as connection:
+        assert connection.execute("SELECT max(version) FROM schema_migrations").fetchone() == (1,)
+        assert connection.execute("SELECT to_regclass('half')").fetchone() == (None,)
+
+
+def test_a_step_changed_after_it_was_applied_is_refused(make_database: MakeDatabase) -> None:
+    conninfo = make_database()
+    with psycopg.connect(conninfo) as connection:
+        connection.execute("UPDATE schema_migrations SET sha256 = 'other' WHERE version = 1")
+    with pytest.raises(VarloomError, match="0001_accounts") as caught:
+        migrate(conninfo)
+    assert caught.value.code == "schema_changed"
+
+
+def test_a_database_newer_than_the_code_is_refused(make_database: MakeDatabase) -> None:
+    conninfo = make_database()
+    with psycopg.connect(conninfo) as connection:
+        connection.execute("INSERT INTO schema_migrations (version, name, sha256) VALUES (9999, 'future', 'x')")
+    with pytest.raises(VarloomError, match="9999_future") as caught:
+        migrate(conninfo)
+    assert caught.value.code == "schema_newer"
+
+
+@pytest.mark.parametrize(("applied", "accepted"), [("procrastinate_3.10.99", True), ("procrastinate_3.9.0", False)])
+def test_the_queue_may_differ_by_its_patch_release_only(
+    make_database: MakeDatabase,
+    applied: str,
+    accepted: bool,  # noqa: FBT001
+) -> None:
+    conninfo = make_database()
+    with psycopg.connect(conninfo) as connection:
+        connection.execute("UPDATE schema_migrations SET name = %s, sha256 = 'other' WHERE version = 0", [applied])
+    if accepted:
+        assert migrate(conninfo) == ()
+    else:
+        with pytest.raises(VarloomError, match=applied):
+            migrate(conninfo)
