@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from varloom.errors import VarloomError, safe_excerpt
-from varloom.jobs.lifecycle import Stage
+from varloom.pipeline.plan import make_plan
 from varloom.services.problems import NOT_AVAILABLE, OPTION_UNKNOWN, REQUEST_INVALID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from varloom.jobs.lifecycle import Stage
 
 Assembly = Literal["GRCh37", "GRCh38"]
 
@@ -41,7 +43,7 @@ class JobOptions:
 
     def plan(self) -> tuple[Stage, ...]:
         """The stages that a job with these options runs."""
-        return (Stage.PARSE,)
+        return make_plan(self.as_dict())
 
 
 def parse_options(given: Mapping[str, Any]) -> JobOptions:

@@ -34,21 +34,6 @@ UPLOAD_EMPTY = define(
     resolution=("Choose the file again, and check that it is not empty where it comes from.",),
     status=422,
 )
-UPLOAD_TOO_LARGE = define(
-    "upload_too_large",
-    "The file is too large",
-    cause="The upload is larger than the setting `max_upload_bytes` allows.",
-    resolution=("Compress the file with bgzip.", "Or raise `max_upload_bytes` on the server."),
-    status=413,
-)
-DISK_FULL = define(
-    "disk_full",
-    "Not enough disk space",
-    cause="Taking the upload would leave less free space than the setting `disk_reserve_bytes` keeps for the system.",
-    resolution=("Free disk space on the server, or move its data folder to a larger disk.", "Then upload again."),
-    retryable=True,
-    status=507,
-)
 UPLOAD_INTERRUPTED = define(
     "upload_interrupted",
     "The upload broke off",

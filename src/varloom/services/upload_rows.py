@@ -1,0 +1,43 @@
+"""The SQL of the table `uploads`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg import AsyncConnection
+
+_INSERT = """
+INSERT INTO uploads (id, account_id, kind, name, bytes, sha256, storage_key)
+VALUES (%(id)s, %(account_id)s, 'file', %(name)s, %(bytes)s, %(sha256)s, %(storage_key)s)
+"""
+
+
+async def insert_file(
+    conn: AsyncConnection[Any],
+    *,
+    upload_id: UUID,
+    account_id: UUID,
+    name: str,
+    size: int,
+    sha256: str,
+    storage_key: str,
+) -> None:
+    """Enter a file whose bytes lie in the storage already. `size` is in bytes."""
+    values = {
+        "id": upload_id,
+        "account_id": account_id,
+        "name": name,
+        "bytes": size,
+        "sha256": sha256,
+        "storage_key": storage_key,
+    }
+    await conn.execute(_INSERT, values)
+
+
+async def exists(conn: AsyncConnection[Any], upload_id: UUID) -> bool:
+    """Whether an upload has been entered."""
+    cursor = await conn.execute("SELECT 1 FROM uploads WHERE id = %s", [upload_id])
+    return await cursor.fetchone() is not None

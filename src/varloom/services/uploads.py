@@ -1,0 +1,228 @@
+"""Taking files in: the bytes go to the storage as they arrive, then a job is made of them in one transaction.
+
+Upload, job and place in the queue are all or nothing, and whatever fails on the way leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from psycopg.errors import UniqueViolation
+
+from varloom.errors import VarloomError
+from varloom.jobs import repository
+from varloom.jobs.model import Job, NewJob
+from varloom.services.names import checked_sample_name, file_name, sample_name_from
+from varloom.services.options import JobOptions
+from varloom.services.problems import IDEMPOTENCY_CONFLICT, REQUEST_INVALID, UPLOAD_EMPTY
+from varloom.services.upload_rows import exists, insert_file
+from varloom.services.views import JobView, job_view
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from psycopg import AsyncConnection
+    from psycopg_pool import AsyncConnectionPool
+
+    from varloom.settings import Settings
+    from varloom.storage import Storage
+
+KEY_LIMIT = 255
+"""The most characters of an Idempotency-Key."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What the user asks for, beside the file. Without a sample name, the file's name gives one."""
+
+    options: JobOptions = field(default_factory=JobOptions)
+    sample_name: str | None = None
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _ReceivedFile:
+    """A file that has arrived whole. `storage_key` is None where the same bytes lie in the storage already."""
+
+    upload_id: UUID
+    name: str
+    bytes: int
+    sha256: str
+    storage_key: str | None
+
+
+class Intake:
+    """One upload on its way in. What it stored is kept only if `create_job` succeeds."""
+
+    def __init__(self, uploads: Uploads, account_id: UUID, key: str | None, earlier: Job | None) -> None:
+        self._uploads = uploads
+        self._account_id = account_id
+        self._key = key
+        self._earlier = earlier
+        self._received: _ReceivedFile | None = None
+        self._kept = False
+
+    @property
+    def has_file(self) -> bool:
+        """Whether the file has arrived."""
+        return self._received is not None
+
+    async def receive(self, name: str | None, chunks: AsyncIterator[bytes], *, expected: int | None = None) -> None:
+        """Take the file in; one of a repeated request is only compared with the first.
+
+        Args:
+            name: as the user's machine calls it.
+            chunks: the bytes.
+            expected: at least so many bytes are announced, if any number is.
+
+        Raises:
+            VarloomError: `request_invalid` for a second file; `upload_empty`; those of `Storage.write_stream`.
+        """
+        if self._received is not None:
+            raise VarloomError(REQUEST_INVALID, "file: a job takes one file; this request has several.")
+        if self._earlier is None:
+            self._received = await self._uploads.store(file_name(name), chunks, expected)
+        else:
+            self._received = await _fingerprint(file_name(name), chunks)
+        if self._received.bytes == 0:
+            raise VarloomError(UPLOAD_EMPTY, f"{self._received.name} has no bytes.")
+
+    async def create_job(self, request: JobRequest) -> JobView:
+        """Create the job of the received file, or find the one that an earlier, equal request made.
+
+        Raises:
+            VarloomError: `request_invalid` without a file; `sample_name_invalid`; `idempotency_conflict`.
+        """
+        if self._received is None:
+            raise VarloomError(REQUEST_INVALID, "file: the request has no file.")
+        name = request.sample_name or ""
+        sample = checked_sample_name(name) if name.strip() else sample_name_from(self._received.name)
+        async with self._uploads.pool.connection() as conn:
+            job = self._earlier or await self._insert(conn, self._received, request, sample)
+            if job is None:  # an equal request was faster
+                job = await repository.find_by_idempotency_key(conn, self._account_id, self._key or "")
+            if job is None:
+                raise VarloomError(IDEMPOTENCY_CONFLICT, "The Idempotency-Key was in use at the same moment.")
+            self._refuse_other(job, self._received, sample, request.options)
+            positions = await repository.queue_positions(conn, self._account_id)
+        return job_view(job, positions.get(job.id))
+
+    async def discard(self) -> None:
+        """Remove what was stored, unless a job needs it."""
+        if self._received is not None and self._received.storage_key is not None and not self._kept:
+            await self._uploads.remove_unused(self._received.upload_id)
+
+    async def _insert(
+        self, conn: AsyncConnection[Any], received: _ReceivedFile, request: JobRequest, sample: str
+    ) -> Job | None:
+        """Upload, job and ticket, all or nothing; None when the key was used meanwhile."""
+        if received.storage_key is None:
+            return None
+        try:
+            async with conn.transaction():
+                await insert_file(
+                    conn,
+                    upload_id=received.upload_id,
+                    account_id=self._account_id,
+                    name=received.name,
+                    size=received.bytes,
+                    sha256=received.sha256,
+                    storage_key=received.storage_key,
+                )
+                job = await repository.create_job(
+                    conn,
+                    NewJob(
+                        account_id=self._account_id,
+                        upload_id=received.upload_id,
+                        sample_name=sample,
+                        plan=request.options.plan(),
+                        options=request.options.as_dict(),
+                        priority=request.priority,
+                        idempotency_key=self._key,
+                        max_attempts=self._uploads.settings.max_attempts,
+                    ),
+                )
+        except UniqueViolation:
+            if self._key is None:
+                raise
+            return None
+        self._kept = True
+        return job
+
+    def _refuse_other(self, job: Job, received: _ReceivedFile, sample: str, options: JobOptions) -> None:
+        """A key stands for one request: the same file, sample name and options."""
+        same = job.source_sha256 == received.sha256 and job.sample_name == sample and job.options == options.as_dict()
+        if not same:
+            raise VarloomError(
+                IDEMPOTENCY_CONFLICT,
+                f"The Idempotency-Key belongs to job {job.id}, which has another file, sample name or options.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """Takes files in."""
+
+    pool: AsyncConnectionPool
+    storage: Storage
+    settings: Settings
+
+    @contextlib.asynccontextmanager
+    async def intake(self, account_id: UUID, idempotency_key: str | None = None) -> AsyncIterator[Intake]:
+        """Begin an upload; what it stored is removed at the end unless it became a job.
+
+        Raises:
+            VarloomError: `request_invalid` for a key that cannot be one.
+        """
+        key = _checked_key(idempotency_key)
+        earlier = None
+        if key is not None:
+            async with self.pool.connection() as conn:
+                earlier = await repository.find_by_idempotency_key(conn, account_id, key)
+        intake = Intake(self, account_id, key, earlier)
+        try:
+            yield intake
+        finally:
+            await intake.discard()
+
+    async def store(self, name: str, chunks: AsyncIterator[bytes], expected: int | None) -> _ReceivedFile:
+        """Write the bytes under a key of their own; the file's name is no part of it."""
+        upload_id = uuid4()
+        key = f"uploads/{upload_id}/source"
+        stored = await self.storage.write_stream(
+            key,
+            chunks,
+            limit=self.settings.max_upload_bytes,
+            reserve=self.settings.disk_reserve_bytes,
+            expected=expected,
+        )
+        return _ReceivedFile(upload_id, name, stored.bytes, stored.sha256, key)
+
+    async def remove_unused(self, upload_id: UUID) -> None:
+        """Remove the bytes of an upload, unless its row was committed after all."""
+        async with self.pool.connection() as conn:
+            used = await exists(conn, upload_id)
+        if not used:
+            await asyncio.to_thread(self.storage.delete_tree, f"uploads/{upload_id}")
+
+
+async def _fingerprint(name: str, chunks: AsyncIterator[bytes]) -> _ReceivedFile:
+    """What a repeated file is, without storing it a second time."""
+    digest, size = hashlib.sha256(), 0
+    async for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+    return _ReceivedFile(uuid4(), name, size, digest.hexdigest(), None)
+
+
+def _checked_key(key: str | None) -> str | None:
+    if key is None:
+        return None
+    if not 1 <= len(key) <= KEY_LIMIT or not key.isascii() or not key.isprintable():
+        raise VarloomError(REQUEST_INVALID, f"Idempotency-Key: expected 1 to {KEY_LIMIT} printable ASCII characters.")
+    return key

@@ -1,0 +1,54 @@
+"""What a route asks for: the services, and who is asking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from fastapi import Depends, Request
+
+from varloom.services.accounts import Account
+from varloom.services.container import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is asking, and how they proved it.
+
+    Attributes:
+        account: the account on whose behalf everything is done.
+        via: an API token, or a browser's session.
+        credential: the secret itself, so that a long stream can ask whether it still holds.
+    """
+
+    account: Account
+    via: Literal["token", "session"]
+    credential: str = field(repr=False)
+
+
+def services_of(request: Request) -> Services:
+    """The services of this process."""
+    services: Services = request.app.state.services
+    return services
+
+
+def identity_of(request: Request) -> Identity:
+    """Who is asking; the gate has let nobody else through."""
+    identity: Identity = request.state.identity
+    return identity
+
+
+def account_of(request: Request) -> Account:
+    """The account on whose behalf the request is made."""
+    return identity_of(request).account
+
+
+def csp_nonce_of(request: Request) -> str:
+    """The nonce that this response's Content-Security-Policy allows for `style` elements."""
+    nonce: str = request.state.csp_nonce
+    return nonce
+
+
+CurrentServices = Annotated[Services, Depends(services_of)]
+CurrentIdentity = Annotated[Identity, Depends(identity_of)]
+CurrentAccount = Annotated[Account, Depends(account_of)]

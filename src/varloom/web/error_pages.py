@@ -1,0 +1,28 @@
+"""The answer to a failed request: a problem document for programs, a page for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from varloom.web.problem_documents import problem_response
+from varloom.web.security import wants_page
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from varloom.errors import VarloomError
+
+
+def error_response(request: Request, error: VarloomError, headers: Mapping[str, str] | None = None) -> Response:
+    """What the client is told. Pages are drawn by `app.state.error_page`, where there is one."""
+    request_id: str | None = getattr(request.state, "request_id", None)
+    draw = getattr(request.app.state, "error_page", None)
+    if draw is not None and wants_page(request):
+        page: Response = draw(request, error)
+        page.status_code = error.kind.status
+        page.headers.update(headers or {})
+        return page
+    return problem_response(error, request_id=request_id, headers=headers)

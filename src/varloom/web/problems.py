@@ -1,0 +1,58 @@
+"""What the web refuses before any use case is asked."""
+
+from __future__ import annotations
+
+from varloom.errors import define
+
+PAGE_NOT_FOUND = define(
+    "not_found",
+    "Not found",
+    cause="There is nothing at this address.",
+    resolution=("Check the address. docs/reference/api.md lists the routes of the API.",),
+    status=404,
+)
+METHOD_NOT_ALLOWED = define(
+    "method_not_allowed",
+    "Method not allowed",
+    cause="The address exists, but not for this HTTP method.",
+    resolution=("Use one of the methods that the response's `Allow` header names.",),
+    status=405,
+)
+LOGIN_REQUIRED = define(
+    "login_required",
+    "Login required",
+    cause="The request has no valid API token and no valid session: it is missing, was revoked, or has expired.",
+    resolution=(
+        "In a browser: log in with a link from `varloom login`.",
+        "For the API: send the header `Authorization: Bearer TOKEN`.",
+    ),
+    status=401,
+)
+HOST_REFUSED = define(
+    "host_refused",
+    "Unknown host name",
+    cause="The request's Host header names a host that this server does not go by. It is refused, so that no foreign "
+    "web site can reach the server through a name of its own.",
+    resolution=(
+        "Open the address that `varloom serve` printed.",
+        "Or start the server with the name that you use: `varloom serve --host NAME`.",
+    ),
+    status=421,
+)
+CROSS_SITE_REFUSED = define(
+    "cross_site_refused",
+    "Request from another site",
+    cause="A page of another web site tried to change something with this browser's session.",
+    resolution=(
+        "Do it on Varloom's own pages.",
+        "Scripts use an API token in the header `Authorization: Bearer TOKEN` instead of the session cookie.",
+    ),
+    status=403,
+)
+BODY_TOO_LARGE = define(
+    "body_too_large",
+    "The request is too large",
+    cause="The body of a request other than an upload is larger than such a request ever needs.",
+    resolution=("Send less at once. Files are uploaded to `POST /api/v1/jobs`.",),
+    status=413,
+)

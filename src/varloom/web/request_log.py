@@ -1,0 +1,79 @@
+"""Gives each request a name, writes it to the log without its query, and answers for what went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+
+from varloom.errors import VarloomError
+from varloom.web.error_pages import error_response
+from varloom.web.problem_documents import internal_error
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+access = logging.getLogger("varloom.access")
+logger = logging.getLogger(__name__)
+
+REQUEST_ID_HEADER = "X-Request-ID"
+
+
+class RequestLog:
+    """The outermost layer that knows the request: its id, its line in the log, and the last resort for its errors."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 0
+        began = time.perf_counter()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (REQUEST_ID_HEADER.lower().encode(), request_id.encode())]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        except asyncio.CancelledError:
+            raise
+        except VarloomError as error:
+            await _answer(error, scope, receive, send_with_id, begun=status != 0)
+        except Exception:
+            logger.exception("Request %s failed: %s %s", request_id, scope["method"], scope["path"])
+            await _answer(internal_error(), scope, receive, send_with_id, begun=status != 0)
+        finally:
+            access.info(
+                "%s %s %s %d %.1f ms",
+                request_id,
+                scope["method"],
+                _one_line(scope["path"]),
+                status,
+                (time.perf_counter() - began) * 1000,
+            )
+
+
+async def _answer(error: VarloomError, scope: Scope, receive: Receive, send: Send, *, begun: bool) -> None:
+    """Tell the error; where the response has begun already, break it off, so that it cannot pass for complete."""
+    if begun:
+        raise error
+    response = error_response(Request(scope), error)
+    await response(scope, receive, send)
+
+
+def _one_line(path: str) -> str:
+    """A path is chosen by the client: it must not be able to forge lines of the log."""
+    return "".join(char if char.isprintable() else "?" for char in path)
