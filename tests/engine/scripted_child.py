@@ -24,28 +24,27 @@ def wait_for(path):
         time.sleep(0.01)
 
 
+def spawn(pid_file):
+    started = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    Path(pid_file).write_text(str(started.pid))
+
+
+MOVES = {
+    "progress": lambda done, total: say({"progress": {"done": done, "total": total, "unit": "bytes"}}),
+    "sleep": time.sleep,
+    "wait": wait_for,
+    "die": lambda number: os.kill(os.getpid(), number),
+    "exit": os._exit,
+    "say": lambda text: sys.stderr.write(text + "\n"),
+    "spawn": spawn,
+    "fail": lambda error: say({"failed": error}),
+    "done": lambda result: say({"done": {"result": result, "warnings": []}}),
+}
+
+
 def play(script):
     for move, *values in script:
-        match move:
-            case "progress":
-                say({"progress": {"done": values[0], "total": values[1], "unit": "bytes"}})
-            case "sleep":
-                time.sleep(values[0])
-            case "wait":
-                wait_for(values[0])
-            case "die":
-                os.kill(os.getpid(), values[0])
-            case "exit":
-                os._exit(values[0])
-            case "say":
-                print(values[0], file=sys.stderr, flush=True)
-            case "spawn":
-                started = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-                Path(values[0]).write_text(str(started.pid))
-            case "fail":
-                say({"failed": values[0]})
-            case "done":
-                say({"done": {"result": values[0], "warnings": []}})
+        MOVES[move](*values)
 
 
 def main():

@@ -19,7 +19,7 @@ async def test_the_database_holds_the_same_transitions(connection):
 
 
 async def test_the_database_refuses_every_other_transition(engine, connection):
-    """Each pair of states is tried on a real row, with all other columns made to fit, so that only the guard decides."""
+    """Each pair is tried on a real row, with all other columns made to fit, so that only the guard decides."""
     job = await engine.create()
     worker_id = await engine.register(connection)
     await connection.execute("INSERT INTO samples (account_id, name) VALUES (%s, 'x')", [engine.account.id])

@@ -6,14 +6,13 @@ import asyncio
 import uuid
 
 import pytest
+from tests.engine.conftest import FAILURE, REFUSAL
 
 from varloom.errors import VarloomError
 from varloom.jobs import repository
 from varloom.jobs.lifecycle import Stage, State
 from varloom.jobs.outcome import Cancelled, Failed, Released, Succeeded
 from varloom.jobs.settle import settle
-
-from tests.engine.conftest import FAILURE, REFUSAL
 
 
 async def settle_now(engine, claim, outcome, retry_delay=0.0):
@@ -38,10 +37,14 @@ async def test_a_created_job_is_queued_with_its_ticket_and_its_event(engine):
 async def test_a_job_that_cannot_be_committed_leaves_nothing(engine):
     upload_id = await engine.upload()
     new = repository.NewJob(engine.account.id, upload_id, "NA1", (Stage.PARSE,))
-    with pytest.raises(ZeroDivisionError):
+
+    async def create_and_break():
         async with engine.pool.connection() as conn:
             await repository.create_job(conn, new)
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await create_and_break()
     async with engine.pool.connection() as conn:
         assert await repository.list_jobs(conn, engine.account.id) == []
         assert await repository.last_event_id(conn, engine.account.id) == 0
@@ -133,7 +136,7 @@ async def test_a_released_stage_does_not_count(engine):
 
 
 async def test_accounts_take_turns_and_the_shown_position_is_the_true_one(engine, make_account):
-    """A thousand uploads of one account do not starve another's one; priority comes first, the oldest before younger."""
+    """A thousand uploads of one account do not starve another's one; priority comes first, then the oldest."""
     other = await make_account()
     mine = [await engine.create() for _ in range(4)]
     theirs = [await engine.create(account=other) for _ in range(2)]

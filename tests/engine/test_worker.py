@@ -8,13 +8,13 @@ import os
 import signal
 import time
 
+import psutil
 import pytest
+from tests.engine.conftest import FAILURE, REFUSAL
 
 from varloom.jobs import repository
 from varloom.jobs.lifecycle import Stage, State
 from varloom.jobs.rescue import Rescuer
-
-from tests.engine.conftest import FAILURE, REFUSAL
 
 DONE = ["done", {"records": 5, "variants": 6}]
 
@@ -34,8 +34,7 @@ def is_alive(pid):
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    with open(f"/proc/{pid}/stat") as stat:
-        return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 async def eventually(condition, seconds=10.0):

@@ -16,7 +16,7 @@ from procrastinate.exceptions import ConnectorException
 from psycopg_pool import PoolTimeout
 
 from varloom import __version__
-from varloom.errors import INTERNAL_ERROR
+from varloom.errors import INTERNAL_ERROR, VarloomError
 from varloom.jobs import repository
 from varloom.jobs.attempt import Attempt, failure
 from varloom.jobs.child import ChildPool
@@ -205,6 +205,8 @@ class Worker:
         logger.info("job %s: %s stage, attempt %d", claim.job.id, claim.stage.value, claim.job.attempt)
         try:
             return await attempt.run(self._children, self._backend.request(claim))
+        except VarloomError as error:
+            return Failed(error.as_dict(claim.stage.value))
         except Exception:
             logger.exception("job %s: the %s stage failed unexpectedly", claim.job.id, claim.stage.value)
             return failure(

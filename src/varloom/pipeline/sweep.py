@@ -1,0 +1,100 @@
+"""The sweep: what no row points to any more is removed from the storage.
+
+Order makes it safe. The folders are listed first, then the database is asked which of them are spoken for: an attempt's
+token is in the database before its folder exists, so a folder that was listed and that nobody claims afterwards never
+will be claimed. The bytes of an upload are given up in the database first and removed after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, LiteralString
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from psycopg_pool import AsyncConnectionPool
+
+    from varloom.storage import Storage
+
+logger = logging.getLogger(__name__)
+
+UPLOAD_GRACE = 24 * 3600.0
+"""Seconds that bytes may lie there before the row of their upload is written: longer than any upload takes."""
+
+_LIVE_ATTEMPTS: LiteralString = """
+    SELECT attempt_token::text FROM jobs WHERE attempt_token IS NOT NULL
+    UNION
+    SELECT split_part(artefact.value ->> 'key', '/', 3) FROM jobs, jsonb_each(jobs.artefacts) AS artefact
+    WHERE jobs.state <> 'completed' AND jobs.dismissed_at IS NULL
+    UNION
+    SELECT split_part(datasets.storage_key, '/', 3) FROM datasets JOIN samples ON samples.id = datasets.sample_id
+    WHERE samples.deleted_at IS NULL
+"""
+
+# The original is kept as long as a job may need it again, or a sample that was made of it exists.
+_GIVE_UP_UPLOADS: LiteralString = """
+    UPDATE uploads SET storage_key = NULL
+    WHERE storage_key IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM jobs
+        WHERE jobs.upload_id = uploads.id AND jobs.dismissed_at IS NULL AND jobs.state <> 'completed'
+    ) AND NOT EXISTS (
+        SELECT 1 FROM datasets JOIN samples ON samples.id = datasets.sample_id
+        WHERE datasets.upload_id = uploads.id AND samples.deleted_at IS NULL
+    )
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many folders were removed."""
+
+    attempts: int
+    uploads: int
+
+
+async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], float] = time.time) -> Swept:
+    """Remove the folders of lost attempts, deleted samples and uploads that nothing needs. Safe at any time."""
+    attempts = await asyncio.to_thread(_folders, storage, "attempts", 3)
+    async with pool.connection() as conn:
+        live = await _column(conn, _LIVE_ATTEMPTS)
+    dead = [key for key in attempts if key.split("/")[2] not in live]
+    await asyncio.to_thread(_remove, storage, dead)
+
+    async with pool.connection() as conn:
+        await conn.execute(_GIVE_UP_UPLOADS)
+    stored = await asyncio.to_thread(_folders, storage, "uploads", 2)
+    async with pool.connection() as conn:
+        kept = await _column(conn, "SELECT id::text FROM uploads WHERE storage_key IS NOT NULL")
+        known = await _column(conn, "SELECT id::text FROM uploads")
+    young = now() - UPLOAD_GRACE
+    unwanted = [key for key in stored if (name := key.split("/")[1]) not in kept
+                and (name in known or _changed_at(storage, key) < young)]
+    await asyncio.to_thread(_remove, storage, unwanted)
+    return Swept(len(dead), len(unwanted))
+
+
+def _folders(storage: Storage, prefix: str, depth: int) -> list[str]:
+    """The folders of this depth that hold anything."""
+    return sorted({"/".join(key.split("/")[:depth]) for key in storage.list_prefix(prefix)})
+
+
+def _changed_at(storage: Storage, key: str) -> float:
+    """When the folder last changed, in seconds since 1970."""
+    return storage.path(key).stat().st_mtime
+
+
+def _remove(storage: Storage, keys: Iterable[str]) -> None:
+    """Remove folders."""
+    for key in keys:
+        logger.info("removing %s, which nothing needs any more", key)
+        storage.delete_tree(key)
+
+
+async def _column(conn, query: LiteralString) -> frozenset[str]:  # type: ignore[no-untyped-def]
+    """The one column of a query as a set."""
+    cursor = await conn.execute(query)
+    return frozenset(row[0] for row in await cursor.fetchall())

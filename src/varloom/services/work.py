@@ -1,0 +1,142 @@
+"""The worker as a use case: what `varloom worker` runs, and what `varloom serve` says when its worker has died."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from varloom.db.pool import Notification, listen, open_pool
+from varloom.errors import SETTINGS_INVALID, VarloomError
+from varloom.jobs.lifecycle import Stage
+from varloom.jobs.worker import DATABASE_AWAY, Worker, WorkerOptions
+from varloom.pipeline.backend import PipelineBackend
+from varloom.pipeline.child import STAGES
+from varloom.pipeline.sweep import sweep
+from varloom.storage import open_storage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from psycopg_pool import AsyncConnectionPool
+
+    from varloom.db.database import Database
+    from varloom.settings import Settings
+    from varloom.storage import Storage
+
+logger = logging.getLogger(__name__)
+
+CONNECTIONS_PER_SLOT = 1
+SPARE_CONNECTIONS = 6
+"""For heartbeat, rescue, sweep and the queues, beside one for each slot."""
+
+SWEEP_INTERVAL = 600.0
+"""Seconds between two sweeps of the storage."""
+
+_SWEEP_LOCK = 7_203_441_002
+"""Advisory lock: one worker sweeps at a time."""
+
+
+async def run_worker(settings: Settings, database: Database, *, stop: asyncio.Event | None = None) -> None:
+    """Work until SIGTERM or SIGINT, or until `stop` is set; then finish or return what runs.
+
+    Raises:
+        VarloomError: `settings_invalid` when a slot is asked for a stage that this version cannot run.
+    """
+    slots = _checked_slots(settings)
+    storage = open_storage(settings)
+    size = sum(slots.values()) * CONNECTIONS_PER_SLOT + SPARE_CONNECTIONS
+    async with open_pool(database.conninfo, max_size=size, application_name="varloom worker") as pool:
+        worker = Worker(pool, PipelineBackend(storage), _options(settings, slots), lambda: _cancel_notices(database))
+        with _stopped_by_signals(worker):
+            watch = asyncio.create_task(_stop_when(stop, worker))
+            sweeping = asyncio.create_task(_sweep_for_ever(pool, storage))
+            try:
+                await worker.run()
+            finally:
+                watch.cancel()
+                sweeping.cancel()
+                await asyncio.gather(watch, sweeping, return_exceptions=True)
+
+
+def mark_worker_dead(database: Database, pid: int) -> None:
+    """Note that the worker with this process id on this machine has ended, so that its work is returned at once."""
+    query = "UPDATE workers SET stopped_at = now() WHERE host = %s AND pid = %s AND stopped_at IS NULL"
+    with psycopg.connect(database.conninfo) as conn:
+        conn.execute(query, [socket.gethostname(), pid])
+
+
+def _checked_slots(settings: Settings) -> dict[Stage, int]:
+    """The slots by stage; only for stages that exist."""
+    unknown = sorted(stage for stage, count in settings.slots.items() if count > 0 and stage not in STAGES)
+    if unknown:
+        known = ", ".join(sorted(STAGES))
+        raise VarloomError(
+            SETTINGS_INVALID, f"slots: this version has no {unknown[0]} stage; slots can be given to: {known}"
+        )
+    return {Stage(stage): count for stage, count in settings.slots.items() if count > 0}
+
+
+def _options(settings: Settings, slots: dict[Stage, int]) -> WorkerOptions:
+    """What the worker needs to know of the settings."""
+    return WorkerOptions(
+        slots=slots,
+        retry_delay=settings.retry_delay,
+        heartbeat_interval=settings.heartbeat_interval,
+        worker_timeout=settings.worker_timeout,
+        rescue_interval=settings.rescue_interval,
+        stall_limit=settings.stall_limit,
+        shutdown_grace=settings.shutdown_grace,
+    )
+
+
+async def _cancel_notices(database: Database) -> AsyncIterator[str | None]:
+    """The ids of jobs that users cancel; None after a gap."""
+    async with contextlib.aclosing(listen(database.conninfo, ["varloom_cancel"])) as notices:
+        async for notice in notices:
+            yield notice.payload if isinstance(notice, Notification) else None
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(worker: Worker) -> Iterator[None]:
+    """Let SIGTERM and SIGINT stop the worker."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, worker.stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+async def _stop_when(stop: asyncio.Event | None, worker: Worker) -> None:
+    """Stop the worker when the event is set."""
+    if stop is not None:
+        await stop.wait()
+        worker.stop()
+
+
+async def _sweep_for_ever(pool: AsyncConnectionPool, storage: Storage) -> None:
+    """Sweep the storage now and then, one worker at a time."""
+    while True:
+        try:
+            await _sweep_alone(pool, storage)
+        except DATABASE_AWAY:
+            logger.warning("the sweep waits: the database or the storage is away")
+        await asyncio.sleep(SWEEP_INTERVAL)
+
+
+async def _sweep_alone(pool: AsyncConnectionPool, storage: Storage) -> None:
+    """Sweep, unless another worker is at it."""
+    async with pool.connection() as conn:
+        cursor = await conn.execute("SELECT pg_try_advisory_xact_lock(%s)", [_SWEEP_LOCK])
+        row = await cursor.fetchone()
+        if row and row[0]:
+            await sweep(pool, storage)
