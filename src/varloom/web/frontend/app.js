@@ -1,0 +1,17 @@
+// What every page needs: live jobs, the Job Manager's drawer, uploads, the theme, and messages.
+import "./markup.js";
+import { startConfirm } from "./confirm.js";
+import { startJobManager } from "./job_manager.js";
+import { startLiveJobs } from "./live_jobs.js";
+import { startTheme } from "./theme.js";
+import { startTimes } from "./times.js";
+import { startToasts } from "./toasts.js";
+import { startUploads } from "./uploads.js";
+
+startTimes();
+startTheme();
+startToasts();
+startConfirm();
+startJobManager();
+startUploads();
+startLiveJobs();

@@ -1,0 +1,72 @@
+// Bundles the browser's scripts and styles into ../static/dist, under names that carry their content's hash, and
+// writes there what the server needs to find them (manifest.json) and what their licences ask for (LICENSES.txt).
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+import * as esbuild from "esbuild";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const output = path.resolve(here, "../static/dist");
+const packages = findPackages();
+
+await rm(output, { recursive: true, force: true });
+await mkdir(output, { recursive: true });
+const result = await esbuild.build({
+  absWorkingDir: here,
+  entryPoints: { app: "app.js", login: "login.js", table: "table.js", styles: "styles/app.css", grid: "styles/grid.css" },
+  outdir: output,
+  entryNames: "[name]-[hash]",
+  chunkNames: "chunk-[hash]",
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  minify: true,
+  target: ["chrome123", "firefox121", "safari17.5"],
+  define: { "process.env.NODE_ENV": '"production"' },
+  legalComments: "none",
+  metafile: true,
+  logLevel: "warning",
+});
+await writeFile(path.join(output, "manifest.json"), `${JSON.stringify(manifestOf(result.metafile), null, 2)}\n`);
+await writeFile(path.join(output, "LICENSES.txt"), await licencesOf(result.metafile));
+
+// {"app.js": "app-ABC123.js", ...}: the name that a template asks for, and the file that holds it.
+function manifestOf(metafile) {
+  const named = Object.entries(metafile.outputs)
+    .filter(([, file]) => file.entryPoint)
+    .map(([name]) => path.basename(name))
+    .map((file) => [file.replace(/-[A-Z0-9]+(\.\w+)$/, "$1"), file]);
+  return Object.fromEntries(named.sort());
+}
+
+// The licence texts of every npm package of which a line went into a bundle.
+async function licencesOf(metafile) {
+  const used = Object.keys(metafile.inputs)
+    .map((input) => input.split("node_modules/")[1])
+    .filter(Boolean)
+    .map((input) => input.split("/").slice(0, input.startsWith("@") ? 2 : 1).join("/"));
+  const texts = [...new Set(used)].sort().map(async (name) => {
+    const folder = path.join(packages, name);
+    const about = JSON.parse(await readFile(path.join(folder, "package.json"), "utf8"));
+    return `${name} ${about.version} (${about.license})\n\n${(await licenceText(folder)).trim()}\n`;
+  });
+  return (await Promise.all(texts)).join(`\n${"-".repeat(80)}\n\n`);
+}
+
+async function licenceText(folder) {
+  for (const name of ["LICENSE", "LICENSE.txt", "LICENSE.md"]) {
+    try {
+      return await readFile(path.join(folder, name), "utf8");
+    } catch (error) {
+      if (error.code !== "ENOENT") throw error;
+    }
+  }
+  throw new Error(`${folder} has no licence file: its text has to be shipped with the bundle`);
+}
+
+function findPackages() {
+  const esbuildPackage = createRequire(import.meta.url).resolve("esbuild/package.json");
+  return path.resolve(path.dirname(esbuildPackage), "..");
+}

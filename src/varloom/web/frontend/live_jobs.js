@@ -1,0 +1,185 @@
+// Keeps every list of jobs on the page true. The server renders the entries and sends them as HTML over one event
+// stream; here they are put in their place.
+//
+// Each tab has its own stream, and closes it while it is hidden: a browser allows about six connections to one server
+// over HTTP/1.1, and only the tabs that are seen (one a window) need to be live. A tab that is shown again connects
+// anew, and the first message of every connection is a snapshot, so that it shows the truth at once. Sharing one
+// stream between tabs needs Web Locks, which browsers grant only on localhost and https.
+import { activate, morph } from "./markup.js";
+import { refreshTimes } from "./times.js";
+import { toast } from "./toasts.js";
+
+const STREAM = "/jobs/stream";
+const SILENCE = 40_000; // the server sends at least a heartbeat every 15 s
+const FIRST_RETRY = 1_000;
+const LAST_RETRY = 15_000;
+
+let source = null;
+let lastContact = null;
+let silenceTimer;
+let retryTimer;
+let retryDelay = FIRST_RETRY;
+
+export function startLiveJobs() {
+  document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
+  window.addEventListener("online", connect);
+  window.addEventListener("offline", () => lose());
+  window.addEventListener("pagehide", disconnect);
+  window.addEventListener("pageshow", (event) => event.persisted && connect());
+  document.getElementById("earlier-jobs")?.addEventListener("click", (event) => showEarlier(event.currentTarget));
+  if (!document.hidden) connect();
+}
+
+function connect() {
+  disconnect();
+  source = new EventSource(STREAM);
+  source.addEventListener("snapshot", (event) => heard(() => applySnapshot(event.data)));
+  source.addEventListener("job", (event) => heard(() => applyJob(event.data)));
+  source.addEventListener("gone", (event) => heard(() => removeJob(event.data)));
+  source.addEventListener("active", (event) => heard(() => setActive(Number(event.data))));
+  source.addEventListener("heartbeat", () => heard(() => {}));
+  source.addEventListener("error", lose);
+  watchSilence();
+}
+
+function disconnect() {
+  clearTimeout(silenceTimer);
+  clearTimeout(retryTimer);
+  source?.close();
+  source = null;
+}
+
+// The browser would try again by itself, but not after an answer such as 503, and it cannot notice a silent line.
+function lose() {
+  disconnect();
+  setLink("lost", "Reconnecting");
+  const note = lastContact ? lastContact.toLocaleTimeString() : "the loading of this page";
+  for (const element of document.querySelectorAll("[data-last-seen]")) element.textContent = note;
+  if (document.hidden) return;
+  retryTimer = setTimeout(connect, retryDelay);
+  retryDelay = Math.min(retryDelay * 2, LAST_RETRY);
+  checkLogin();
+}
+
+// An event stream does not tell why it was refused. When the session has ended, only logging in helps.
+async function checkLogin() {
+  try {
+    const answer = await fetch("/api/v1/jobs?limit=1", { headers: { Accept: "application/json" } });
+    if (answer.status === 401) location.assign("/login");
+  } catch {
+    // The server cannot be reached: the next attempt will tell.
+  }
+}
+
+function heard(apply) {
+  lastContact = new Date();
+  retryDelay = FIRST_RETRY;
+  watchSilence();
+  apply();
+  setLink("live", "Live");
+}
+
+function watchSilence() {
+  clearTimeout(silenceTimer);
+  silenceTimer = setTimeout(lose, SILENCE);
+}
+
+function setLink(state, text) {
+  if (document.body.dataset.link === state) return;
+  document.body.dataset.link = state;
+  for (const element of document.querySelectorAll("[data-link-text]")) element.textContent = text;
+}
+
+/** The newest jobs, complete down to a floor: an entry above it that is not among them has gone. */
+function applySnapshot(html) {
+  const { articles, floor } = parse(html);
+  const present = new Set(articles.map((article) => article.dataset.job));
+  for (const list of lists()) {
+    for (const entry of [...list.children]) {
+      if (!present.has(entry.dataset.job) && entry.dataset.created >= floor) entry.remove();
+    }
+    for (const article of articles) place(list, article);
+  }
+  settle();
+}
+
+function applyJob(html) {
+  const [article] = parse(html).articles;
+  announce(article);
+  for (const list of lists()) place(list, article);
+  settle();
+}
+
+function removeJob(id) {
+  for (const list of lists()) {
+    const entry = find(list, id);
+    if (entry?.contains(document.activeElement)) (entry.nextElementSibling ?? entry.previousElementSibling ?? list.closest("aside, main"))?.focus();
+    entry?.remove();
+  }
+  settle();
+}
+
+async function showEarlier(button) {
+  const answer = await fetch(`/jobs/entries?cursor=${encodeURIComponent(button.dataset.cursor)}`).catch(() => null);
+  if (!answer?.ok) return toast("The earlier jobs could not be loaded. Try again.");
+  const { articles, next } = parse(await answer.text());
+  for (const article of articles) place(document.querySelector(".page [data-job-list]"), article);
+  button.dataset.cursor = next ?? "";
+  button.hidden = !next;
+}
+
+function setActive(count) {
+  for (const badge of document.querySelectorAll("[data-jobs-count]")) {
+    badge.textContent = String(count);
+    badge.dataset.active = String(count > 0);
+  }
+}
+
+/** Change the list's entry of this job in place, or add it where its age puts it (newest first). */
+function place(list, article) {
+  const entry = find(list, article.dataset.job);
+  if (entry) {
+    const focused = entry.contains(document.activeElement) ? document.activeElement : null;
+    morph(entry, article.outerHTML);
+    keepFocus(entry, focused);
+    return refreshTimes(entry);
+  }
+  const fresh = article.cloneNode(true);
+  const older = [...list.children].find((other) => other.dataset.created < fresh.dataset.created);
+  list.insertBefore(fresh, older ?? null);
+  activate(fresh);
+  refreshTimes(fresh);
+}
+
+// A button may disappear under the reader's fingers, as Cancel does when its job completes.
+function keepFocus(entry, focused) {
+  if (focused && !focused.isConnected) entry.focus({ preventScroll: true });
+}
+
+// State changes are spoken, percentages never.
+function announce(article) {
+  const before = lists().map((list) => find(list, article.dataset.job)).find(Boolean);
+  if (before?.dataset.state !== article.dataset.state) {
+    document.getElementById("announcer").textContent = article.dataset.announce;
+  }
+}
+
+function settle() {
+  const empty = lists().every((list) => list.childElementCount === 0);
+  for (const element of document.querySelectorAll("[data-no-jobs]")) element.hidden = !empty;
+}
+
+function lists() {
+  return [...document.querySelectorAll("[data-job-list]")];
+}
+
+function find(list, id) {
+  return list.querySelector(`:scope > [data-job="${CSS.escape(id)}"]`);
+}
+
+function parse(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  const wrapper = template.content.firstElementChild;
+  return { articles: [...wrapper.children], floor: wrapper.dataset.floor, next: wrapper.dataset.next };
+}

@@ -1,0 +1,59 @@
+// Logs in with the one-time token of a login link. The token stands in the URL's fragment, which is never sent to a
+// server and so never stands in a log; it is taken out of the address bar before anything else happens.
+const form = document.getElementById("login-form");
+const wait = document.getElementById("login-wait");
+const failure = document.getElementById("login-error");
+
+const linked = tokenOf(location.hash);
+if (linked) {
+  history.replaceState(null, "", location.pathname + location.search);
+  logIn(linked);
+}
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const token = tokenOf(form.elements.token.value);
+  if (token) logIn(token);
+});
+
+/** The token of a link (`...#token=T` or `...#T`), or the text itself. */
+function tokenOf(text) {
+  return text.trim().split("#").at(-1).replace(/^token=/, "");
+}
+
+async function logIn(token) {
+  failure.hidden = true;
+  wait.hidden = false;
+  form.hidden = true;
+  try {
+    const answer = await fetch("/login", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Accept: "application/json" },
+      body: JSON.stringify({ token }),
+    });
+    if (answer.ok) return location.replace(nextPage());
+    await explain(answer);
+  } catch {
+    show("The server did not answer.", "Check that it runs, then try again.");
+  }
+  wait.hidden = true;
+  form.hidden = false;
+  form.elements.token.value = "";
+  form.elements.token.focus();
+}
+
+/** The page that was asked for before the login, if it is one of this server's. */
+function nextPage() {
+  const next = new URLSearchParams(location.search).get("next") ?? "/samples";
+  return /^\/(?![/\\])/.test(next) ? next : "/samples";
+}
+
+async function explain(answer) {
+  const problem = await answer.json().catch(() => ({}));
+  show(`${problem.title ?? "That did not work"}.`, [problem.detail, ...(problem.resolution ?? [])].filter(Boolean).join(" "));
+}
+
+function show(title, text) {
+  failure.querySelector("[data-title]").textContent = title;
+  failure.querySelector("[data-text]").textContent = text;
+  failure.hidden = false;
+}

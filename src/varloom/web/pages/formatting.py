@@ -1,0 +1,70 @@
+"""Amounts, durations and moments as people read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_SIZE_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
+
+def count(number: float) -> str:
+    """A whole number with thousands separators: `50,284`."""
+    return f"{number:,.0f}"
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """A number with its noun: `1 record`, `50,284 records`."""
+    return f"{count(number)} {singular if number == 1 else plural or singular + 's'}"
+
+
+def size(number: float) -> str:
+    """A number of bytes in decimal units with three digits: `12.4 MB`."""
+    value = float(number)
+    for unit in _SIZE_UNITS:
+        if value < 999.5 or unit == _SIZE_UNITS[-1]:
+            break
+        value /= 1000
+    return f"{_three_digits(value)} {unit}" if unit != "bytes" else counted(int(value), "byte")
+
+
+def amount(number: float, unit: str) -> str:
+    """A number of anything: bytes as sizes, the rest with its noun."""
+    return size(number) if unit == "bytes" else f"{count(number)} {unit}"
+
+
+def clock(seconds: float) -> str:
+    """A duration that ticks: `0:07`, `12:45`, `1:02:07`, `2 d 3:00:00`."""
+    whole = max(0, int(seconds))
+    days, rest = divmod(whole, 86_400)
+    hours, rest = divmod(rest, 3600)
+    minutes, second = divmod(rest, 60)
+    if days:
+        return f"{days} d {hours}:{minutes:02}:{second:02}"
+    return f"{hours}:{minutes:02}:{second:02}" if hours else f"{minutes}:{second:02}"
+
+
+def about(seconds: float) -> str:
+    """A duration that is only known roughly: `a few seconds`, `about 40 s`, `about 3 min`, `about 2 h 10 min`."""
+    if seconds < 5:
+        return "a few seconds"
+    if seconds < 90:
+        return f"about {round(seconds / 5) * 5} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"about {minutes} min"
+    hours, rest = divmod(round(minutes / 10) * 10, 60)
+    return f"about {hours} h {rest} min" if rest else f"about {hours} h"
+
+
+def moment(when: datetime) -> str:
+    """A time in UTC; the browser turns it into the reader's own time zone."""
+    return f"{when.day} {when:%b %Y, %H:%M} UTC"
+
+
+def _three_digits(value: float) -> str:
+    if value >= 99.95:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}".rstrip("0").rstrip(".")

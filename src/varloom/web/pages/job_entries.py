@@ -1,0 +1,316 @@
+"""A job as the Job Manager shows it: every text ready, nothing left for the template to decide but the markup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from varloom.web.pages.formatting import about, amount, count, counted, moment, size
+
+if TYPE_CHECKING:
+    from varloom.services.views import ErrorView, JobView, ProblemView, ProgressView, StageName, StateName
+
+Tone = Literal["calm", "run", "good", "bad", "warn"]
+
+STATE_LOOKS: dict[StateName, tuple[str, str, Tone]] = {
+    "queued": ("Queued", "clock", "calm"),
+    "downloading": ("Downloading", "turning", "run"),
+    "processing": ("Processing", "turning", "run"),
+    "annotating": ("Annotating", "turning", "run"),
+    "parsing": ("Parsing", "turning", "run"),
+    "completed": ("Completed", "check", "good"),
+    "failed": ("Failed", "cross", "bad"),
+    "cancelled": ("Cancelled", "stop", "calm"),
+}
+"""Each state as text, icon and colour: the colour never stands alone."""
+
+STAGE_NAMES: dict[StageName, tuple[str, str]] = {
+    "download": ("Download", "a Downloading slot"),
+    "process": ("Process", "a Processing slot"),
+    "annotate": ("Annotate", "an Annotating slot"),
+    "parse": ("Parse", "a Parsing slot"),
+}
+"""Each stage's name, and what a job waits for before it."""
+
+_FINAL = frozenset({"completed", "failed", "cancelled"})
+_AT_REST = _FINAL | {"queued"}
+_STAGE_ICONS = {"done": "check", "running": "turning", "failed": "cross", "stopped": "stop", "waiting": "clock"}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One stage of the plan. `value` of `top` of it is done; without a value, how much is not known."""
+
+    name: str
+    state: Literal["done", "running", "waiting", "failed", "stopped"]
+    note: str
+    icon: str
+    value: float | None
+    top: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem of a file: where, what, and the text that stands there."""
+
+    place: str
+    message: str
+    excerpt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed, and how it is mended."""
+
+    code: str
+    title: str
+    message: str
+    stage: str | None
+    places: tuple[tuple[str, str], ...]
+    excerpt: str | None
+    further: tuple[Finding, ...]
+    steps: tuple[str, ...]
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobEntry:
+    """One entry of the Job Manager."""
+
+    id: str
+    state: StateName
+    state_text: str
+    icon: str
+    tone: Tone
+    name: str
+    file: str
+    facts: tuple[str, ...]
+    segments: tuple[Segment, ...]
+    status: str
+    pace: str
+    retry_seconds: float | None
+    attempt: str | None
+    elapsed_label: str
+    elapsed: float
+    ticking: bool
+    created_key: str
+    created_iso: str
+    created: str
+    completed: bool
+    sample_url: str | None
+    failure: Failure | None
+    setback: str | None
+    warnings: tuple[Finding, ...]
+    warnings_title: str
+    cancelling: bool
+    can_cancel: bool
+    retry_label: str | None
+    can_replace: bool
+    can_dismiss: bool
+    announcement: str
+
+
+def job_entry(job: JobView, now: datetime | None = None) -> JobEntry:
+    """The entry of a job as it stands at `now` (default: this moment)."""
+    now = now or datetime.now(UTC)
+    text, icon, tone = STATE_LOOKS[job.state]
+    final = job.state in _FINAL
+    elapsed_label, elapsed, ticking = _elapsed(job, now)
+    retry_seconds = _retry_seconds(job, now)
+    failure = _failure(job, job.error) if job.error and job.state == "failed" else None
+    return JobEntry(
+        id=str(job.id),
+        state=job.state,
+        state_text=text,
+        icon=icon,
+        tone=tone,
+        name=job.sample_name,
+        file=job.source.name,
+        facts=_facts(job),
+        segments=tuple(_segment(job, stage) for stage in job.plan),
+        status=_status(job, retry_seconds),
+        pace=_pace(job.progress) if job.progress and job.state not in _AT_REST else "",
+        retry_seconds=retry_seconds,
+        attempt=_attempt(job),
+        elapsed_label=elapsed_label,
+        elapsed=elapsed,
+        ticking=ticking,
+        created_key=f"{job.created_at.timestamp():017.6f}-{job.id}",
+        created_iso=job.created_at.isoformat(),
+        created=moment(job.created_at),
+        completed=job.state == "completed",
+        sample_url=f"/samples/{job.sample_id}" if job.state == "completed" and job.sample_id else None,
+        failure=failure,
+        setback=_setback(job),
+        warnings=tuple(_finding(problem) for problem in job.warnings),
+        warnings_title=counted(len(job.warnings), "warning"),
+        cancelling=job.cancel_requested,
+        can_cancel=not final and not job.cancel_requested,
+        retry_label=_retry_label(job),
+        can_replace=failure is not None and job.error is not None and not job.error.retryable,
+        can_dismiss=final,
+        announcement=_announcement(job, text),
+    )
+
+
+def _facts(job: JobView) -> tuple[str, ...]:
+    """The file's size and the options that were chosen."""
+    facts = [size(job.source.bytes)] if job.source.bytes is not None else []
+    if assembly := job.options.get("assembly"):
+        facts.append(str(assembly))
+    if job.options.get("split_by_sample"):
+        facts.append("Split by sample")
+    if job.priority:
+        facts.append(f"Priority {job.priority}")
+    return tuple(facts)
+
+
+def _segment(job: JobView, stage: StageName) -> Segment:
+    name = STAGE_NAMES[stage][0]
+    here = job.plan.index(stage)
+    reached = len(job.plan) if job.stage is None else job.plan.index(job.stage)
+    if here < reached:
+        return Segment(name, "done", "done", "check", 1.0)
+    if here > reached or job.state == "queued":
+        return Segment(name, "waiting", "waiting", "clock", 0.0)
+    if job.state == "failed":
+        return Segment(name, "failed", "failed", "cross", 1.0)
+    if job.state == "cancelled":
+        return Segment(name, "stopped", "cancelled", "stop", 0.0)
+    progress = job.progress
+    if progress is None or not progress.total:
+        return Segment(name, "running", "running", "turning", None)
+    share = min(1.0, progress.done / progress.total)
+    return Segment(name, "running", f"{share:.0%}", "turning", progress.done, progress.total)
+
+
+def _status(job: JobView, retry_seconds: float | None) -> str:
+    """The line below the stages: what came out, how far it is, or why it waits."""
+    match job.state:
+        case "completed":
+            return _result(job) or ""
+        case "failed" | "cancelled":
+            return ""
+        case _ if job.cancel_requested:
+            return "Cancelling"
+        case "queued" if job.stage is not None and retry_seconds is None:
+            return _waits(STAGE_NAMES[job.stage][1], job.queue_position)
+        case "queued":
+            return "Waiting for its retry"
+        case _:
+            return _done(job.progress) if job.progress else "Starting"
+
+
+def _waits(slot: str, ahead: int | None) -> str:
+    if ahead is None:
+        return f"Waiting for {slot}"
+    return f"{count(ahead)} ahead of you for {slot}" if ahead else f"Next for {slot}"
+
+
+def _done(progress: ProgressView) -> str:
+    done = amount(progress.done, progress.unit)
+    return f"{done} of {amount(progress.total, progress.unit)}" if progress.total else done
+
+
+def _pace(progress: ProgressView) -> str:
+    pace = [f"{amount(progress.rate, progress.unit)}/s"] if progress.rate else []
+    if progress.eta_seconds is not None:
+        pace.append(f"{about(progress.eta_seconds)} left")
+    return ", ".join(pace)
+
+
+def _retry_seconds(job: JobView, now: datetime) -> float | None:
+    """How long until the next automatic attempt; None once it only waits for a slot."""
+    if job.state != "queued" or job.retry_at is None:
+        return None
+    left = (job.retry_at - now).total_seconds()
+    return left if left > 0 else None
+
+
+def _attempt(job: JobView) -> str | None:
+    return f"Attempt {job.attempt} of {job.max_attempts}" if job.attempt > 1 and job.state != "completed" else None
+
+
+def _elapsed(job: JobView, now: datetime) -> tuple[str, float, bool]:
+    """What the entry's time means, its seconds, and whether it goes on."""
+    if job.finished_at is not None:
+        return "Took", (job.finished_at - (job.started_at or job.created_at)).total_seconds(), False
+    if job.state == "queued":
+        return "Waiting", (now - job.created_at).total_seconds(), True
+    return "Running", (now - (job.started_at or job.created_at)).total_seconds(), True
+
+
+def _result(job: JobView) -> str | None:
+    if job.records is None:
+        return None
+    found = counted(job.records, "record")
+    return found if job.variants is None else f"{found}, {counted(job.variants, 'variant')}"
+
+
+def _failure(job: JobView, error: ErrorView) -> Failure:
+    first = (error.line, error.message)
+    return Failure(
+        code=error.code,
+        title=error.title,
+        message=error.message,
+        stage=STAGE_NAMES[error.stage][0] if error.stage else None,
+        places=tuple(_places(error)),
+        excerpt=error.excerpt,
+        further=tuple(_finding(item) for item in error.problems if (item.line, item.message) != first),
+        steps=tuple(error.resolution),
+        verdict=_verdict(job, error),
+    )
+
+
+def _verdict(job: JobView, error: ErrorView) -> str:
+    """Whether trying again can help, and how often it was tried."""
+    if not error.retryable:
+        return "Not tried again: the same file would fail in the same way."
+    return f"Tried {counted(job.attempt, 'time')}." if job.attempt > 1 else ""
+
+
+def _places(found: ErrorView | ProblemView) -> list[tuple[str, str]]:
+    places = []
+    if found.line is not None:
+        places.append(("Line", count(found.line)))
+    if found.column is not None:
+        places.append(("Column", count(found.column)))
+    if found.field:
+        places.append(("Field", found.field))
+    if isinstance(url := getattr(found, "url", None), str):
+        places.append(("URL", url))
+    return places
+
+
+def _finding(problem: ProblemView) -> Finding:
+    place = ", ".join(f"{name.lower()} {value}" for name, value in _places(problem))
+    return Finding(place[:1].upper() + place[1:], problem.message, problem.excerpt)
+
+
+def _setback(job: JobView) -> str | None:
+    """Why the last attempt failed, while a further one waits or runs."""
+    if job.error is None or job.state in _FINAL:
+        return None
+    return f"{job.error.title}: {job.error.message}"
+
+
+def _retry_label(job: JobView) -> str | None:
+    match job.state:
+        case "cancelled":
+            return "Start again"
+        case "failed":
+            return "Retry"
+        case _:
+            return None
+
+
+def _announcement(job: JobView, state_text: str) -> str:
+    """What a screen reader hears when the state changes."""
+    match job.state:
+        case "failed" if job.error:
+            return f"{job.sample_name}: Failed. {job.error.title}. {job.error.message}"
+        case "completed":
+            return f"{job.sample_name}: Completed. {_result(job) or ''}".strip()
+        case _:
+            return f"{job.sample_name}: {state_text}"
