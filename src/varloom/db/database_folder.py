@@ -154,12 +154,13 @@ class DatabaseFolder:
         write_private(self._record_path, json.dumps(asdict(record)) + "\n")
 
 
-def make_system_folder() -> None:
-    """Create /var/lib/varloom, which everyone may traverse."""
+def make_system_folder() -> Path:
+    """Create /var/lib/varloom, which everyone may traverse, if it does not exist; returns it."""
     if not SYSTEM_FOLDER.exists():
         SYSTEM_FOLDER.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         SYSTEM_FOLDER.mkdir(mode=0o755, exist_ok=True)
         SYSTEM_FOLDER.chmod(0o755)
+    return SYSTEM_FOLDER
 
 
 def write_private(path: Path, text: str) -> None:

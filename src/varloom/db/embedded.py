@@ -23,7 +23,6 @@ from psycopg.conninfo import make_conninfo
 
 from varloom.db.binaries import Binaries, copy_for, installed_binaries
 from varloom.db.database_folder import (
-    SYSTEM_FOLDER,
     DatabaseFolder,
     make_system_folder,
     sync_folder,
@@ -180,8 +179,7 @@ class EmbeddedPostgres:
         binaries = self._given_binaries or installed_binaries()
         if not self._user.other or binaries.usable_by(self._user):
             return binaries
-        make_system_folder()
-        return copy_for(binaries, self._user, SYSTEM_FOLDER)
+        return copy_for(binaries, self._user, make_system_folder())
 
     def _initialise(self) -> None:
         """Set up an empty database under a temporary name; the rename makes it whole or not there."""

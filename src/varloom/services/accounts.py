@@ -1,12 +1,68 @@
-"""Accounts, and the ways to prove being one: login links, browser sessions and API tokens."""
+"""Accounts, and the ways to prove being one: login links, browser sessions and API tokens.
+
+Every secret has 256 random bits, is shown once, and is kept only as its SHA-256: whoever reads the database cannot
+use what stands there. Secrets are looked up by that hash, so how long it takes tells nothing about them.
+"""
 
 from __future__ import annotations
 
+import getpass
+import hashlib
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from psycopg.rows import class_row
+
+from varloom.errors import VarloomError
+from varloom.services.account_problems import LOGIN_LINK_INVALID, TOKEN_LABEL_INVALID, TOKEN_NOT_FOUND
+
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
+
+    from psycopg import AsyncConnection
+    from psycopg_pool import AsyncConnectionPool
+
+    from varloom.settings import Settings
+
+TOKEN_PREFIX = "vl_"  # noqa: S105 - not a secret: it lets people and secret scanners recognise one
+LABEL_LIMIT = 100
+NAME_LIMIT = 200
+
+_SEEN_INTERVAL = "1 minute"
+"""How exact `last_seen_at` and `last_used_at` are: not every request should write."""
+
+_SESSION_ACCOUNT = """
+WITH found AS (
+    SELECT sessions.token_sha256, sessions.last_seen_at, accounts.id, accounts.name, accounts.role
+    FROM sessions JOIN accounts ON accounts.id = sessions.account_id
+    WHERE token_sha256 = %(sha256)s AND expires_at > now() AND deactivated_at IS NULL
+), seen AS (
+    UPDATE sessions SET last_seen_at = now() FROM found
+    WHERE sessions.token_sha256 = found.token_sha256
+        AND found.last_seen_at < now() - %(interval)s::interval
+)
+SELECT id, name, role FROM found
+"""
+_BEARER_ACCOUNT = """
+WITH found AS (
+    SELECT api_tokens.token_sha256, last_used_at, accounts.id, accounts.name, accounts.role
+    FROM api_tokens JOIN accounts ON accounts.id = api_tokens.account_id
+    WHERE token_sha256 = %(sha256)s AND revoked_at IS NULL AND deactivated_at IS NULL
+), used AS (
+    UPDATE api_tokens SET last_used_at = now() FROM found
+    WHERE api_tokens.token_sha256 = found.token_sha256
+        AND (found.last_used_at IS NULL OR found.last_used_at < now() - %(interval)s::interval)
+)
+SELECT id, name, role FROM found
+"""
+_USE_LOGIN_LINK = """
+UPDATE login_links SET used_at = now() FROM accounts
+WHERE token_sha256 = %s AND used_at IS NULL AND expires_at > now()
+    AND accounts.id = login_links.account_id AND deactivated_at IS NULL
+RETURNING accounts.id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +72,161 @@ class Account:
     id: UUID
     name: str
     role: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """What can be told of an API token after it was made. `last_used_at` is exact to a minute."""
+
+    id: UUID
+    label: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The accounts of this server."""
+
+    pool: AsyncConnectionPool
+    settings: Settings
+
+    async def ensure_owner(self) -> Account:
+        """The owner of this server; the first start creates it, with the name of the system's user."""
+        async with self.pool.connection() as conn:
+            await conn.execute("LOCK TABLE accounts IN SHARE ROW EXCLUSIVE MODE")
+            cursor = conn.cursor(row_factory=class_row(Account))
+            find = "SELECT id, name, role FROM accounts WHERE role = 'owner' ORDER BY created_at, id LIMIT 1"
+            owner = await (await cursor.execute(find)).fetchone()
+            if owner is None:
+                insert = "INSERT INTO accounts (name, role) VALUES (%s, 'owner') RETURNING id, name, role"
+                owner = await (await cursor.execute(insert, [_system_user_name()])).fetchone()
+        if owner is None:
+            raise LookupError("INSERT ... RETURNING gave no row")
+        return owner
+
+    async def create_login_link(self, account_id: UUID) -> str:
+        """A one-time token for the login page, valid for the minutes that the settings say."""
+        token = secrets.token_urlsafe(32)
+        async with self.pool.connection() as conn:
+            await conn.execute("DELETE FROM login_links WHERE expires_at < now()")
+            await conn.execute(
+                "INSERT INTO login_links (token_sha256, account_id, expires_at)"
+                " VALUES (%s, %s, now() + make_interval(secs => %s))",
+                [_sha256(token), account_id, self.settings.login_link_minutes * 60],
+            )
+        return token
+
+    async def redeem_login(self, token: str) -> str:
+        """Trade the token of a login link for the secret of a new session.
+
+        Raises:
+            VarloomError: `login_link_invalid`, whatever the reason is, so that nothing can be learnt by guessing.
+        """
+        async with self.pool.connection() as conn:
+            row = await (await conn.execute(_USE_LOGIN_LINK, [_sha256(token)])).fetchone()
+            if row is None:
+                raise VarloomError(LOGIN_LINK_INVALID, "This login link was used, has expired, or was not made here.")
+            return await self._create_session(conn, row[0])
+
+    async def authenticate_session(self, secret: str) -> Account | None:
+        """The account of a browser session; None when it is unknown, expired or logged out."""
+        return await self._find(_SESSION_ACCOUNT, secret)
+
+    async def logout(self, secret: str) -> None:
+        """End a session; an unknown one is ended already."""
+        async with self.pool.connection() as conn:
+            await conn.execute("DELETE FROM sessions WHERE token_sha256 = %s", [_sha256(secret)])
+
+    async def create_token(self, account_id: UUID, label: str) -> str:
+        """A new API token: the secret, which can be shown this once only.
+
+        Raises:
+            VarloomError: `token_label_invalid`.
+        """
+        async with self.pool.connection() as conn:
+            return await _insert_token(conn, account_id, _checked_label(label))
+
+    async def replace_token(self, account_id: UUID, label: str) -> str:
+        """Like `create_token`, and revoke the account's earlier tokens with this label in the same step."""
+        label = _checked_label(label)
+        async with self.pool.connection() as conn:
+            await conn.execute(
+                "UPDATE api_tokens SET revoked_at = now() WHERE account_id = %s AND label = %s AND revoked_at IS NULL",
+                [account_id, label],
+            )
+            return await _insert_token(conn, account_id, label)
+
+    async def authenticate_token(self, secret: str) -> Account | None:
+        """The account of an API token; None when it is unknown or revoked."""
+        return await self._find(_BEARER_ACCOUNT, secret)
+
+    async def list_tokens(self, account_id: UUID) -> list[ApiToken]:
+        """The account's API tokens that can be used, newest first."""
+        async with self.pool.connection() as conn:
+            cursor = await conn.cursor(row_factory=class_row(ApiToken)).execute(
+                "SELECT id, label, created_at, last_used_at FROM api_tokens"
+                " WHERE account_id = %s AND revoked_at IS NULL ORDER BY created_at DESC, id",
+                [account_id],
+            )
+            return await cursor.fetchall()
+
+    async def revoke_token(self, account_id: UUID, token_id: UUID) -> None:
+        """Make an API token useless at once.
+
+        Raises:
+            VarloomError: `token_not_found`, for another account's too.
+        """
+        async with self.pool.connection() as conn:
+            cursor = await conn.execute(
+                "UPDATE api_tokens SET revoked_at = now() WHERE id = %s AND account_id = %s AND revoked_at IS NULL",
+                [token_id, account_id],
+            )
+            if cursor.rowcount == 0:
+                raise VarloomError(TOKEN_NOT_FOUND, f"This account has no API token with the id {token_id}.")
+
+    async def _create_session(self, conn: AsyncConnection, account_id: UUID) -> str:
+        secret = secrets.token_urlsafe(32)
+        await conn.execute("DELETE FROM sessions WHERE expires_at < now()")
+        await conn.execute(
+            "INSERT INTO sessions (token_sha256, account_id, expires_at)"
+            " VALUES (%s, %s, now() + make_interval(secs => %s))",
+            [_sha256(secret), account_id, self.settings.session_days * 86_400],
+        )
+        return secret
+
+    async def _find(self, statement: str, secret: str) -> Account | None:
+        async with self.pool.connection() as conn:
+            cursor = await conn.cursor(row_factory=class_row(Account)).execute(
+                statement.encode(), {"sha256": _sha256(secret), "interval": _SEEN_INTERVAL}
+            )
+            return await cursor.fetchone()
+
+
+async def _insert_token(conn: AsyncConnection, account_id: UUID, label: str) -> str:
+    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    await conn.execute(
+        "INSERT INTO api_tokens (account_id, label, token_sha256) VALUES (%s, %s, %s)",
+        [account_id, label, _sha256(secret)],
+    )
+    return secret
+
+
+def _checked_label(label: str) -> str:
+    label = label.strip()
+    if not 0 < len(label) <= LABEL_LIMIT or not label.isprintable():
+        raise VarloomError(TOKEN_LABEL_INVALID, f"label: expected 1 to {LABEL_LIMIT} printable characters.")
+    return label
+
+
+def _sha256(secret: str) -> bytes:
+    """The form in which a secret is kept; what a client sends may hold anything, lone surrogates included."""
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+
+
+def _system_user_name() -> str:
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        name = ""
+    return name if 0 < len(name) <= NAME_LIMIT and name.isprintable() else "owner"

@@ -1,0 +1,100 @@
+"""The storage in a local folder. Everything in it is private to the user that runs Varloom."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from varloom.errors import VarloomError
+from varloom.storage.incoming import IncomingObject, check_space, make_folder, too_large
+from varloom.storage.model import StoredObject, checked_key
+from varloom.storage.problems import STORAGE_UNUSABLE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+_TRASH = ".trash"
+
+
+class LocalStorage:
+    """A `Storage` in the folder `root`, which is created if it does not exist."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = Path(root).absolute()
+        try:
+            make_folder(self._root)
+            self._root = self._root.resolve(strict=True)
+        except OSError as error:
+            raise VarloomError(STORAGE_UNUSABLE, f"The storage folder {self._root}: {error.strerror}") from error
+
+    def __repr__(self) -> str:
+        return f"LocalStorage({str(self._root)!r})"
+
+    def path(self, key: str) -> Path:
+        """See `Storage.path`."""
+        return self._root / checked_key(key)
+
+    async def write_stream(
+        self,
+        key: str,
+        chunks: AsyncIterator[bytes],
+        *,
+        limit: int | None = None,
+        reserve: int = 0,
+        expected: int | None = None,
+    ) -> StoredObject:
+        """See `Storage.write_stream`."""
+        target = self.path(key)
+        if expected is not None:
+            if limit is not None and expected > limit:
+                raise too_large(limit)
+            check_space(self._root, expected, reserve)
+        incoming = IncomingObject(target, limit=limit, reserve=reserve)
+        try:
+            return await incoming.receive(chunks)
+        except BaseException:
+            incoming.abandon()
+            raise
+
+    def new_folder(self, key: str) -> Path:
+        """See `Storage.new_folder`."""
+        folder = self.path(key)
+        make_folder(folder.parent)
+        folder.mkdir(mode=0o700)
+        return folder
+
+    def exists(self, key: str) -> bool:
+        """See `Storage.exists`."""
+        return self.path(key).exists()
+
+    def size(self, key: str) -> int:
+        """See `Storage.size`."""
+        path = self.path(key)
+        if path.is_dir():
+            return sum(found.stat().st_size for found in path.rglob("*") if found.is_file())
+        return path.stat().st_size
+
+    def delete_tree(self, key: str) -> None:
+        """See `Storage.delete_tree`. It is renamed away first: nobody ever sees half of it."""
+        path = self.path(key)
+        trash = self._root / _TRASH / secrets.token_hex(8)
+        make_folder(trash.parent)
+        try:
+            path.rename(trash)
+        except FileNotFoundError:
+            return
+        if trash.is_dir():
+            shutil.rmtree(trash)
+        else:
+            trash.unlink()
+
+    def list_prefix(self, key: str = "") -> Iterator[str]:
+        """See `Storage.list_prefix`. Unfinished objects have hidden names and are left out."""
+        start = self.path(key) if key else self._root
+        yield from sorted(
+            found.relative_to(self._root).as_posix()
+            for found in start.rglob("*")
+            if found.is_file() and not any(part.startswith(".") for part in found.relative_to(self._root).parts)
+        )
