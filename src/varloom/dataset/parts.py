@@ -1,0 +1,134 @@
+"""Parquet parts: how rows are laid out in files."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from varloom.dataset.column_types import is_list, is_numeric
+from varloom.dataset.durable import sync_file
+from varloom.dataset.manifest import Part
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROW_GROUP_ROWS = 122_880
+"""Rows of a full row group: DuckDB's own vector granularity, about the 120,000 that were measured best."""
+
+ROW_GROUP_BYTES = 64 * 1024**2
+"""A row group ends earlier when its columns take this much memory, so that memory stays flat for wide tables."""
+
+ROW_GROUPS_PER_PART = 8
+
+_PAGE_BYTES = 64 * 1024
+"""Small pages let a query for 200 rows skip the rest of a row group undecoded (measured: 5 times faster)."""
+
+_SAMPLED_ROWS = 20_000
+_DISTINCT_SHARE = {"text": 0.25, "number": 0.1}
+
+
+class PartsWriter:
+    """Writes the row groups of one dataset into `part-00000.parquet`, `part-00001.parquet`, ...
+
+    A new part begins when the schema changes and after `row_groups_per_part` row groups.
+    """
+
+    def __init__(self, directory: Path, *, row_groups_per_part: int = ROW_GROUPS_PER_PART) -> None:
+        self._directory = directory
+        self._row_groups_per_part = row_groups_per_part
+        self._names: list[str] = []
+        self._dictionary: list[str] | None = None
+        self._writer: pq.ParquetWriter | None = None
+        self._row_groups = 0
+        self._schema: pa.Schema | None = None
+
+    def write(self, table: pa.Table) -> None:
+        """Append a table as one row group."""
+        if self._dictionary is None:
+            self._dictionary = dictionary_columns(table)
+        writer = self._writer
+        if writer is None or table.schema != self._schema or self._row_groups == self._row_groups_per_part:
+            writer = self._next_part(table.schema)
+        writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        self._row_groups += 1
+
+    def _next_part(self, schema: pa.Schema) -> pq.ParquetWriter:
+        self._finish_part()
+        name = f"part-{len(self._names):05d}.parquet"
+        self._names.append(name)
+        self._schema, self._row_groups = schema, 0
+        self._writer = open_part(self._directory / name, schema, self._dictionary or [])
+        return self._writer
+
+    def _finish_part(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+    def close(self) -> tuple[Path, ...]:
+        """Finish the last part; the paths of all parts, in row order."""
+        self._finish_part()
+        return tuple(self._directory / name for name in self._names)
+
+    @property
+    def dictionary(self) -> list[str]:
+        """The Parquet paths of the columns that are dictionary-encoded."""
+        return self._dictionary or []
+
+    def abandon(self) -> None:
+        """Let go of the open file after a failure; what was written is left to whoever clears the folder."""
+        writer, self._writer = self._writer, None
+        if writer is not None and writer.is_open:
+            try:
+                writer.close()
+            except OSError:
+                return
+
+
+def open_part(path: Path, schema: pa.Schema, dictionary: list[str]) -> pq.ParquetWriter:
+    """A Parquet writer with the dataset's encoding: zstd level 1, statistics, dictionaries for the named paths."""
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=dictionary or False,
+        write_statistics=True,
+        data_page_size=_PAGE_BYTES,
+    )
+
+
+def seal_part(path: Path) -> Part:
+    """Force a finished part to the disk and describe it."""
+    sync_file(path)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Part(path.name, pq.read_metadata(path).num_rows, path.stat().st_size, sha256)
+
+
+def dictionary_columns(table: pa.Table) -> list[str]:
+    """The Parquet paths of the columns whose values repeat so much that a dictionary pays, judged by the first rows."""
+    sampled = table.slice(0, _SAMPLED_ROWS)
+    return [
+        path
+        for name, column in zip(sampled.column_names, sampled.columns, strict=True)
+        if (path := _path_if_repetitive(name, column))
+    ]
+
+
+def _path_if_repetitive(name: str, column: Any) -> str | None:
+    path = name
+    values = column.combine_chunks()
+    while is_list(values.type):
+        path += ".list.element"
+        values = values.flatten()
+    kind = "text" if values.type == pa.string() else "number" if is_numeric(values.type) else None
+    if kind is None:
+        return None
+    present = len(values) - values.null_count
+    distinct = pc.count_distinct(values, mode="only_valid").as_py()
+    return path if distinct <= max(1, present * _DISTINCT_SHARE[kind]) else None

@@ -1,0 +1,139 @@
+"""Rows on their way from the reader into parts."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from varloom.dataset.content_hash import ContentHasher
+from varloom.dataset.parts import ROW_GROUP_BYTES, ROW_GROUP_ROWS, PartsWriter, open_part, seal_part
+from varloom.dataset.row_count import RowCount
+from varloom.dataset.schema import conformed, plain_batch, schema_of, widest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from varloom.dataset.manifest import Part
+    from varloom.reader import ReadSummary
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRows:
+    """What was written: the parts, the schema they all have, and the digest of each column."""
+
+    parts: tuple[Part, ...]
+    schema: pa.Schema
+    digests: Mapping[str, bytes]
+
+
+class RowStore:
+    """Collects batches into row groups and writes each while the reader goes on.
+
+    Memory holds one row group that fills and one that is being written.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._parts = PartsWriter(directory)
+        self._hasher = ContentHasher()
+        self._count = RowCount()
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_rows = 0
+        self._waiting_bytes = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="dataset-writer")
+        self._writing: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._parts.abandon()
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take the next rows.
+
+        Raises:
+            VarloomError: `dataset_inconsistent` when a row or record is missing before them.
+        """
+        batch = plain_batch(batch)
+        self._count.add(batch)
+        while self._waiting_rows + batch.num_rows >= ROW_GROUP_ROWS:
+            fitting = ROW_GROUP_ROWS - self._waiting_rows
+            self._wait_with(batch.slice(0, fitting))
+            self._flush()
+            batch = batch.slice(fitting)
+        self._wait_with(batch)
+        if self._waiting_bytes >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def finish(self, summary: ReadSummary) -> StoredRows:
+        """Write what is left, prove that the counts agree, and give all parts the final schema.
+
+        Raises:
+            VarloomError: `dataset_inconsistent`.
+        """
+        self._flush()
+        self._settle()
+        self._count.prove(summary)
+        schema = schema_of(summary.columns)
+        if not self._count.rows:
+            self._parts.write(schema.empty_table())
+        paths = self._parts.close()
+        for path in paths:
+            _reconcile(path, schema, self._parts.dictionary)
+        digests = {field.name: self._hasher.digest(field, lambda name: _column_values(paths, name)) for field in schema}
+        return StoredRows(tuple(seal_part(path) for path in paths), schema, digests)
+
+    def _wait_with(self, batch: pa.RecordBatch) -> None:
+        if batch.num_rows:
+            self._waiting.append(batch)
+            self._waiting_rows += batch.num_rows
+            self._waiting_bytes += batch.nbytes
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        schema = widest([batch.schema for batch in self._waiting])
+        table = pa.concat_tables([conformed(pa.Table.from_batches([batch]), schema) for batch in self._waiting])
+        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
+        self._settle()
+        self._writing = self._thread.submit(self._write, table)
+
+    def _settle(self) -> None:
+        """Wait for the row group that is being written; its error, if any, surfaces here."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def _write(self, table: pa.Table) -> None:
+        self._parts.write(table)
+        self._hasher.add(table)
+
+
+def _reconcile(path: Path, schema: pa.Schema, dictionary: list[str]) -> None:
+    """Write a part again, a row group at a time, if it was begun before the schema was final."""
+    with pq.ParquetFile(path) as file:
+        if file.schema_arrow.equals(schema):
+            return
+        rewritten = path.with_name(path.name + ".unfinished")
+        with open_part(rewritten, schema, dictionary) as writer:
+            for group in range(file.num_row_groups):
+                table = conformed(file.read_row_group(group), schema)
+                writer.write_table(table, row_group_size=max(table.num_rows, 1))
+    rewritten.replace(path)
+
+
+def _column_values(paths: Iterable[Path], name: str) -> Iterator[pa.ChunkedArray]:
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                # Asked for `INFO`, Arrow also gives `INFO.AF`: it takes the dot for nesting.
+                yield file.read_row_group(group, columns=[name]).column(name)

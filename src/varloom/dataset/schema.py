@@ -1,0 +1,97 @@
+"""One schema for a table whose columns may come late or widen on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from varloom.dataset.column_types import is_list, plain_type
+from varloom.dataset.problems import DATASET_INCONSISTENT
+from varloom.errors import VarloomError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from varloom.reader import Column
+
+
+def schema_of(columns: Sequence[Column]) -> pa.Schema:
+    """The schema of the columns in their order.
+
+    Raises:
+        VarloomError: `dataset_inconsistent` when two columns share a name.
+    """
+    names = [column.name for column in columns]
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise VarloomError(DATASET_INCONSISTENT, f"Two columns have the name {twice!r}.")
+    return pa.schema([pa.field(column.name, plain_type(column.type)) for column in columns])
+
+
+def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same rows with the logical types of a dataset."""
+    schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in batch.schema])
+    return batch if batch.schema.equals(schema, check_metadata=True) else _conformed_batch(batch, schema)
+
+
+def widest(schemas: Sequence[pa.Schema]) -> pa.Schema:
+    """The columns of all schemas, each with the latest type: types only ever widen."""
+    fields: dict[str, pa.Field] = {}
+    for schema in schemas:
+        for field in schema:
+            fields[field.name] = field
+    return pa.schema(list(fields.values()))
+
+
+def conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows in another schema: missing columns are missing values, narrower types are widened.
+
+    Raises:
+        VarloomError: `dataset_inconsistent` when a value would change, or a column of the table would be lost.
+    """
+    if table.schema.equals(schema):
+        return table
+    lost = set(table.column_names) - set(schema.names)
+    if lost:
+        raise VarloomError(DATASET_INCONSISTENT, f"The column {min(lost)!r} was read but is not among the columns.")
+    return pa.table([_column(table, field) for field in schema], schema=schema)
+
+
+def _column(table: pa.Table, field: pa.Field) -> pa.ChunkedArray:
+    if field.name not in table.column_names:
+        return pa.chunked_array([pa.nulls(table.num_rows, field.type)])
+    column = table.column(field.name)
+    return column if column.type == field.type else _widened(column, field)
+
+
+def _widened(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    """Cast without loss; a single value becomes a list of one where the column turned out to hold lists."""
+    try:
+        if is_list(field.type) and not is_list(column.type):
+            return pa.chunked_array([_wrapped(chunk, field.type) for chunk in column.chunks], type=field.type)
+        return pc.cast(column, field.type, safe=True)
+    except pa.ArrowInvalid as error:
+        raise VarloomError(
+            DATASET_INCONSISTENT,
+            f"The column {field.name!r} cannot go from {column.type} to {field.type} without loss: {error}",
+        ) from error
+
+
+def _wrapped(values: pa.Array, list_type: pa.DataType) -> pa.ListArray:
+    present = pc.is_valid(values)
+    offsets = pc.cumulative_sum(present.cast(pa.int32()))
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), offsets])
+    elements = pc.cast(values.drop_null(), list_type.value_type, safe=True)
+    return pa.ListArray.from_arrays(offsets, elements, type=list_type, mask=pc.invert(present))
+
+
+def _conformed_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    return pa.record_batch(
+        [
+            column if column.type == field.type else pc.cast(column, field.type)
+            for column, field in zip(batch.columns, schema, strict=True)
+        ],
+        schema=schema,
+    )

@@ -1,0 +1,173 @@
+"""Writing datasets: a reader's rows go in, a folder with Parquet parts and a manifest comes out, or nothing."""
+
+from __future__ import annotations
+
+import shutil
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from varloom.dataset.content_hash import content_hash
+from varloom.dataset.durable import disk_full_told, sync_directory
+from varloom.dataset.manifest import MANIFEST_NAME, Dataset, Manifest, Source
+from varloom.dataset.problems import DATASET_EXISTS
+from varloom.dataset.row_store import RowStore, StoredRows
+from varloom.dataset.splitting import split_dataset
+from varloom.errors import VarloomError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from varloom.reader import ReadSummary, TableReader
+
+
+def write_dataset(
+    reader: TableReader,
+    directory: Path,
+    *,
+    source_name: str,
+    assembly: str | None,
+    split_by_sample: bool = False,
+    on_split: Callable[[], None] = lambda: None,
+) -> tuple[Manifest, ...]:
+    """Write what a reader reads as one dataset, or as one for each sample.
+
+    Everything is on the disk when this returns. The manifest is written last: whatever ends the writing early leaves
+    no dataset, and no files where the process lives on to remove them.
+
+    Args:
+        reader: a fresh reader; its `batches()` are exhausted here.
+        directory: the dataset's folder; made when missing. With a split of two samples or more the folders are
+            `directory-0`, `directory-1`, ... in sample order, and `directory` itself is not made.
+        source_name: what the file's owner calls it.
+        assembly: `GRCh37`, `GRCh38` or None.
+        split_by_sample: one dataset for each sample; a file with one sample or none gives one dataset as usual.
+        on_split: called again and again while a split goes on, which is after all rows were read.
+
+    Raises:
+        VarloomError: what the reader raises, `dataset_exists`, `dataset_inconsistent` or `disk_full`.
+    """
+    with disk_full_told(f"the dataset of {source_name}"):
+        if not split_by_sample:
+            return (_write_whole(reader, directory, source_name, assembly),)
+        whole = directory.with_name(f".{directory.name}.whole")
+        _clear(whole)
+        try:
+            manifest = _write_whole(reader, whole, source_name, assembly)
+            if len(manifest.samples) < 2:
+                _take_over(whole, directory)
+                return (manifest,)
+            return _write_split(Dataset(whole, manifest), directory, on_split)
+        finally:
+            _clear(whole)
+
+
+def split_directories(directory: Path, samples: int) -> tuple[Path, ...]:
+    """Where `write_dataset` puts the datasets of a file that was split into `samples` samples."""
+    return tuple(directory.with_name(f"{directory.name}-{position}") for position in range(samples))
+
+
+def written_directories(directory: Path, manifests: Sequence[Manifest]) -> tuple[Path, ...]:
+    """The folders of the datasets that `write_dataset(reader, directory)` returned."""
+    if len(manifests) == 1 and manifests[0].split is None:
+        return (directory,)
+    return split_directories(directory, len(manifests))
+
+
+def _write_whole(reader: TableReader, directory: Path, source_name: str, assembly: str | None) -> Manifest:
+    made = _prepare(directory)
+    try:
+        with RowStore(directory) as store:
+            for batch in reader.batches():
+                store.add(batch)
+            summary = reader.summary()
+            stored = store.finish(summary)
+        manifest = _describe(reader, summary, stored, source_name, assembly)
+        manifest.save(directory)
+        sync_directory(directory.parent)
+    except BaseException:
+        _remove(directory, whole=made)
+        raise
+    return manifest
+
+
+def _write_split(whole: Dataset, directory: Path, on_split: Callable[[], None]) -> tuple[Manifest, ...]:
+    targets = split_directories(directory, len(whole.manifest.samples))
+    for target in targets:
+        _refuse_existing(target)
+    made: list[Path] = []
+    try:
+        made.extend(target for target in targets if _prepare(target))
+        manifests = split_dataset(whole, targets, on_split)
+        sync_directory(directory.parent)
+    except BaseException:
+        for target in targets:
+            _remove(target, whole=target in made)
+        raise
+    return manifests
+
+
+def _describe(
+    reader: TableReader, summary: ReadSummary, stored: StoredRows, source_name: str, assembly: str | None
+) -> Manifest:
+    recognition = reader.recognition
+    hashed = [(field.name, field.type, stored.digests[field.name]) for field in stored.schema]
+    return Manifest(
+        records=summary.records,
+        variants=summary.variants,
+        columns=summary.columns,
+        content_hash=content_hash(hashed, summary.variants),
+        source=Source(
+            source_name, summary.bytes, summary.sha256, recognition.format.value, recognition.compression.value
+        ),
+        parts=stored.parts,
+        assembly=assembly,
+        samples=summary.samples,
+        contigs=summary.contigs,
+        warnings=tuple(problem.as_dict() for problem in summary.warnings),
+        versions={name: metadata.version(name) for name in ("varloom", "pyarrow")},
+        header=summary.header,
+    )
+
+
+def _prepare(directory: Path) -> bool:
+    """Make the folder and remove what a killed writer left in it; True when the folder is new."""
+    _refuse_existing(directory)
+    made = not directory.exists()
+    directory.mkdir(parents=True, exist_ok=True)
+    _remove(directory, whole=False)
+    return made
+
+
+def _refuse_existing(directory: Path) -> None:
+    if (directory / MANIFEST_NAME).exists():
+        raise VarloomError(DATASET_EXISTS, f"{directory} holds a dataset already.")
+
+
+def _remove(directory: Path, *, whole: bool) -> None:
+    """Remove a dataset's files, manifest first so that it is no dataset from then on; the folder too if `whole`."""
+    if not directory.exists():
+        return
+    (directory / MANIFEST_NAME).unlink(missing_ok=True)
+    for pattern in ("part-*.parquet", "*.unfinished"):
+        for leftover in directory.glob(pattern):
+            leftover.unlink(missing_ok=True)
+    if whole:
+        directory.rmdir()
+
+
+def _take_over(whole: Path, directory: Path) -> None:
+    """Give a finished dataset its place; parts first, the manifest last."""
+    _prepare(directory)
+    for path in sorted(whole.iterdir(), key=lambda path: path.name == MANIFEST_NAME):
+        if path.name == MANIFEST_NAME:
+            sync_directory(directory)
+        path.replace(directory / path.name)
+    sync_directory(directory)
+    sync_directory(directory.parent)
+
+
+def _clear(directory: Path) -> None:
+    """Remove the folder in which a dataset waited for its split."""
+    if directory.exists():
+        shutil.rmtree(directory)
