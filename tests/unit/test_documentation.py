@@ -1,0 +1,83 @@
+"""What the code can do is documented: every error code, every setting, every command."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from varloom.cli import main
+from varloom.errors import all_kinds
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def load_script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+reference = load_script("write_reference")
+
+
+@pytest.mark.parametrize("page", sorted(reference.PAGES))
+def test_the_generated_reference_is_up_to_date(page):
+    written = (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8")
+    assert written == reference.PAGES[page](), "run .venv/bin/python scripts/write_reference.py"
+
+
+def test_every_error_can_be_read_by_a_person():
+    kinds = all_kinds()
+    assert len(kinds) > 40
+    for kind in kinds:
+        assert re.fullmatch(r"[a-z][a-z0-9_]+", kind.code)
+        assert kind.title[0].isupper(), kind.code
+        assert not kind.title.endswith("."), kind.code
+        assert kind.cause.endswith("."), kind.code
+        assert kind.resolution, kind.code
+        for step in kind.resolution:
+            assert step.endswith((".", ":")), (kind.code, step)
+
+
+def commands(group, prefix=()):
+    for name, command in group.commands.items():
+        yield (*prefix, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*prefix, name))
+
+
+def test_every_command_and_option_is_documented():
+    text = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    missing = [" ".join(path) for path, _ in commands(main) if f"varloom {' '.join(path)}" not in text]
+    options = {
+        option
+        for _, command in commands(main)
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--")
+    }
+    missing += sorted(option for option in options if option not in text)
+    assert missing == []
+
+
+def test_every_command_helps():
+    from click.testing import CliRunner
+
+    for path, _ in commands(main):
+        result = CliRunner().invoke(main, [*path, "--help"])
+        assert result.exit_code == 0, path
+        assert len(result.output.splitlines()) > 2, path
+
+
+def test_links_between_documents_lead_somewhere():
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    links = [(page, target) for page in pages for target in re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8"))]
+    local = [(page, target) for page, target in links if not target.startswith("http")]
+    broken = [f"{page.name} -> {target}" for page, target in local if not (page.parent / target).exists()]
+    assert len(local) > 5
+    assert broken == []
