@@ -1,0 +1,78 @@
+"""Columns of one batch under construction: sparse cells in, Arrow arrays out."""
+
+from __future__ import annotations
+
+from bisect import insort
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+
+from varloom.reader.model import Column
+
+_INT32, _INT64 = pa.int32(), pa.int64()
+
+
+class ColumnBuffer:
+    """One column: `cells` has a place for each row of the batch, None where nothing was written.
+
+    int32, also within lists, widens to int64 for good as soon as a value needs it.
+    """
+
+    __slots__ = ("cells", "column", "order")
+
+    def __init__(self, column: Column, order: tuple[int, ...], capacity: int) -> None:
+        self.column = column
+        self.order = order
+        self.cells: list[Any] = [None] * capacity
+
+    def take(self, rows: int, capacity: int) -> pa.Array:
+        """The first `rows` cells as an Arrow array; the buffer is empty afterwards."""
+        cells = self.cells[:rows] if rows < len(self.cells) else self.cells
+        self.cells = [None] * capacity
+        try:
+            return pa.array(cells, type=self.column.type)
+        except pa.ArrowInvalid:
+            wider = _widened(self.column.type)
+            if wider is None:
+                raise
+            self.column = replace(self.column, type=wider)
+            return pa.array(cells, type=wider)
+
+
+def _widened(narrow: pa.DataType) -> pa.DataType | None:
+    if narrow == _INT32:
+        return _INT64
+    if pa.types.is_list(narrow) and (wider := _widened(narrow.value_type)) is not None:
+        return pa.list_(wider)
+    return None
+
+
+class BatchBuffer:
+    """All columns of the batch under construction, in the table's order."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.rows = 0
+        self.columns: list[ColumnBuffer] = []
+
+    def add(self, column: Column, order: tuple[int, ...]) -> ColumnBuffer:
+        """A new column; `order` sorts the columns. Rows written so far have no value in it."""
+        buffer = ColumnBuffer(column, order, self.capacity)
+        insort(self.columns, buffer, key=lambda other: other.order)
+        return buffer
+
+    def grow(self, capacity: int) -> None:
+        """Make room for at least this many rows."""
+        missing = [None] * (capacity - self.capacity)
+        for buffer in self.columns:
+            buffer.cells.extend(missing)
+        self.capacity = capacity
+
+    def take(self, capacity: int) -> pa.RecordBatch:
+        """The batch; the buffer is empty afterwards and has room for `capacity` rows."""
+        arrays = [buffer.take(self.rows, capacity) for buffer in self.columns]
+        batch = pa.RecordBatch.from_arrays(arrays, names=[buffer.column.name for buffer in self.columns])
+        self.rows = 0
+        self.capacity = capacity
+        return batch

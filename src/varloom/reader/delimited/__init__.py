@@ -1,0 +1,1 @@
+"""CSV and TSV: dialect, rows, inferred types."""

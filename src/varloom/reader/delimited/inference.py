@@ -1,0 +1,110 @@
+"""Types of CSV columns, inferred over the whole file and never by a lossy guess.
+
+A column is int64 only when every cell is a plain whole number that is written back the same; float64 only when the
+number that a cell names is exactly the shortest decimal of its float (so 0.10 is one, 0.12345678901234567890 is not);
+bool only when every cell is true or false in one spelling. All else, ids with leading zeros among it, stays text.
+Empty cells are missing in every type.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+import pyarrow as pa
+
+_INTEGER = re.compile(r"-?[1-9][0-9]{0,18}|0")
+_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]{1,3})?|[eE][-+][0-9]{1,3})?")
+_INT64 = range(-(2**63), 2**63)
+_EXACT_IN_FLOAT = 2**53
+_SAFE_LENGTH = 15
+_SPELLINGS = ({"true", "false"}, {"True", "False"}, {"TRUE", "FALSE"})
+
+
+class CellType(Enum):
+    """What all cells of a column seen so far are."""
+
+    NOTHING = "nothing"
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    FLOAT = "float"
+    TEXT = "text"
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The Arrow type of such a column."""
+        return _ARROW.get(self, pa.string())
+
+
+_ARROW = {CellType.BOOLEAN: pa.bool_(), CellType.INTEGER: pa.int64(), CellType.FLOAT: pa.float64()}
+
+
+def is_integer(text: str) -> bool:
+    """Whether the text is a whole number of 64 bits, written as a program writes it."""
+    return bool(_INTEGER.fullmatch(text)) and (len(text) < 19 or int(text) in _INT64)
+
+
+def is_exact_float(text: str) -> bool:
+    """Whether a 64-bit float keeps the number exactly as it is written, trailing zeros apart."""
+    if not _FLOAT.fullmatch(text):
+        return False
+    if len(text) <= _SAFE_LENGTH and "e" not in text and "E" not in text:
+        return True
+    value = float(text)
+    return math.isfinite(value) and Decimal(repr(value)) == Decimal(text)
+
+
+class ColumnInference:
+    """The narrowest type for one column; it only ever widens."""
+
+    def __init__(self) -> None:
+        self.type = CellType.NOTHING
+        self._fits_float = True
+        self._spelling: set[str] = set()
+
+    def see(self, cells: Iterable[str]) -> None:
+        """Take some more cells into account."""
+        if self.type is CellType.TEXT:
+            return
+        distinct = set(cells)
+        distinct.discard("")
+        if distinct:
+            self.type = self._widened(distinct)
+
+    def _widened(self, cells: set[str]) -> CellType:
+        match self.type:
+            case CellType.NOTHING if self._is_boolean(cells):
+                return CellType.BOOLEAN
+            case CellType.BOOLEAN:
+                return CellType.BOOLEAN if self._is_boolean(cells) else CellType.TEXT
+            case CellType.NOTHING | CellType.INTEGER if all(map(is_integer, cells)):
+                self._fits_float = self._fits_float and all(abs(int(cell)) <= _EXACT_IN_FLOAT for cell in cells)
+                return CellType.INTEGER
+            case _:
+                return CellType.FLOAT if self._fits_float and all(map(is_exact_float, cells)) else CellType.TEXT
+
+    def _is_boolean(self, cells: set[str]) -> bool:
+        together = self._spelling | cells
+        if any(together <= spelling for spelling in _SPELLINGS):
+            self._spelling = together
+            return True
+        return False
+
+
+def convert(cells: Iterable[str], kind: CellType) -> pa.Array:
+    """The cells as an Arrow array of the inferred type; empty ones are missing."""
+    values: list[Any]
+    match kind:
+        case CellType.INTEGER:
+            values = [int(cell) if cell else None for cell in cells]
+        case CellType.FLOAT:
+            values = [float(cell) if cell else None for cell in cells]
+        case CellType.BOOLEAN:
+            values = [cell.lower() == "true" if cell else None for cell in cells]
+        case _:
+            values = [cell or None for cell in cells]
+    return pa.array(values, kind.arrow)

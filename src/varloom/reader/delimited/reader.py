@@ -1,0 +1,232 @@
+"""Reads a CSV or TSV in two passes: the first checks every row and infers the types, the second gives the batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pyarrow as pa
+
+from varloom.errors import Place, safe_excerpt
+from varloom.genomics.recognition import (
+    SAMPLE_BYTES,
+    Recognition,
+    SourceFormat,
+    TextEncoding,
+)
+from varloom.reader.column_names import ColumnNames
+from varloom.reader.decompression import ByteStream, DamagedStreamError
+from varloom.reader.delimited.dialect import Dialect, find_dialect
+from varloom.reader.delimited.header_row import looks_like_data
+from varloom.reader.delimited.inference import ColumnInference, convert
+from varloom.reader.delimited.rows import Row, Rows
+from varloom.reader.diagnosis import Diagnosis
+from varloom.reader.model import Column, ReadOptions, ReadSummary
+from varloom.reader.problems import (
+    COLUMN_RENAMED,
+    CSV_BLANK_LINE,
+    CSV_HEADER_MISSING,
+    CSV_LATIN1,
+    CSV_RAGGED_ROW,
+    FileRefused,
+)
+from varloom.reader.stored_file import StoredFile
+
+_CHUNK_ROWS = 4096
+_CELL_BUDGET = 3_000_000
+_LATIN_1 = "latin-1"
+
+
+class DelimitedReader:
+    """A CSV or TSV; see TableReader. Raises FileRefused from `batches`."""
+
+    def __init__(self, file: StoredFile, recognition: Recognition, options: ReadOptions) -> None:
+        self._file = file
+        self._options = options
+        self._diagnosis = Diagnosis(options.max_problems)
+        self._encoding: str = recognition.encoding.value
+        self._mark_bytes = recognition.mark_bytes
+        self._compression = recognition.compression
+        self._dialect = self._find_dialect(recognition.encoding)
+        is_tsv = self._dialect.separator == "\t"
+        self.recognition = replace(recognition, format=SourceFormat.TSV if is_tsv else SourceFormat.CSV)
+        self._header: Row | None = None
+        self._types: list[ColumnInference] = []
+        self._records = 0
+        self._summary: ReadSummary | None = None
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows as typed batches; the types are final from the first one on."""
+        try:
+            self._survey()
+        except UnicodeDecodeError:
+            self._read_as_latin1()
+            self._survey()
+        self._check_header()
+        self._diagnosis.refuse_if_broken()
+        columns = self._columns()
+        names = [column.name for column in columns]
+        for first, rows in self._row_batches(max(256, _CELL_BUDGET // len(columns))):
+            yield pa.RecordBatch.from_arrays(self._arrays(first, rows), names=names)
+        self._finish(columns)
+
+    def summary(self) -> ReadSummary:
+        """What was read; see TableReader."""
+        if self._summary is None:
+            raise RuntimeError("the summary is known only after all batches were taken")
+        return self._summary
+
+    # --- the first pass -------------------------------------------------------------------------------------------
+
+    def _find_dialect(self, encoding: TextEncoding) -> Dialect:
+        raw = b""
+        try:
+            for piece in ByteStream(_plain_chunks(self._file), self._compression).pieces():
+                raw += piece
+                if len(raw) >= SAMPLE_BYTES:
+                    break
+        except DamagedStreamError:
+            pass  # told with its line when the rows are read
+        text = raw[self._mark_bytes : SAMPLE_BYTES].decode(encoding, "replace")
+        return find_dialect(text, whole=len(raw) < SAMPLE_BYTES)
+
+    def _rows(self) -> Rows:
+        stream = ByteStream(self._file.chunks(), self._compression)
+        return Rows(stream, self._encoding, self._mark_bytes, self._dialect)
+
+    def _survey(self) -> None:
+        """Read all rows once: count them, note ragged ones, infer the types."""
+        self._header, self._types, self._records = None, [], 0
+        chunk: list[list[str]] = []
+        try:
+            for row in self._rows():
+                if self._header is None:
+                    self._take_header(row)
+                elif self._belongs(row):
+                    chunk.append(row.cells)
+                    self._records += 1
+                    if len(chunk) >= _CHUNK_ROWS:
+                        self._infer(chunk)
+                if self._diagnosis.full:
+                    break
+        except FileRefused as refused:
+            self._diagnosis.errors.extend(refused.problems)
+        self._infer(chunk)
+
+    def _take_header(self, row: Row) -> None:
+        if row.cells:
+            self._header = row
+            self._types = [ColumnInference() for _ in row.cells]
+        else:
+            self._blank(row)
+
+    def _belongs(self, row: Row) -> bool:
+        """Whether the row is one of the table; an empty line is none, except where the table has one column."""
+        expected = len(self._types)
+        if len(row.cells) == expected:
+            return True
+        if not row.cells:
+            self._blank(row)
+            return False
+        self._diagnosis.error(
+            CSV_RAGGED_ROW,
+            f"The row has {len(row.cells):,} cells where the header row has {expected:,}.",
+            Place(
+                line=row.line,
+                column=min(len(row.cells), expected) + 1,
+                excerpt=safe_excerpt(self._dialect.separator.join(row.cells)),
+            ),
+        )
+        return False
+
+    def _blank(self, row: Row) -> None:
+        self._diagnosis.warn(CSV_BLANK_LINE, "", f"Line {row.line:,} is empty.", Place(line=row.line))
+
+    def _infer(self, chunk: list[list[str]]) -> None:
+        for column, cells in zip(self._types, zip(*chunk, strict=True), strict=False):
+            column.see(cells)
+        chunk.clear()
+        self._file.records = self._records
+
+    def _read_as_latin1(self) -> None:
+        self._encoding = _LATIN_1
+        self._diagnosis = Diagnosis(self._options.max_problems)
+        self._diagnosis.warn(CSV_LATIN1, "", "The file is not valid UTF-8; it was read as Latin-1.")
+
+    def _check_header(self) -> None:
+        header = self._header
+        if header is None:
+            if not self._diagnosis.errors:
+                self._diagnosis.error(CSV_HEADER_MISSING, "The file has no row at all.", Place(line=1))
+        elif not self._diagnosis.errors and looks_like_data(header.cells, [column.type for column in self._types]):
+            excerpt = safe_excerpt(self._dialect.separator.join(header.cells))
+            self._diagnosis.error(
+                CSV_HEADER_MISSING,
+                "The first row looks like data: it must name the columns.",
+                Place(line=header.line, excerpt=excerpt),
+            )
+
+    # --- the second pass ------------------------------------------------------------------------------------------
+
+    def _columns(self) -> tuple[Column, ...]:
+        names = ColumnNames(self._diagnosis)
+        columns = [Column(names.claim(name), pa.int64(), "varloom") for name in ("rowno", "line")]
+        cells = self._header.cells if self._header else []
+        for index, (cell, column) in enumerate(zip(cells, self._types, strict=True), 1):
+            columns.append(Column(names.claim(self._name(index, cell)), column.type.arrow, "file", field=cell))
+        return tuple(columns)
+
+    def _name(self, index: int, cell: str) -> str:
+        if cell.strip():
+            return cell
+        name = f"column_{index}"
+        message = f"Column {index:,} has no name in the header row; it is called {name}."
+        place = Place(line=self._header.line if self._header else None, column=index)
+        self._diagnosis.warn(COLUMN_RENAMED, name, message, place)
+        return name
+
+    def _row_batches(self, budget: int) -> Iterator[tuple[int, list[Row]]]:
+        size = max(1, min(self._options.batch_rows, budget))
+        batch: list[Row] = []
+        first, expected, header_seen = 0, len(self._types), False
+        for row in self._rows():
+            if not header_seen:
+                header_seen = bool(row.cells)
+            elif len(row.cells) == expected:
+                batch.append(row)
+                if len(batch) >= size:
+                    yield first, batch
+                    first += len(batch)
+                    batch = []
+        if batch:
+            yield first, batch
+
+    def _arrays(self, first: int, rows: list[Row]) -> list[pa.Array]:
+        arrays = [
+            pa.array(range(first, first + len(rows)), pa.int64()),
+            pa.array([row.line for row in rows], pa.int64()),
+        ]
+        cells = zip(*(row.cells for row in rows), strict=True)
+        arrays += [convert(column, kind.type) for column, kind in zip(cells, self._types, strict=True)]
+        return arrays
+
+    def _finish(self, columns: tuple[Column, ...]) -> None:
+        header = self._header.cells if self._header else []
+        self._summary = ReadSummary(
+            records=self._records,
+            variants=self._records,
+            columns=columns,
+            samples=(),
+            warnings=self._diagnosis.warnings(),
+            header=self._dialect.separator.join(header),
+            sha256=self._file.sha256 or "",
+            bytes=self._file.bytes,
+            contigs=(),
+        )
+
+
+def _plain_chunks(file: StoredFile) -> Iterator[bytes]:
+    """The first bytes as stored, without counting them as a pass."""
+    with file.path.open("rb") as stored:
+        while chunk := stored.read(SAMPLE_BYTES):
+            yield chunk

@@ -1,0 +1,111 @@
+"""Rows of a CSV with the physical line each starts at, however its cells are quoted."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from varloom.errors import Place, safe_excerpt
+from varloom.reader.decompression import ByteStream, DamagedStreamError
+from varloom.reader.delimited.dialect import Dialect
+from varloom.reader.lines import LINE_LIMIT
+from varloom.reader.problems import CONTROL_CHARACTER, CSV_QUOTE_INVALID, LINE_TOO_LONG, refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row; `line` is the physical line it starts at, from 1."""
+
+    line: int
+    cells: list[str]
+
+
+class Rows:
+    """Iterates over the rows of a text. Raises FileRefused, and UnicodeDecodeError when `encoding` is wrong.
+
+    Attributes:
+        lines: how many physical lines were read so far.
+    """
+
+    def __init__(self, stream: ByteStream, encoding: str, mark_bytes: int, dialect: Dialect) -> None:
+        self.lines = 0
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)("strict")
+        self._mark_bytes = mark_bytes
+        self._dialect = dialect
+
+    def __iter__(self) -> Iterator[Row]:
+        csv.field_size_limit(LINE_LIMIT)
+        reader = csv.reader(self._physical_lines(), delimiter=self._dialect.separator, strict=True)
+        start = 1
+        try:
+            for cells in reader:
+                yield Row(start, cells)
+                start = reader.line_num + 1
+        except csv.Error as error:
+            raise refusal(
+                CSV_QUOTE_INVALID,
+                f"The row that starts at line {start:,} is not valid CSV: {_reason(str(error))}.",
+                Place(line=start),
+            ) from error
+
+    def _physical_lines(self) -> Iterator[str]:
+        """Lines with their line end, as the csv module wants them."""
+        end = self._dialect.line_end
+        carry: list[str] = []
+        carried = 0
+        for text in self._texts():
+            carry.append(text)
+            carried += len(text)
+            if end not in text:
+                if carried > LINE_LIMIT:
+                    raise self._too_long(carry[0])
+                continue
+            *whole, rest = "".join(carry).split(end)
+            carry, carried = [rest], len(rest)
+            for line in whole:
+                self.lines += 1
+                yield line + "\n"
+        last = "".join(carry)
+        if last:
+            self.lines += 1
+            yield last
+
+    def _texts(self) -> Iterator[str]:
+        skip = self._mark_bytes
+        try:
+            for piece in self._stream.pieces():
+                text = self._decoder.decode(piece[skip:])
+                skip = 0
+                self._check_characters(text)
+                yield text
+        except DamagedStreamError as damage:
+            line = self.lines + 1
+            message = f"{damage.message} The last line that could be read whole is line {self.lines:,}."
+            raise refusal(damage.kind, message, Place(line=line)) from damage
+        yield self._decoder.decode(b"", final=True)
+
+    def _check_characters(self, text: str) -> None:
+        if "\0" in text:
+            line = self.lines + text.count(self._dialect.line_end, 0, text.index("\0")) + 1
+            raise refusal(
+                CONTROL_CHARACTER,
+                f"Line {line:,} holds a NUL character, which no text has.",
+                Place(line=line),
+            )
+
+    def _too_long(self, start: str) -> Exception:
+        message = f"Line {self.lines + 1:,} is longer than {LINE_LIMIT >> 20} MiB."
+        return refusal(LINE_TOO_LONG, message, Place(line=self.lines + 1, excerpt=safe_excerpt(start)))
+
+
+def _reason(error: str) -> str:
+    if "unexpected end of data" in error:
+        return "a quoted cell does not end"
+    if "expected after" in error:
+        return "text follows a closing quote"
+    if "new-line" in error:
+        return "it has a carriage return outside of quotes"
+    return "a cell is too long" if "limit" in error else "its quotes do not match"

@@ -1,0 +1,74 @@
+"""Gathers what is wrong with a file: errors up to a limit, warnings one for each kind and subject with a count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from varloom.errors import NOWHERE, ErrorKind, Place, Problem, Severity
+from varloom.reader.problems import refuse
+
+WARNING_SUBJECTS = 50
+"""How many subjects (keys, contigs, filters) of one kind get a warning of their own."""
+
+
+@dataclass(slots=True)
+class _Noticed:
+    problem: Problem
+    count: int = 1
+
+
+@dataclass(slots=True)
+class Diagnosis:
+    """The findings of one file, in the order they were met."""
+
+    max_problems: int = 20
+    errors: list[Problem] = field(default_factory=list)
+    _noticed: dict[tuple[str, str], _Noticed] = field(default_factory=dict)
+    _subjects: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def full(self) -> bool:
+        """Whether as many errors were found as are gathered."""
+        return len(self.errors) >= self.max_problems
+
+    def error(
+        self,
+        kind: ErrorKind,
+        message: str,
+        place: Place = NOWHERE,
+        resolution: tuple[str, ...] = (),
+    ) -> None:
+        """Note a fault that refuses the file."""
+        if not self.full:
+            self.errors.append(Problem(kind, message, place=place, resolution=resolution))
+
+    def warn(self, kind: ErrorKind, subject: str, message: str, place: Place = NOWHERE) -> None:
+        """Note a fault that loses nothing; the same kind and subject again is only counted.
+
+        Subjects beyond `WARNING_SUBJECTS` of a kind share one warning, so that a hostile file cannot fill the memory.
+        """
+        key = (kind.code, subject)
+        known = self._noticed.get(key)
+        if known is None and self._subjects.get(kind.code, 0) >= WARNING_SUBJECTS:
+            key = (kind.code, "")
+            known = self._noticed.get(key)
+            message = f"There is more of this kind. First: {message}"
+        if known is not None:
+            known.count += 1
+            return
+        self._subjects[kind.code] = self._subjects.get(kind.code, 0) + 1
+        self._noticed[key] = _Noticed(Problem(kind, message, Severity.WARNING, place))
+
+    def warnings(self) -> tuple[Problem, ...]:
+        """One Problem for each kind and subject, telling how often it was met."""
+        return tuple(
+            noticed.problem
+            if noticed.count == 1
+            else replace(noticed.problem, message=f"{noticed.problem.message} ({noticed.count:,} times in all)")
+            for noticed in self._noticed.values()
+        )
+
+    def refuse_if_broken(self) -> None:
+        """Raise FileRefused when there are errors."""
+        if self.errors:
+            raise refuse(*self.errors)

@@ -1,0 +1,127 @@
+"""The door: a path becomes a reader for what the file really is, or a refusal that says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from varloom.errors import Place
+from varloom.genomics.recognition import Compression, Recognition, SourceFormat, TextEncoding, recognise
+from varloom.reader.delimited.reader import DelimitedReader
+from varloom.reader.model import ReadOptions, ReadProgress, TableReader
+from varloom.reader.problems import (
+    COMPRESSION_NOT_SUPPORTED,
+    ENCODING_NOT_SUPPORTED,
+    FILE_EMPTY,
+    FILE_UNREADABLE,
+    FORMAT_MISMATCH,
+    FORMAT_NOT_SUPPORTED,
+    FORMAT_UNKNOWN,
+    FileRefused,
+    refusal,
+)
+from varloom.reader.stored_file import StoredFile
+from varloom.reader.vcf.reader import VcfReader
+
+_DEFAULTS = ReadOptions()
+_TABLES = frozenset({SourceFormat.CSV, SourceFormat.TSV})
+_UNPACK = {
+    Compression.BZIP2: "bunzip2",
+    Compression.XZ: "unxz",
+    Compression.ZSTD: "unzstd",
+    Compression.ZIP: "unzip",
+    Compression.DOUBLE_GZIP: "gunzip (twice)",
+}
+_WORDS = {
+    SourceFormat.BCF: "BCF, the binary form of VCF, which cannot be loaded yet",
+    SourceFormat.BAM: "BAM (aligned reads)",
+    SourceFormat.CRAM: "CRAM (aligned reads)",
+    SourceFormat.SAM: "SAM (aligned reads)",
+    SourceFormat.FASTQ: "FASTQ (reads)",
+    SourceFormat.FASTA: "FASTA (sequences)",
+    SourceFormat.GFF: "GFF (gene models)",
+    SourceFormat.PDF: "a PDF document",
+    SourceFormat.IMAGE: "an image",
+    SourceFormat.HTML: "a web page, often a login or error page saved in place of the file",
+    SourceFormat.XML: "an XML document, often an error message saved in place of the file",
+    SourceFormat.JSON: "JSON",
+    SourceFormat.EXCEL: "an Excel workbook",
+    SourceFormat.ARCHIVE: "an archive",
+    SourceFormat.PARQUET: "Parquet",
+}
+_RESOLUTIONS = {
+    SourceFormat.BCF: ("Convert it with `bcftools view -Oz -o FILE.vcf.gz FILE.bcf` and upload that.",),
+    SourceFormat.EXCEL: ("In the spreadsheet program, save the sheet as CSV (UTF-8), and upload that.",),
+    SourceFormat.HTML: ("Open the file in a text editor: it may say why the download failed. Download it again.",),
+    SourceFormat.XML: ("Open the file in a text editor: it may say why the download failed. Download it again.",),
+}
+
+
+def open_reader(
+    path: Path,
+    *,
+    name: str | None = None,
+    options: ReadOptions = _DEFAULTS,
+    on_progress: Callable[[ReadProgress], None] | None = None,
+) -> TableReader:
+    """A reader for the file at `path`, its header already checked.
+
+    Args:
+        path: the file, compressed or not.
+        name: what its owner calls it; the path's own name if None.
+        options: limits; see ReadOptions.
+        on_progress: called from within `batches`, about four times a second.
+
+    Raises:
+        FileRefused: the file cannot become a table; it names code, place and resolution.
+    """
+    name = path.name if name is None else name
+    try:
+        recognition = recognise(path, name)
+        refuse_unreadable(recognition)
+        if recognition.format is SourceFormat.VCF:
+            return VcfReader(StoredFile(path, on_progress=on_progress), recognition, options)
+        return DelimitedReader(StoredFile(path, passes=2, on_progress=on_progress), recognition, options)
+    except OSError as error:
+        raise unreadable(error) from error
+
+
+def unreadable(error: OSError) -> FileRefused:
+    """The refusal for a file that the system does not let us read."""
+    return refusal(FILE_UNREADABLE, f"The file cannot be read: {error.strerror or 'unknown reason'}.")
+
+
+def refuse_unreadable(found: Recognition) -> None:
+    """Raise FileRefused unless a reader for this kind of file exists."""
+    if found.compression in _UNPACK:
+        raise refusal(
+            COMPRESSION_NOT_SUPPORTED,
+            f"The file is packed with {found.compression}, which Varloom does not unpack.",
+            resolution=(
+                f"Unpack it with `{_UNPACK[found.compression]}`, and upload the result or pack it with bgzip.",
+            ),
+        )
+    match found.format:
+        case SourceFormat.EMPTY:
+            raise refusal(FILE_EMPTY, "The file is empty.", Place(line=1))
+        case SourceFormat.VCF if found.encoding is not TextEncoding.UTF_8:
+            raise refusal(ENCODING_NOT_SUPPORTED, "The VCF is written in UTF-16; VCF must be UTF-8.", Place(line=1))
+        case SourceFormat.CSV | SourceFormat.TSV if found.named is SourceFormat.VCF:
+            raise refusal(
+                FORMAT_MISMATCH,
+                f"The file is named as a VCF, but its content looks like {found.format.upper()}.",
+                Place(line=1),
+            )
+        case SourceFormat.VCF | SourceFormat.CSV | SourceFormat.TSV:
+            return
+        case SourceFormat.TEXT | SourceFormat.BINARY:
+            kind = "binary data of no known kind" if found.format is SourceFormat.BINARY else "text without columns"
+            claimed = f", although it is named as {found.named.upper()}" if found.named else ""
+            raise refusal(FORMAT_UNKNOWN, f"The file holds {kind}{claimed}.", Place(line=1))
+        case _:
+            raise refusal(
+                FORMAT_NOT_SUPPORTED,
+                f"The file is {_WORDS[found.format]}.",
+                Place(line=1),
+                _RESOLUTIONS.get(found.format, ()),
+            )

@@ -1,0 +1,125 @@
+"""Fields of the table under construction: where the text of an INFO or FORMAT entry goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from varloom.reader.column_buffer import ColumnBuffer
+from varloom.reader.vcf.alleles import AlleleShape
+from varloom.reader.vcf.declaration import Declaration
+from varloom.reader.vcf.decoders import Decoder
+from varloom.reader.vcf.values import MisfitError, OddValueError
+
+
+class Field:
+    """One INFO field, or one FORMAT field of one sample.
+
+    Attributes:
+        label: how messages call it, such as `INFO.DP` or `HG002.DP`.
+        text: the column for texts that do not fit, once there is one.
+        last_line: the line that was last put, which tells a key that a record repeats.
+    """
+
+    __slots__ = ("_decode", "_per_allele", "buffers", "decl", "label", "last_line", "order", "sample", "text")
+
+    def __init__(
+        self,
+        declaration: Declaration,
+        decoder: Decoder,
+        buffers: Sequence[ColumnBuffer],
+        *,
+        order: tuple[int, ...],
+        sample: str | None = None,
+    ) -> None:
+        self.decl = declaration
+        self.sample = sample
+        self.label = f"{sample or declaration.kind}.{declaration.key}"
+        self.order = order
+        self.buffers = buffers
+        self.text: ColumnBuffer | None = None
+        self.last_line = 0
+        self._decode = decoder.decode
+        self._per_allele = decoder.per_allele
+
+    def put(self, row: int, shape: AlleleShape, text: str) -> None:
+        """Write the values of one record, whose first row is `row`. Raises MisfitError, OddValueError."""
+        value = self._decode(text, shape)
+        rows = shape.rows
+        if self._per_allele:
+            for buffer, values in zip(self.buffers, value, strict=True):
+                buffer.cells[row : row + rows] = values
+        elif rows == 1:
+            self.buffers[0].cells[row] = value
+        else:
+            self.buffers[0].cells[row : row + rows] = [value] * rows
+
+    def put_value(self, row: int, shape: AlleleShape, value: object) -> None:
+        """Write one value into all rows of a record."""
+        self.buffers[0].cells[row : row + shape.rows] = [value] * shape.rows
+
+
+class GatheredField:
+    """One FORMAT field of all samples: cells are lists with a value for each sample, in the header's order."""
+
+    __slots__ = ("_decoder", "buffers", "decl", "label", "order", "samples", "text")
+
+    sample: str | None = None
+
+    def __init__(
+        self,
+        declaration: Declaration,
+        decoder: Decoder,
+        buffers: Sequence[ColumnBuffer],
+        *,
+        order: tuple[int, ...],
+        samples: int,
+    ) -> None:
+        self.decl = declaration
+        self.label = f"FORMAT.{declaration.key}"
+        self.order = order
+        self.buffers = buffers
+        self.samples = samples
+        self.text: ColumnBuffer | None = None
+        self._decoder = decoder
+
+    def put_all(
+        self, row: int, shape: AlleleShape, texts: Sequence[str | None]
+    ) -> list[tuple[int, MisfitError | OddValueError]]:
+        """Write one record; returns the samples whose text is odd or did not fit."""
+        exceptions: list[tuple[int, MisfitError | OddValueError]] = []
+        decoded = [self._value(index, text, shape, exceptions) for index, text in enumerate(texts)]
+        rows = shape.rows
+        if not self._decoder.per_allele:
+            self.buffers[0].cells[row : row + rows] = [decoded] * rows
+            return exceptions
+        for which, buffer in enumerate(self.buffers):
+            buffer.cells[row : row + rows] = [
+                [None if value is None else value[which][at] for value in decoded] for at in range(rows)
+            ]
+        return exceptions
+
+    def _value(
+        self,
+        index: int,
+        text: str | None,
+        shape: AlleleShape,
+        exceptions: list[tuple[int, MisfitError | OddValueError]],
+    ) -> Any:
+        if text is None:
+            return None
+        try:
+            return self._decoder.decode(text, shape)
+        except OddValueError as odd:
+            exceptions.append((index, odd))
+            return odd.value
+        except MisfitError as misfit:
+            exceptions.append((index, misfit))
+            return None
+
+
+def gathered_type(single: pa.DataType) -> pa.DataType:
+    """The type of a gathered column."""
+    return pa.list_(single)

@@ -1,0 +1,240 @@
+"""The header of a VCF: version, declarations, samples, and every fault of it with its line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from varloom.errors import Place, safe_excerpt
+from varloom.reader.diagnosis import Diagnosis
+from varloom.reader.problems import (
+    VCF_CHROM_LINE_MISSING,
+    VCF_CHROM_LINE_WRONG,
+    VCF_DECLARATION_DUPLICATE,
+    VCF_DECLARATION_ODD,
+    VCF_FILEFORMAT_MISSING,
+    VCF_HEADER_LINE_MALFORMED,
+    VCF_RULE_BROKEN,
+    VCF_SAMPLE_DUPLICATE,
+    VCF_VERSION_NOT_SUPPORTED,
+)
+from varloom.reader.vcf.declaration import Declaration, declare
+from varloom.reader.vcf.header_line import parse_attributes
+
+FIXED_COLUMNS = ("CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
+CHROM_LINE = "#" + "\t".join(FIXED_COLUMNS)
+_VERSION = re.compile(r"##fileformat=VCFv4\.(?P<minor>[0-5])\s*$")
+_STRUCTURED = frozenset({"INFO", "FORMAT", "FILTER", "contig", "ALT", "META", "SAMPLE", "PEDIGREE"})
+
+
+@dataclass(slots=True)
+class Header:
+    """What the header declares.
+
+    Attributes:
+        minor_version: the 2 of VCF 4.2.
+        info, formats: declarations by key, in the order of the header.
+        filters, contigs: declared identifiers.
+        samples: names of the sample columns.
+        columns: how many tab-separated columns each record must have.
+        text: all header lines verbatim, each with a line feed.
+    """
+
+    minor_version: int = 2
+    info: dict[str, Declaration] = field(default_factory=dict)
+    formats: dict[str, Declaration] = field(default_factory=dict)
+    filters: set[str] = field(default_factory=lambda: {"PASS"})
+    contigs: set[str] = field(default_factory=set)
+    samples: tuple[str, ...] = ()
+    columns: int = len(FIXED_COLUMNS)
+    text: str = ""
+
+    @property
+    def percent_encoded(self) -> bool:
+        """Whether values may hold characters as %3A and the like: from VCF 4.3 on."""
+        return self.minor_version >= 3
+
+
+class HeaderParser:
+    """Takes the header line by line; `feed` tells when it is complete."""
+
+    def __init__(self, diagnosis: Diagnosis) -> None:
+        self.header = Header()
+        self._diagnosis = diagnosis
+        self._lines: list[str] = []
+        self.lines = 0
+
+    def feed(self, number: int, line: str) -> bool:
+        """Take the next line; true when it was the `#CHROM` line or a line that cannot stand in a header."""
+        self.lines = number
+        if number == 1:
+            self._version(line)
+        if line.startswith("##"):
+            self._lines.append(line)
+            self._meta(number, line)
+            return False
+        if not line.strip() and number > 1:
+            return False
+        if line.startswith("#CHROM") or (number == 1 and line.lower().startswith("#chrom")):
+            self._lines.append(line)
+            self._columns(number, line)
+        else:
+            self._not_a_header_line(number, line)
+        self.header.text = "".join(f"{kept}\n" for kept in self._lines)
+        return True
+
+    def end_of_file(self, lines: int) -> None:
+        """The file ended before the `#CHROM` line."""
+        self._chrom_line_missing(lines + 1, "The file ends without the line that names its columns.", None)
+
+    def _version(self, line: str) -> None:
+        match = _VERSION.match(line)
+        if match:
+            self.header.minor_version = int(match["minor"])
+            return
+        place = Place(line=1, excerpt=safe_excerpt(line))
+        if not line.startswith("##fileformat="):
+            self._diagnosis.error(
+                VCF_FILEFORMAT_MISSING,
+                "The first line must be ##fileformat=VCFv4.x, such as ##fileformat=VCFv4.2, but it is another.",
+                place,
+            )
+        elif re.match(r"##fileformat=VCFv?4(\.\d+)?\s*$", line):
+            self._diagnosis.warn(
+                VCF_RULE_BROKEN, "fileformat", "The version is written in an unusual way; VCF 4.2 is assumed.", place
+            )
+        else:
+            self._diagnosis.error(
+                VCF_VERSION_NOT_SUPPORTED,
+                "The first line names a version other than VCFv4.0 to VCFv4.5.",
+                place,
+            )
+
+    def _meta(self, number: int, line: str) -> None:
+        key, equals, value = line[2:].partition("=")
+        if not equals or not key:
+            self._odd(number, line, f"Line {number:,} does not have the form ##KEY=VALUE.")
+            return
+        if key in _STRUCTURED and not (value.startswith("<") and value.rstrip().endswith(">")):
+            if key in {"INFO", "FORMAT", "FILTER", "contig"}:
+                self._malformed(number, line, f"A ##{key} line must have the form ##{key}=<ID=...,...>.")
+            else:
+                self._odd(number, line, f"A ##{key} line should have the form ##{key}=<ID=...,...>.")
+            return
+        if key in _STRUCTURED:
+            self._structured(number, line, key, value.rstrip()[1:-1])
+        elif not value.strip():
+            self._odd(number, line, f"##{key} has no value.")
+
+    def _structured(self, number: int, line: str, key: str, body: str) -> None:
+        attributes = parse_attributes(body)
+        if attributes is None:
+            message = f"The ##{key} line is not a list of KEY=VALUE pairs separated by commas."
+            if key in {"INFO", "FORMAT"}:
+                self._malformed(number, line, message)
+            else:
+                self._odd(number, line, message)
+            return
+        name = attributes.get("ID", "")
+        if not name and key in {"INFO", "FORMAT"}:
+            self._malformed(number, line, f"The ##{key} line has no ID.")
+            return
+        match key:
+            case "INFO" | "FORMAT":
+                self._declare(number, line, key, attributes)
+            case "FILTER":
+                self.header.filters.add(name)
+            case "contig":
+                self.header.contigs.add(name)
+            case _:
+                pass
+
+    def _declare(self, number: int, line: str, kind: str, attributes: dict[str, str]) -> None:
+        known = self.header.info if kind == "INFO" else self.header.formats
+        place = Place(line=number, field=f"{kind}.{attributes['ID']}", excerpt=safe_excerpt(line))
+        if attributes["ID"] in known:
+            self._diagnosis.warn(
+                VCF_DECLARATION_DUPLICATE,
+                f"{kind}.{attributes['ID']}",
+                f"{kind} {attributes['ID']} is declared again; the first declaration counts.",
+                place,
+            )
+            return
+        declaration = declare(kind, attributes, self._diagnosis, place)
+        known[declaration.key] = declaration
+
+    def _columns(self, number: int, line: str) -> None:
+        names = line[1:].split("\t")
+        place = Place(line=number, excerpt=safe_excerpt(line))
+        if tuple(names[:8]) != FIXED_COLUMNS:
+            self._chrom_line_wrong(line, names, place)
+            return
+        if len(names) > 8 and names[8] != "FORMAT":
+            self._diagnosis.error(
+                VCF_CHROM_LINE_WRONG,
+                f"Column 9 of the #CHROM line must be FORMAT, but it is {safe_excerpt(names[8], 40)!r}.",
+                Place(line=number, column=9, excerpt=safe_excerpt(line)),
+            )
+            return
+        samples = names[9:]
+        self.header.samples = tuple(samples)
+        self.header.columns = len(names)
+        self._check_samples(samples, place)
+
+    def _chrom_line_wrong(self, line: str, names: list[str], place: Place) -> None:
+        if "\t" not in line and line[1:].split()[:8] == list(FIXED_COLUMNS):
+            message = "The words of the #CHROM line are separated by spaces; they must be separated by single tabs."
+            column = None
+        else:
+            wrong = next((i for i, want in enumerate(FIXED_COLUMNS) if names[i : i + 1] != [want]), 0)
+            found = safe_excerpt(names[wrong], 40) if wrong < len(names) else "missing"
+            message = f"Column {wrong + 1} of the #CHROM line must be {FIXED_COLUMNS[wrong]}, but it is {found!r}."
+            column = wrong + 1
+        self._diagnosis.error(
+            VCF_CHROM_LINE_WRONG,
+            message,
+            Place(line=place.line, column=column, excerpt=place.excerpt),
+            (
+                f"Write the line as: {CHROM_LINE.replace(chr(9), '<tab>')}, then FORMAT and the samples if there are any.",
+                *VCF_CHROM_LINE_WRONG.resolution[1:],
+            ),
+        )
+
+    def _check_samples(self, samples: list[str], place: Place) -> None:
+        seen: set[str] = set()
+        for index, sample in enumerate(samples):
+            if sample in seen or not sample:
+                message = (
+                    f"Sample name {safe_excerpt(sample, 40)!r} stands twice." if sample else "A sample has no name."
+                )
+                self._diagnosis.error(
+                    VCF_SAMPLE_DUPLICATE if sample else VCF_CHROM_LINE_WRONG,
+                    message,
+                    Place(line=place.line, column=10 + index, field=sample or None, excerpt=place.excerpt),
+                )
+            seen.add(sample)
+
+    def _not_a_header_line(self, number: int, line: str) -> None:
+        if line.count("\t") >= 4 and not line.startswith("#"):
+            self._chrom_line_missing(
+                number, f"Records start at line {number:,} without the #CHROM line before them.", line
+            )
+        elif line.startswith("#") and line[1:].split()[:2] == ["CHROM", "POS"]:
+            self._columns(number, line)
+        else:
+            self._malformed(number, line, f"Line {number:,} of the header must start with ## or with #CHROM.")
+
+    def _chrom_line_missing(self, number: int, message: str, line: str | None) -> None:
+        words = CHROM_LINE.replace("\t", "<tab>")
+        self._diagnosis.error(
+            VCF_CHROM_LINE_MISSING,
+            message,
+            Place(line=number, excerpt=None if line is None else safe_excerpt(line)),
+            (f"Add this line before the records: {words}", *VCF_CHROM_LINE_MISSING.resolution[1:]),
+        )
+
+    def _malformed(self, number: int, line: str, message: str) -> None:
+        self._diagnosis.error(VCF_HEADER_LINE_MALFORMED, message, Place(line=number, excerpt=safe_excerpt(line)))
+
+    def _odd(self, number: int, line: str, message: str) -> None:
+        self._diagnosis.warn(VCF_DECLARATION_ODD, str(number), message, Place(line=number, excerpt=safe_excerpt(line)))

@@ -1,0 +1,45 @@
+"""One structured header line, such as `##INFO=<ID=DP,Number=1,Type=Integer,Description="Read depth">`."""
+
+from __future__ import annotations
+
+import re
+
+_PAIR = re.compile(
+    r"""\s*(?P<key>[^=,<>"]+?)\s*=\s*
+        (?:"(?P<quoted>(?:[^"\\]|\\.)*)"
+          |(?P<list>\[[^\]]*\])
+          |(?P<plain>[^,"]*))
+        \s*(?:,|$)""",
+    re.VERBOSE,
+)
+_LOOSE_DESCRIPTION = re.compile(r'(?:^|,)Description="(?P<text>.*)"\s*$')
+
+
+def parse_attributes(body: str) -> dict[str, str] | None:
+    """The attributes between `<` and `>`; None when they are not KEY=VALUE pairs separated by commas.
+
+    A description with unescaped quotes within is read up to its last quote, as it stands in many real files.
+    """
+    attributes = _parse_pairs(body)
+    if attributes is None and (loose := _LOOSE_DESCRIPTION.search(body)):
+        attributes = _parse_pairs(body[: loose.start()])
+        if attributes is not None:
+            attributes["Description"] = loose["text"]
+    return attributes
+
+
+def _parse_pairs(body: str) -> dict[str, str] | None:
+    attributes: dict[str, str] = {}
+    position = 0
+    while position < len(body):
+        pair = _PAIR.match(body, position)
+        if pair is None or pair.end() == position:
+            return None
+        quoted, listed, plain = pair["quoted"], pair["list"], pair["plain"]
+        if quoted is not None:
+            value = quoted.replace('\\"', '"').replace("\\\\", "\\")
+        else:
+            value = listed if listed is not None else plain
+        attributes.setdefault(pair["key"], value)
+        position = pair.end()
+    return attributes

@@ -1,0 +1,232 @@
+"""The table that the records of one VCF fill: fixed columns, INFO, samples, and what turns up undeclared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from varloom.errors import ErrorKind, Place, safe_excerpt
+from varloom.reader.column_buffer import BatchBuffer, ColumnBuffer
+from varloom.reader.column_names import ColumnNames
+from varloom.reader.diagnosis import Diagnosis
+from varloom.reader.model import Column
+from varloom.reader.problems import (
+    VCF_FLAG_WITH_VALUE,
+    VCF_KEY_UNDECLARED,
+    VCF_VALUE_COUNT,
+    VCF_VALUE_NOT_OF_TYPE,
+)
+from varloom.reader.vcf.alleles import AlleleShape
+from varloom.reader.vcf.declaration import Arity, Declaration, ValueType
+from varloom.reader.vcf.decoders import Decoder, OneValue, decoder_for
+from varloom.reader.vcf.fields import Field, GatheredField
+from varloom.reader.vcf.header import Header
+from varloom.reader.vcf.values import MisfitError, OddValueError, converters
+
+SAMPLES_AS_COLUMNS = 16
+"""With more samples than this, each FORMAT field is one list column."""
+CELL_BUDGET = 3_000_000
+"""About how many cells a batch may have, so that wide tables stay within memory."""
+
+_VARLOOM = (("rowno", pa.int64()), ("record", pa.int64()), ("line", pa.int64()), ("allele", pa.int32()))
+_FIXED = (
+    ("contig", pa.string()),
+    ("position", pa.int64()),
+    ("id", pa.string()),
+    ("ref", pa.string()),
+    ("alt", pa.string()),
+    ("qual", pa.float64()),
+    ("filter", pa.string()),
+)
+_INFO_GROUP = 1
+_SAMPLE_GROUP = 2
+
+
+class RecordTable:
+    """Buffers for all columns, and the fields by key.
+
+    Attributes:
+        fixed: the buffers from rowno to filter, in the table's order.
+        info: the INFO fields by key.
+        gathered: whether FORMAT fields are list columns over all samples.
+    """
+
+    def __init__(self, header: Header, diagnosis: Diagnosis, batch_rows: int) -> None:
+        self.diagnosis = diagnosis
+        self.samples = header.samples
+        self.gathered = len(self.samples) > SAMPLES_AS_COLUMNS
+        self._batch_rows = batch_rows
+        self._names = ColumnNames(diagnosis)
+        self._convert = converters(percent_encoded=header.percent_encoded)
+        self.buffer = BatchBuffer(0)
+        self.fixed = [
+            self.buffer.add(Column(self._names.claim(name), kind, origin), (0, index, 0))
+            for index, (name, kind, origin) in enumerate(
+                [(*column, "varloom") for column in _VARLOOM] + [(*column, "VCF") for column in _FIXED]
+            )
+        ]
+        self.info: dict[str, Field] = {}
+        self._formats: dict[str, list[Field]] = {}
+        self._gathered: dict[str, GatheredField] = {}
+        for declaration in header.info.values():
+            self.info[declaration.key] = self._info_field(declaration)
+        if self.samples:
+            for declaration in header.formats.values():
+                self._add_format(declaration)
+        self.buffer.grow(self.capacity)
+
+    @property
+    def capacity(self) -> int:
+        """How many rows a batch may have now."""
+        weight = len(self.buffer.columns) + len(self._gathered) * len(self.samples)
+        return max(1, min(self._batch_rows, max(256, CELL_BUDGET // weight)))
+
+    def columns(self) -> tuple[Column, ...]:
+        """The columns as they are now."""
+        return tuple(buffer.column for buffer in self.buffer.columns)
+
+    def take(self) -> pa.RecordBatch:
+        """The rows so far, as a batch."""
+        return self.buffer.take(self.capacity)
+
+    # --- fields ---------------------------------------------------------------------------------------------------
+
+    def undeclared_info(self, key: str, *, bare: bool, line: int) -> Field:
+        """A new field for an INFO key that the header does not declare: a flag if it comes bare, else text."""
+        self._warn_undeclared("INFO", key, line)
+        kind = ValueType.FLAG if bare else ValueType.STRING
+        declaration = Declaration("INFO", key, kind, Arity.ONE)
+        field = self._info_field(declaration, None if bare else self._verbatim())
+        self.info[key] = field
+        return field
+
+    def sample_fields(self, key: str, line: int) -> list[Field]:
+        """The fields of a FORMAT key, one for each sample."""
+        if key not in self._formats:
+            self._undeclared_format(key, line)
+        return self._formats[key]
+
+    def gathered_field(self, key: str, line: int) -> GatheredField:
+        """The field of a FORMAT key over all samples."""
+        if key not in self._gathered:
+            self._undeclared_format(key, line)
+        return self._gathered[key]
+
+    def _undeclared_format(self, key: str, line: int) -> None:
+        self._warn_undeclared("FORMAT", key, line)
+        declaration = Declaration("FORMAT", key, ValueType.STRING, Arity.ONE)
+        self._add_format(declaration, None if key == "GT" else self._verbatim())
+
+    def _warn_undeclared(self, kind: str, key: str, line: int) -> None:
+        shown = safe_excerpt(key, 40)
+        self.diagnosis.warn(
+            VCF_KEY_UNDECLARED,
+            f"{kind}.{key}",
+            f"{kind} {shown} is not declared in the header; it is kept as text.",
+            Place(line=line, field=f"{kind}.{shown}"),
+        )
+
+    def _verbatim(self) -> Decoder:
+        return OneValue(ValueType.STRING, self._convert[ValueType.STRING])
+
+    def _info_field(self, declaration: Declaration, decoder: Decoder | None = None) -> Field:
+        decoder = decoder or decoder_for(declaration, self._convert)
+        order = (_INFO_GROUP, len(self.info))
+        return Field(declaration, decoder, self._buffers("INFO", declaration, decoder, order), order=order)
+
+    def _add_format(self, declaration: Declaration, decoder: Decoder | None = None) -> None:
+        decoder = decoder or decoder_for(declaration, self._convert)
+        if self.gathered:
+            order: tuple[int, ...] = (_SAMPLE_GROUP, len(self._gathered))
+            buffers = self._buffers("FORMAT", declaration, decoder, order)
+            self._gathered[declaration.key] = GatheredField(
+                declaration, decoder, buffers, order=order, samples=len(self.samples)
+            )
+            return
+        fields = []
+        for index, sample in enumerate(self.samples):
+            order = (_SAMPLE_GROUP + index, len(self._formats))
+            buffers = self._buffers(sample, declaration, decoder, order, sample)
+            fields.append(Field(declaration, decoder, buffers, order=order, sample=sample))
+        self._formats[declaration.key] = fields
+
+    def _buffers(
+        self,
+        prefix: str,
+        declaration: Declaration,
+        decoder: Decoder,
+        order: tuple[int, ...],
+        sample: str | None = None,
+    ) -> list[ColumnBuffer]:
+        kind = pa.list_(decoder.type) if prefix == "FORMAT" and self.gathered else decoder.type
+        return [
+            self.buffer.add(
+                Column(
+                    self._names.claim(f"{prefix}.{declaration.key}{suffix}"),
+                    kind,
+                    declaration.kind,
+                    declaration.description,
+                    sample,
+                    declaration.key,
+                ),
+                (*order, index),
+            )
+            for index, suffix in enumerate(decoder.suffixes)
+        ]
+
+    # --- texts that do not fit --------------------------------------------------------------------------------------
+
+    def note_odd(self, field: Field | GatheredField, odd: OddValueError, text: str, line: int, label: str) -> None:
+        """Warn of a value that breaks a rule but was written."""
+        self._warn(odd.kind, field, f"{label} {safe_excerpt(text, 60)!r} {odd.reason}.", text, line, label)
+
+    def note_misfit(self, field: Field | GatheredField, misfit: MisfitError, text: str, line: int, label: str) -> None:
+        """Warn of a value that did not fit; its text must be kept by the caller."""
+        shown, declared = safe_excerpt(text, 60), field.decl
+        if declared.type is ValueType.FLAG:
+            kind, what = VCF_FLAG_WITH_VALUE, f"is a Flag but has the value {shown!r}"
+        elif misfit.count:
+            kind = VCF_VALUE_COUNT
+            what = f"{shown!r} does not have as many values as Number={declared.arity} asks for"
+        else:
+            kind, what = VCF_VALUE_NOT_OF_TYPE, f"{shown!r} is not of Type={declared.type}"
+        self._warn(
+            kind, field, f"{label} {what}; the text is kept in {self._text(field).column.name}.", text, line, label
+        )
+
+    def _warn(
+        self, kind: ErrorKind, field: Field | GatheredField, message: str, text: str, line: int, label: str
+    ) -> None:
+        place = Place(line=line, field=label, excerpt=safe_excerpt(text))
+        self.diagnosis.warn(kind, f"{field.decl.kind}.{field.decl.key}", message, place)
+
+    def keep_text(self, field: Field, row: int, shape: AlleleShape, text: str) -> None:
+        """Keep the text of a record's field in its `_text` column, after what is there for the same record."""
+        cells = self._text(field).cells
+        before = cells[row]
+        kept = text if before is None else f"{before};{text}"
+        cells[row : row + shape.rows] = [kept] * shape.rows
+
+    def keep_gathered_text(self, field: GatheredField, row: int, shape: AlleleShape, index: int, text: str) -> None:
+        """Keep the text of one sample's field in the list of the `_text` column."""
+        cells = self._text(field).cells
+        kept: list[Any] = cells[row] or [None] * field.samples
+        kept[index] = text if kept[index] is None else f"{kept[index]};{text}"
+        cells[row : row + shape.rows] = [kept] * shape.rows
+
+    def _text(self, field: Field | GatheredField) -> ColumnBuffer:
+        if field.text is None:
+            first = field.buffers[0].column
+            prefix = field.sample or ("INFO" if field.decl.kind == "INFO" else "FORMAT")
+            kind = pa.list_(pa.string()) if isinstance(field, GatheredField) else pa.string()
+            column = Column(
+                self._names.claim(f"{prefix}.{field.decl.key}_text"),
+                kind,
+                first.origin,
+                f"Texts of {field.label} that its column cannot hold",
+                first.sample,
+                first.field,
+            )
+            field.text = self.buffer.add(column, (*field.order, 9))
+        return field.text
