@@ -1,0 +1,5 @@
+"""The command line. Commands are loaded when they are used, so that each starts fast."""
+
+from varloom.cli.program import main
+
+__all__ = ["main"]

@@ -63,3 +63,17 @@ EVENTS_UNAVAILABLE = define(
     retryable=True,
     status=503,
 )
+DATA_FOLDER_IN_USE = define(
+    "data_folder_in_use",
+    "A server runs on this data folder already",
+    cause="Two servers cannot share a data folder.",
+    resolution=("Use the server that runs, or stop it first.", "Or choose another data folder with --data."),
+    status=409,
+)
+DATA_FOLDER_UNUSABLE = define(
+    "data_folder_unusable",
+    "The data folder cannot be used",
+    cause="The data folder cannot be created, or this user may not write to it.",
+    resolution=("Check the folder's path, owner and mode.", "Or choose another data folder with --data."),
+    status=503,
+)

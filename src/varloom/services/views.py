@@ -1,17 +1,13 @@
 """What the outside sees: the JSON shapes of jobs, events, samples and the queue, for API, CLI and pages alike."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-from uuid import UUID  # noqa: TC003 - pydantic reads the annotations
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from varloom.jobs.model import Job, JobEvent, StageQueue
+from varloom.jobs.model import Job, JobEvent, StageQueue
 
 StateName = Literal["queued", "downloading", "processing", "annotating", "parsing", "completed", "failed", "cancelled"]
 StageName = Literal["download", "process", "annotate", "parse"]

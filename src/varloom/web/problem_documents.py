@@ -9,9 +9,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from varloom.errors import INTERNAL_ERROR, ErrorKind, VarloomError, define
+from varloom.services.account_problems import NOT_AUTHENTICATED
 from varloom.services.problems import REQUEST_INVALID
 from varloom.services.views import ProblemView  # noqa: TC001 - pydantic reads the annotations
-from varloom.web.problems import BODY_TOO_LARGE, LOGIN_REQUIRED, METHOD_NOT_ALLOWED, PAGE_NOT_FOUND
+from varloom.web.problems import BODY_TOO_LARGE, METHOD_NOT_ALLOWED, PAGE_NOT_FOUND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ REQUEST_FAILED = define(
 )
 
 _KIND_OF_STATUS: dict[int, ErrorKind] = {
-    HTTPStatus.UNAUTHORIZED: LOGIN_REQUIRED,
+    HTTPStatus.UNAUTHORIZED: NOT_AUTHENTICATED,
     HTTPStatus.NOT_FOUND: PAGE_NOT_FOUND,
     HTTPStatus.METHOD_NOT_ALLOWED: METHOD_NOT_ALLOWED,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: BODY_TOO_LARGE,

@@ -18,16 +18,6 @@ METHOD_NOT_ALLOWED = define(
     resolution=("Use one of the methods that the response's `Allow` header names.",),
     status=405,
 )
-LOGIN_REQUIRED = define(
-    "login_required",
-    "Login required",
-    cause="The request has no valid API token and no valid session: it is missing, was revoked, or has expired.",
-    resolution=(
-        "In a browser: log in with a link from `varloom login`.",
-        "For the API: send the header `Authorization: Bearer TOKEN`.",
-    ),
-    status=401,
-)
 HOST_REFUSED = define(
     "host_refused",
     "Unknown host name",
@@ -55,4 +45,18 @@ BODY_TOO_LARGE = define(
     cause="The body of a request other than an upload is larger than such a request ever needs.",
     resolution=("Send less at once. Files are uploaded to `POST /api/v1/jobs`.",),
     status=413,
+)
+PORT_IN_USE = define(
+    "port_in_use",
+    "The port is in use",
+    cause="Another program listens on the server's address already.",
+    resolution=("Choose another port with --port; --port 0 takes any free one.", "Or stop the other program."),
+    status=503,
+)
+ADDRESS_UNUSABLE = define(
+    "address_unusable",
+    "The address cannot be used",
+    cause="The host is not an address of this machine, or this user may not use the port.",
+    resolution=("Choose another address with --host, or another port with --port.",),
+    status=503,
 )

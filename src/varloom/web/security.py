@@ -13,8 +13,9 @@ from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 
 from varloom.errors import VarloomError, safe_excerpt
+from varloom.services.account_problems import NOT_AUTHENTICATED
 from varloom.web.dependencies import Identity
-from varloom.web.problems import CROSS_SITE_REFUSED, HOST_REFUSED, LOGIN_REQUIRED
+from varloom.web.problems import CROSS_SITE_REFUSED, HOST_REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -138,7 +139,7 @@ class Gate:
     async def _turn_away(self, connection: HTTPConnection, scope: Scope, receive: Receive, send: Send) -> None:
         """Send people to the login page, and programs a problem document."""
         if not wants_page(connection):
-            raise VarloomError(LOGIN_REQUIRED, "This needs an API token or a session.")
+            raise VarloomError(NOT_AUTHENTICATED, "This needs an API token or a session.")
         if "hx-request" in connection.headers:
             response = Response(status_code=401, headers={"HX-Redirect": LOGIN_PATH})
         else:
@@ -155,20 +156,20 @@ async def identify(connection: HTTPConnection) -> Identity | None:
     if scheme:
         if scheme.lower() != "bearer" or not token.strip():
             return None
-        account = await services.accounts.account_of_token(token.strip())
+        account = await services.accounts.authenticate_token(token.strip())
         return Identity(account, "token", token.strip()) if account else None
     session = connection.cookies.get(SESSION_COOKIE)
     if not session:
         return None
-    account = await services.accounts.account_of_session(session)
+    account = await services.accounts.authenticate_session(session)
     return Identity(account, "session", session) if account else None
 
 
 async def still_holds(services: Services, identity: Identity) -> bool:
     """Whether the credential of a long-lived stream has not been revoked meanwhile."""
     if identity.via == "token":
-        return await services.accounts.account_of_token(identity.credential) is not None
-    return await services.accounts.account_of_session(identity.credential) is not None
+        return await services.accounts.authenticate_token(identity.credential) is not None
+    return await services.accounts.authenticate_session(identity.credential) is not None
 
 
 def refuse_cross_site(connection: HTTPConnection, *, proof_required: bool) -> None:

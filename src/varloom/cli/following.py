@@ -1,0 +1,136 @@
+"""Following jobs until they end, over the live events, through broken connections and restarts of the server."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from varloom.cli.connection import Server
+from varloom.cli.problems import SERVER_UNKNOWN, SERVER_UNREACHABLE
+from varloom.errors import VarloomError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    Job = dict[str, Any]
+
+FINAL = frozenset({"completed", "failed", "cancelled"})
+GIVE_UP = 300.0
+"""How long a server may stay away, in seconds."""
+LONGEST_WAIT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """One Server-Sent Event."""
+
+    name: str
+    data: str
+    id: str | None
+
+
+def follow(server: Server, job_ids: Iterable[str], on_change: Callable[[Job], None]) -> dict[str, Job]:
+    """Wait until all these jobs have ended, and tell each change; returns the ended jobs by id.
+
+    Raises:
+        VarloomError: `job_not_found`; `server_unreachable` when the server stays away for minutes.
+    """
+    following = _Following(server, list(job_ids), on_change)
+    following.run()
+    return following.ended
+
+
+class _Following:
+    def __init__(self, server: Server, job_ids: list[str], on_change: Callable[[Job], None]) -> None:
+        self._server = server
+        self._ids = job_ids
+        self._on_change = on_change
+        self._last_id: str | None = None
+        self.ended: dict[str, Job] = {}
+
+    def run(self) -> None:
+        """Follow, and connect again for as long as the server may come back."""
+        alive_at = time.monotonic()
+        wait = 0.2
+        self._look()
+        while self._pending:
+            try:
+                for event in self._events():
+                    alive_at, wait = time.monotonic(), 0.2
+                    self._take(event)
+                    if not self._pending:
+                        return
+            except VarloomError as error:
+                if error.code not in {SERVER_UNREACHABLE.code, "events_unavailable", "internal_error"}:
+                    raise
+                if time.monotonic() - alive_at > GIVE_UP:
+                    raise
+                if wait == 0.2:
+                    click.echo("The connection was lost; the jobs go on. Connecting again ...", err=True)
+            time.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT)
+            self._reconnect()
+
+    @property
+    def _pending(self) -> list[str]:
+        return [job_id for job_id in self._ids if job_id not in self.ended]
+
+    def _events(self) -> Iterator[StreamEvent]:
+        headers = {"Accept": "text/event-stream"}
+        if self._last_id is not None:
+            headers["Last-Event-ID"] = self._last_id
+        with self._server.stream("/events", headers=headers) as response:
+            yield from parse_events(response.iter_lines())
+
+    def _take(self, event: StreamEvent) -> None:
+        self._last_id = event.id or self._last_id
+        if event.name == "job":
+            self._see(json.loads(event.data))
+        elif event.name == "snapshot":
+            self._look()  # a job that ended long ago is not part of the snapshot
+
+    def _look(self) -> None:
+        for job_id in self._pending:
+            self._see(self._server.get(f"/jobs/{job_id}"))
+
+    def _see(self, job: Job) -> None:
+        if job["id"] not in self._pending:
+            return
+        if job["state"] in FINAL:
+            self.ended[job["id"]] = job
+        self._on_change(job)
+
+    def _reconnect(self) -> None:
+        """A server that was started anew has a new token, and perhaps a new address."""
+        try:
+            fresh = Server(self._server.choice)
+        except VarloomError as error:
+            if error.code != SERVER_UNKNOWN.code:
+                raise
+            return
+        self._server.close()
+        self._server = fresh
+
+
+def parse_events(lines: Iterable[str]) -> Iterator[StreamEvent]:
+    """The events in the lines of a `text/event-stream` (WHATWG HTML, section 9.2)."""
+    name, data, event_id = "message", [], None
+    for line in lines:
+        if not line:
+            if data:
+                yield StreamEvent(name, "\n".join(data), event_id)
+            name, data, event_id = "message", [], None
+            continue
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        match field:
+            case "event":
+                name = value
+            case "data":
+                data.append(value)
+            case "id":
+                event_id = value

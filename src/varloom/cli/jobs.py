@@ -1,0 +1,163 @@
+"""`varloom jobs`, `job`, `retry`, `cancel` and `dismiss`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from varloom.cli.connection import Server, connected, server_options
+from varloom.cli.output import local_time, outcome, print_error, print_json, print_table, state_of
+from varloom.errors import safe_excerpt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from uuid import UUID
+
+STATES = ("queued", "downloading", "processing", "annotating", "parsing", "completed", "failed", "cancelled")
+PAGE = 500
+
+
+@click.command()
+@click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Only this state; may be repeated.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array of jobs.")
+@server_options
+def jobs(
+    *,
+    states: tuple[str, ...],
+    limit: int,
+    as_json: bool,
+    url: str | None,
+    token: str | None,
+    data: Path | None,
+) -> None:
+    """List the jobs, newest first."""
+    with connected(url, token, data) as server:
+        found = _list(server, states, limit)
+    if as_json:
+        print_json(found)
+        return
+    headings = ("ID", "SAMPLE", "STATE", "RECORDS", "CREATED")
+    rows = [
+        (job["id"], job["sample_name"], state_of(job), job["records"], local_time(job["created_at"])) for job in found
+    ]
+    print_table(headings, rows)
+
+
+def _list(server: Server, states: tuple[str, ...], limit: int) -> list[dict[str, Any]]:
+    """As many jobs as were asked for, page by page."""
+    found: list[dict[str, Any]] = []
+    cursor = None
+    while len(found) < limit:
+        page = server.get("/jobs", state=list(states) or None, limit=min(PAGE, limit - len(found)), cursor=cursor)
+        found += page["jobs"]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    return found
+
+
+@click.command()
+@click.argument("job_id", metavar="ID", type=click.UUID)
+@click.option("--json", "as_json", is_flag=True, help="Print the job as a JSON object.")
+@server_options
+def job(
+    *,
+    job_id: UUID,
+    as_json: bool,
+    url: str | None,
+    token: str | None,
+    data: Path | None,
+) -> None:
+    """Show one job and its history."""
+    with connected(url, token, data) as server:
+        found = server.get(f"/jobs/{job_id}")
+        history = [] if as_json else server.get(f"/jobs/{job_id}/events")["events"]
+    if as_json:
+        print_json(found)
+        return
+    for name, value in _facts(found):
+        click.echo(f"{name + ':':<10} {value}")
+    click.echo()
+    rows = [(local_time(event["at"]), event["state"].capitalize(), event["message"]) for event in history]
+    print_table(("TIME", "STATE", "WHAT HAPPENED"), rows)
+    if found["error"]:
+        click.echo(err=True)
+        print_error(found["error"])
+
+
+def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
+    facts = [
+        ("Job", found["id"]),
+        ("Sample", safe_excerpt(found["sample_name"])),
+        ("File", f"{safe_excerpt(found['source']['name'])} ({found['source']['bytes'] or 0:,} bytes)"),
+        ("State", state_of(found)),
+        ("Options", ", ".join(f"{name}={value}" for name, value in found["options"].items()) or "none"),
+    ]
+    if found["records"] is not None:
+        facts.append(("Rows", f"{found['records']:,} records, {found['variants']:,} variants"))
+    facts.extend(("Warning", safe_excerpt(warning["message"])) for warning in found["warnings"])
+    return facts
+
+
+@click.command()
+@click.argument("job_id", metavar="ID", type=click.UUID)
+@click.option("--from-start", is_flag=True, help="Begin with the first stage, not with the one that failed.")
+@click.option("--assembly", type=click.Choice(["GRCh38", "GRCh37", "hg38", "hg19"], case_sensitive=False))
+@click.option("--split-by-sample/--no-split-by-sample", default=None, help="Change this option for the retry.")
+@click.option("--annotate", hidden=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the job as a JSON object.")
+@server_options
+def retry(
+    *,
+    job_id: UUID,
+    from_start: bool,
+    as_json: bool,
+    url: str | None,
+    token: str | None,
+    data: Path | None,
+    **options: Any,
+) -> None:
+    """Queue a failed or cancelled job again."""
+    changed = {name: value for name, value in options.items() if value is not None}
+    how = {"from_stage": "start" if from_start else None, "options": changed or None}
+    with connected(url, token, data) as server:
+        _print_changed(server.request("POST", f"/jobs/{job_id}/retry", json=how), as_json=as_json)
+
+
+@click.command()
+@click.argument("job_id", metavar="ID", type=click.UUID)
+@click.option("--json", "as_json", is_flag=True, help="Print the job as a JSON object.")
+@server_options
+def cancel(
+    *,
+    job_id: UUID,
+    as_json: bool,
+    url: str | None,
+    token: str | None,
+    data: Path | None,
+) -> None:
+    """Stop a job: a waiting one at once, a running one within seconds."""
+    with connected(url, token, data) as server:
+        _print_changed(server.request("POST", f"/jobs/{job_id}/cancel"), as_json=as_json)
+
+
+@click.command()
+@click.argument("job_id", metavar="ID", type=click.UUID)
+@server_options
+def dismiss(*, job_id: UUID, url: str | None, token: str | None, data: Path | None) -> None:
+    """Take a job that has ended out of the list; its sample stays."""
+    with connected(url, token, data) as server:
+        server.request("DELETE", f"/jobs/{job_id}")
+
+
+def _print_changed(changed: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(changed)
+    elif changed["cancel_requested"]:
+        click.echo(f"{safe_excerpt(changed['sample_name'], 60)}: cancel requested; it stops within seconds.")
+    elif changed["finished_at"]:
+        click.echo(outcome(changed))
+    else:
+        click.echo(f"{safe_excerpt(changed['sample_name'], 60)}: {state_of(changed)}")

@@ -1,0 +1,68 @@
+"""`varloom load`: a file becomes a dataset, without a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from varloom.cli.live_view import TransferBar, on_read
+from varloom.cli.output import describe, print_json
+
+if TYPE_CHECKING:
+    from varloom.dataset import Manifest
+
+
+@click.command()
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("-o", "--output", "directory", metavar="DIR", required=True, type=click.Path(path_type=Path))
+@click.option("--assembly", type=click.Choice(["GRCh38", "GRCh37", "hg38", "hg19"], case_sensitive=False))
+@click.option("--split-by-sample", is_flag=True, help="One dataset for each sample: DIR-0, DIR-1, ...")
+@click.option(
+    "--threads", type=click.IntRange(min=1), help="How many threads read; default: as many as there are cores."
+)
+@click.option("--annotate", hidden=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest of each dataset as a JSON object on a line.")
+def load(
+    *,
+    file: Path,
+    directory: Path,
+    assembly: str | None,
+    split_by_sample: bool,
+    threads: int | None,
+    annotate: str | None,
+    as_json: bool,
+) -> None:
+    """Turn a file into a Parquet dataset, without a server.
+
+    DIR is created. It holds manifest.json and the Parquet parts, or nothing at all when the file is refused.
+    """
+    from varloom.dataset import load_file, written_directories
+    from varloom.services.options import parse_options
+
+    options = parse_options({"assembly": assembly, "split_by_sample": split_by_sample, "annotate": annotate})
+    with TransferBar(f"Loading {file.name}", None) as bar:
+        manifests = load_file(
+            file,
+            directory,
+            name=file.name,
+            assembly=options.assembly,
+            split_by_sample=options.split_by_sample,
+            threads=threads,
+            on_progress=on_read(bar),
+        )
+    for folder, manifest in zip(written_directories(directory, manifests), manifests, strict=True):
+        if as_json:
+            print_json(manifest.as_dict())
+        else:
+            _print(folder, manifest)
+
+
+def _print(folder: Path, manifest: Manifest) -> None:
+    columns, size = len(manifest.columns), manifest.bytes
+    click.echo(
+        f"{folder}: {manifest.records:,} records, {manifest.variants:,} variants, {columns:,} columns, {size:,} bytes"
+    )
+    for warning in manifest.warnings:
+        click.echo(f"  warning: {describe(warning)}")

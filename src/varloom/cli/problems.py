@@ -1,0 +1,47 @@
+"""What can go wrong on the user's side of the command line."""
+
+from __future__ import annotations
+
+from varloom.errors import define
+
+SERVER_UNKNOWN = define(
+    "server_unknown",
+    "No server is known",
+    cause="The command needs a server, but none was named, and the data folder does not say that one runs.",
+    resolution=(
+        "Start one with `varloom serve`.",
+        "Or name one with --url and --token, or with VARLOOM_URL and VARLOOM_TOKEN.",
+        "If the server uses another data folder, name it with --data.",
+    ),
+)
+SERVER_UNREACHABLE = define(
+    "server_unreachable",
+    "The server cannot be reached",
+    cause="Nothing answered at the server's address, or the connection broke off.",
+    resolution=("Check that `varloom serve` runs and that the address is right.", "Then try again."),
+    retryable=True,
+)
+RESPONSE_UNEXPECTED = define(
+    "response_unexpected",
+    "The server's answer is not understood",
+    cause="Something answered at the address, but not as a Varloom server does.",
+    resolution=("Check the address: is it that of a Varloom server?",),
+)
+FILE_UNREADABLE = define(
+    "file_unreadable",
+    "The file cannot be read",
+    cause="The file does not exist, is a folder, or may not be read by this user.",
+    resolution=("Check the path and the permissions of the file.",),
+)
+OUTPUT_UNWRITABLE = define(
+    "output_unwritable",
+    "The output cannot be written",
+    cause="The output file cannot be created or written by this user, or the disk is full.",
+    resolution=("Choose another output with -o.",),
+)
+SAMPLE_AMBIGUOUS = define(
+    "sample_ambiguous",
+    "The sample is not clear",
+    cause="Several samples have the given name.",
+    resolution=("Give the sample's id: `varloom samples` lists them.",),
+)

@@ -1,0 +1,99 @@
+"""The program: its commands by name, and how an error ends it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+import click
+
+import varloom
+from varloom.cli.exit_status import ERROR, INTERRUPTED
+from varloom.errors import VarloomError
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping, Sequence
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "serve": ("varloom.cli.serve:serve", "Start the server, its database and a worker."),
+    "worker": ("varloom.cli.worker:worker", "Run a worker beside a server, on this or another machine."),
+    "login": ("varloom.cli.login:login", "Print a link that logs a browser in, once."),
+    "submit": ("varloom.cli.submit:submit", "Upload files; each becomes a job."),
+    "jobs": ("varloom.cli.jobs:jobs", "List the jobs, newest first."),
+    "job": ("varloom.cli.jobs:job", "Show one job and its history."),
+    "watch": ("varloom.cli.watch:watch", "Follow jobs until they end."),
+    "retry": ("varloom.cli.jobs:retry", "Queue a failed or cancelled job again."),
+    "cancel": ("varloom.cli.jobs:cancel", "Stop a job."),
+    "dismiss": ("varloom.cli.jobs:dismiss", "Take a job that has ended out of the list."),
+    "samples": ("varloom.cli.samples:samples", "List the samples, newest first."),
+    "export": ("varloom.cli.export:export", "Write the table of a sample to a file."),
+    "check": ("varloom.cli.check:check", "Read files and report what is wrong, without a server."),
+    "load": ("varloom.cli.load:load", "Turn a file into a Parquet dataset, without a server."),
+    "tokens": ("varloom.cli.tokens:tokens", "Create, list and revoke API tokens."),
+}
+"""Where each command lives, and its line in `varloom --help`; listing them loads none of them."""
+
+
+class LazyCommands(Mapping[str, click.Command]):
+    """The commands by name, each imported when it is asked for."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class Program(click.Group):
+    """The group of all commands. An expected failure ends it in words, never in a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+
+    def main(
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, *rest: Any, **extra: Any
+    ) -> NoReturn:
+        """Run one command and exit with its status."""
+        extra["standalone_mode"] = False
+        try:
+            status: Any = super().main(args, prog_name, *rest, **extra)
+            sys.stdout.flush()
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except VarloomError as error:
+            from varloom.cli.output import print_error
+
+            print_error(error.as_dict())
+            sys.exit(ERROR)
+        except (click.Abort, KeyboardInterrupt):
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:  # whoever read our output has gone; say nothing more, not even at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(ERROR)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+@click.group(
+    cls=Program,
+    commands=cast("MutableMapping[str, click.Command]", LazyCommands()),
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit status: 0 success, 1 error or refused input, 2 wrong usage, 3 the job failed, 4 it was cancelled.",
+)
+@click.version_option(varloom.__version__, message="varloom %(version)s")
+def main() -> None:
+    """Varloom turns genomic files into tables that can be analysed."""

@@ -1,0 +1,49 @@
+"""The flags that `serve` and `worker` share, and how their processes log."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def data_options(command: Command) -> Command:
+    """Add the flags that say where the data are and what a worker does."""
+    command = click.option(
+        "--slots", metavar="STAGE=N,...", help="How many stages of each kind the worker runs at once: parse=2."
+    )(command)
+    command = click.option("--storage", help="Where uploads and datasets are kept; default: DATA/storage.")(command)
+    command = click.option(
+        "--database-url", help="A PostgreSQL to use instead of the embedded one; better in VARLOOM_DATABASE_URL."
+    )(command)
+    command = click.option("-v", "--verbose", is_flag=True, help="Log every request and step.")(command)
+    return click.option(
+        "--data",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder for the database and all files [VARLOOM_DATA].",
+    )(command)
+
+
+class OneLine(logging.Formatter):
+    """A line for each entry; only a traceback takes more."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
+        """The entry's line."""
+        return super().formatMessage(record).replace("\n", " ")
+
+
+def log_to_stderr(*, verbose: bool) -> None:
+    """Log warnings, or everything that Varloom does, to the standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    if verbose:
+        logging.getLogger("varloom").setLevel(logging.INFO)

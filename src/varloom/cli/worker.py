@@ -1,0 +1,44 @@
+"""`varloom worker`: runs stages of jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from varloom.cli.server_settings import data_options, log_to_stderr
+
+if TYPE_CHECKING:
+    from varloom.db.database import Database
+    from varloom.settings import Settings
+
+
+@click.command()
+@data_options
+@click.option("--parent-pipe", type=int, hidden=True)
+def worker(*, parent_pipe: int | None, verbose: bool, **flags: Any) -> None:
+    """Run a worker beside a server, on this or another machine.
+
+    SIGTERM or Ctrl+C stops it: what it cannot finish in time returns to the queue.
+    """
+    from varloom.db.database import open_database
+    from varloom.db.migrate import migrate
+    from varloom.settings import load_settings
+
+    log_to_stderr(verbose=verbose)
+    settings = load_settings(**flags)
+    with open_database(settings) as database:
+        migrate(database.conninfo)
+        asyncio.run(_work(settings, database, parent_pipe))
+
+
+async def _work(settings: Settings, database: Database, parent_pipe: int | None) -> None:
+    from varloom.services.work import run_worker
+
+    stop = asyncio.Event()
+    if parent_pipe is not None:
+        os.set_inheritable(parent_pipe, False)
+        asyncio.get_running_loop().add_reader(parent_pipe, stop.set)  # readable means closed: nobody writes
+    await run_worker(settings, database, stop=stop)

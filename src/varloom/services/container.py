@@ -1,0 +1,84 @@
+"""All use cases over one database and one storage: what the web is given when it starts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from varloom.db.pool import open_pool
+from varloom.services.accounts import Accounts
+from varloom.services.events import Events
+from varloom.services.jobs import Jobs
+from varloom.services.samples import Samples
+from varloom.services.uploads import Uploads
+from varloom.storage import open_storage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from psycopg_pool import AsyncConnectionPool
+
+    from varloom.db.database import Database
+    from varloom.settings import Settings
+    from varloom.storage import Storage
+
+logger = logging.getLogger(__name__)
+
+POOL_SIZE = 20
+"""Connections of the web process, beside the one that listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The use cases of one process."""
+
+    settings: Settings
+    pool: AsyncConnectionPool
+    storage: Storage
+    accounts: Accounts
+    uploads: Uploads
+    jobs: Jobs
+    samples: Samples
+    events: Events
+
+    async def is_ready(self) -> bool:
+        """Whether the database answers."""
+        async with self.pool.connection(timeout=2) as conn:
+            cursor = await conn.execute("SELECT 1")
+            return await cursor.fetchone() is not None
+
+
+def _report_end(task: asyncio.Task[None]) -> None:
+    """Live events go on without the listener, but slowly: that must not go unnoticed."""
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("The listener for live events ended.", exc_info=task.exception())
+
+
+@contextlib.asynccontextmanager
+async def open_services(settings: Settings, database: Database) -> AsyncIterator[Services]:
+    """Open pool, storage and the listening connection for as long as the block lasts."""
+    storage = open_storage(settings)
+    async with open_pool(database.conninfo, max_size=POOL_SIZE, application_name="varloom serve") as pool:
+        events = Events(pool, database.conninfo)
+        samples = Samples(pool, storage, settings)
+        listening = asyncio.create_task(events.run(), name="live events")
+        listening.add_done_callback(_report_end)
+        try:
+            yield Services(
+                settings=settings,
+                pool=pool,
+                storage=storage,
+                accounts=Accounts(pool, settings),
+                uploads=Uploads(pool, storage, settings),
+                jobs=Jobs(pool, settings),
+                samples=samples,
+                events=events,
+            )
+        finally:
+            await events.close()
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+            await samples.close()

@@ -1,0 +1,68 @@
+"""The data folder of a server: one server at a time, and `server.json`, by which the commands find it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+from varloom.errors import VarloomError
+from varloom.services.problems import DATA_FOLDER_IN_USE, DATA_FOLDER_UNUSABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOCK_NAME = "server.lock"
+NOTE_NAME = "server.json"
+
+
+@contextlib.contextmanager
+def held_data_folder(folder: Path) -> Iterator[None]:
+    """Be the one server of this folder, which is created if it does not exist. The lock ends with the process.
+
+    Raises:
+        VarloomError: `data_folder_in_use` or `data_folder_unusable`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise VarloomError(DATA_FOLDER_UNUSABLE, f"{folder}: {error.strerror}.") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise VarloomError(DATA_FOLDER_IN_USE, f"Another server uses {folder}{_where(folder)}.") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_server_note(folder: Path, url: str, token: str) -> None:
+    """Write `server.json` for the commands of this user: whole or not at all, and readable by nobody else."""
+    target = folder / NOTE_NAME
+    unfinished = folder / f".{NOTE_NAME}.{secrets.token_hex(4)}"
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump({"url": url, "token": token}, file)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(target)
+
+
+def remove_server_note(folder: Path) -> None:
+    """The server stops: there is nothing to be found any more."""
+    (folder / NOTE_NAME).unlink(missing_ok=True)
+
+
+def _where(folder: Path) -> str:
+    """The address of the server that is there already, if it has said so."""
+    try:
+        return f", at {json.loads((folder / NOTE_NAME).read_text(encoding='utf-8'))['url']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

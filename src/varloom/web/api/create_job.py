@@ -1,0 +1,129 @@
+"""POST /api/v1/jobs: a file becomes a job. The body is read once, as it arrives, neither gathered nor spooled."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+
+from varloom.errors import VarloomError, safe_excerpt
+from varloom.services.options import parse_options, parse_priority, refuse_url_import
+from varloom.services.problems import OPTION_UNKNOWN, REQUEST_INVALID, UPLOAD_INTERRUPTED
+from varloom.services.uploads import Intake, JobRequest
+from varloom.services.views import JobView
+from varloom.web.api.multipart import FIELD_LIMIT, MultipartBody
+from varloom.web.api.openapi import CREATE_JOB_BODY, PREFIX
+from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.problem_documents import problem_responses
+
+UPLOAD_PATH = f"{PREFIX}/jobs"
+
+_OWN_FIELDS = frozenset({"sample_name", "options", "priority", "source_url"})
+"""Fields that are not options; every other one is taken for an option."""
+
+router = APIRouter(tags=["jobs"])
+
+
+@router.post(
+    "/jobs",
+    status_code=202,
+    response_model=JobView,
+    openapi_extra={"requestBody": CREATE_JOB_BODY},
+    responses={
+        202: {"headers": {"Location": {"description": "the job's address", "schema": {"type": "string"}}}},
+        **problem_responses(400, 409, 413, 507),
+    },
+)
+async def create_job(
+    request: Request,
+    services: CurrentServices,
+    account: CurrentAccount,
+    idempotency_key: Annotated[str | None, Header(description="the same key gives the same job")] = None,
+) -> JSONResponse:
+    """Upload a file and create its job. Fields may come before or after the file."""
+    async with services.uploads.intake(account.id, idempotency_key) as intake:
+        if _is_json(request):
+            asked = await _read_json(request)
+        else:
+            asked = await _read_form(request, intake)
+        job = await intake.create_job(asked)
+    return JSONResponse(job.model_dump(mode="json"), status_code=202, headers={"Location": f"{UPLOAD_PATH}/{job.id}"})
+
+
+async def _read_form(request: Request, intake: Intake) -> JobRequest:
+    """Pass the file on to the storage and gather the fields; what is wrong already is refused before the file."""
+    fields: dict[str, str] = {}
+    form = MultipartBody(request.headers.get("content-type", ""), _body(request))
+    while (part := await form.next_part()) is not None:
+        if part.name == "file" and part.file_name is not None:
+            _job_request(fields)
+            await intake.receive(part.file_name, form.data(), expected=_announced(request))
+        elif part.file_name is not None or part.name == "file":
+            raise VarloomError(REQUEST_INVALID, "The file belongs in a field named file, with a file name.")
+        elif part.name in fields:
+            raise VarloomError(REQUEST_INVALID, f"{safe_excerpt(part.name, 60)}: the field is given twice.")
+        else:
+            fields[part.name] = await form.text()
+    return _job_request(fields)
+
+
+async def _read_json(request: Request) -> JobRequest:
+    """A job without a file: only a URL could be its source."""
+    body = bytearray()
+    async for chunk in _body(request):
+        body += chunk
+        if len(body) > FIELD_LIMIT:
+            raise VarloomError(REQUEST_INVALID, f"The JSON body is longer than {FIELD_LIMIT} bytes.")
+    return _job_request(_json_object("The body", bytes(body)))
+
+
+def _job_request(fields: Mapping[str, Any]) -> JobRequest:
+    """What the fields ask for; options may stand in `options` or in fields of their own."""
+    if fields.get("source_url"):
+        raise refuse_url_import()
+    options = fields.get("options") or {}
+    if isinstance(options, str):
+        options = _json_object("options", options)
+    if not isinstance(options, dict):
+        raise VarloomError(REQUEST_INVALID, "options: expected a JSON object.")
+    single = {name: value for name, value in fields.items() if name not in _OWN_FIELDS}
+    twice = sorted(single.keys() & options.keys())
+    if twice:
+        raise VarloomError(OPTION_UNKNOWN, f"{safe_excerpt(twice[0], 60)}: the option is given twice.")
+    name = fields.get("sample_name")
+    if not isinstance(name, str | None):
+        raise VarloomError(REQUEST_INVALID, "sample_name: expected a text.")
+    return JobRequest(parse_options({**options, **single}), name, parse_priority(fields.get("priority")))
+
+
+def _json_object(name: str, text: str | bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise VarloomError(REQUEST_INVALID, f"{name}: expected a JSON object.")
+    return value
+
+
+async def _body(request: Request) -> AsyncIterator[bytes]:
+    """The bytes of the request as they arrive."""
+    try:
+        async for chunk in request.stream():
+            if chunk:
+                yield chunk
+    except ClientDisconnect:
+        raise VarloomError(UPLOAD_INTERRUPTED, "The connection ended before the whole file had arrived.") from None
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json"
+
+
+def _announced(request: Request) -> int | None:
+    """At least how many bytes the file has, by the length of the whole request; its fields take a part of that."""
+    length = request.headers.get("content-length", "")
+    return max(0, int(length) - FIELD_LIMIT) if length.isdigit() else None

@@ -1,0 +1,56 @@
+"""GET /api/v1/events: the live events of the account as Server-Sent Events."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from varloom.services.events import Message
+from varloom.web.dependencies import CurrentIdentity, CurrentServices
+from varloom.web.streams import HEARTBEAT, STREAM_HEADERS, account_messages
+
+router = APIRouter(tags=["events"])
+
+_DESCRIPTION = """
+A stream of Server-Sent Events. It begins with a snapshot: a `job` event for each active and each of the newest jobs,
+then one `snapshot` event (`{"jobs", "active"}`). After it come live events: `job` (data: JOB) with an `id` for each
+entry of the jobs' history, in order and without gaps; `job` without an `id` for progress; and `queue` (`{"positions":
+{job id: jobs ahead}}`) when places in the queue change. A request with `Last-Event-ID` gets the events that it missed
+instead of a snapshot. A comment every 15 seconds keeps the connection open. The stream ends when its token or session
+is revoked.
+"""
+
+
+@router.get(
+    "/events",
+    response_class=EventSourceResponse,
+    description=_DESCRIPTION,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def stream_events(
+    services: CurrentServices,
+    identity: CurrentIdentity,
+    last_event_id: Annotated[str | None, Header(description="the last `id` that was received")] = None,
+) -> EventSourceResponse:
+    """Stream the account's events."""
+    messages = account_messages(services, identity, _event_number(last_event_id))
+    return EventSourceResponse(
+        _events(messages),
+        ping=HEARTBEAT,
+        ping_message_factory=lambda: ServerSentEvent(comment="heartbeat"),
+        headers=STREAM_HEADERS,
+    )
+
+
+async def _events(messages: AsyncIterator[Message]) -> AsyncIterator[ServerSentEvent]:
+    async for message in messages:
+        event_id = None if message.id is None else str(message.id)
+        yield ServerSentEvent(message.data, event=message.kind, id=event_id)
+
+
+def _event_number(header: str | None) -> int | None:
+    """The number in a Last-Event-ID header; one that we never gave out asks for a snapshot."""
+    if header is None or not header.isascii() or not header.isdigit() or len(header) > 18:
+        return None
+    return int(header)

@@ -1,0 +1,76 @@
+"""Jobs: list, look, retry, cancel, dismiss; and the queue."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from varloom.services.jobs import PAGE_LIMIT
+from varloom.services.views import EventList, JobList, JobView, QueueView, StateName
+from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.problem_documents import problem_responses
+
+router = APIRouter(tags=["jobs"])
+
+
+class RetryRequest(BaseModel):
+    """How to retry. An empty object, or none, retries from the stage in which the job ended, as it was."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    from_stage: Literal["start", "download", "process", "annotate", "parse"] | None = None
+    options: dict[str, Any] | None = Field(default=None, description="the options to change; others stay")
+
+
+@router.get("/jobs")
+async def list_jobs(
+    *,
+    services: CurrentServices,
+    account: CurrentAccount,
+    state: Annotated[list[StateName] | None, Query(description="only these states; may be repeated")] = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 50,
+    cursor: Annotated[str | None, Query(description="`next` of the page before", max_length=500)] = None,
+    search: Annotated[str | None, Query(description="part of a sample's or a file's name", max_length=200)] = None,
+) -> JobList:
+    """The account's jobs, newest first."""
+    return await services.jobs.page(account.id, states=state, limit=limit, cursor=cursor, search=search)
+
+
+@router.get("/jobs/{job_id}", responses=problem_responses(404))
+async def get_job(services: CurrentServices, account: CurrentAccount, job_id: UUID) -> JobView:
+    """One job."""
+    return await services.jobs.get(account.id, job_id)
+
+
+@router.get("/jobs/{job_id}/events", responses=problem_responses(404))
+async def get_history(services: CurrentServices, account: CurrentAccount, job_id: UUID) -> EventList:
+    """Everything that happened to a job, oldest first."""
+    return await services.jobs.history(account.id, job_id)
+
+
+@router.post("/jobs/{job_id}/retry", responses=problem_responses(404, 409))
+async def retry_job(
+    services: CurrentServices, account: CurrentAccount, job_id: UUID, how: RetryRequest | None = None
+) -> JobView:
+    """Queue a failed or cancelled job again, with fresh attempts."""
+    how = how or RetryRequest()
+    return await services.jobs.retry(account.id, job_id, from_stage=how.from_stage, options=how.options)
+
+
+@router.post("/jobs/{job_id}/cancel", responses=problem_responses(404, 409))
+async def cancel_job(services: CurrentServices, account: CurrentAccount, job_id: UUID) -> JobView:
+    """Stop a job: a waiting one at once, a running one within seconds."""
+    return await services.jobs.cancel(account.id, job_id)
+
+
+@router.delete("/jobs/{job_id}", status_code=204, responses=problem_responses(404, 409))
+async def dismiss_job(services: CurrentServices, account: CurrentAccount, job_id: UUID) -> None:
+    """Take a job that has ended out of the list; its sample stays."""
+    await services.jobs.dismiss(account.id, job_id)
+
+
+@router.get("/queue")
+async def get_queue(services: CurrentServices, account: CurrentAccount) -> QueueView:
+    """Slots by stage, what waits, and where the account's own jobs stand."""
+    return await services.jobs.queue(account.id)

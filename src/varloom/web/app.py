@@ -1,0 +1,100 @@
+"""The web application: routes, what stands before them, and how their errors are told."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+
+import varloom
+from varloom.errors import VarloomError
+from varloom.web import pages
+from varloom.web.api import router as api_router
+from varloom.web.api.create_job import UPLOAD_PATH
+from varloom.web.api.health import router as health_router
+from varloom.web.api.openapi import describe
+from varloom.web.body_limit import BodyLimit
+from varloom.web.error_pages import error_response
+from varloom.web.login import router as login_router
+from varloom.web.problem_documents import from_http_exception, from_validation_error
+from varloom.web.request_log import RequestLog
+from varloom.web.security import Gate, HostCheck, SecurityHeaders
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from varloom.services.container import Services
+    from varloom.settings import Settings
+
+_NOT_COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/vnd.apache.parquet")
+
+
+def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncContextManager[Services]]) -> FastAPI:
+    """The application.
+
+    Args:
+        settings: the settings of the server.
+        open_services: opens the use cases when the server starts; they are closed when it stops.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_services() as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="Varloom",
+        version=varloom.__version__,
+        openapi_url=None,  # served by the API itself, behind the login
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(RequestLog),
+            Middleware(HostCheck, host=settings.host),
+            Middleware(GZipMiddleware, compresslevel=5, exclude_content_types=_NOT_COMPRESSED),
+            Middleware(Gate),
+            Middleware(BodyLimit, exempt=UPLOAD_PATH),
+        ],
+        exception_handlers=_handlers(),
+    )
+    app.state.error_page = pages.error_page
+    app.include_router(health_router)
+    app.include_router(login_router)
+    app.include_router(api_router)
+    app.include_router(pages.router)
+    app.mount("/static", pages.static_files())
+    describe(app)
+    return app
+
+
+def _handlers() -> dict[Any, Callable[[Request, Any], Response]]:
+    """How each kind of failure within a route becomes an answer; all others reach `RequestLog`."""
+    return {
+        VarloomError: _told,
+        HTTPException: _http_failure,
+        RequestValidationError: _invalid,
+    }
+
+
+def _told(request: Request, error: VarloomError) -> Response:
+    return error_response(request, error)
+
+
+def _http_failure(request: Request, error: HTTPException) -> Response:
+    return error_response(request, from_http_exception(error), error.headers)
+
+
+def _invalid(request: Request, error: RequestValidationError) -> Response:
+    return error_response(request, from_validation_error(error))
