@@ -27,10 +27,11 @@ async function logIn(token) {
   try {
     const answer = await fetch("/login", {
       method: "POST",
-      headers: { "Content-Type": "application/json", Accept: "application/json" },
-      body: JSON.stringify({ token }),
+      headers: { Accept: "application/json" },
+      body: new URLSearchParams({ token }),
+      redirect: "manual",
     });
-    if (answer.ok) return location.replace(nextPage());
+    if (answer.type === "opaqueredirect") return location.replace(nextPage());
     await explain(answer);
   } catch {
     show("The server did not answer.", "Check that it runs, then try again.");

@@ -1,0 +1,28 @@
+// The table of a sample. The address is the query: filters, sort order, columns and page stand in it, so that a link,
+// a bookmark and the back button all show the same rows.
+import { fetchJson } from "./table/api.js";
+import { startColumnChooser } from "./table/column_chooser.js";
+import { startExport } from "./table/export.js";
+import { startFilters } from "./table/filters.js";
+import { startGrid } from "./table/grid.js";
+import { defaultColumns } from "./table/groups.js";
+import { openQuery } from "./table/query.js";
+
+const root = document.getElementById("table");
+const base = `/api/v1/samples/${root.dataset.sample}`;
+
+try {
+  const query = openQuery();
+  const { columns } = await fetchJson(`${base}/columns`, { dataset: query.state.dataset });
+  const shown = () => query.state.columns ?? defaultColumns(columns);
+  const table = { root, base, columns, query, shown };
+  startFilters(table);
+  startColumnChooser(table);
+  startExport(table);
+  startGrid(table);
+  root.dataset.ready = "true";
+} catch (error) {
+  const failure = document.getElementById("table-failure");
+  failure.querySelector("[data-text]").textContent = error.message;
+  failure.hidden = false;
+}

@@ -1,4 +1,7 @@
-"""The pages: HTML for people. `router` holds the routes, `static_files` the app to mount at `/static`, `error_page` draws errors."""
+"""The pages: HTML for people.
+
+`router` holds the routes, `static_files` makes the application to mount at `/static`, `error_page` draws errors.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """The Job Manager: its page, its entries, and the buttons of an entry."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from uuid import UUID
 

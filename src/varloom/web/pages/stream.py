@@ -1,9 +1,7 @@
 """The jobs as an event stream of HTML: each message is an entry, rendered by the same template as on the pages."""
 
-from __future__ import annotations
-
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -12,15 +10,10 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from varloom.services.events import SNAPSHOT_NEWEST, Message
 from varloom.services.views import JobView
-from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.dependencies import CurrentIdentity, CurrentServices
 from varloom.web.pages.job_entries import job_entry
 from varloom.web.pages.rendering import render
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-HEARTBEAT = 15
-"""Seconds between signs of life; the page says that it reconnects when they stay away."""
+from varloom.web.streams import HEARTBEAT, STREAM_HEADERS, account_messages
 
 _FINAL = frozenset({"completed", "failed", "cancelled"})
 _QUEUE = TypeAdapter(dict[str, dict[UUID, int]])
@@ -29,14 +22,17 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/jobs/stream")
-async def stream_entries(services: CurrentServices, account: CurrentAccount) -> EventSourceResponse:
-    """Messages `snapshot` (the newest entries), `job` (an entry), `gone` (a job's id), `active` (a count), `heartbeat`."""
-    messages = services.events.subscribe(account.id)
+async def stream_entries(services: CurrentServices, identity: CurrentIdentity) -> EventSourceResponse:
+    """Messages `snapshot` (the newest entries), `job` (an entry), `gone` (a job's id), `active` (a count), `heartbeat`.
+
+    A heartbeat is a message and not a comment, because a page cannot see comments: it says that it reconnects when
+    the signs of life stay away.
+    """
     return EventSourceResponse(
-        _events(messages),
+        _events(account_messages(services, identity)),
         ping=HEARTBEAT,
         ping_message_factory=lambda: ServerSentEvent("1", event="heartbeat"),
-        headers={"X-Accel-Buffering": "no"},
+        headers=STREAM_HEADERS,
     )
 
 
@@ -108,7 +104,7 @@ def render_entry(job: JobView) -> str:
 
 
 def render_snapshot(jobs: list[JobView]) -> str:
-    """The newest entries as HTML. Older active jobs may be among them: the list is complete down to its `floor` only."""
+    """The newest entries as HTML. Older active jobs may be among them: complete is the list down to its `floor`."""
     entries = [job_entry(job) for job in jobs]
     floor = entries[SNAPSHOT_NEWEST - 1].created_key if len(entries) >= SNAPSHOT_NEWEST else ""
     return render("parts/job_entries.html", jobs=entries, floor=floor, next=None)

@@ -1,0 +1,68 @@
+// Which columns are shown: a list with search, in groups.
+import { defaultColumns, grouped } from "./groups.js";
+
+export function startColumnChooser(table) {
+  const { columns, query } = table;
+  const list = document.getElementById("column-groups");
+  const search = document.getElementById("column-search");
+  const groups = grouped(columns).map((group) => drawGroup(group));
+  list.replaceChildren(...groups);
+  search.addEventListener("input", () => narrow(list, search.value.trim().toLowerCase()));
+  list.addEventListener("change", (event) => {
+    const { group, column } = event.target.dataset;
+    const names = group ? visibleNames(event.target.closest("fieldset")) : [column];
+    show(table, names, event.target.checked);
+  });
+  document.getElementById("column-reset").addEventListener("click", () => query.change({ columns: null }));
+  query.listen(() => check(list, table.shown()));
+  check(list, table.shown());
+}
+
+/** Show or hide some columns; what is shown keeps the order of the file. */
+function show(table, names, on) {
+  const shown = new Set(table.shown());
+  for (const name of names) on ? shown.add(name) : shown.delete(name);
+  if (shown.size === 0) return check(document.getElementById("column-groups"), table.shown());
+  const ordered = table.columns.map(({ name }) => name).filter((name) => shown.has(name));
+  const usual = ordered.join("\n") === defaultColumns(table.columns).join("\n");
+  table.query.change({ columns: usual ? null : ordered });
+}
+
+function drawGroup({ label, columns }) {
+  const group = document.getElementById("column-group-template").content.firstElementChild.cloneNode(true);
+  group.querySelector("[data-label]").textContent = label;
+  group.querySelector("[data-group]").setAttribute("aria-label", `All columns of ${label}`);
+  const template = document.getElementById("column-choice-template").content.firstElementChild;
+  const choices = columns.map((column) => {
+    const choice = template.cloneNode(true);
+    choice.querySelector("input").dataset.column = column.name;
+    choice.querySelector("[data-name]").textContent = column.name;
+    choice.querySelector("[data-about]").textContent = column.description ?? "";
+    choice.dataset.text = `${column.name} ${column.description ?? ""}`.toLowerCase();
+    return choice;
+  });
+  group.querySelector("[data-choices]").replaceChildren(...choices);
+  return group;
+}
+
+function narrow(list, text) {
+  for (const choice of list.querySelectorAll("[data-text]")) choice.hidden = !choice.dataset.text.includes(text);
+  for (const group of list.children) group.hidden = group.querySelector("[data-text]:not([hidden])") === null;
+}
+
+function visibleNames(group) {
+  return [...group.querySelectorAll("[data-text]:not([hidden]) input")].map((input) => input.dataset.column);
+}
+
+function check(list, shown) {
+  const names = new Set(shown);
+  for (const group of list.children) {
+    const boxes = [...group.querySelectorAll("input[data-column]")];
+    for (const box of boxes) box.checked = names.has(box.dataset.column);
+    const all = group.querySelector("input[data-group]");
+    const on = boxes.filter((box) => box.checked).length;
+    all.checked = on === boxes.length;
+    all.indeterminate = on > 0 && on < boxes.length;
+    group.querySelector("[data-count]").textContent = `${on} of ${boxes.length}`;
+  }
+}

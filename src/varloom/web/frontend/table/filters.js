@@ -1,0 +1,146 @@
+// Filters: a box for expressions, a form that writes them, and a chip for each one that is in force.
+import { fetchJson } from "./api.js";
+import { QUESTIONS, expression, kindOf } from "./expressions.js";
+
+const number = new Intl.NumberFormat("en-US");
+
+export function startFilters(table) {
+  const { root, query } = table;
+  const box = document.getElementById("filter-box");
+  document.getElementById("filter-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    addFilter(table, box);
+  });
+  box.addEventListener("input", () => showRefusal(null));
+  document.getElementById("filter-chips").addEventListener("click", (event) => chipClicked(event, table, box));
+  root.addEventListener("rows", ({ detail }) => showCount(table, detail.total));
+  root.addEventListener("refused", ({ detail }) => showRefusal(detail));
+  query.listen(() => showChips(query.state.filters));
+  showChips(query.state.filters);
+  startFilterForm(table);
+}
+
+async function addFilter(table, box) {
+  const { base, query } = table;
+  const text = box.value.trim();
+  if (!text) return;
+  try {
+    await fetchJson(`${base}/count`, { dataset: query.state.dataset, filter: text });
+  } catch (error) {
+    return showRefusal(error, text);
+  }
+  box.value = "";
+  showRefusal(null);
+  query.change({ filters: [...query.state.filters, text], page: 0 });
+}
+
+function chipClicked(event, { query }, box) {
+  const chip = event.target.closest("[data-filter]");
+  if (!chip) return;
+  const text = chip.dataset.filter;
+  query.change({ filters: query.state.filters.filter((one) => one !== text), page: 0 });
+  if (event.target.closest("[data-edit]")) box.value = text;
+  box.focus();
+}
+
+function showChips(filters) {
+  const template = document.getElementById("filter-chip-template").content.firstElementChild;
+  const chips = filters.map((text) => {
+    const chip = template.cloneNode(true);
+    chip.dataset.filter = text;
+    chip.querySelector("[data-edit]").textContent = text;
+    chip.querySelector("[data-edit]").setAttribute("aria-label", `Edit the filter ${text}`);
+    chip.querySelector("[data-remove]").setAttribute("aria-label", `Remove the filter ${text}`);
+    return chip;
+  });
+  const list = document.getElementById("filter-chips");
+  list.replaceChildren(...chips);
+  list.hidden = chips.length === 0;
+}
+
+function showCount({ root, query }, count) {
+  const total = Number(root.dataset.total);
+  const text = query.state.filters.length
+    ? `${number.format(count)} of ${number.format(total)} rows`
+    : `${number.format(total)} rows`;
+  const output = document.getElementById("row-count");
+  if (output.textContent !== text) output.textContent = text;
+  if (query.state.filters.length === 0) showRefusal(null);
+}
+
+/** Why the server refused, under the box: the text, the code, and the place in the expression. */
+function showRefusal(error, text = "") {
+  const output = document.getElementById("filter-refusal");
+  const box = document.getElementById("filter-box");
+  output.hidden = error === null;
+  box.setAttribute("aria-invalid", String(error !== null));
+  if (error === null) return;
+  const { code, column } = error.problem ?? {};
+  output.querySelector("[data-text]").textContent = error.message;
+  output.querySelector("[data-code]").textContent = code ?? "";
+  const place = output.querySelector("[data-place]");
+  place.hidden = !column || !text;
+  if (!place.hidden) {
+    place.querySelector("[data-before]").textContent = text.slice(0, column - 1);
+    place.querySelector("mark").textContent = text.slice(column - 1) || " ";
+    box.focus();
+    box.setSelectionRange(column - 1, text.length);
+  }
+}
+
+function startFilterForm(table) {
+  const dialog = document.getElementById("filter-dialog");
+  const form = dialog.querySelector("form");
+  const { column: columnField, question: questionField } = form.elements;
+  const columnOf = () => table.columns.find(({ name }) => name === columnField.value);
+  columnField.replaceChildren(...table.columns.filter(kindOf).map(({ name }) => new Option(name, name)));
+  columnField.addEventListener("change", () => offerQuestions(form, columnOf()));
+  questionField.addEventListener("change", () => offerValues(form, columnOf()));
+  form.addEventListener("submit", (event) => submitForm(event, table, dialog, columnOf()));
+  for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close());
+  table.askFilter = (column) => {
+    columnField.value = column.name;
+    offerQuestions(form, column);
+    dialog.querySelector("[data-form-refusal]").hidden = true;
+    dialog.showModal();
+    (form.elements.value.hidden ? questionField : form.elements.value).focus();
+  };
+  document.getElementById("add-filter").addEventListener("click", () => table.askFilter(table.columns.find(({ name }) => name === "position") ?? table.columns[0]));
+}
+
+function offerQuestions(form, column) {
+  const questions = QUESTIONS[kindOf(column)];
+  form.elements.question.replaceChildren(...questions.map(([value, text]) => new Option(text, value)));
+  offerValues(form, column);
+  document.getElementById("filter-column-about").textContent = column.description ?? "";
+}
+
+function offerValues(form, column) {
+  const [, , values] = QUESTIONS[kindOf(column)].find(([value]) => value === form.elements.question.value);
+  const numeric = kindOf(column) === "number";
+  for (const [place, name] of ["value", "upper"].entries()) {
+    const field = form.elements[name];
+    field.hidden = place >= values;
+    field.disabled = place >= values;
+    field.required = place < values;
+    field.inputMode = numeric ? "decimal" : "text";
+  }
+  document.getElementById("filter-and").hidden = values < 2;
+}
+
+async function submitForm(event, { base, query }, dialog, column) {
+  event.preventDefault();
+  const { question, value, upper } = event.target.elements;
+  const text = expression(column, question.value, [value.value, upper.value]);
+  const refusal = dialog.querySelector("[data-form-refusal]");
+  try {
+    await fetchJson(`${base}/count`, { dataset: query.state.dataset, filter: text });
+  } catch (error) {
+    refusal.hidden = false;
+    refusal.querySelector("div").textContent = error.message;
+    return;
+  }
+  dialog.close();
+  event.target.reset();
+  query.change({ filters: [...query.state.filters.filter((one) => one !== text), text], page: 0 });
+}

@@ -1,0 +1,30 @@
+// The groups that columns fall into: the variant itself, INFO, and one for each sample; for CSV and TSV, the file.
+
+export function groupOf(column) {
+  if (column.origin === "INFO") return { key: "INFO", label: "INFO", prefix: "INFO." };
+  if (column.origin === "FORMAT" && column.sample) {
+    return { key: `sample:${column.sample}`, label: column.sample, prefix: `${column.sample}.` };
+  }
+  if (column.origin === "FORMAT") return { key: "FORMAT", label: "All samples", prefix: "" };
+  if (column.origin === "file") return { key: "file", label: "File", prefix: "" };
+  return { key: "variant", label: "Variant", prefix: "" };
+}
+
+/** [{key, label, columns}], in the order in which the columns stand in the table. */
+export function grouped(columns) {
+  const groups = new Map();
+  for (const column of columns) {
+    const { key, label } = groupOf(column);
+    if (!groups.has(key)) groups.set(key, { key, label, columns: [] });
+    groups.get(key).columns.push(column);
+  }
+  return [...groups.values()];
+}
+
+// Where a row stood in the file is kept for every row, but rarely of interest.
+const OUT_OF_SIGHT = new Set(["rowno", "record", "line", "allele"]);
+
+/** The names that are shown when the address says nothing: all that are stored, but for the bookkeeping. */
+export function defaultColumns(columns) {
+  return columns.filter(({ name, virtual }) => !virtual && !OUT_OF_SIGHT.has(name)).map(({ name }) => name);
+}

@@ -1,0 +1,71 @@
+// The query as it stands in the address: ?filter=...&filter=...&sort=-qual,position&columns=a,b&dataset=...&page=3
+const EMPTY = { filters: [], sort: "", columns: null, dataset: "", page: 0 };
+
+/** The query of this page: `state`, `change(part)` and `listen(callback)`; the callback hears what changed. */
+export function openQuery() {
+  const listeners = [];
+  const query = {
+    state: read(),
+    listen: (callback) => listeners.push(callback),
+    change(part) {
+      const before = query.state;
+      query.state = { ...before, ...part };
+      const target = location.pathname + write(query.state);
+      if (target !== location.pathname + location.search) history.pushState(null, "", target);
+      for (const callback of listeners) callback(query.state, before);
+    },
+  };
+  window.addEventListener("popstate", () => {
+    const before = query.state;
+    query.state = read();
+    for (const callback of listeners) callback(query.state, before);
+  });
+  return query;
+}
+
+/** All filters as one expression of the filter language. */
+export function joined(filters) {
+  return filters.length > 1 ? filters.map((one) => `(${one})`).join(" AND ") : (filters[0] ?? "");
+}
+
+function read() {
+  const given = new URLSearchParams(location.search);
+  return {
+    filters: given.getAll("filter").filter((text) => text.trim()),
+    sort: given.get("sort") ?? EMPTY.sort,
+    columns: given.has("columns") ? splitNames(given.get("columns")) : null,
+    dataset: given.get("dataset") ?? EMPTY.dataset,
+    page: Math.max(0, (Number.parseInt(given.get("page"), 10) || 1) - 1),
+  };
+}
+
+function write({ filters, sort, columns, dataset, page }) {
+  const parameters = new URLSearchParams();
+  for (const filter of filters) parameters.append("filter", filter);
+  if (sort) parameters.set("sort", sort);
+  if (columns) parameters.set("columns", joinNames(columns));
+  if (dataset) parameters.set("dataset", dataset);
+  if (page) parameters.set("page", page + 1);
+  const text = parameters.toString();
+  return text ? `?${text}` : "";
+}
+
+/** Names in one text; those with a comma, a quote or a leading minus stand in double quotes. */
+export function joinNames(names) {
+  return names.map((name) => (/[,"]|^[-\s]|\s$/.test(name) ? `"${name.replaceAll('"', '""')}"` : name)).join(",");
+}
+
+export function splitNames(text) {
+  const names = [...text.matchAll(/"((?:[^"]|"")*)"|([^,]+)/g)];
+  return names.map(([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain);
+}
+
+/** The sort order as the API writes it, from [{name, descending}]. */
+export function sortText(order) {
+  return order.map(({ name, descending }) => (descending ? "-" : "") + joinNames([name])).join(",");
+}
+
+export function sortOrder(text) {
+  const parts = [...text.matchAll(/(-?)(?:"((?:[^"]|"")*)"|([^,]+))/g)];
+  return parts.map(([, minus, quoted, plain]) => ({ name: quoted?.replaceAll('""', '"') ?? plain, descending: minus === "-" }));
+}
