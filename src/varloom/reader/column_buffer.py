@@ -49,18 +49,35 @@ def _widened(narrow: pa.DataType) -> pa.DataType | None:
 
 
 class BatchBuffer:
-    """All columns of the batch under construction, in the table's order."""
+    """All columns of the batch under construction, in the table's order.
+
+    Attributes:
+        capacity: how many rows there is room for.
+        rows: how many rows are taken.
+        fixed: the cells of the fixed columns, one tuple for each row; the caller appends them.
+        columns: the sparse columns behind the fixed ones.
+    """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.rows = 0
+        self.fixed: list[tuple[Any, ...]] = []
         self.columns: list[ColumnBuffer] = []
+        self._fixed_columns: list[Column] = []
+
+    def add_fixed(self, column: Column) -> None:
+        """A column that every row has a cell for, after those added before."""
+        self._fixed_columns.append(column)
 
     def add(self, column: Column, order: tuple[int, ...]) -> ColumnBuffer:
-        """A new column; `order` sorts the columns. Rows written so far have no value in it."""
+        """A new sparse column; `order` sorts them. Rows written so far have no value in it."""
         buffer = ColumnBuffer(column, order, self.capacity)
         insort(self.columns, buffer, key=lambda other: other.order)
         return buffer
+
+    def described(self) -> tuple[Column, ...]:
+        """All columns as they are now."""
+        return (*self._fixed_columns, *(buffer.column for buffer in self.columns))
 
     def grow(self, capacity: int) -> None:
         """Make room for at least this many rows."""
@@ -69,10 +86,19 @@ class BatchBuffer:
             buffer.cells.extend(missing)
         self.capacity = capacity
 
+    def discard(self) -> None:
+        """Forget the rows; what their sparse cells hold is overwritten or never read."""
+        self.rows = 0
+        self.fixed.clear()
+
     def take(self, capacity: int) -> pa.RecordBatch:
         """The batch; the buffer is empty afterwards and has room for `capacity` rows."""
-        arrays = [buffer.take(self.rows, capacity) for buffer in self.columns]
-        batch = pa.RecordBatch.from_arrays(arrays, names=[buffer.column.name for buffer in self.columns])
-        self.rows = 0
+        arrays = [
+            pa.array(cells, type=column.type)
+            for column, cells in zip(self._fixed_columns, zip(*self.fixed, strict=True), strict=True)
+        ]
+        arrays += [buffer.take(self.rows, capacity) for buffer in self.columns]
+        batch = pa.RecordBatch.from_arrays(arrays, names=[column.name for column in self.described()])
+        self.discard()
         self.capacity = capacity
         return batch

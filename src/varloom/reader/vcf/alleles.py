@@ -12,24 +12,20 @@ UNSEEN = frozenset({"<NON_REF>", "<*>"})
 
 @dataclass(frozen=True, slots=True)
 class AlleleShape:
-    """How a record with `alternates` ALT alleles is split into rows.
+    """How a record with `alternates` ALT alleles is split into `rows` rows, one at least.
 
     `kept` holds the index of the ALT allele of each row, from 1; a record without ALT has the one row 0.
     """
 
     alternates: int
     kept: tuple[int, ...]
-
-    @property
-    def rows(self) -> int:
-        """How many rows the record gets: one at least."""
-        return len(self.kept)
+    rows: int
 
 
 @lru_cache(maxsize=4096)
 def shape_of(alternates: int, kept: tuple[int, ...]) -> AlleleShape:
     """The shared shape of this kind; comparing and hashing stay cheap."""
-    return AlleleShape(alternates, kept)
+    return AlleleShape(alternates, kept, len(kept))
 
 
 NO_ALTERNATE = shape_of(0, (0,))

@@ -46,7 +46,7 @@ class Decoder(Protocol):
 class OneValue:
     """Number=1."""
 
-    suffixes = ("",)
+    suffixes: tuple[str, ...] = ("",)
     per_allele = False
 
     def __init__(self, declared: ValueType, convert: Convert) -> None:
@@ -70,7 +70,7 @@ class OneText(OneValue):
 class Genotype:
     """GT, kept verbatim; a genotype that names no allele of the record is odd."""
 
-    suffixes = ("",)
+    suffixes: tuple[str, ...] = ("",)
     per_allele = False
     type = pa.string()
 
@@ -91,7 +91,7 @@ class Genotype:
 class ManyValues:
     """Number=. or a fixed number above 1: a list as long as the file has it."""
 
-    suffixes = ("",)
+    suffixes: tuple[str, ...] = ("",)
     per_allele = False
 
     def __init__(self, declared: ValueType, convert: Convert, count: int | None) -> None:
@@ -102,7 +102,7 @@ class ManyValues:
     def decode(self, text: str, shape: AlleleShape) -> Any:  # noqa: ARG002 - one interface for all
         if text == ".":
             return None
-        values = [self._convert(part) for part in text.split(",")]
+        values = list(map(self._convert, text.split(",")))
         if self._count is not None and len(values) != self._count:
             reason = f"has {len(values):,} values where the header says Number={self._count}"
             raise OddValueError(values, VCF_VALUE_COUNT, reason)
@@ -112,7 +112,7 @@ class ManyValues:
 class AlternateValues:
     """Number=A: each row gets its own allele's value."""
 
-    suffixes = ("",)
+    suffixes: tuple[str, ...] = ("",)
     per_allele = True
 
     def __init__(self, declared: ValueType, convert: Convert) -> None:
@@ -124,7 +124,7 @@ class AlternateValues:
             return ((self._convert(text),),)
         if text == ".":
             return ((None,) * shape.rows,)
-        values = [self._convert(part) for part in text.split(",")]
+        values = list(map(self._convert, text.split(",")))
         if len(values) != shape.alternates:
             raise MisfitError(count=True)
         return ([values[index - 1] for index in shape.kept],)
@@ -133,7 +133,7 @@ class AlternateValues:
 class AlleleValues:
     """Number=R: each row gets the value of the reference and its own allele's."""
 
-    suffixes = ("_ref", "_alt")
+    suffixes: tuple[str, ...] = ("_ref", "_alt")
     per_allele = True
 
     def __init__(self, declared: ValueType, convert: Convert) -> None:
@@ -145,7 +145,7 @@ class AlleleValues:
         if text == ".":
             missing = (None,) * rows
             return missing, missing
-        values = [self._convert(part) for part in text.split(",")]
+        values = list(map(self._convert, text.split(",")))
         if len(values) != shape.alternates + 1:
             raise MisfitError(count=True)
         if not shape.alternates:
@@ -156,7 +156,7 @@ class AlleleValues:
 class GenotypeValues:
     """Number=G: each row gets the genotypes of the reference and its own allele, as a list."""
 
-    suffixes = ("",)
+    suffixes: tuple[str, ...] = ("",)
     per_allele = True
 
     def __init__(self, declared: ValueType, convert: Convert) -> None:
@@ -166,7 +166,7 @@ class GenotypeValues:
     def decode(self, text: str, shape: AlleleShape) -> Sequence[Sequence[Any]]:
         if text == ".":
             return ((None,) * shape.rows,)
-        values = [self._convert(part) for part in text.split(",")]
+        values = list(map(self._convert, text.split(",")))
         if shape.alternates == 1 and len(values) == 3:
             return ((values,),)
         places = genotype_places(shape, len(values))
@@ -178,7 +178,7 @@ class GenotypeValues:
 class FlagValue:
     """Type=Flag: present or not; a value beside it is a misfit, kept as text by the caller."""
 
-    suffixes = ("",)
+    suffixes: tuple[str, ...] = ("",)
     per_allele = False
     type = pa.bool_()
 

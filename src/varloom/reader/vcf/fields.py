@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow as pa
-
 from varloom.reader.column_buffer import ColumnBuffer
 from varloom.reader.vcf.alleles import AlleleShape
 from varloom.reader.vcf.declaration import Declaration
@@ -48,13 +46,17 @@ class Field:
         """Write the values of one record, whose first row is `row`. Raises MisfitError, OddValueError."""
         value = self._decode(text, shape)
         rows = shape.rows
-        if self._per_allele:
+        if not self._per_allele:
+            if rows == 1:
+                self.buffers[0].cells[row] = value
+            else:
+                self.buffers[0].cells[row : row + rows] = [value] * rows
+        elif rows == 1:
+            for buffer, values in zip(self.buffers, value, strict=True):
+                buffer.cells[row] = values[0]
+        else:
             for buffer, values in zip(self.buffers, value, strict=True):
                 buffer.cells[row : row + rows] = values
-        elif rows == 1:
-            self.buffers[0].cells[row] = value
-        else:
-            self.buffers[0].cells[row : row + rows] = [value] * rows
 
     def put_value(self, row: int, shape: AlleleShape, value: object) -> None:
         """Write one value into all rows of a record."""
@@ -89,37 +91,36 @@ class GatheredField:
         self, row: int, shape: AlleleShape, texts: Sequence[str | None]
     ) -> list[tuple[int, MisfitError | OddValueError]]:
         """Write one record; returns the samples whose text is odd or did not fit."""
-        exceptions: list[tuple[int, MisfitError | OddValueError]] = []
-        decoded = [self._value(index, text, shape, exceptions) for index, text in enumerate(texts)]
+        decoded_texts: dict[str | None, Any] = {None: None}
+        troubled: dict[str, MisfitError | OddValueError] = {}
+        for text in set(texts):
+            if text is not None:
+                decoded_texts[text] = self._value(text, shape, troubled)
+        decoded = [decoded_texts[text] for text in texts]
         rows = shape.rows
         if not self._decoder.per_allele:
             self.buffers[0].cells[row : row + rows] = [decoded] * rows
-            return exceptions
+            return _by_sample(texts, troubled)
         for which, buffer in enumerate(self.buffers):
             buffer.cells[row : row + rows] = [
                 [None if value is None else value[which][at] for value in decoded] for at in range(rows)
             ]
-        return exceptions
+        return _by_sample(texts, troubled)
 
-    def _value(
-        self,
-        index: int,
-        text: str | None,
-        shape: AlleleShape,
-        exceptions: list[tuple[int, MisfitError | OddValueError]],
-    ) -> Any:
-        if text is None:
-            return None
+    def _value(self, text: str, shape: AlleleShape, troubled: dict[str, MisfitError | OddValueError]) -> Any:
         try:
             return self._decoder.decode(text, shape)
         except OddValueError as odd:
-            exceptions.append((index, odd))
+            troubled[text] = odd
             return odd.value
         except MisfitError as misfit:
-            exceptions.append((index, misfit))
+            troubled[text] = misfit
             return None
 
 
-def gathered_type(single: pa.DataType) -> pa.DataType:
-    """The type of a gathered column."""
-    return pa.list_(single)
+def _by_sample(
+    texts: Sequence[str | None], troubled: dict[str, MisfitError | OddValueError]
+) -> list[tuple[int, MisfitError | OddValueError]]:
+    if not troubled:
+        return []
+    return [(index, troubled[text]) for index, text in enumerate(texts) if text in troubled]

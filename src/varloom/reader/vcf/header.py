@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from varloom.errors import Place, safe_excerpt
 from varloom.reader.diagnosis import Diagnosis
 from varloom.reader.problems import (
+    COLUMN_RENAMED,
     VCF_CHROM_LINE_MISSING,
     VCF_CHROM_LINE_WRONG,
     VCF_DECLARATION_DUPLICATE,
@@ -19,12 +20,14 @@ from varloom.reader.problems import (
     VCF_VERSION_NOT_SUPPORTED,
 )
 from varloom.reader.vcf.declaration import Declaration, declare
-from varloom.reader.vcf.header_line import parse_attributes
+from varloom.reader.vcf.header_line import Attribute, parse_attributes
+from varloom.reader.vcf.header_rules import fault_of_attributes, fault_of_plain_line
 
 FIXED_COLUMNS = ("CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 CHROM_LINE = "#" + "\t".join(FIXED_COLUMNS)
 _VERSION = re.compile(r"##fileformat=VCFv4\.(?P<minor>[0-5])\s*$")
-_STRUCTURED = frozenset({"INFO", "FORMAT", "FILTER", "contig", "ALT", "META", "SAMPLE", "PEDIGREE"})
+_NAMED = frozenset({"INFO", "FORMAT", "FILTER", "contig", "ALT", "META", "SAMPLE"})
+_STRUCTURED = _NAMED | {"PEDIGREE"}
 
 
 @dataclass(slots=True)
@@ -35,7 +38,8 @@ class Header:
         minor_version: the 2 of VCF 4.2.
         info, formats: declarations by key, in the order of the header.
         filters, contigs: declared identifiers.
-        samples: names of the sample columns.
+        samples: names of the sample columns; an unnamed one is called by its place.
+        unnamed_samples: whether there was one without a name.
         columns: how many tab-separated columns each record must have.
         text: all header lines verbatim, each with a line feed.
     """
@@ -46,6 +50,7 @@ class Header:
     filters: set[str] = field(default_factory=lambda: {"PASS"})
     contigs: set[str] = field(default_factory=set)
     samples: tuple[str, ...] = ()
+    unnamed_samples: bool = False
     columns: int = len(FIXED_COLUMNS)
     text: str = ""
 
@@ -112,40 +117,29 @@ class HeaderParser:
 
     def _meta(self, number: int, line: str) -> None:
         key, equals, value = line[2:].partition("=")
+        value = value.rstrip()
         if not equals or not key:
             self._odd(number, line, f"Line {number:,} does not have the form ##KEY=VALUE.")
-            return
-        if key in _STRUCTURED and not (value.startswith("<") and value.rstrip().endswith(">")):
-            if key in {"INFO", "FORMAT", "FILTER", "contig"}:
-                self._malformed(number, line, f"A ##{key} line must have the form ##{key}=<ID=...,...>.")
+        elif key in _STRUCTURED:
+            attributes = parse_attributes(value[1:-1]) if value[:1] == "<" and value[-1:] == ">" else None
+            if attributes is None or ("ID" not in attributes and key in _NAMED):
+                self._malformed(number, line, f"The ##{key} line must have the form ##{key}=<ID=...,...>.")
             else:
-                self._odd(number, line, f"A ##{key} line should have the form ##{key}=<ID=...,...>.")
-            return
-        if key in _STRUCTURED:
-            self._structured(number, line, key, value.rstrip()[1:-1])
-        elif not value.strip():
-            self._odd(number, line, f"##{key} has no value.")
+                self._structured(number, line, key, attributes)
+        elif fault := fault_of_plain_line(key, value):
+            self._odd(number, line, fault)
 
-    def _structured(self, number: int, line: str, key: str, body: str) -> None:
-        attributes = parse_attributes(body)
-        if attributes is None:
-            message = f"The ##{key} line is not a list of KEY=VALUE pairs separated by commas."
-            if key in {"INFO", "FORMAT"}:
-                self._malformed(number, line, message)
-            else:
-                self._odd(number, line, message)
-            return
-        name = attributes.get("ID", "")
-        if not name and key in {"INFO", "FORMAT"}:
-            self._malformed(number, line, f"The ##{key} line has no ID.")
-            return
+    def _structured(self, number: int, line: str, key: str, attributes: dict[str, Attribute]) -> None:
+        if fault := fault_of_attributes(key, attributes, self.header.minor_version):
+            self._odd(number, line, f"##{key} {fault}.")
+        values = {name: attribute.value for name, attribute in attributes.items()}
         match key:
             case "INFO" | "FORMAT":
-                self._declare(number, line, key, attributes)
+                self._declare(number, line, key, values)
             case "FILTER":
-                self.header.filters.add(name)
+                self.header.filters.add(values["ID"])
             case "contig":
-                self.header.contigs.add(name)
+                self.header.contigs.add(values["ID"])
             case _:
                 pass
 
@@ -176,10 +170,10 @@ class HeaderParser:
                 Place(line=number, column=9, excerpt=safe_excerpt(line)),
             )
             return
-        samples = names[9:]
-        self.header.samples = tuple(samples)
         self.header.columns = len(names)
-        self._check_samples(samples, place)
+        self.header.samples = self._sample_names(names[9:], place)
+        if len(names) == 9:
+            self._odd(number, line, "The #CHROM line has a FORMAT column but no samples.")
 
     def _chrom_line_wrong(self, line: str, names: list[str], place: Place) -> None:
         if "\t" not in line and line[1:].split()[:8] == list(FIXED_COLUMNS):
@@ -200,19 +194,22 @@ class HeaderParser:
             ),
         )
 
-    def _check_samples(self, samples: list[str], place: Place) -> None:
+    def _sample_names(self, samples: list[str], place: Place) -> tuple[str, ...]:
+        named: list[str] = []
         seen: set[str] = set()
-        for index, sample in enumerate(samples):
-            if sample in seen or not sample:
-                message = (
-                    f"Sample name {safe_excerpt(sample, 40)!r} stands twice." if sample else "A sample has no name."
-                )
-                self._diagnosis.error(
-                    VCF_SAMPLE_DUPLICATE if sample else VCF_CHROM_LINE_WRONG,
-                    message,
-                    Place(line=place.line, column=10 + index, field=sample or None, excerpt=place.excerpt),
-                )
+        for index, sample in enumerate(samples, 1):
+            column = Place(line=place.line, column=9 + index, excerpt=place.excerpt)
+            if sample in seen:
+                message = f"Sample name {safe_excerpt(sample, 40)!r} stands twice in the #CHROM line."
+                self._diagnosis.error(VCF_SAMPLE_DUPLICATE, message, column)
+            elif not sample:
+                sample = f"sample_{index}"  # noqa: PLW2901 - the name it gets
+                self.header.unnamed_samples = True
+                message = f"Sample {index:,} has no name in the #CHROM line; it is called {sample}."
+                self._diagnosis.warn(COLUMN_RENAMED, sample, message, column)
             seen.add(sample)
+            named.append(sample)
+        return tuple(named)
 
     def _not_a_header_line(self, number: int, line: str) -> None:
         if line.count("\t") >= 4 and not line.startswith("#"):
@@ -222,7 +219,11 @@ class HeaderParser:
         elif line.startswith("#") and line[1:].split()[:2] == ["CHROM", "POS"]:
             self._columns(number, line)
         else:
-            self._malformed(number, line, f"Line {number:,} of the header must start with ## or with #CHROM.")
+            self._diagnosis.error(
+                VCF_HEADER_LINE_MALFORMED,
+                f"Line {number:,} of the header must start with ## or with #CHROM.",
+                Place(line=number, excerpt=safe_excerpt(line)),
+            )
 
     def _chrom_line_missing(self, number: int, message: str, line: str | None) -> None:
         words = CHROM_LINE.replace("\t", "<tab>")
@@ -234,7 +235,10 @@ class HeaderParser:
         )
 
     def _malformed(self, number: int, line: str, message: str) -> None:
-        self._diagnosis.error(VCF_HEADER_LINE_MALFORMED, message, Place(line=number, excerpt=safe_excerpt(line)))
+        """A declaration that says nothing: what it would have declared is read as undeclared, so nothing is lost."""
+        self._diagnosis.warn(
+            VCF_HEADER_LINE_MALFORMED, str(number), message, Place(line=number, excerpt=safe_excerpt(line))
+        )
 
     def _odd(self, number: int, line: str, message: str) -> None:
         self._diagnosis.warn(VCF_DECLARATION_ODD, str(number), message, Place(line=number, excerpt=safe_excerpt(line)))

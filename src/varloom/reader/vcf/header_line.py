@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 _PAIR = re.compile(
     r"""\s*(?P<key>[^=,<>"]+?)\s*=\s*
@@ -15,7 +16,15 @@ _PAIR = re.compile(
 _LOOSE_DESCRIPTION = re.compile(r'(?:^|,)Description="(?P<text>.*)"\s*$')
 
 
-def parse_attributes(body: str) -> dict[str, str] | None:
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """The value of one attribute, without its quotes."""
+
+    value: str
+    quoted: bool
+
+
+def parse_attributes(body: str) -> dict[str, Attribute] | None:
     """The attributes between `<` and `>`; None when they are not KEY=VALUE pairs separated by commas.
 
     A description with unescaped quotes within is read up to its last quote, as it stands in many real files.
@@ -24,12 +33,12 @@ def parse_attributes(body: str) -> dict[str, str] | None:
     if attributes is None and (loose := _LOOSE_DESCRIPTION.search(body)):
         attributes = _parse_pairs(body[: loose.start()])
         if attributes is not None:
-            attributes["Description"] = loose["text"]
+            attributes["Description"] = Attribute(loose["text"], quoted=True)
     return attributes
 
 
-def _parse_pairs(body: str) -> dict[str, str] | None:
-    attributes: dict[str, str] = {}
+def _parse_pairs(body: str) -> dict[str, Attribute] | None:
+    attributes: dict[str, Attribute] = {}
     position = 0
     while position < len(body):
         pair = _PAIR.match(body, position)
@@ -37,9 +46,9 @@ def _parse_pairs(body: str) -> dict[str, str] | None:
             return None
         quoted, listed, plain = pair["quoted"], pair["list"], pair["plain"]
         if quoted is not None:
-            value = quoted.replace('\\"', '"').replace("\\\\", "\\")
+            attribute = Attribute(quoted.replace('\\"', '"').replace("\\\\", "\\"), quoted=True)
         else:
-            value = listed if listed is not None else plain
-        attributes.setdefault(pair["key"], value)
+            attribute = Attribute(listed if listed is not None else plain, quoted=False)
+        attributes.setdefault(pair["key"], attribute)
         position = pair.end()
     return attributes

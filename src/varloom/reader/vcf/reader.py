@@ -60,7 +60,7 @@ class VcfReader:
                     self._parse_lines(first, lines)
                     text_bytes += sum(map(len, lines))
                     if self._diagnosis.errors:
-                        self._table.buffer.rows = 0
+                        self._table.buffer.discard()
                     elif self._table.buffer.rows >= self._table.capacity or text_bytes > _TEXT_BUDGET:
                         text_bytes = 0
                         yield self._table.take()

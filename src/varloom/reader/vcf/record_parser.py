@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import zip_longest
+
 from varloom.errors import ErrorKind, Place, safe_excerpt
 from varloom.reader.diagnosis import Diagnosis
 from varloom.reader.problems import (
@@ -38,8 +41,8 @@ class RecordParser:
         self.variants = 0
         self._columns = header.columns
         self._samples = header.samples
+        self._unnamed = header.unnamed_samples
         self._table = table
-        self._fixed = [buffer for buffer in table.fixed]
         self._diagnosis = diagnosis
         self._rules = RecordRules(header, diagnosis)
         self._layouts: dict[str, list[list[Field]]] = {}
@@ -98,25 +101,24 @@ class RecordParser:
         if not filters:
             filters = self._missing(line, 7)
         self.records += 1
-        record = self.records
         shared_id = None if identifier == "." else identifier
         shared_filter = None if filters == "." else filters
-        for offset in range(rows):
-            values = (
-                self.variants,
-                record,
-                line,
-                shape.kept[offset],
-                contig,
-                position,
-                shared_id,
-                ref,
-                alternates[offset],
-                quality,
-                shared_filter,
+        for allele, alternate in zip(shape.kept, alternates, strict=True):
+            table.fixed.append(
+                (
+                    self.variants,
+                    self.records,
+                    line,
+                    allele,
+                    contig,
+                    position,
+                    shared_id,
+                    ref,
+                    alternate,
+                    quality,
+                    shared_filter,
+                )
             )
-            for buffer, value in zip(self._fixed, values, strict=True):
-                buffer.cells[row + offset] = value
             self.variants += 1
         table.rows = row + rows
         return row
@@ -172,7 +174,11 @@ class RecordParser:
                 Place(line=line, excerpt=safe_excerpt(text)),
             )
             return
-        hint = " Its words seem to be separated by spaces." if found == 1 and len(text.split()) >= 8 else ""
+        hint = ""
+        if found == 1 and len(text.split()) >= 8:
+            hint = " Its words seem to be separated by spaces."
+        elif self._unnamed and found == self._columns - 1:
+            hint = " The #CHROM line ends with a tab, which counts as one more column: remove it."
         self._diagnosis.error(
             VCF_COLUMN_COUNT,
             f"The line has {found:,} tab-separated columns where the #CHROM line has {self._columns:,}.{hint}",
@@ -199,22 +205,31 @@ class RecordParser:
                 self._repeated(field, line, row, shape, text, info)
                 continue
             field.last_line = line
-            if equals:
-                self._put(field, line, row, shape, text)
-            else:
+            if not equals:
                 self._put_bare(field, line, row, shape)
+                continue
+            try:
+                field.put(row, shape, text)
+            except (OddValueError, MisfitError) as trouble:
+                self._put_troubled(field, trouble, line, row, shape, text)
 
-    def _put(self, field: Field, line: int, row: int, shape: AlleleShape, text: str) -> None:
-        try:
-            field.put(row, shape, text)
-        except OddValueError as odd:
-            field.put_value(row, shape, odd.value)
-            self._table.note_odd(field, odd, text, line, field.label)
-        except MisfitError as misfit:
-            if field.decl.type is ValueType.FLAG:
-                field.put_value(row, shape, True)
-            self._table.keep_text(field, row, shape, text)
-            self._table.note_misfit(field, misfit, text, line, field.label)
+    def _put_troubled(
+        self,
+        field: Field,
+        trouble: OddValueError | MisfitError,
+        line: int,
+        row: int,
+        shape: AlleleShape,
+        text: str,
+    ) -> None:
+        if isinstance(trouble, OddValueError):
+            field.put_value(row, shape, trouble.value)
+            self._table.note_odd(field, trouble, text, line, field.label)
+            return
+        if field.decl.type is ValueType.FLAG:
+            field.put_value(row, shape, True)
+        self._table.keep_text(field, row, shape, text)
+        self._table.note_misfit(field, trouble, text, line, field.label)
 
     def _put_bare(self, field: Field, line: int, row: int, shape: AlleleShape) -> None:
         if field.decl.type is ValueType.FLAG:
@@ -291,7 +306,10 @@ class RecordParser:
                     self._repeated_value(field, line, row, shape, text, fields, texts)
                     continue
                 field.last_line = line
-                self._put(field, line, row, shape, text)
+                try:
+                    field.put(row, shape, text)
+                except (OddValueError, MisfitError) as trouble:
+                    self._put_troubled(field, trouble, line, row, shape, text)
 
     def _repeated_value(
         self,
@@ -326,25 +344,27 @@ class RecordParser:
         if layout is None:
             layout = [self._table.gathered_field(key, line) for key in self._keys(line, keys)]
             self._gathered_layouts[keys] = layout
-        width = len(layout)
-        split: list[list[str]] = []
-        for index, cell in enumerate(cells[9:]):
-            texts = cell.split(":")
-            if len(texts) > width:
-                self._too_many_values(line, index, cell, width)
-                texts = texts[:width]
-            split.append(texts)
+        by_key = self._split_samples(line, cells[9:], len(layout))
         done: set[str] = set()
-        for at, field in enumerate(layout):
-            values = [texts[at] if at < len(texts) else None for texts in split]
+        for field, values in zip(layout, by_key, strict=False):
             if field.decl.key in done:
                 self._repeated_gathered(field, line, row, shape, values)
                 continue
             done.add(field.decl.key)
             self._put_gathered(field, line, row, shape, values)
 
+    def _split_samples(self, line: int, cells: list[str], keys: int) -> list[Sequence[str | None]]:
+        """The texts of all samples for each key; None where a sample leaves trailing ones out."""
+        if keys == 1 and ":" not in "".join(cells):
+            return [cells]
+        split = [cell.split(":") for cell in cells]
+        for index, texts in enumerate(split):
+            if len(texts) > keys:
+                self._too_many_values(line, index, cells[index], keys)
+        return list(zip_longest(*split))
+
     def _put_gathered(
-        self, field: GatheredField, line: int, row: int, shape: AlleleShape, values: list[str | None]
+        self, field: GatheredField, line: int, row: int, shape: AlleleShape, values: Sequence[str | None]
     ) -> None:
         for index, exception in field.put_all(row, shape, values):
             text = values[index] or ""
@@ -356,7 +376,7 @@ class RecordParser:
                 self._table.note_misfit(field, exception, text, line, label)
 
     def _repeated_gathered(
-        self, field: GatheredField, line: int, row: int, shape: AlleleShape, values: list[str | None]
+        self, field: GatheredField, line: int, row: int, shape: AlleleShape, values: Sequence[str | None]
     ) -> None:
         for index, text in enumerate(values):
             if text is not None and text != ".":

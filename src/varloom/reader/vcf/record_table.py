@@ -14,6 +14,7 @@ from varloom.reader.model import Column
 from varloom.reader.problems import (
     VCF_FLAG_WITH_VALUE,
     VCF_KEY_UNDECLARED,
+    VCF_RULE_BROKEN,
     VCF_VALUE_COUNT,
     VCF_VALUE_NOT_OF_TYPE,
 )
@@ -43,11 +44,14 @@ _INFO_GROUP = 1
 _SAMPLE_GROUP = 2
 
 
+_LINE = 2
+
+
 class RecordTable:
     """Buffers for all columns, and the fields by key.
 
     Attributes:
-        fixed: the buffers from rowno to filter, in the table's order.
+        buffer: the batch under construction; its fixed columns are those from rowno to filter.
         info: the INFO fields by key.
         gathered: whether FORMAT fields are list columns over all samples.
     """
@@ -60,12 +64,9 @@ class RecordTable:
         self._names = ColumnNames(diagnosis)
         self._convert = converters(percent_encoded=header.percent_encoded)
         self.buffer = BatchBuffer(0)
-        self.fixed = [
-            self.buffer.add(Column(self._names.claim(name), kind, origin), (0, index, 0))
-            for index, (name, kind, origin) in enumerate(
-                [(*column, "varloom") for column in _VARLOOM] + [(*column, "VCF") for column in _FIXED]
-            )
-        ]
+        for name, kind in (*_VARLOOM, *_FIXED):
+            origin = "varloom" if (name, kind) in _VARLOOM else "VCF"
+            self.buffer.add_fixed(Column(self._names.claim(name), kind, origin))
         self.info: dict[str, Field] = {}
         self._formats: dict[str, list[Field]] = {}
         self._gathered: dict[str, GatheredField] = {}
@@ -79,16 +80,28 @@ class RecordTable:
     @property
     def capacity(self) -> int:
         """How many rows a batch may have now."""
-        weight = len(self.buffer.columns) + len(self._gathered) * len(self.samples)
+        weight = len(self.columns()) + len(self._gathered) * len(self.samples)
         return max(1, min(self._batch_rows, max(256, CELL_BUDGET // weight)))
 
     def columns(self) -> tuple[Column, ...]:
         """The columns as they are now."""
-        return tuple(buffer.column for buffer in self.buffer.columns)
+        return self.buffer.described()
 
     def take(self) -> pa.RecordBatch:
         """The rows so far, as a batch."""
-        return self.buffer.take(self.capacity)
+        before = self.columns()
+        batch = self.buffer.take(self.capacity)
+        for index, column in enumerate(before):
+            if column.type != batch.schema.field(index).type:
+                self._warn_wide(column, batch, index)
+        return batch
+
+    def _warn_wide(self, column: Column, batch: pa.RecordBatch, index: int) -> None:
+        """Warn that a column became 64 bits wide: VCF gives integers 32."""
+        row = next(row for row, value in enumerate(batch.column(index).to_pylist()) if _is_wide(value))
+        line = batch.column(_LINE).slice(row, 1).to_pylist()[0]
+        message = f"{column.name} has numbers beyond 32 bits, which VCF does not allow; they are kept."
+        self.diagnosis.warn(VCF_RULE_BROKEN, column.name, message, Place(line=line, field=column.name))
 
     # --- fields ---------------------------------------------------------------------------------------------------
 
@@ -230,3 +243,9 @@ class RecordTable:
             )
             field.text = self.buffer.add(column, (*field.order, 9))
         return field.text
+
+
+def _is_wide(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(_is_wide, value))
+    return value is not None and not -(2**31) <= value < 2**31

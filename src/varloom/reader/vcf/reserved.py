@@ -40,6 +40,7 @@ _FORMAT: dict[str, tuple[Meaning, ...]] = {
     "EC": (("A", "Integer"),),
     "FT": (("1", "String"),),
     "GL": (("G", "Float"),),
+    "GLE": (("G", "String"), (".", "String")),
     "GP": (("G", "Float"),),
     "GQ": (("1", "Integer"),),
     "GT": (("1", "String"),),
