@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from varloom.dataset.column_types import plain_type
 from varloom.dataset.content_hash import content_hash
 from varloom.dataset.durable import disk_full_told, sync_directory
 from varloom.dataset.manifest import MANIFEST_NAME, Dataset, Manifest, Source
@@ -115,7 +117,7 @@ def _describe(
     return Manifest(
         records=summary.records,
         variants=summary.variants,
-        columns=summary.columns,
+        columns=tuple(replace(column, type=plain_type(column.type)) for column in summary.columns),
         content_hash=content_hash(hashed, summary.variants),
         source=Source(
             source_name, summary.bytes, summary.sha256, recognition.format.value, recognition.compression.value

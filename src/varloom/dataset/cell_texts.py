@@ -1,0 +1,138 @@
+"""Columns as texts, a whole column at a time: the cells of CSV and of JSON.
+
+CSV cells that a spreadsheet would take for a formula get a leading apostrophe; numbers never do.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from varloom.dataset.column_types import is_list
+
+_TEXT = pa.large_string()
+_FORMULA = r"^[=+\-@\t\r]"
+_SIGNED_NUMBER = r"^[+-]((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)?$"
+_JSON_SPECIAL = '["\\\\\\x00-\\x1f\\x7f]'
+
+
+def csv_cells(column: pa.Array, delimiter: str) -> pa.Array:
+    """The cells of a column as they stand in a CSV or TSV file; missing ones are empty."""
+    texts = _plain_texts(column, (",", ";"))
+    if not _is_plain_number(column.type):
+        texts = _quoted(_harmless(texts), delimiter)
+    return pc.fill_null(texts, "")
+
+
+def csv_line(names: list[str], delimiter: str) -> bytes:
+    """The header line."""
+    cells = _quoted(_harmless(pa.array(names, _TEXT)), delimiter)
+    return (delimiter.join(cells.to_pylist()) + "\n").encode("utf-8", "surrogateescape")
+
+
+def json_cells(column: pa.Array) -> pa.Array:
+    """The cells of a column as JSON values; missing ones are null."""
+    if is_list(column.type):
+        elements = json_cells(_flat(column))
+        joined = pc.binary_join(_relisted(column, elements), ",")
+        texts = pc.binary_join_element_wise("[", joined, "]", "")
+    elif column.type == pa.string():
+        texts = _json_texts(column.cast(_TEXT))
+    else:
+        texts = _json_numbers(column)
+    return pc.fill_null(texts, "null")
+
+
+def lines_of(parts: list[Any], separator: str) -> bytes:
+    """The rows made of parts (arrays, or texts that are the same in every row), each on a line of its own."""
+    rows = pc.binary_join_element_wise(*parts, separator) if len(parts) > 1 else parts[0]
+    lines = pc.binary_join_element_wise(rows, pa.scalar("", _TEXT), pa.scalar("\n", _TEXT))
+    return b"".join(_data(chunk) for chunk in (lines.chunks if isinstance(lines, pa.ChunkedArray) else [lines]))
+
+
+def _data(texts: pa.Array) -> bytes:
+    """The bytes of all texts, one after the other."""
+    return b"".join(text.as_py().encode("utf-8", "surrogateescape") for text in texts)
+
+
+def _is_plain_number(data_type: pa.DataType) -> bool:
+    return not is_list(data_type) and data_type != pa.string()
+
+
+def _plain_texts(column: pa.Array, separators: tuple[str, ...]) -> pa.Array:
+    """Cells as texts without quotes; elements of lists are joined as in a VCF, missing ones being dots.
+
+    Lists of lists, one list for each sample, are joined by the second separator.
+    """
+    if is_list(column.type):
+        nested = is_list(column.type.value_type)
+        elements = pc.fill_null(_plain_texts(_flat(column), separators), ".")
+        return pc.binary_join(_relisted(column, elements), separators[1 if nested else 0])
+    if pa.types.is_floating(column.type):
+        return _float_texts(column)
+    return column.cast(_TEXT)
+
+
+def _float_texts(column: pa.Array) -> pa.Array:
+    """Floats in their shortest exact form; `NaN`, `Infinity` and `-Infinity` where they are no numbers."""
+    texts = column.cast(_TEXT)
+    odd = pc.invert(pc.is_finite(column))
+    if not pc.any(odd).as_py():
+        return texts
+    signed = pc.if_else(pc.greater(column, 0.0), "Infinity", "-Infinity")
+    return pc.if_else(odd, pc.if_else(pc.is_nan(column), "NaN", signed), texts).cast(_TEXT)
+
+
+def _harmless(texts: pa.Array) -> pa.Array:
+    """Texts with an apostrophe before what a spreadsheet would run; a sign alone or a signed number is left."""
+    risky = pc.and_(
+        pc.match_substring_regex(texts, _FORMULA), pc.invert(pc.match_substring_regex(texts, _SIGNED_NUMBER))
+    )
+    if not pc.any(risky).as_py():
+        return texts
+    return pc.if_else(risky, pc.binary_join_element_wise(pa.scalar("'", _TEXT), texts, pa.scalar("", _TEXT)), texts)
+
+
+def _quoted(texts: pa.Array, delimiter: str) -> pa.Array:
+    """Texts in double quotes where they hold the delimiter, a quote or a line break."""
+    special = pc.match_substring_regex(texts, f'["\\r\\n{delimiter}]')
+    if not pc.any(special).as_py():
+        return texts
+    quote, nothing = pa.scalar('"', _TEXT), pa.scalar("", _TEXT)
+    doubled = pc.replace_substring(texts, '"', '""')
+    return pc.if_else(special, pc.binary_join_element_wise(quote, doubled, quote, nothing), texts)
+
+
+def _json_texts(texts: pa.Array) -> pa.Array:
+    special = pc.match_substring_regex(texts, _JSON_SPECIAL)
+    quote, nothing = pa.scalar('"', _TEXT), pa.scalar("", _TEXT)
+    quoted = pc.binary_join_element_wise(quote, texts, quote, nothing)
+    if not pc.any(special).as_py():
+        return quoted
+    escaped = [
+        json.dumps(text, ensure_ascii=False) for text in pc.filter(texts, pc.fill_null(special, False)).to_pylist()
+    ]
+    return pc.replace_with_mask(quoted, pc.fill_null(special, False), pa.array(escaped, _TEXT))
+
+
+def _json_numbers(column: pa.Array) -> pa.Array:
+    if not pa.types.is_floating(column.type):
+        return column.cast(_TEXT)
+    texts = _float_texts(column)
+    return pc.if_else(pc.is_finite(column), texts, _json_texts(texts))
+
+
+def _flat(lists: pa.ListArray) -> pa.Array:
+    """The elements of all lists that are there."""
+    return lists.flatten()
+
+
+def _relisted(lists: pa.ListArray, elements: pa.Array) -> pa.Array:
+    """The same lists with other elements."""
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).cast(pa.int64())
+    offsets = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(lengths)])
+    mask = pc.is_null(lists) if lists.null_count else None
+    return pa.LargeListArray.from_arrays(offsets, elements, mask=mask)
