@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -37,8 +38,8 @@ def json_cells(column: pa.Array) -> pa.Array:
     """The cells of a column as JSON values; missing ones are null."""
     if is_list(column.type):
         elements = json_cells(_flat(column))
-        joined = pc.binary_join(_relisted(column, elements), ",")
-        texts = pc.binary_join_element_wise("[", joined, "]", "")
+        joined = pc.binary_join(_relisted(column, elements), pa.scalar(",", _TEXT))
+        texts = _enclosed("[", joined, "]")
     elif column.type == pa.string():
         texts = _json_texts(column.cast(_TEXT))
     else:
@@ -48,14 +49,18 @@ def json_cells(column: pa.Array) -> pa.Array:
 
 def lines_of(parts: list[Any], separator: str) -> bytes:
     """The rows made of parts (arrays, or texts that are the same in every row), each on a line of its own."""
-    rows = pc.binary_join_element_wise(*parts, separator) if len(parts) > 1 else parts[0]
+    rows = pc.binary_join_element_wise(*parts, pa.scalar(separator, _TEXT)) if len(parts) > 1 else parts[0]
     lines = pc.binary_join_element_wise(rows, pa.scalar("", _TEXT), pa.scalar("\n", _TEXT))
     return b"".join(_data(chunk) for chunk in (lines.chunks if isinstance(lines, pa.ChunkedArray) else [lines]))
 
 
 def _data(texts: pa.Array) -> bytes:
     """The bytes of all texts, one after the other."""
-    return b"".join(text.as_py().encode("utf-8", "surrogateescape") for text in texts)
+    _, offsets_buffer, data = texts.buffers()
+    if not len(texts) or data is None:
+        return b""
+    offsets = np.frombuffer(offsets_buffer, dtype=np.int64)
+    return bytes(memoryview(data)[offsets[texts.offset] : offsets[texts.offset + len(texts)]])
 
 
 def _is_plain_number(data_type: pa.DataType) -> bool:
@@ -70,7 +75,7 @@ def _plain_texts(column: pa.Array, separators: tuple[str, ...]) -> pa.Array:
     if is_list(column.type):
         nested = is_list(column.type.value_type)
         elements = pc.fill_null(_plain_texts(_flat(column), separators), ".")
-        return pc.binary_join(_relisted(column, elements), separators[1 if nested else 0])
+        return pc.binary_join(_relisted(column, elements), pa.scalar(separators[1 if nested else 0], _TEXT))
     if pa.types.is_floating(column.type):
         return _float_texts(column)
     return column.cast(_TEXT)
@@ -93,7 +98,7 @@ def _harmless(texts: pa.Array) -> pa.Array:
     )
     if not pc.any(risky).as_py():
         return texts
-    return pc.if_else(risky, pc.binary_join_element_wise(pa.scalar("'", _TEXT), texts, pa.scalar("", _TEXT)), texts)
+    return pc.if_else(risky, _enclosed("'", texts, ""), texts)
 
 
 def _quoted(texts: pa.Array, delimiter: str) -> pa.Array:
@@ -101,15 +106,13 @@ def _quoted(texts: pa.Array, delimiter: str) -> pa.Array:
     special = pc.match_substring_regex(texts, f'["\\r\\n{delimiter}]')
     if not pc.any(special).as_py():
         return texts
-    quote, nothing = pa.scalar('"', _TEXT), pa.scalar("", _TEXT)
     doubled = pc.replace_substring(texts, '"', '""')
-    return pc.if_else(special, pc.binary_join_element_wise(quote, doubled, quote, nothing), texts)
+    return pc.if_else(special, _enclosed('"', doubled, '"'), texts)
 
 
 def _json_texts(texts: pa.Array) -> pa.Array:
     special = pc.match_substring_regex(texts, _JSON_SPECIAL)
-    quote, nothing = pa.scalar('"', _TEXT), pa.scalar("", _TEXT)
-    quoted = pc.binary_join_element_wise(quote, texts, quote, nothing)
+    quoted = _enclosed('"', texts, '"')
     if not pc.any(special).as_py():
         return quoted
     escaped = [
@@ -136,3 +139,8 @@ def _relisted(lists: pa.ListArray, elements: pa.Array) -> pa.Array:
     offsets = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(lengths)])
     mask = pc.is_null(lists) if lists.null_count else None
     return pa.LargeListArray.from_arrays(offsets, elements, mask=mask)
+
+
+def _enclosed(before: str, texts: pa.Array, after: str) -> pa.Array:
+    """Each text between two others; missing ones stay missing."""
+    return pc.binary_join_element_wise(pa.scalar(before, _TEXT), texts, pa.scalar(after, _TEXT), pa.scalar("", _TEXT))
