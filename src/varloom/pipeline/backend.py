@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
-from varloom.dataset import catalog
+from varloom.dataset import Manifest, catalog
 from varloom.errors import VarloomError
 from varloom.jobs.settle import Published
 from varloom.pipeline.problems import UPLOAD_GONE
@@ -44,5 +45,28 @@ class PipelineBackend:
             source=self._storage.path(job.source_key),
             source_name=job.source_name,
             output=self._storage.path(attempt_key(claim)),
+            output_key=attempt_key(claim),
             options=job.options,
         ).as_json()
+
+    async def publish(self, conn: AsyncConnection[Any], job: Job, result: dict[str, Any]) -> Published:
+        """Make the datasets of a parsed file visible, in the transaction that completes the job."""
+        datasets = await asyncio.to_thread(self._load, result["folders"])
+        sample_id = await catalog.publish(
+            conn,
+            account_id=job.account_id,
+            job_id=job.id,
+            upload_id=job.upload_id,
+            sample_name=job.sample_name,
+            datasets=datasets,
+        )
+        first = datasets[0].manifest
+        return Published(sample_id, first.records, first.variants)
+
+    def discard(self, claim: Claim) -> None:
+        """Remove what an attempt left; it will never be adopted."""
+        self._storage.delete_tree(attempt_key(claim))
+
+    def _load(self, keys: list[str]) -> list[catalog.NewDataset]:
+        """The manifests of datasets as they lie in the storage: a folder without one was never finished."""
+        return [catalog.NewDataset(key, Manifest.load(self._storage.path(key))) for key in keys]

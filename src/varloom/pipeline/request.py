@@ -16,6 +16,7 @@ class StageRequest:
         source: the file that the stage reads.
         source_name: what the user's machine called it; never used as a path.
         output: the attempt's own folder, which the stage creates and fills.
+        output_key: the storage key of that folder, by which the result names what lies in it.
         options: the job's options.
     """
 
@@ -23,6 +24,7 @@ class StageRequest:
     source: Path
     source_name: str
     output: Path
+    output_key: str
     options: dict[str, Any]
 
     def as_json(self) -> dict[str, Any]:

@@ -71,8 +71,11 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
         kept = await _column(conn, "SELECT id::text FROM uploads WHERE storage_key IS NOT NULL")
         known = await _column(conn, "SELECT id::text FROM uploads")
     young = now() - UPLOAD_GRACE
-    unwanted = [key for key in stored if (name := key.split("/")[1]) not in kept
-                and (name in known or _changed_at(storage, key) < young)]
+    unwanted = [
+        key
+        for key in stored
+        if (name := key.split("/")[1]) not in kept and (name in known or _changed_at(storage, key) < young)
+    ]
     await asyncio.to_thread(_remove, storage, unwanted)
     return Swept(len(dead), len(unwanted))
 

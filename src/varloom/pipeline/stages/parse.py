@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from varloom.dataset import load_file
+from varloom.dataset import load_file, written_directories
 from varloom.pipeline.request import StageResult
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def run(request: StageRequest, report: Callable[[int, int | None, str], None]) -> StageResult:
     """Load the source file; `report` is told the bytes read.
 
-    The result names the folder of each dataset, relative to the attempt's own.
+    The result names the storage key of each dataset, in the order of the file's samples.
 
     Raises:
         VarloomError: what is wrong with the file, or with the disk.
@@ -35,5 +35,6 @@ def run(request: StageRequest, report: Callable[[int, int | None, str], None]) -
         split_by_sample=bool(request.options.get("split_by_sample")),
         on_progress=on_progress,
     )
-    folders = sorted(path.parent.name for path in request.output.glob("*/manifest.json"))
-    return StageResult({"folders": folders}, tuple(manifests[0].warnings))
+    folders = written_directories(request.output / "dataset", manifests)
+    keys = [f"{request.output_key}/{folder.name}" for folder in folders]
+    return StageResult({"folders": keys}, tuple(manifests[0].warnings))
