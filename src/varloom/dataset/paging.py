@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import struct
 import threading
 from collections import OrderedDict
@@ -14,11 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from varloom.dataset.problems import CURSOR_INVALID, PAGE_INVALID
+from varloom.dataset.cursors import open_cursor, seal_cursor
+from varloom.dataset.problems import PAGE_INVALID
 from varloom.errors import VarloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Sequence
 
 RowNumbers: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
 """The `rowno` of selected rows, in the order of the answer."""
@@ -60,34 +58,18 @@ def check_page(offset: int, limit: int) -> None:
         raise VarloomError(PAGE_INVALID, f"The limit {limit} is not between 1 and {LARGEST_PAGE:,}.")
 
 
-def make_cursor(offset: int, question: tuple[str, ...]) -> str:
-    """A cursor for the page at `offset` of a question: dataset, filter and sort order."""
-    packed = struct.pack(">Q", offset)
-    return base64.urlsafe_b64encode(packed + _seal(packed, question)).decode().rstrip("=")
+def make_cursor(offset: int, question: Sequence[str]) -> str:
+    """The cursor of the page at `offset` of a question: dataset, filter and sort order."""
+    return seal_cursor(struct.pack(">Q", offset), question)
 
 
-def read_cursor(cursor: str, question: tuple[str, ...]) -> int:
+def read_cursor(cursor: str, question: Sequence[str]) -> int:
     """The offset within a cursor.
 
     Raises:
-        VarloomError: `cursor_invalid` when it was altered or made for another question.
+        VarloomError: `cursor_invalid`.
     """
-    try:
-        content = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        content = b""
-    packed, seal = content[:8], content[8:]
-    if len(packed) != 8 or seal != _seal(packed, question):
-        raise VarloomError(CURSOR_INVALID, "The cursor does not belong to this table, filter and sort order.")
-    return int(struct.unpack(">Q", packed)[0])
-
-
-def _seal(packed: bytes, question: tuple[str, ...]) -> bytes:
-    digest = hashlib.sha256(packed)
-    for part in question:
-        encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(struct.pack(">Q", len(encoded)) + encoded)
-    return digest.digest()[:10]
+    return int(struct.unpack(">Q", open_cursor(cursor, question))[0])
 
 
 class Permutations:
