@@ -7,6 +7,7 @@
 - `connection`: a plain `psycopg.AsyncConnection` with autocommit on `database_url`
 - `make_account`: `await make_account(name="...", role="member")` -> `varloom.services.accounts.Account`
 - `account`: one such account
+- `data_folder`: the data folder of an embedded PostgreSQL that is set up but does not run; cleared away in the end
 - `shared`: the folder `../shared` beside the checkout; the test is skipped where it is absent
 - `open_folder`: an empty folder that other system users can traverse, unlike pytest's `tmp_path`
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -77,6 +79,25 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     finally:
         server.destroy()
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def prepared_data() -> Iterator[Path]:
+    folder = _open_folder()
+    server = EmbeddedPostgres(folder / "data")
+    with server:
+        pass
+    yield folder / "data"
+    server.destroy()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def data_folder(prepared_data: Path, open_folder: Path) -> Iterator[Path]:
+    folder = open_folder / "data"
+    subprocess.run(["cp", "-a", prepared_data, folder], check=True)
+    yield folder
+    EmbeddedPostgres(folder).destroy()
 
 
 @pytest.fixture(scope="session")

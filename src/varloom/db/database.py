@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from varloom.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 OLDEST_SERVER = 140_000
 """PostgreSQL 14, as PQserverVersion counts."""
@@ -37,6 +41,19 @@ class Database:
         """
         if self.embedded is not None:
             self.embedded.ensure_running()
+
+    async def keep_running(self, interval: float = 1.0) -> None:
+        """Look after an embedded server for ever, every `interval` seconds; a failed start is logged and tried again.
+
+        Run it as a task of each process that can outlive the server; pools and listeners find the new server by
+        themselves.
+        """
+        while True:
+            try:
+                await asyncio.to_thread(self.ensure_running)
+            except VarloomError as error:
+                logger.error("The database could not be started again; trying on: %s", error)  # noqa: TRY400
+            await asyncio.sleep(interval)
 
 
 @contextlib.contextmanager

@@ -51,6 +51,11 @@ class DatabaseFolder:
         self._user = user
         self._record_path = data / "postgres.json"
 
+    def recorded_home(self) -> Path | None:
+        """Where the database is, if that has been decided."""
+        record = self._read()
+        return self._data / record.folder if record else None
+
     def place(self) -> Path:
         """The home of the database, created if need be: it will hold `data` and perhaps `socket`.
 

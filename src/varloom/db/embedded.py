@@ -84,9 +84,13 @@ class EmbeddedPostgres:
     """
 
     def __init__(self, data_dir: Path, *, binaries: Binaries | None = None) -> None:
-        self._data = Path(data_dir).absolute()
+        self._data = Path(data_dir).resolve()
         self._given_binaries = binaries
-        self._home = self._data
+        self._users = UserCount(self._data / "postgres.users")
+        self._user = database_user()
+        self._folder = DatabaseFolder(self._data, self._user)
+        with _as_start_failure(self._data):
+            self._home = self._folder.recorded_home() or self._data / "postgres"
         self._conninfo = ""
 
     def __enter__(self) -> Self:
@@ -117,8 +121,6 @@ class EmbeddedPostgres:
         """
         with _as_start_failure(self._data):
             make_data_folder(self._data)
-            self._data = self._data.resolve()
-            self._users = UserCount(self._data / "postgres.users")
             with self._alone():
                 self._users.join()
                 try:
@@ -162,8 +164,6 @@ class EmbeddedPostgres:
 
     def _run(self) -> None:
         """Bring the server up from whatever state the folder is in; the caller holds the lock."""
-        self._user = database_user()
-        self._folder = DatabaseFolder(self._data, self._user)
         self._home = self._folder.place()
         self._run_folder = self._folder.run_folder(self._home)
         self._binaries = self._usable_binaries()

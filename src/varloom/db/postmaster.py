@@ -49,7 +49,7 @@ def running_server(pgdata: Path) -> psutil.Process | None:
         return None
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(recorded.pid)
-        if _belongs(process, pgdata) and not process.cmdline()[0].startswith("postgres:"):
+        if _belongs(process, pgdata) and _is_main(process):
             return process
     return None
 
@@ -84,6 +84,12 @@ def gone(process: psutil.Process, patience: float) -> bool:
 def _belongs(process: psutil.Process, pgdata: Path) -> bool:
     """PostgreSQL's processes have their database folder as working directory."""
     return process.name().startswith("postgres") and not _is_zombie(process) and process.cwd() == str(pgdata)
+
+
+def _is_main(process: psutil.Process) -> bool:
+    """Backends rename themselves to "postgres: ..."; a process on its way out has no command line any more."""
+    command = process.cmdline()
+    return bool(command) and not command[0].startswith("postgres:")
 
 
 def _is_zombie(process: psutil.Process) -> bool:
