@@ -118,7 +118,8 @@ class _Following:
 
 def parse_events(lines: Iterable[str]) -> Iterator[StreamEvent]:
     """The events in the lines of a `text/event-stream` (WHATWG HTML, section 9.2)."""
-    name, data, event_id = "message", [], None
+    name, event_id = "message", None
+    data: list[str] = []
     for line in lines:
         if not line:
             if data:

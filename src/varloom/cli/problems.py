@@ -27,8 +27,8 @@ RESPONSE_UNEXPECTED = define(
     cause="Something answered at the address, but not as a Varloom server does.",
     resolution=("Check the address: is it that of a Varloom server?",),
 )
-FILE_UNREADABLE = define(
-    "file_unreadable",
+SOURCE_UNREADABLE = define(
+    "source_unreadable",
     "The file cannot be read",
     cause="The file does not exist, is a folder, or may not be read by this user.",
     resolution=("Check the path and the permissions of the file.",),

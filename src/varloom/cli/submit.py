@@ -15,7 +15,7 @@ from varloom.cli.exit_status import status_of
 from varloom.cli.following import follow
 from varloom.cli.live_view import JobChanges, TransferBar
 from varloom.cli.output import outcome, print_error, print_json, state_of
-from varloom.cli.problems import FILE_UNREADABLE
+from varloom.cli.problems import SOURCE_UNREADABLE
 from varloom.cli.upload_body import UploadBody
 from varloom.errors import VarloomError, safe_excerpt
 
@@ -42,6 +42,7 @@ STDIN = "-"
 @click.pass_context
 def submit(
     ctx: click.Context,
+    /,
     *,
     sources: tuple[str, ...],
     name: str | None,
@@ -110,7 +111,7 @@ def _opened(source: str) -> Iterator[tuple[BinaryIO, str, int | None]]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise VarloomError(FILE_UNREADABLE, f"{source}: {error.strerror}.") from None
+        raise VarloomError(SOURCE_UNREADABLE, f"{source}: {error.strerror}.") from None
     with file:
         yield file, path.name, path.stat().st_size
 

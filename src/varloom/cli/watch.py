@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def watch(
     ctx: click.Context,
+    /,
     *,
     job_ids: tuple[UUID, ...],
     as_json: bool,

@@ -25,7 +25,7 @@ from varloom.services.problems import EVENTS_UNAVAILABLE
 from varloom.services.views import job_view
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
     from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
@@ -224,7 +224,7 @@ class Events:
         for feed in feeds:
             await feed.stop()
 
-    async def subscribe(self, account_id: UUID, last_event_id: int | None = None) -> AsyncIterator[Message]:
+    async def subscribe(self, account_id: UUID, last_event_id: int | None = None) -> AsyncGenerator[Message]:
         """The account's messages, without end: first a snapshot, or the events missed since `last_event_id`.
 
         The iterator ends when the server stops or when the caller lags too far behind; it can be resumed by the id of

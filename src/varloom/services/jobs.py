@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from varloom.errors import VarloomError
 from varloom.jobs import repository
 from varloom.jobs.lifecycle import Stage, State
 from varloom.services.options import parse_options
+from varloom.services.paging import check_limit, decode_cursor, encode_cursor
 from varloom.services.problems import REQUEST_INVALID
 from varloom.services.views import EventList, JobList, JobView, QueueView, event_view, job_view, queue_view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from uuid import UUID
 
     from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.jobs.model import Job
     from varloom.settings import Settings
-
-PAGE_LIMIT = 500
-"""The most jobs of one page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +41,16 @@ class Jobs:
         search: str | None = None,
     ) -> JobList:
         """A page of the account's jobs, newest first; `cursor` is the `next` of the page before."""
-        if not 1 <= limit <= PAGE_LIMIT:
-            raise VarloomError(REQUEST_INVALID, f"limit: expected 1 to {PAGE_LIMIT}, not {limit}.")
+        check_limit(limit)
         wanted = [parse_state(name) for name in states] if states else None
-        before = _decode_cursor(cursor) if cursor else None
+        before = decode_cursor(cursor) if cursor else None
         async with self.pool.connection() as conn:
             found = await repository.list_jobs(
                 conn, account_id, states=wanted, limit=limit + 1, before=before, search=search
             )
             positions = await _positions(conn, account_id, found)
         page = found[:limit]
-        following = _encode_cursor(page[-1]) if len(found) > limit else None
+        following = encode_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None
         return JobList(jobs=[job_view(job, positions.get(job.id)) for job in page], next=following)
 
     async def get(self, account_id: UUID, job_id: UUID) -> JobView:
@@ -157,18 +150,3 @@ def _first_stage(name: str | None, plan: tuple[Stage, ...]) -> Stage | None:
     except ValueError:
         known = ", ".join(stage.value for stage in Stage)
         raise VarloomError(REQUEST_INVALID, f"from_stage: expected start or one of {known}.") from None
-
-
-def _encode_cursor(job: Job) -> str:
-    """Where the next page begins. Opaque to users, so that it may change."""
-    text = json.dumps([job.created_at.isoformat(), str(job.id)])
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _decode_cursor(cursor: str) -> tuple[datetime, UUID]:
-    """The creation time and id of the last job of the page before."""
-    try:
-        at, job_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return datetime.fromisoformat(at).astimezone(UTC), UUID(job_id)
-    except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error):
-        raise VarloomError(REQUEST_INVALID, "cursor: not one that this server gave out.") from None

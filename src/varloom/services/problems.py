@@ -77,3 +77,10 @@ DATA_FOLDER_UNUSABLE = define(
     resolution=("Check the folder's path, owner and mode.", "Or choose another data folder with --data."),
     status=503,
 )
+TABLE_NOT_FOUND = define(
+    "table_not_found",
+    "No such table",
+    cause="The sample has no dataset with this id.",
+    resolution=("Leave `dataset` out for the first table; the sample's description lists all of them.",),
+    status=404,
+)

@@ -37,6 +37,12 @@ async def insert_file(
     await conn.execute(_INSERT, values)
 
 
+async def names_of(conn: AsyncConnection[Any], account_id: UUID, upload_ids: list[UUID]) -> dict[UUID, str]:
+    """The names of the account's files, as the users' machines called them."""
+    query = "SELECT id, name FROM uploads WHERE account_id = %s AND id = ANY (%s)"
+    return dict(await (await conn.execute(query, [account_id, upload_ids])).fetchall())
+
+
 async def exists(conn: AsyncConnection[Any], upload_id: UUID) -> bool:
     """Whether an upload has been entered."""
     cursor = await conn.execute("SELECT 1 FROM uploads WHERE id = %s", [upload_id])

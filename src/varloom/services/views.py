@@ -144,6 +144,102 @@ class QueueView(View):
     positions: dict[UUID, int] = Field(description="for each of the account's waiting jobs: how many are ahead of it")
 
 
+class DatasetView(View):
+    """One table of a sample."""
+
+    id: UUID
+    name: str = Field(description="the sample's name in the file where that was split, else the sample's own")
+    format: str
+    assembly: Literal["GRCh37", "GRCh38"] | None
+    records: int
+    variants: int = Field(description="rows of the table")
+    bytes: int
+    content_hash: str
+    created_at: UtcTime
+
+
+class SampleView(View):
+    """What a completed job leaves."""
+
+    id: UUID
+    name: str
+    source_name: str = Field(description="the file as the user's machine called it")
+    job_id: UUID | None = Field(description="the job that made it")
+    records: int = Field(description="of the first dataset, as are the variants")
+    variants: int
+    bytes: int = Field(description="of all datasets")
+    created_at: UtcTime
+    datasets: list[DatasetView] = Field(description="several when the file was split by sample, else one")
+
+
+class SampleList(View):
+    """A page of samples, newest first."""
+
+    samples: list[SampleView]
+    next: str | None = Field(description="the cursor of the next page; null on the last one")
+
+
+class ColumnView(View):
+    """One column of a table."""
+
+    name: str
+    type: str
+    kind: Literal["number", "text", "flag"] | None = Field(description="what its values can be compared with")
+    list: bool = Field(description="whether a cell holds a list")
+    origin: str
+    description: str | None
+    sample: str | None
+    field: str | None = Field(description="the INFO or FORMAT key")
+    virtual: bool = Field(description="whether it is an element of a column that holds all samples")
+
+
+class ColumnList(View):
+    """The columns of a table, in order."""
+
+    columns: list[ColumnView]
+
+
+class RowPage(View):
+    """A page of rows."""
+
+    rows: list[dict[str, Any]] = Field(description="a row is an object by column name; `rowno` is always there")
+    offset: int = Field(description="how many selected rows stand before the page")
+    total: int = Field(description="how many rows the filter selects")
+    next: str | None = Field(description="the cursor of the next page; null on the last one")
+
+
+class CountView(View):
+    """How many rows a filter selects."""
+
+    count: int
+
+
+class FacetValueView(View):
+    """A value and how many rows have it."""
+
+    value: Any
+    count: int
+
+
+class FacetsView(View):
+    """The most frequent values of a column."""
+
+    column: str
+    values: list[FacetValueView]
+    distinct: int = Field(description="how many different values there are")
+    missing: int = Field(description="rows without a value")
+
+
+class HistogramView(View):
+    """How the numbers of a column are distributed."""
+
+    column: str
+    edges: list[float] = Field(description="one more than there are bins")
+    counts: list[int]
+    missing: int = Field(description="rows without a value")
+    odd: int = Field(description="numbers that no bin can hold: NaN and infinities")
+
+
 def job_view(job: Job, queue_position: int | None = None) -> JobView:
     """The JOB of the contract. `queue_position` counts the jobs ahead and is None for one that does not wait."""
     return JobView.model_validate(

@@ -26,7 +26,7 @@ from varloom.web.request_log import RequestLog
 from varloom.web.security import Gate, HostCheck, SecurityHeaders
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
 
     from starlette.requests import Request
@@ -79,7 +79,7 @@ def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncCont
     return app
 
 
-def _handlers() -> dict[Any, Callable[[Request, Any], Response]]:
+def _handlers() -> dict[Any, Callable[[Request, Any], Coroutine[Any, Any, Response]]]:
     """How each kind of failure within a route becomes an answer; all others reach `RequestLog`."""
     return {
         VarloomError: _told,
@@ -88,13 +88,13 @@ def _handlers() -> dict[Any, Callable[[Request, Any], Response]]:
     }
 
 
-def _told(request: Request, error: VarloomError) -> Response:
+async def _told(request: Request, error: VarloomError) -> Response:
     return error_response(request, error)
 
 
-def _http_failure(request: Request, error: HTTPException) -> Response:
+async def _http_failure(request: Request, error: HTTPException) -> Response:
     return error_response(request, from_http_exception(error), error.headers)
 
 
-def _invalid(request: Request, error: RequestValidationError) -> Response:
+async def _invalid(request: Request, error: RequestValidationError) -> Response:
     return error_response(request, from_validation_error(error))

@@ -86,6 +86,6 @@ class WebServer(uvicorn.Server):
             self._on_ready()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         """Leave signals alone."""
         yield

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 from varloom.web.security import still_holds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from varloom.services.container import Services
     from varloom.services.events import Message
@@ -25,7 +24,7 @@ STREAM_HEADERS = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
 
 async def account_messages(
     services: Services, identity: Identity, last_event_id: int | None = None
-) -> AsyncIterator[Message]:
+) -> AsyncGenerator[Message]:
     """The messages of the reader's account (see `Events.subscribe`), for as long as the credential holds."""
     messages = services.events.subscribe(identity.account.id, last_event_id)
     loop = asyncio.get_running_loop()
@@ -48,10 +47,9 @@ async def account_messages(
         if following is not None:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-        with contextlib.suppress(RuntimeError):
-            await messages.aclose()
+        await messages.aclose()
 
 
-async def _next(messages: AsyncIterator[Message]) -> Message | None:
+async def _next(messages: AsyncGenerator[Message]) -> Message | None:
     """The next message; None at the end."""
     return await anext(messages, None)

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from varloom.services.jobs import PAGE_LIMIT
+from varloom.services.paging import PAGE_LIMIT
 from varloom.services.views import EventList, JobList, JobView, QueueView, StateName
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.problem_documents import problem_responses

@@ -1,0 +1,234 @@
+"""Samples and questions to their tables. Every call is for one account; another account's sample does not exist."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from varloom.dataset import Dataset, ExportFormat, QueryEngine, catalog, parse_sort
+from varloom.dataset.paging import LARGEST_PAGE
+from varloom.errors import VarloomError
+from varloom.services.names import checked_sample_name
+from varloom.services.paging import check_limit
+from varloom.services.problems import TABLE_NOT_FOUND
+from varloom.services.upload_rows import names_of
+from varloom.services.views import (
+    ColumnList,
+    CountView,
+    DatasetView,
+    FacetsView,
+    HistogramView,
+    RowPage,
+    SampleList,
+    SampleView,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator, Sequence
+    from uuid import UUID
+
+    from psycopg import AsyncConnection
+    from psycopg_pool import AsyncConnectionPool
+
+    from varloom.dataset.catalog import DatasetRecord, SampleRecord
+    from varloom.settings import Settings
+    from varloom.storage import Storage
+
+__all__ = ["LARGEST_PAGE", "Export", "ExportFormat", "Question", "Samples", "Table", "parse_names"]
+
+DATASETS_KEPT = 64
+"""Manifests that are kept in memory; a dataset never changes."""
+FILE_NAME_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Which table is asked: that of a sample, or one of several where the file was split by sample."""
+
+    account_id: UUID
+    sample_id: UUID
+    dataset_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which rows, in which order, and which columns of them; see `QueryEngine`."""
+
+    where: str = ""
+    sort: str = ""
+    columns: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A table as a file: `content` yields its bytes and is to be closed when nobody reads on."""
+
+    file_name: str
+    media_type: str
+    content: AsyncGenerator[bytes]
+
+
+class Samples:
+    """The account's samples and their tables. Queries run in threads, a few at a time; cancelling stops them."""
+
+    def __init__(self, pool: AsyncConnectionPool, storage: Storage, settings: Settings) -> None:
+        self._pool = pool
+        self._storage = storage
+        self._engine = QueryEngine(memory_limit=settings.query_memory_bytes)
+        self._open = lru_cache(DATASETS_KEPT)(Dataset.open)
+
+    async def close(self) -> None:
+        """Wait for the questions under way, then release everything."""
+        await asyncio.to_thread(self._engine.close)
+
+    async def page(
+        self, account_id: UUID, *, limit: int = 50, cursor: str | None = None, search: str | None = None
+    ) -> SampleList:
+        """A page of the account's samples, newest first; `cursor` is the `next` of the page before."""
+        check_limit(limit)
+        async with self._pool.connection() as conn:
+            found = await catalog.list_samples(conn, account_id, search=search or "", limit=limit, cursor=cursor)
+            views = [await _view(conn, account_id, sample) for sample in found.samples]
+        return SampleList(samples=views, next=found.next)
+
+    async def get(self, account_id: UUID, sample_id: UUID) -> SampleView:
+        """One sample; `sample_not_found` for another account's too."""
+        async with self._pool.connection() as conn:
+            return await _view(conn, account_id, await catalog.get_sample(conn, account_id, sample_id))
+
+    async def rename(self, account_id: UUID, sample_id: UUID, name: str) -> SampleView:
+        """Give a sample another name.
+
+        Raises:
+            VarloomError: `sample_name_invalid` or `sample_not_found`.
+        """
+        checked = checked_sample_name(name)
+        async with self._pool.connection() as conn:
+            await catalog.rename_sample(conn, account_id, sample_id, checked)
+            return await _view(conn, account_id, await catalog.get_sample(conn, account_id, sample_id))
+
+    async def delete(self, account_id: UUID, sample_id: UUID) -> None:
+        """Put a sample out of sight."""
+        async with self._pool.connection() as conn:
+            await catalog.delete_sample(conn, account_id, sample_id)
+
+    async def columns(self, table: Table, *, search: str = "") -> ColumnList:
+        """The columns of a table, in order; with `search` those whose name contains it."""
+        dataset, _ = await self._dataset(table)
+        found = await self._engine.answer(self._engine.columns, dataset, search=search)
+        return ColumnList.model_validate({"columns": [column.as_dict() for column in found]})
+
+    async def rows(
+        self, table: Table, question: Question, *, limit: int = 100, offset: int = 0, cursor: str | None = None
+    ) -> RowPage:
+        """A page of rows; see `QueryEngine.rows`."""
+        dataset, _ = await self._dataset(table)
+        found = await self._engine.answer(
+            self._engine.rows,
+            dataset,
+            offset=offset,
+            cursor=cursor,
+            limit=limit,
+            sort=question.sort,
+            where=question.where,
+            columns=question.columns,
+        )
+        return RowPage.model_construct(rows=found.rows, offset=found.offset, total=found.total, next=found.next)
+
+    async def count(self, table: Table, where: str = "") -> CountView:
+        """How many rows a filter selects."""
+        dataset, _ = await self._dataset(table)
+        return CountView(count=await self._engine.answer(self._engine.count, dataset, where=where))
+
+    async def facets(
+        self, table: Table, column: str, *, where: str = "", search: str = "", limit: int = 100
+    ) -> FacetsView:
+        """The most frequent values of a column."""
+        dataset, _ = await self._dataset(table)
+        found = await self._engine.answer(self._engine.facets, dataset, column, where=where, search=search, limit=limit)
+        return FacetsView.model_validate(found.as_dict())
+
+    async def histogram(self, table: Table, column: str, *, where: str = "", bins: int = 50) -> HistogramView:
+        """How the numbers of a column are distributed."""
+        dataset, _ = await self._dataset(table)
+        found = await self._engine.answer(self._engine.histogram, dataset, column, where=where, bins=bins)
+        return HistogramView.model_validate(found.as_dict())
+
+    async def export(self, table: Table, question: Question, format_name: str) -> Export:
+        """All selected rows as a file. What is wrong with the question is raised before the first byte."""
+        dataset, name = await self._dataset(table)
+        pieces = await self._engine.answer(
+            self._engine.export,
+            dataset,
+            format_name,
+            where=question.where,
+            sort=question.sort,
+            columns=question.columns,
+        )
+        kind = ExportFormat(format_name)
+        return Export(f"{_file_stem(name)}.{kind.value}", kind.media_type, self._pieces(pieces))
+
+    async def _pieces(self, pieces: Iterator[bytes]) -> AsyncGenerator[bytes]:
+        """The pieces of an export, each made in a thread when it is wanted."""
+        try:
+            while (piece := await self._engine.answer(next, pieces, None)) is not None:
+                yield piece
+        finally:
+            close: Any = getattr(pieces, "close", None)
+            if close is not None:
+                await asyncio.to_thread(close)
+
+    async def _dataset(self, table: Table) -> tuple[Dataset, str]:
+        """The dataset of a table, and the table's name.
+
+        Raises:
+            VarloomError: `sample_not_found` or `table_not_found`.
+        """
+        async with self._pool.connection() as conn:
+            records = await catalog.datasets_of(conn, table.account_id, table.sample_id)
+        record = _chosen(records, table.dataset_id)
+        return await asyncio.to_thread(self._open, self._storage.path(record.storage_key)), record.name
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Names of columns with commas between them, quoted as in a sort order where a name has a comma itself.
+
+    Raises:
+        VarloomError: `sort_invalid` for quotes that do not match.
+    """
+    return tuple(("-" if key.descending else "") + key.column for key in parse_sort(text))
+
+
+def _chosen(records: Sequence[DatasetRecord], dataset_id: UUID | None) -> DatasetRecord:
+    for record in records:
+        if dataset_id in {None, record.id}:
+            return record
+    raise VarloomError(TABLE_NOT_FOUND, f"The sample has no dataset {dataset_id}.")
+
+
+async def _view(conn: AsyncConnection[Any], account_id: UUID, sample: SampleRecord) -> SampleView:
+    """The sample with its datasets and the name of its file."""
+    datasets = await catalog.datasets_of(conn, account_id, sample.id)
+    uploads = [dataset.upload_id for dataset in datasets]
+    names = await names_of(conn, account_id, uploads)
+    return SampleView.model_validate(
+        {
+            "id": sample.id,
+            "name": sample.name,
+            "source_name": names.get(uploads[0], ""),
+            "job_id": sample.job_id,
+            "records": sample.records,
+            "variants": sample.variants,
+            "bytes": sample.bytes,
+            "created_at": sample.created_at,
+            "datasets": [{name: getattr(dataset, name) for name in DatasetView.model_fields} for dataset in datasets],
+        }
+    )
+
+
+def _file_stem(name: str) -> str:
+    """A file name that is harmless everywhere, from the name of a sample."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:FILE_NAME_LIMIT] or "table"

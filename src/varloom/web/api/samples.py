@@ -1,0 +1,184 @@
+"""Samples and their tables."""
+# ruff: noqa: FAST003 - the sample of a path is read by the dependency `_table`
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict
+
+from varloom.services.paging import PAGE_LIMIT
+from varloom.services.samples import LARGEST_PAGE, ExportFormat, Question, Table, parse_names
+from varloom.services.views import (
+    ColumnList,
+    CountView,
+    FacetsView,
+    HistogramView,
+    RowPage,
+    SampleList,
+    SampleView,
+)
+from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.disconnects import until_disconnect
+from varloom.web.problem_documents import problem_responses
+
+router = APIRouter(tags=["samples"], responses=problem_responses(404))
+
+FILTER_LIMIT = 20_000
+"""The most characters of a filter."""
+
+
+class NewName(BaseModel):
+    """What the sample is to be called."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+
+
+Filter = Annotated[str, Query(description="an expression of the filter language", max_length=FILTER_LIMIT)]
+Sort = Annotated[str, Query(description="such as -qual,position", max_length=FILTER_LIMIT)]
+ColumnNames = Annotated[str | None, Query(description="names with commas between them; quotes where needed")]
+ColumnName = Annotated[str, Path(description="the column's name")]
+
+
+def _table(
+    account: CurrentAccount,
+    sample_id: UUID,
+    dataset: Annotated[UUID | None, Query(description="which table of a file that was split; else the first")] = None,
+) -> Table:
+    return Table(account.id, sample_id, dataset)
+
+
+def _question(
+    filter: Filter = "",  # noqa: A002 - the name of the parameter in the contract
+    sort: Sort = "",
+    columns: ColumnNames = None,
+) -> Question:
+    return Question(filter, sort, parse_names(columns) if columns else None)
+
+
+AskedTable = Annotated[Table, Depends(_table)]
+AskedQuestion = Annotated[Question, Depends(_question)]
+
+
+@router.get("/samples")
+async def list_samples(
+    *,
+    services: CurrentServices,
+    account: CurrentAccount,
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 50,
+    cursor: Annotated[str | None, Query(description="`next` of the page before", max_length=500)] = None,
+    search: Annotated[str | None, Query(description="part of a sample's name", max_length=200)] = None,
+) -> SampleList:
+    """The account's samples, newest first."""
+    return await services.samples.page(account.id, limit=limit, cursor=cursor, search=search)
+
+
+@router.get("/samples/{sample_id}")
+async def get_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> SampleView:
+    """One sample and its tables."""
+    return await services.samples.get(account.id, sample_id)
+
+
+@router.patch("/samples/{sample_id}")
+async def rename_sample(
+    services: CurrentServices, account: CurrentAccount, sample_id: UUID, new: NewName
+) -> SampleView:
+    """Give a sample another name."""
+    return await services.samples.rename(account.id, sample_id, new.name)
+
+
+@router.delete("/samples/{sample_id}", status_code=204)
+async def delete_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> None:
+    """Delete a sample and its tables."""
+    await services.samples.delete(account.id, sample_id)
+
+
+@router.get("/samples/{sample_id}/columns")
+async def get_columns(
+    services: CurrentServices,
+    table: AskedTable,
+    search: Annotated[str, Query(description="part of a name", max_length=200)] = "",
+) -> ColumnList:
+    """The columns of a table, in order."""
+    return await services.samples.columns(table, search=search)
+
+
+@router.get("/samples/{sample_id}/rows", response_model=RowPage, responses=problem_responses(400))
+async def get_rows(
+    *,
+    request: Request,
+    services: CurrentServices,
+    table: AskedTable,
+    question: AskedQuestion,
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 100,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    cursor: Annotated[str | None, Query(description="`next` of the page before; goes before `offset`")] = None,
+) -> Response:
+    """A page of rows."""
+    asked = services.samples.rows(table, question, limit=limit, offset=offset, cursor=cursor)
+    page = await until_disconnect(request, asked)
+    return Response(page.model_dump_json(), media_type="application/json")  # not validated again: pages are large
+
+
+@router.get("/samples/{sample_id}/count", responses=problem_responses(400))
+async def get_count(
+    request: Request,
+    services: CurrentServices,
+    table: AskedTable,
+    filter: Filter = "",  # noqa: A002 - the name of the parameter in the contract
+) -> CountView:
+    """How many rows a filter selects."""
+    return await until_disconnect(request, services.samples.count(table, filter))
+
+
+@router.get("/samples/{sample_id}/facets/{column:path}", responses=problem_responses(400))
+async def get_facets(
+    *,
+    request: Request,
+    services: CurrentServices,
+    table: AskedTable,
+    column: ColumnName,
+    filter: Filter = "",  # noqa: A002 - the name of the parameter in the contract
+    search: Annotated[str, Query(description="only values that contain this", max_length=200)] = "",
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 100,
+) -> FacetsView:
+    """The most frequent values of a column among the selected rows."""
+    asked = services.samples.facets(table, column, where=filter, search=search, limit=limit)
+    return await until_disconnect(request, asked)
+
+
+@router.get("/samples/{sample_id}/histogram/{column:path}", responses=problem_responses(400))
+async def get_histogram(
+    *,
+    request: Request,
+    services: CurrentServices,
+    table: AskedTable,
+    column: ColumnName,
+    filter: Filter = "",  # noqa: A002 - the name of the parameter in the contract
+    bins: Annotated[int, Query(ge=1, le=1000)] = 50,
+) -> HistogramView:
+    """How the numbers of a column are distributed among the selected rows."""
+    return await until_disconnect(request, services.samples.histogram(table, column, where=filter, bins=bins))
+
+
+@router.get(
+    "/samples/{sample_id}/export",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {kind.media_type: {} for kind in ExportFormat}},
+        **problem_responses(400),
+    },
+)
+async def export_table(
+    services: CurrentServices,
+    table: AskedTable,
+    question: AskedQuestion,
+    format: Literal["csv", "tsv", "jsonl", "parquet"] = "csv",  # noqa: A002 - the name of the parameter
+) -> StreamingResponse:
+    """All selected rows as a file, streamed; without a limit of rows."""
+    export = await services.samples.export(table, question, format)
+    headers = {"Content-Disposition": f'attachment; filename="{export.file_name}"'}
+    return StreamingResponse(export.content, media_type=export.media_type, headers=headers)
