@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from isal import igzip_lib
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SAMPLE_BYTES = 65_536
 """How much of the file, and of its decompressed text, is looked at."""
@@ -83,6 +86,7 @@ class Recognition:
     named: SourceFormat | None = None
 
 
+_DECOMPRESSION_ERROR = cast("type[Exception]", igzip_lib.IsalError)
 _PACKED = (
     (b"BZh", Compression.BZIP2),
     (b"\xfd7zXZ\x00", Compression.XZ),
@@ -107,6 +111,7 @@ _MARKS = (
     (b"\xff\xfe", TextEncoding.UTF_16_LE),
     (b"\xfe\xff", TextEncoding.UTF_16_BE),
 )
+_VCF_START = re.compile(r"##fileformat=|#CHROM\b", re.IGNORECASE)
 _VCF_LINE = re.compile(r"##\S|#CHROM\b", re.IGNORECASE)
 _VCF_RECORD = re.compile(r"[^\t\n]+\t\d+\t[^\t\n]*\t[A-Za-z.*]+\t[^\t\n]+\t")
 _BGZIP_FIELD = b"BC\x02\x00"
@@ -146,7 +151,7 @@ def first_text(stored: bytes) -> bytes:
         member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
         try:
             content += member.decompress(stored, SAMPLE_BYTES - len(content))
-        except igzip_lib.IsalError:
+        except _DECOMPRESSION_ERROR:
             break
         stored = member.unused_data if member.eof else b""
     return content
@@ -198,7 +203,8 @@ def _format_of_text(text: str, named: SourceFormat | None) -> SourceFormat:
     lowered = start[:256].lower()
     if lowered.startswith("##gff-version"):
         return SourceFormat.GFF
-    if _VCF_LINE.match(text):
+    tabular = named in {SourceFormat.CSV, SourceFormat.TSV}
+    if (_VCF_START if tabular else _VCF_LINE).match(text):
         return SourceFormat.VCF
     if lowered.startswith(("<!doctype html", "<html")):
         return SourceFormat.HTML
@@ -216,7 +222,7 @@ def _format_of_text_named_vcf(text: str) -> SourceFormat:
     return SourceFormat.CSV if "," in first or ";" in first else SourceFormat.TEXT
 
 
-def _format_of_other_text(text: str, named: SourceFormat | None) -> SourceFormat:
+def _format_of_other_text(text: str, named: SourceFormat | None) -> SourceFormat:  # noqa: PLR0911 - a table
     lines = text.split("\n", 4)
     if re.match(r"@(HD|SQ|RG|PG)\t", text):
         return SourceFormat.SAM

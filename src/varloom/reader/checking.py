@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from varloom.errors import Problem
 from varloom.genomics.recognition import recognise
 from varloom.reader.model import ReadOptions, ReadProgress
 from varloom.reader.opening import open_reader, unreadable
 from varloom.reader.problems import FileRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from varloom.errors import Problem
 
 _DEFAULTS = ReadOptions()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bisect import insort
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from varloom.reader.model import Column
+if TYPE_CHECKING:
+    from varloom.reader.model import Column
 
 _INT32, _INT64 = pa.int32(), pa.int64()
 

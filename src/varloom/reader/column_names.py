@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from varloom.errors import safe_excerpt
-from varloom.reader.diagnosis import Diagnosis
 from varloom.reader.problems import COLUMN_RENAMED
+
+if TYPE_CHECKING:
+    from varloom.reader.diagnosis import Diagnosis
 
 
 class ColumnNames:

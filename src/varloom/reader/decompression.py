@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
 
 from isal import igzip_lib
 
-from varloom.errors import ErrorKind
 from varloom.genomics.recognition import Compression
 from varloom.reader.problems import COMPRESSION_DAMAGED, COMPRESSION_TRUNCATED, TRAILING_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from varloom.errors import ErrorKind
 
 PIECE_BYTES = 1 << 20
 """The most decompressed bytes handed on at once, however well they were packed."""
 
+_DECOMPRESSION_ERRORS: tuple[type[Exception], ...] = (cast("type[Exception]", igzip_lib.IsalError), EOFError)
 _MAGIC = b"\x1f\x8b"
 _BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
@@ -73,7 +78,7 @@ class ByteStream:
     def _decompress(self, member: igzip_lib.IgzipDecompressor, data: bytes, block: int, offset: int) -> bytes:
         try:
             piece: bytes = member.decompress(data, PIECE_BYTES)
-        except (igzip_lib.IsalError, EOFError) as error:
+        except _DECOMPRESSION_ERRORS as error:
             raise DamagedStreamError(
                 COMPRESSION_DAMAGED,
                 f"The compressed data are damaged at or before byte {offset + len(data):,} of the file "

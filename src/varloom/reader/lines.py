@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from varloom.errors import Place, safe_excerpt
 from varloom.reader.decompression import ByteStream, DamagedStreamError
 from varloom.reader.problems import COMPRESSION_TRUNCATED, LINE_TOO_LONG, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LINE_LIMIT = 256 << 20
 """The longest line in bytes; a longer one is refused, so that memory stays bounded."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-from varloom.errors import Problem
-from varloom.genomics.recognition import Recognition
+    import pyarrow as pa
+
+    from varloom.errors import Problem
+    from varloom.genomics.recognition import Recognition
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from varloom.errors import Place
 from varloom.genomics.recognition import Compression, Recognition, SourceFormat, TextEncoding, recognise
@@ -22,6 +21,10 @@ from varloom.reader.problems import (
 )
 from varloom.reader.stored_file import StoredFile
 from varloom.reader.vcf.reader import VcfReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 _DEFAULTS = ReadOptions()
 _TABLES = frozenset({SourceFormat.CSV, SourceFormat.TSV})

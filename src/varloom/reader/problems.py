@@ -14,7 +14,7 @@ _USE_CALLER = "Check that a standard variant caller made the file and that it ha
 _UPLOAD_AGAIN = "Upload the mended file again."
 
 
-class FileRefused(VarloomError):
+class FileRefused(VarloomError):  # noqa: N818 - it reads as what happened, and is public
     """The file cannot become a table; `problems` holds up to 20 findings, the first also as message and place."""
 
 
@@ -52,7 +52,7 @@ FORMAT_NOT_SUPPORTED = define(
 FORMAT_UNKNOWN = define(
     "format_unknown",
     _FORMAT,
-    cause="The content of the file is binary or is a text that is neither VCF nor CSV nor TSV, whatever its name says.",
+    cause="The content is binary, or a text that is neither VCF nor CSV nor TSV, whatever the file's name says.",
     resolution=(
         "Check that this is the file you meant: its content does not match its name.",
         "Upload a VCF (plain, gzip or bgzip), CSV or TSV file.",
@@ -79,7 +79,7 @@ COMPRESSION_NOT_SUPPORTED = define(
 COMPRESSION_DAMAGED = define(
     "compression_damaged",
     _DAMAGED,
-    cause="The compressed data do not decompress, or their checksum is wrong: bytes were changed in storage or transfer.",
+    cause="The compressed data do not decompress, or their checksum is wrong: bytes were changed on the way.",
     resolution=(
         "Copy or download the file again and compare its checksum with that of the source.",
         "Test the copy with `gzip -t` before you upload it.",
@@ -103,7 +103,7 @@ TRAILING_BYTES = define(
 BGZIP_END_MISSING = define(
     "bgzip_end_missing",
     _NOTICE,
-    cause="The marker that ends a bgzip file is missing although the last line is whole; the end may have been cut off.",
+    cause="The marker that ends a bgzip file is missing although the last line is whole; the end may be cut off.",
     resolution=("Compare the number of records with the source; pack the file with `bgzip` again.",),
 )
 LINE_TOO_LONG = define(
@@ -388,6 +388,12 @@ CSV_LATIN1 = define(
     _NOTICE,
     cause="The file is not valid UTF-8; it was read as Latin-1.",
     resolution=("Check letters with accents; save the file as UTF-8 if they are wrong.",),
+)
+TSV_QUOTES_AS_TEXT = define(
+    "tsv_quotes_as_text",
+    _NOTICE,
+    cause="Quotes in a TSV file do not enclose whole cells; all of them were read as letters like any other.",
+    resolution=("Nothing is lost. Check cells with quotes if the file's writer meant them to enclose cells.",),
 )
 CSV_BLANK_LINE = define(
     "csv_blank_line",

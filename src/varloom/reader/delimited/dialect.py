@@ -12,10 +12,11 @@ _LOOKED_AT_ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """Separator of cells and end of lines; quotes are always double quotes, doubled within a quoted cell."""
+    """Separator of cells, end of lines, and whether double quotes enclose cells or are letters like any other."""
 
     separator: str
     line_end: str = "\n"
+    quotes: bool = True
 
 
 def find_dialect(sample: str, *, whole: bool) -> Dialect:

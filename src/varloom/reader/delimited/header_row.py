@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from varloom.reader.delimited.inference import CellType
 
@@ -31,5 +32,5 @@ def _rises_evenly(cells: list[str]) -> bool:
     if len(cells) < 3 or not all(cell.isascii() and cell.isdigit() for cell in cells):
         return False
     values = [int(cell) for cell in cells]
-    steps = {after - before for before, after in zip(values, values[1:], strict=False)}
+    steps = {after - before for before, after in pairwise(values)}
     return len(steps) == 1 and min(steps) > 0

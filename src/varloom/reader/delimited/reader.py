@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from varloom.errors import Place, safe_excerpt
+from varloom.errors import ErrorKind, Place, safe_excerpt
 from varloom.genomics.recognition import (
     SAMPLE_BYTES,
     Recognition,
@@ -27,10 +27,16 @@ from varloom.reader.problems import (
     CSV_BLANK_LINE,
     CSV_HEADER_MISSING,
     CSV_LATIN1,
+    CSV_QUOTE_INVALID,
     CSV_RAGGED_ROW,
+    TSV_QUOTES_AS_TEXT,
     FileRefused,
 )
-from varloom.reader.stored_file import StoredFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from varloom.reader.stored_file import StoredFile
 
 _CHUNK_ROWS = 4096
 _CELL_BUDGET = 3_000_000
@@ -57,11 +63,7 @@ class DelimitedReader:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows as typed batches; the types are final from the first one on."""
-        try:
-            self._survey()
-        except UnicodeDecodeError:
-            self._read_as_latin1()
-            self._survey()
+        self._survey_as_written()
         self._check_header()
         self._diagnosis.refuse_if_broken()
         columns = self._columns()
@@ -94,13 +96,35 @@ class DelimitedReader:
         stream = ByteStream(self._file.chunks(), self._compression)
         return Rows(stream, self._encoding, self._mark_bytes, self._dialect)
 
+    def _survey_as_written(self) -> None:
+        """The first pass, again in another encoding or without quotes where the first way cannot be right."""
+        try:
+            self._survey()
+        except UnicodeDecodeError:
+            self._start_again(CSV_LATIN1, "The file is not valid UTF-8; it was read as Latin-1.")
+            self._encoding = _LATIN_1
+            self._survey()
+        if self._dialect.separator == "\t" and any(e.kind is CSV_QUOTE_INVALID for e in self._diagnosis.errors):
+            message = "Quotes of this TSV do not enclose whole cells; they were read as letters like any other."
+            self._start_again(TSV_QUOTES_AS_TEXT, message)
+            self._dialect = replace(self._dialect, quotes=False)
+            self._survey()
+
+    def _start_again(self, kind: ErrorKind, message: str) -> None:
+        earlier = self._diagnosis.warnings() if kind is TSV_QUOTES_AS_TEXT else ()
+        self._diagnosis = Diagnosis(self._options.max_problems)
+        for problem in earlier:
+            if problem.kind is CSV_LATIN1:
+                self._diagnosis.warn(problem.kind, "", problem.message)
+        self._diagnosis.warn(kind, "", message)
+
     def _survey(self) -> None:
         """Read all rows once: count them, note ragged ones, infer the types."""
         self._header, self._types, self._records = None, [], 0
         chunk: list[list[str]] = []
         try:
             for row in self._rows():
-                if self._header is None:
+                if not self._types:
                     self._take_header(row)
                 elif self._belongs(row):
                     chunk.append(row.cells)
@@ -128,9 +152,10 @@ class DelimitedReader:
         if not row.cells:
             self._blank(row)
             return False
+        hint = " The header row starts with #: remove comment lines above it." if self._commented else ""
         self._diagnosis.error(
             CSV_RAGGED_ROW,
-            f"The row has {len(row.cells):,} cells where the header row has {expected:,}.",
+            f"The row has {len(row.cells):,} cells where the header row has {expected:,}.{hint}",
             Place(
                 line=row.line,
                 column=min(len(row.cells), expected) + 1,
@@ -138,6 +163,10 @@ class DelimitedReader:
             ),
         )
         return False
+
+    @property
+    def _commented(self) -> bool:
+        return self._header is not None and self._header.cells[0].startswith("#")
 
     def _blank(self, row: Row) -> None:
         self._diagnosis.warn(CSV_BLANK_LINE, "", f"Line {row.line:,} is empty.", Place(line=row.line))
@@ -147,11 +176,6 @@ class DelimitedReader:
             column.see(cells)
         chunk.clear()
         self._file.records = self._records
-
-    def _read_as_latin1(self) -> None:
-        self._encoding = _LATIN_1
-        self._diagnosis = Diagnosis(self._options.max_problems)
-        self._diagnosis.warn(CSV_LATIN1, "", "The file is not valid UTF-8; it was read as Latin-1.")
 
     def _check_header(self) -> None:
         header = self._header

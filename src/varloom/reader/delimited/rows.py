@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from varloom.errors import Place, safe_excerpt
 from varloom.reader.decompression import ByteStream, DamagedStreamError
-from varloom.reader.delimited.dialect import Dialect
 from varloom.reader.lines import LINE_LIMIT
 from varloom.reader.problems import CONTROL_CHARACTER, CSV_QUOTE_INVALID, LINE_TOO_LONG, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from varloom.reader.delimited.dialect import Dialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,15 @@ class Rows:
 
     def __iter__(self) -> Iterator[Row]:
         csv.field_size_limit(LINE_LIMIT)
-        reader = csv.reader(self._physical_lines(), delimiter=self._dialect.separator, strict=True)
+        quote = '"' if self._dialect.quotes else None
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+        reader = csv.reader(
+            self._physical_lines(),
+            delimiter=self._dialect.separator,
+            quotechar=quote,
+            quoting=quoting,
+            strict=True,
+        )
         start = 1
         try:
             for cells in reader:

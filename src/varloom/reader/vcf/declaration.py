@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from varloom.errors import Place, safe_excerpt
-from varloom.reader.diagnosis import Diagnosis
 from varloom.reader.problems import VCF_DECLARATION_ODD, VCF_RESERVED_KEY_REDEFINED
 from varloom.reader.vcf.reserved import RESERVED
+
+if TYPE_CHECKING:
+    from varloom.reader.diagnosis import Diagnosis
 
 
 class ValueType(StrEnum):
@@ -92,7 +95,7 @@ def _arity(number: str | None) -> tuple[Arity, int | None]:
     return Arity.LIST, None
 
 
-def _oddity(kind: str, attributes: dict[str, str]) -> str | None:
+def _oddity(kind: str, attributes: dict[str, str]) -> str | None:  # noqa: PLR0911 - a list of rules
     number, type_name = attributes.get("Number"), attributes.get("Type")
     if number is None:
         return "the declaration has no Number; it is read as a list."

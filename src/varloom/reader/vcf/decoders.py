@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
@@ -12,6 +11,9 @@ from varloom.reader.problems import VCF_RULE_BROKEN, VCF_VALUE_COUNT
 from varloom.reader.vcf.alleles import AlleleShape, genotype_places
 from varloom.reader.vcf.declaration import Arity, Declaration, ValueType
 from varloom.reader.vcf.values import REMEMBERED, Convert, MisfitError, OddValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _GENOTYPE = re.compile(r"[/|]?(?:\.|[0-9]{1,9})(?:[/|](?:\.|[0-9]{1,9}))*")
 _NO_GENOTYPE = 1 << 62
@@ -54,6 +56,7 @@ class OneValue:
         self._convert = convert
 
     def decode(self, text: str, shape: AlleleShape) -> Any:  # noqa: ARG002 - one interface for all
+        """One value."""
         return self._convert(text)
 
 
@@ -61,6 +64,7 @@ class OneText(OneValue):
     """Number=1 of a String: a comma belongs to the text, but other programs will see several values."""
 
     def decode(self, text: str, shape: AlleleShape) -> Any:  # noqa: ARG002 - one interface for all
+        """The text, odd if it has commas."""
         value = self._convert(text)
         if "," in text:
             raise OddValueError(value, VCF_VALUE_COUNT, "has commas although the header says Number=1")
@@ -78,6 +82,7 @@ class Genotype:
         self._highest: dict[str, int] = {}
 
     def decode(self, text: str, shape: AlleleShape) -> Any:
+        """The genotype, odd if the record has no such allele."""
         highest = self._highest.get(text)
         if highest is None:
             highest = _highest_allele(text)
@@ -100,6 +105,7 @@ class ManyValues:
         self._count = count
 
     def decode(self, text: str, shape: AlleleShape) -> Any:  # noqa: ARG002 - one interface for all
+        """A list, odd if it has not the declared length."""
         if text == ".":
             return None
         values = list(map(self._convert, text.split(",")))
@@ -120,6 +126,7 @@ class AlternateValues:
         self._convert = convert
 
     def decode(self, text: str, shape: AlleleShape) -> Sequence[Sequence[Any]]:
+        """A value for each row."""
         if shape.alternates < 2 and "," not in text:
             return ((self._convert(text),),)
         if text == ".":
@@ -141,6 +148,7 @@ class AlleleValues:
         self._convert = convert
 
     def decode(self, text: str, shape: AlleleShape) -> Sequence[Sequence[Any]]:
+        """The reference's value and a value for each row."""
         rows = shape.rows
         if text == ".":
             missing = (None,) * rows
@@ -164,6 +172,7 @@ class GenotypeValues:
         self._convert = convert
 
     def decode(self, text: str, shape: AlleleShape) -> Sequence[Sequence[Any]]:
+        """A list of genotype values for each row."""
         if text == ".":
             return ((None,) * shape.rows,)
         values = list(map(self._convert, text.split(",")))
@@ -183,10 +192,11 @@ class FlagValue:
     type = pa.bool_()
 
     def decode(self, text: str, shape: AlleleShape) -> Any:  # noqa: ARG002 - one interface for all
+        """Never a value: what has one does not fit."""
         raise MisfitError
 
 
-def decoder_for(declaration: Declaration, convert: dict[ValueType, Convert]) -> Decoder:
+def decoder_for(declaration: Declaration, convert: dict[ValueType, Convert]) -> Decoder:  # noqa: PLR0911 - a table
     """The decoder of a declared field."""
     if declaration.type is ValueType.FLAG:
         return FlagValue()

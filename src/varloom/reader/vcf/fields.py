@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from varloom.reader.column_buffer import ColumnBuffer
-from varloom.reader.vcf.alleles import AlleleShape
-from varloom.reader.vcf.declaration import Declaration
-from varloom.reader.vcf.decoders import Decoder
 from varloom.reader.vcf.values import MisfitError, OddValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from varloom.reader.column_buffer import ColumnBuffer
+    from varloom.reader.vcf.alleles import AlleleShape
+    from varloom.reader.vcf.declaration import Declaration
+    from varloom.reader.vcf.decoders import Decoder
 
 
 class Field:
@@ -58,7 +61,7 @@ class Field:
             for buffer, values in zip(self.buffers, value, strict=True):
                 buffer.cells[row : row + rows] = values
 
-    def put_value(self, row: int, shape: AlleleShape, value: object) -> None:
+    def put_value(self, row: int, shape: AlleleShape, *, value: object) -> None:
         """Write one value into all rows of a record."""
         self.buffers[0].cells[row : row + shape.rows] = [value] * shape.rows
 

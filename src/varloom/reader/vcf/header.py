@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from varloom.errors import Place, safe_excerpt
-from varloom.reader.diagnosis import Diagnosis
 from varloom.reader.problems import (
     COLUMN_RENAMED,
     VCF_CHROM_LINE_MISSING,
@@ -23,8 +23,11 @@ from varloom.reader.vcf.declaration import Declaration, declare
 from varloom.reader.vcf.header_line import Attribute, parse_attributes
 from varloom.reader.vcf.header_rules import fault_of_attributes, fault_of_plain_line
 
+if TYPE_CHECKING:
+    from varloom.reader.diagnosis import Diagnosis
+
 FIXED_COLUMNS = ("CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
-CHROM_LINE = "#" + "\t".join(FIXED_COLUMNS)
+_CHROM_LINE_SHOWN = "#" + "<tab>".join(FIXED_COLUMNS)
 _VERSION = re.compile(r"##fileformat=VCFv4\.(?P<minor>[0-5])\s*$")
 _NAMED = frozenset({"INFO", "FORMAT", "FILTER", "contig", "ALT", "META", "SAMPLE"})
 _STRUCTURED = _NAMED | {"PEDIGREE"}
@@ -189,7 +192,7 @@ class HeaderParser:
             message,
             Place(line=place.line, column=column, excerpt=place.excerpt),
             (
-                f"Write the line as: {CHROM_LINE.replace(chr(9), '<tab>')}, then FORMAT and the samples if there are any.",
+                f"Write the line as: {_CHROM_LINE_SHOWN}, then FORMAT and the samples if there are any.",
                 *VCF_CHROM_LINE_WRONG.resolution[1:],
             ),
         )
@@ -197,13 +200,13 @@ class HeaderParser:
     def _sample_names(self, samples: list[str], place: Place) -> tuple[str, ...]:
         named: list[str] = []
         seen: set[str] = set()
-        for index, sample in enumerate(samples, 1):
+        for index, written in enumerate(samples, 1):
+            sample = written or f"sample_{index}"
             column = Place(line=place.line, column=9 + index, excerpt=place.excerpt)
             if sample in seen:
                 message = f"Sample name {safe_excerpt(sample, 40)!r} stands twice in the #CHROM line."
                 self._diagnosis.error(VCF_SAMPLE_DUPLICATE, message, column)
-            elif not sample:
-                sample = f"sample_{index}"  # noqa: PLW2901 - the name it gets
+            elif not written:
                 self.header.unnamed_samples = True
                 message = f"Sample {index:,} has no name in the #CHROM line; it is called {sample}."
                 self._diagnosis.warn(COLUMN_RENAMED, sample, message, column)
@@ -226,12 +229,11 @@ class HeaderParser:
             )
 
     def _chrom_line_missing(self, number: int, message: str, line: str | None) -> None:
-        words = CHROM_LINE.replace("\t", "<tab>")
         self._diagnosis.error(
             VCF_CHROM_LINE_MISSING,
             message,
             Place(line=number, excerpt=None if line is None else safe_excerpt(line)),
-            (f"Add this line before the records: {words}", *VCF_CHROM_LINE_MISSING.resolution[1:]),
+            (f"Add this line before the records: {_CHROM_LINE_SHOWN}", *VCF_CHROM_LINE_MISSING.resolution[1:]),
         )
 
     def _malformed(self, number: int, line: str, message: str) -> None:

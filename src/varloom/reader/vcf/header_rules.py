@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from varloom.errors import safe_excerpt
-from varloom.reader.vcf.header_line import Attribute
+
+if TYPE_CHECKING:
+    from varloom.reader.vcf.header_line import Attribute
 
 _SPACE = re.compile(r"\s")
 _NUMBER = re.compile(r"[0-9]+|[ARG.]|LA|LR|LG|P|M")
+_ORDER = ("ID", "Number", "Type", "Description")
 _STRUCTURAL = frozenset({"DEL", "INS", "DUP", "INV", "CNV", "BND", "TRA", "NON_REF", "*", "X"})
 
 
@@ -31,7 +35,7 @@ def _is_url(text: str) -> bool:
     return bool(parts.scheme and host) and not host.isdigit()
 
 
-def fault_of_attributes(key: str, attributes: dict[str, Attribute], minor_version: int) -> str | None:
+def fault_of_attributes(key: str, attributes: dict[str, Attribute], minor_version: int) -> str | None:  # noqa: PLR0911 - rules
     """What is wrong with a structured line, in words that follow its key, or None."""
     named = attributes.get("ID")
     if named is not None and next(iter(attributes)) != "ID":
@@ -42,6 +46,9 @@ def fault_of_attributes(key: str, attributes: dict[str, Attribute], minor_versio
     for name, attribute in attributes.items():
         if not attribute.quoted and not attribute.value.startswith("[") and _SPACE.search(attribute.value):
             return f"has a space in {safe_excerpt(name, 40)}, which is not in quotes"
+    ranks = [_ORDER.index(name) for name in attributes if name in _ORDER]
+    if key == "ALT" and ranks != sorted(ranks):
+        return "should have its attributes in the order " + ", ".join(_ORDER)
     match key:
         case "ALT":
             return _fault_of_alt(named.value if named else "", minor_version)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from varloom.errors import Place, safe_excerpt
-from varloom.genomics.recognition import Recognition
 from varloom.reader.decompression import ByteStream
 from varloom.reader.diagnosis import Diagnosis
 from varloom.reader.lines import LineBlock, line_blocks
@@ -23,10 +20,17 @@ from varloom.reader.problems import (
     TEXT_NOT_UTF8,
     FileRefused,
 )
-from varloom.reader.stored_file import StoredFile
 from varloom.reader.vcf.header import Header, HeaderParser
 from varloom.reader.vcf.record_parser import RecordParser
 from varloom.reader.vcf.record_table import RecordTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from varloom.genomics.recognition import Recognition
+    from varloom.reader.stored_file import StoredFile
 
 _CONTROLS = bytes((*range(9), *range(11, 32), 127))
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -131,13 +135,12 @@ class VcfReader:
             texts = [self._decoded(first + index, line) for index, line in enumerate(lines)]
         suspicious = len(raw.translate(None, _CONTROLS)) != len(raw)
         parse = self._parser.parse
+        if suspicious:
+            texts = [text.removesuffix("\r") for text in texts]
         for number, text in enumerate(texts, first):
-            if suspicious:
-                text = text.removesuffix("\r")  # noqa: PLW2901 - the line without its line end
-                if _CONTROL.search(text):
-                    self._control_character(number, text)
-                    continue
-            if text:
+            if suspicious and _CONTROL.search(text):
+                self._control_character(number, text)
+            elif text:
                 parse(number, text)
             else:
                 self._blank(number)

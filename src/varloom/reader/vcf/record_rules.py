@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from varloom.errors import ErrorKind, Place, safe_excerpt
-from varloom.reader.diagnosis import Diagnosis
+from varloom.errors import Place, safe_excerpt
 from varloom.reader.problems import (
     VCF_CONTIG_UNDECLARED,
     VCF_FILTER_UNDECLARED,
     VCF_RECORD_ORDER,
     VCF_RULE_BROKEN,
 )
-from varloom.reader.vcf.header import Header
+
+if TYPE_CHECKING:
+    from varloom.reader.diagnosis import Diagnosis
+    from varloom.reader.vcf.header import Header
+    from varloom.reader.vcf.record import FixedFields
 
 _BASES = re.compile(r"[ACGTNacgtn]+")
 _ALT = re.compile(
@@ -45,31 +49,21 @@ class RecordRules:
         """The contigs met so far, in order."""
         return tuple(self._contigs)
 
-    def check(
-        self,
-        line: int,
-        contig: str,
-        position: int,
-        identifier: str,
-        ref: str,
-        alt: str,
-        filters: str,
-        quality: float | None,
-    ) -> None:
+    def check(self, line: int, fixed: FixedFields) -> None:
         """Note what breaks a rule in this record."""
-        if contig != self._contig:
-            self._new_contig(line, contig)
-        self._order(line, position, ref, alt)
-        if ref not in self._good_refs:
-            self._check_ref(line, ref)
-        if alt not in self._good_alts:
-            self._check_alt(line, alt)
-        if filters not in self._good_filters:
-            self._check_filters(line, filters)
-        if identifier != ".":
-            self._check_identifier(line, identifier)
-        if quality is not None and quality < 0:
-            self._rule(line, 6, "QUAL", f"QUAL {quality} is negative.")
+        if fixed.contig != self._contig:
+            self._new_contig(line, fixed.contig)
+        self._order(line, fixed.position, fixed.ref, fixed.alt)
+        if fixed.ref not in self._good_refs:
+            self._check_ref(line, fixed.ref)
+        if fixed.alt not in self._good_alts:
+            self._check_alt(line, fixed.alt)
+        if fixed.filters not in self._good_filters:
+            self._check_filters(line, fixed.filters)
+        if fixed.identifier != ".":
+            self._check_identifier(line, fixed.identifier)
+        if fixed.quality is not None and fixed.quality < 0:
+            self._rule(line, 6, "QUAL", f"QUAL {fixed.quality} is negative.")
 
     def _new_contig(self, line: int, contig: str) -> None:
         place = Place(line=line, column=1, field="CHROM", excerpt=safe_excerpt(contig))
@@ -80,7 +74,7 @@ class RecordRules:
         elif self._declared_contigs and contig not in self._declared_contigs:
             message = f"Contig {shown} is not declared in the header, which declares others."
             self._diagnosis.warn(VCF_CONTIG_UNDECLARED, contig, message, place)
-        if _SPACE.search(contig) or contig.startswith(("<", "*", "=")) and not contig.endswith(">"):
+        if _SPACE.search(contig) or (contig[0] in "<*=" and contig[-1] != ">"):
             self._rule(line, 1, "CHROM", f"Contig {shown!r} has characters that a name must not have.")
         self._contigs[contig] = None
         self._contig = contig
@@ -140,6 +134,6 @@ class RecordRules:
             message = f"ID {safe_excerpt(identifier, 60)!r} is not a list of names separated by semicolons."
             self._rule(line, 3, "ID", message)
 
-    def _rule(self, line: int, column: int, subject: str, message: str, kind: ErrorKind = VCF_RULE_BROKEN) -> None:
+    def _rule(self, line: int, column: int, subject: str, message: str) -> None:
         field = subject.partition(".")[0]
-        self._diagnosis.warn(kind, subject, message, Place(line=line, column=column, field=field))
+        self._diagnosis.warn(VCF_RULE_BROKEN, subject, message, Place(line=line, column=column, field=field))

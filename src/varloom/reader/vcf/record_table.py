@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from varloom.errors import ErrorKind, Place, safe_excerpt
 from varloom.reader.column_buffer import BatchBuffer, ColumnBuffer
 from varloom.reader.column_names import ColumnNames
-from varloom.reader.diagnosis import Diagnosis
 from varloom.reader.model import Column
 from varloom.reader.problems import (
     VCF_FLAG_WITH_VALUE,
+    VCF_KEY_DUPLICATE,
     VCF_KEY_UNDECLARED,
     VCF_RULE_BROKEN,
     VCF_VALUE_COUNT,
     VCF_VALUE_NOT_OF_TYPE,
 )
-from varloom.reader.vcf.alleles import AlleleShape
 from varloom.reader.vcf.declaration import Arity, Declaration, ValueType
 from varloom.reader.vcf.decoders import Decoder, OneValue, decoder_for
 from varloom.reader.vcf.fields import Field, GatheredField
-from varloom.reader.vcf.header import Header
 from varloom.reader.vcf.values import MisfitError, OddValueError, converters
+
+if TYPE_CHECKING:
+    from varloom.reader.diagnosis import Diagnosis
+    from varloom.reader.vcf.header import Header
+    from varloom.reader.vcf.record import Spot
 
 SAMPLES_AS_COLUMNS = 16
 """With more samples than this, each FORMAT field is one list column."""
@@ -192,7 +195,8 @@ class RecordTable:
 
     def note_odd(self, field: Field | GatheredField, odd: OddValueError, text: str, line: int, label: str) -> None:
         """Warn of a value that breaks a rule but was written."""
-        self._warn(odd.kind, field, f"{label} {safe_excerpt(text, 60)!r} {odd.reason}.", text, line, label)
+        message = f"{label} {safe_excerpt(text, 60)!r} {odd.reason}."
+        self._warn(odd.kind, field, message, Place(line=line, field=label, excerpt=safe_excerpt(text)))
 
     def note_misfit(self, field: Field | GatheredField, misfit: MisfitError, text: str, line: int, label: str) -> None:
         """Warn of a value that did not fit; its text must be kept by the caller."""
@@ -204,29 +208,54 @@ class RecordTable:
             what = f"{shown!r} does not have as many values as Number={declared.arity} asks for"
         else:
             kind, what = VCF_VALUE_NOT_OF_TYPE, f"{shown!r} is not of Type={declared.type}"
-        self._warn(
-            kind, field, f"{label} {what}; the text is kept in {self._text(field).column.name}.", text, line, label
-        )
+        message = f"{label} {what}; the text is kept in {self._text(field).column.name}."
+        self._warn(kind, field, message, Place(line=line, field=label, excerpt=safe_excerpt(text)))
 
-    def _warn(
-        self, kind: ErrorKind, field: Field | GatheredField, message: str, text: str, line: int, label: str
-    ) -> None:
-        place = Place(line=line, field=label, excerpt=safe_excerpt(text))
+    def _warn(self, kind: ErrorKind, field: Field | GatheredField, message: str, place: Place) -> None:
         self.diagnosis.warn(kind, f"{field.decl.kind}.{field.decl.key}", message, place)
 
-    def keep_text(self, field: Field, row: int, shape: AlleleShape, text: str) -> None:
+    def put_troubled(self, field: Field, trouble: OddValueError | MisfitError, spot: Spot, text: str) -> None:
+        """Write a value that is odd, or keep the text of one that does not fit; either with a warning."""
+        if isinstance(trouble, OddValueError):
+            field.put_value(spot.row, spot.shape, value=trouble.value)
+            self.note_odd(field, trouble, text, spot.line, field.label)
+            return
+        if field.decl.type is ValueType.FLAG:
+            field.put_value(spot.row, spot.shape, value=True)
+        self.keep_text(field, spot, text)
+        self.note_misfit(field, trouble, text, spot.line, field.label)
+
+    def warn_repeated(self, label: str, line: int, excerpt: str) -> None:
+        """Warn that a record has a key more than once."""
+        self.diagnosis.warn(
+            VCF_KEY_DUPLICATE,
+            label,
+            f"{label} stands more than once in a record; the first counts, all are kept in its _text column.",
+            Place(line=line, field=label, excerpt=safe_excerpt(excerpt)),
+        )
+
+    def has_text(self, field: Field, spot: Spot) -> bool:
+        """Whether a text of this record was kept already."""
+        return field.text is not None and field.text.cells[spot.row] is not None
+
+    def has_gathered_text(self, field: GatheredField, spot: Spot, index: int) -> bool:
+        """Whether a text of this record and sample was kept already."""
+        cells = field.text.cells[spot.row] if field.text is not None else None
+        return cells is not None and cells[index] is not None
+
+    def keep_text(self, field: Field, spot: Spot, text: str) -> None:
         """Keep the text of a record's field in its `_text` column, after what is there for the same record."""
         cells = self._text(field).cells
-        before = cells[row]
+        before = cells[spot.row]
         kept = text if before is None else f"{before};{text}"
-        cells[row : row + shape.rows] = [kept] * shape.rows
+        cells[spot.row : spot.row + spot.shape.rows] = [kept] * spot.shape.rows
 
-    def keep_gathered_text(self, field: GatheredField, row: int, shape: AlleleShape, index: int, text: str) -> None:
+    def keep_gathered_text(self, field: GatheredField, spot: Spot, index: int, text: str) -> None:
         """Keep the text of one sample's field in the list of the `_text` column."""
         cells = self._text(field).cells
-        kept: list[Any] = cells[row] or [None] * field.samples
+        kept: list[Any] = cells[spot.row] or [None] * field.samples
         kept[index] = text if kept[index] is None else f"{kept[index]};{text}"
-        cells[row : row + shape.rows] = [kept] * shape.rows
+        cells[spot.row : spot.row + spot.shape.rows] = [kept] * spot.shape.rows
 
     def _text(self, field: Field | GatheredField) -> ColumnBuffer:
         if field.text is None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from varloom.errors import ErrorKind
 from varloom.reader.vcf.declaration import ValueType
+
+if TYPE_CHECKING:
+    from varloom.errors import ErrorKind
 
 Scalar = int | float | str | bool | None
 Convert = Callable[[str], Scalar]

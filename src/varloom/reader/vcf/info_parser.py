@@ -1,0 +1,76 @@
+"""The INFO column of a record into the table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from varloom.errors import Place, safe_excerpt
+from varloom.reader.problems import VCF_FIELD_EMPTY, VCF_INFO_KEY_EMPTY, VCF_VALUE_MISSING
+from varloom.reader.vcf.declaration import ValueType
+from varloom.reader.vcf.values import MisfitError, OddValueError
+
+if TYPE_CHECKING:
+    from varloom.reader.diagnosis import Diagnosis
+    from varloom.reader.vcf.fields import Field
+    from varloom.reader.vcf.record import Spot
+    from varloom.reader.vcf.record_table import RecordTable
+
+
+class InfoParser:
+    """Writes the entries of INFO columns."""
+
+    def __init__(self, table: RecordTable, diagnosis: Diagnosis) -> None:
+        self._table = table
+        self._fields = table.info
+        self._diagnosis = diagnosis
+
+    def parse(self, spot: Spot, info: str) -> None:
+        """Write all entries of one record."""
+        fields, line = self._fields, spot.line
+        for entry in info.split(";"):
+            key, equals, text = entry.partition("=")
+            field = fields.get(key)
+            if field is None:
+                if not key:
+                    self._without_key(line, entry, info)
+                    continue
+                field = self._table.undeclared_info(key, bare=not equals, line=line)
+            if field.last_line == line:
+                self._repeated(field, spot, text, info)
+                continue
+            field.last_line = line
+            if not equals:
+                self._put_bare(field, spot)
+                continue
+            try:
+                field.put(spot.row, spot.shape, text)
+            except (OddValueError, MisfitError) as trouble:
+                self._table.put_troubled(field, trouble, spot, text)
+
+    def _put_bare(self, field: Field, spot: Spot) -> None:
+        if field.decl.type is ValueType.FLAG:
+            field.put_value(spot.row, spot.shape, value=True)
+            return
+        self._table.keep_text(field, spot, "")
+        self._diagnosis.warn(
+            VCF_VALUE_MISSING,
+            field.label,
+            f"{field.label} stands without a value; its _text column marks these records with an empty text.",
+            Place(line=spot.line, column=8, field=field.label),
+        )
+
+    def _repeated(self, field: Field, spot: Spot, text: str, info: str) -> None:
+        if not self._table.has_text(field, spot):
+            entries = (entry.partition("=") for entry in info.split(";"))
+            self._table.keep_text(field, spot, next(value for key, _, value in entries if key == field.decl.key))
+        self._table.keep_text(field, spot, text)
+        self._table.warn_repeated(field.label, spot.line, info)
+
+    def _without_key(self, line: int, entry: str, info: str) -> None:
+        place = Place(line=line, column=8, field="INFO", excerpt=safe_excerpt(info))
+        if entry:
+            message = f"INFO has the value {safe_excerpt(entry, 40)!r} without a key."
+            self._diagnosis.error(VCF_INFO_KEY_EMPTY, message, place)
+        else:
+            message = "INFO is empty or has an empty entry between its semicolons."
+            self._diagnosis.warn(VCF_FIELD_EMPTY, "INFO", message, place)

@@ -1,0 +1,150 @@
+"""FORMAT and the sample columns of a record into the table: a column for each sample, or lists over all samples."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from varloom.errors import Place, safe_excerpt
+from varloom.reader.problems import VCF_FORMAT_KEY_EMPTY, VCF_SAMPLE_VALUES
+from varloom.reader.vcf.values import MisfitError, OddValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from varloom.reader.diagnosis import Diagnosis
+    from varloom.reader.vcf.fields import Field, GatheredField
+    from varloom.reader.vcf.record import Spot
+    from varloom.reader.vcf.record_table import RecordTable
+
+_FIRST_SAMPLE = 9
+
+
+class _Samples:
+    """What both ways of keeping samples share: keys, and samples with more values than keys."""
+
+    def __init__(self, table: RecordTable, diagnosis: Diagnosis) -> None:
+        self._table = table
+        self._diagnosis = diagnosis
+        self._names = table.samples
+
+    def _keys(self, line: int, text: str) -> list[str]:
+        """The keys of a FORMAT column; none where it is a dot or empty."""
+        if text in {".", ""}:
+            return []
+        keys = text.split(":")
+        if not all(keys):
+            message = "FORMAT has an empty key between its colons."
+            place = Place(line=line, column=9, field="FORMAT", excerpt=safe_excerpt(text))
+            self._diagnosis.error(VCF_FORMAT_KEY_EMPTY, message, place)
+        return [key for key in keys if key]
+
+    def _too_many_values(self, line: int, index: int, cell: str, keys: int) -> None:
+        sample = safe_excerpt(self._names[index], 40)
+        self._diagnosis.error(
+            VCF_SAMPLE_VALUES,
+            f"Sample {sample} has {cell.count(':') + 1:,} values where FORMAT has {keys:,} keys.",
+            Place(line=line, column=_FIRST_SAMPLE + 1 + index, field=sample, excerpt=safe_excerpt(cell)),
+        )
+
+
+class SampleParser(_Samples):
+    """Writes a column for each sample and key."""
+
+    def __init__(self, table: RecordTable, diagnosis: Diagnosis) -> None:
+        super().__init__(table, diagnosis)
+        self._layouts: dict[str, list[list[Field]]] = {}
+
+    def parse(self, spot: Spot, cells: list[str]) -> None:
+        """Write all samples of one record; `cells` are all columns of its line."""
+        layout = self._layouts.get(cells[8])
+        if layout is None:
+            layout = self._layout(spot.line, cells[8])
+        line = spot.line
+        for index, fields in enumerate(layout):
+            cell = cells[_FIRST_SAMPLE + index]
+            if cell == ".":
+                continue
+            texts = cell.split(":")
+            if len(texts) > len(fields):
+                if cell:
+                    self._too_many_values(line, index, cell, len(fields))
+                continue
+            for field, text in zip(fields, texts, strict=False):
+                if text == ".":
+                    continue
+                if field.last_line == line:
+                    self._repeated(field, spot, text, texts[fields.index(field)])
+                    continue
+                field.last_line = line
+                try:
+                    field.put(spot.row, spot.shape, text)
+                except (OddValueError, MisfitError) as trouble:
+                    self._table.put_troubled(field, trouble, spot, text)
+
+    def _layout(self, line: int, format_column: str) -> list[list[Field]]:
+        """The fields of each sample for one FORMAT column; files use few different ones."""
+        by_key = [self._table.sample_fields(key, line) for key in self._keys(line, format_column)]
+        layout = [[fields[index] for fields in by_key] for index in range(len(self._names))]
+        self._layouts[format_column] = layout
+        return layout
+
+    def _repeated(self, field: Field, spot: Spot, text: str, first: str) -> None:
+        if not self._table.has_text(field, spot):
+            self._table.keep_text(field, spot, first)
+        self._table.keep_text(field, spot, text)
+        self._table.warn_repeated(field.label, spot.line, text)
+
+
+class GatheredSampleParser(_Samples):
+    """Writes one list column for each key, with a value for each sample."""
+
+    def __init__(self, table: RecordTable, diagnosis: Diagnosis) -> None:
+        super().__init__(table, diagnosis)
+        self._layouts: dict[str, list[GatheredField]] = {}
+
+    def parse(self, spot: Spot, cells: list[str]) -> None:
+        """Write all samples of one record; `cells` are all columns of its line."""
+        layout = self._layouts.get(cells[8])
+        if layout is None:
+            keys = self._keys(spot.line, cells[8])
+            layout = self._layouts[cells[8]] = [self._table.gathered_field(key, spot.line) for key in keys]
+        by_key = self._split(spot.line, cells[_FIRST_SAMPLE:], len(layout))
+        seen: dict[str, Sequence[str | None]] = {}
+        for field, texts in zip(layout, by_key, strict=False):
+            first = seen.setdefault(field.decl.key, texts)
+            if first is texts:
+                self._put(field, spot, texts)
+            else:
+                self._repeated(field, spot, first, texts)
+
+    def _split(self, line: int, cells: list[str], keys: int) -> list[Sequence[str | None]]:
+        """The texts of all samples for each key; None where a sample leaves trailing ones out."""
+        if keys == 1 and ":" not in "".join(cells):
+            return [cells]
+        split = [cell.split(":") for cell in cells]
+        for index, texts in enumerate(split):
+            if len(texts) > keys and cells[index] not in {".", ""}:
+                self._too_many_values(line, index, cells[index], keys)
+        return list(zip_longest(*split))
+
+    def _put(self, field: GatheredField, spot: Spot, texts: Sequence[str | None]) -> None:
+        for index, trouble in field.put_all(spot.row, spot.shape, texts):
+            text = texts[index] or ""
+            label = f"{self._names[index]}.{field.decl.key}"
+            if isinstance(trouble, OddValueError):
+                self._table.note_odd(field, trouble, text, spot.line, label)
+            else:
+                self._table.keep_gathered_text(field, spot, index, text)
+                self._table.note_misfit(field, trouble, text, spot.line, label)
+
+    def _repeated(
+        self, field: GatheredField, spot: Spot, first: Sequence[str | None], texts: Sequence[str | None]
+    ) -> None:
+        for index, text in enumerate(texts):
+            if text is None or text == ".":
+                continue
+            if not self._table.has_gathered_text(field, spot, index):
+                self._table.keep_gathered_text(field, spot, index, first[index] or "")
+            self._table.keep_gathered_text(field, spot, index, text)
+        self._table.warn_repeated(field.label, spot.line, field.decl.key)
