@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from sqlglot import exp
 
 from varloom.dataset.filter_tokens import invalid, parse
@@ -122,23 +123,26 @@ class _Compiler:
         self._only(node, "this", "expression")
         operator, exchanged = _COMPARISONS[type(node)]
         left, right = self._operand(node.left), self._operand(node.right)
+        side = node.right if isinstance(left, TableColumn) else node.left
         if isinstance(left, TableColumn) and isinstance(right, TableColumn):
             return self._compared_columns(node, left, operator, right)
         if isinstance(right, TableColumn) and isinstance(left, _Value):
             left, right, operator = right, left, exchanged
         if not isinstance(left, TableColumn) or not isinstance(right, _Value):
             raise self._error(node, "one side of a comparison has to be a column.")
-        value = self._parameter(self._fitting(node, left, right))
+        value = self._parameter(self._fitting(side, left, right))
         if operator == "<>":
             return f"(NOT {self._any(left, lambda cell: f'{cell} = {value}')})"
-        return self._any(left, lambda cell: f"{cell} {operator} {value}")
+        guard = _is_a_number if operator in {">", ">="} else _as_it_is
+        return self._any(left, lambda cell: f"{cell} {operator} {value}{guard(left, cell)}")
 
     def _compared_columns(self, node: exp.Expr, left: TableColumn, operator: str, right: TableColumn) -> str:
         if left.is_list or right.is_list:
             raise self._error(node, "a column of lists can only be compared with a value.")
         if left.kind is not right.kind:
             raise self._error(node, f"{left.name} holds {_held(left)} and {right.name} holds {_held(right)}.")
-        return f"({left.sql} {operator} {right.sql})"
+        guards = "" if operator in {"=", "<>"} else "".join(_is_a_number(side, side.sql) for side in (left, right))
+        return f"({left.sql} {operator} {right.sql}{guards})"
 
     def _in(self, node: exp.In) -> str:
         self._only(node, "this", "expressions")
@@ -239,7 +243,8 @@ class _Compiler:
         name = ".".join(names)
         column = self._columns.find(name)
         if column is None:
-            raise self._error(node, self._columns.unknown(name))
+            hint = " If a text was meant, put it in single quotes." if _is_compared_with(node) else ""
+            raise self._error(node, self._columns.unknown(name) + hint)
         if column.kind is None:
             raise self._error(node, f"{column.name} holds lists of lists, which filters cannot ask.")
         return column
@@ -277,7 +282,7 @@ class _Compiler:
 
     def _number(self, node: exp.Expr, text: str) -> int | float:
         number: int | float = int(text) if text.isdigit() else float(text)
-        if (isinstance(number, float) and not math.isfinite(number)) or number > _LARGEST_INTEGER:
+        if not math.isfinite(number) if isinstance(number, float) else number > _LARGEST_INTEGER:
             raise self._error(node, "the number is too large.")
         return number
 
@@ -321,6 +326,15 @@ class _Compiler:
         return self._error(node, "this is not part of the filter language.")
 
 
+def _is_a_number(column: TableColumn, cell: str) -> str:
+    """A clause that leaves out NaN, which DuckDB takes for the largest number but the statistics of parts do not."""
+    return f" AND NOT isnan({cell})" if pa.types.is_floating(column.value_type) else ""
+
+
+def _as_it_is(_column: TableColumn, _cell: str) -> str:
+    return ""
+
+
 def _held(column: TableColumn) -> str:
     values = {ValueKind.NUMBER: "numbers", ValueKind.TEXT: "text", ValueKind.FLAG: "true or false"}
     held = values[column.kind or ValueKind.TEXT]
@@ -340,6 +354,11 @@ def _name_parts(node: exp.Expr) -> list[str] | None:
         return None
     names = [_name_parts(part) for part in parts]
     return [name for found in names if found for name in found] if all(names) else None
+
+
+def _is_compared_with(node: exp.Expr) -> bool:
+    """Whether a name stands where values usually do: bare, at the right of a comparison."""
+    return type(node.parent) in _COMPARISONS and node.arg_key == "expression"
 
 
 def _is_literal(node: exp.Expr) -> bool:

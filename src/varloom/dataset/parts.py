@@ -90,14 +90,14 @@ class PartsWriter:
 
 
 def open_part(path: Path, schema: pa.Schema, dictionary: list[str]) -> pq.ParquetWriter:
-    """A Parquet writer with the dataset's encoding: zstd level 1, statistics, dictionaries for the named paths."""
+    """A Parquet writer with the dataset's encoding: zstd level 1, dictionaries for the named paths."""
     return pq.ParquetWriter(
         path,
         schema,
         compression="zstd",
         compression_level=1,
         use_dictionary=dictionary or False,
-        write_statistics=True,
+        write_statistics=_columns_with_statistics(schema),
         data_page_size=_PAGE_BYTES,
     )
 
@@ -120,11 +120,27 @@ def dictionary_columns(table: pa.Table) -> list[str]:
     ]
 
 
+def _columns_with_statistics(schema: pa.Schema) -> list[str]:
+    """The Parquet paths of all columns but those of floats.
+
+    Parquet leaves NaN out of a column's extremes, and DuckDB 2.0 then takes a column with NaN for one without: it drops
+    rows that it should find, and finds `isnan` false everywhere.
+    """
+    leaves = [_leaf(field.name, field.type) for field in schema]
+    return [path for path, leaf in leaves if not pa.types.is_floating(leaf)]
+
+
+def _leaf(path: str, data_type: pa.DataType) -> tuple[str, pa.DataType]:
+    """The Parquet path and the type of the values at the bottom of a column."""
+    while is_list(data_type):
+        path, data_type = f"{path}.list.element", data_type.value_type
+    return path, data_type
+
+
 def _path_if_repetitive(name: str, column: Any) -> str | None:
-    path = name
+    path, _ = _leaf(name, column.type)
     values = column.combine_chunks()
     while is_list(values.type):
-        path += ".list.element"
         values = values.flatten()
     kind = "text" if values.type == pa.string() else "number" if is_numeric(values.type) else None
     if kind is None:
