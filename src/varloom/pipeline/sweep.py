@@ -11,11 +11,12 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.storage import Storage
@@ -97,7 +98,7 @@ def _remove(storage: Storage, keys: Iterable[str]) -> None:
         storage.delete_tree(key)
 
 
-async def _column(conn, query: LiteralString) -> frozenset[str]:  # type: ignore[no-untyped-def]
+async def _column(conn: AsyncConnection[Any], query: LiteralString) -> frozenset[str]:
     """The one column of a query as a set."""
     cursor = await conn.execute(query)
     return frozenset(row[0] for row in await cursor.fetchall())

@@ -1,0 +1,133 @@
+"""The sweep removes what nothing needs, and nothing else."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from varloom.pipeline.sweep import UPLOAD_GRACE, Swept, sweep
+from varloom.storage import LocalStorage
+
+
+class World:
+    """Rows and folders, as jobs leave them."""
+
+    def __init__(self, connection, storage, account):
+        self.connection = connection
+        self.storage = storage
+        self.account = account
+
+    def put(self, key):
+        path = self.storage.path(key)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"x")
+
+    def has(self, key):
+        return self.storage.exists(key)
+
+    async def value(self, query, values):
+        return (await (await self.connection.execute(query, values)).fetchone())[0]
+
+    async def upload(self):
+        upload_id = uuid.uuid4()
+        key = f"uploads/{upload_id}/source"
+        self.put(key)
+        await self.connection.execute(
+            "INSERT INTO uploads (id, account_id, kind, name, bytes, storage_key) VALUES (%s, %s, 'file', 'a', 1, %s)",
+            [upload_id, self.account.id, key],
+        )
+        return upload_id, key
+
+    async def job(self, upload_id, **artefacts):
+        query = """INSERT INTO jobs (account_id, upload_id, sample_name, plan, stage, artefacts)
+                   VALUES (%s, %s, 's', '{download,parse}', 'parse', %s) RETURNING id"""
+        return await self.value(query, [self.account.id, upload_id, Jsonb(artefacts)])
+
+    async def running(self, upload_id):
+        job_id = await self.job(upload_id)
+        worker_id = await self.value(
+            "INSERT INTO workers (id, host, pid, version, slots) VALUES (gen_random_uuid(), 'h', 1, '0', '{}')"
+            " RETURNING id",
+            [],
+        )
+        token = await self.value(
+            "UPDATE jobs SET state = 'parsing', attempt_token = gen_random_uuid(), worker_id = %s WHERE id = %s"
+            " RETURNING attempt_token",
+            [worker_id, job_id],
+        )
+        return job_id, token
+
+    async def fail(self, job_id):
+        await self.connection.execute(
+            "UPDATE jobs SET state = 'failed', attempt_token = NULL, worker_id = NULL, error = '{}',"
+            " finished_at = now() WHERE id = %s",
+            [job_id],
+        )
+
+    async def complete(self, job_id, upload_id, token):
+        sample_id = await self.value(
+            "INSERT INTO samples (account_id, name) VALUES (%s, 's') RETURNING id", [self.account.id]
+        )
+        await self.connection.execute(
+            "INSERT INTO datasets (account_id, sample_id, job_id, upload_id, name, storage_key, format, records,"
+            " variants, bytes, content_hash) VALUES (%s, %s, %s, %s, 's', %s, 'vcf', 1, 1, 1, 'h')",
+            [self.account.id, sample_id, job_id, upload_id, f"attempts/{job_id}/{token}/dataset"],
+        )
+        await self.connection.execute(
+            "UPDATE jobs SET state = 'completed', stage = NULL, attempt_token = NULL, worker_id = NULL, sample_id = %s,"
+            " finished_at = now() WHERE id = %s",
+            [sample_id, job_id],
+        )
+        return sample_id
+
+
+@pytest.fixture
+def world(connection, account, tmp_path):
+    return World(connection, LocalStorage(tmp_path / "storage"), account)
+
+
+async def test_what_is_running_waiting_or_published_stays_and_lost_attempts_go(world, pool):
+    waiting, waiting_key = await world.upload()
+    await world.job(waiting, download={"key": f"attempts/j/{uuid.uuid4()}"})
+    adopted = await world.job(waiting, download={"key": "attempts/j/adopted"})
+    world.put("attempts/j/adopted/file")
+    upload_id, key = await world.upload()
+    running, token = await world.running(upload_id)
+    world.put(f"attempts/{running}/{token}/dataset/part-0")
+    world.put(f"attempts/{running}/{uuid.uuid4()}/dataset/part-0")
+    assert await sweep(pool, world.storage) == Swept(attempts=1, uploads=0)
+    assert world.has(f"attempts/{running}/{token}/dataset/part-0")
+    assert world.has("attempts/j/adopted/file")
+    assert world.has(key)
+    assert world.has(waiting_key)
+
+    sample_id = await world.complete(running, upload_id, token)
+    await world.connection.execute("UPDATE jobs SET dismissed_at = now() WHERE id = %s", [running])
+    assert await sweep(pool, world.storage) == Swept(attempts=0, uploads=0), "a sample keeps its dataset and original"
+
+    await world.connection.execute("UPDATE samples SET deleted_at = now() WHERE id = %s", [sample_id])
+    assert await sweep(pool, world.storage) == Swept(attempts=1, uploads=1)
+    assert not world.has(key)
+    assert world.has(waiting_key)
+    assert await world.value("SELECT storage_key FROM uploads WHERE id = %s", [upload_id]) is None
+    assert adopted
+
+
+async def test_the_original_of_a_failed_job_stays_until_it_is_dismissed(world, pool):
+    upload_id, key = await world.upload()
+    job_id, _ = await world.running(upload_id)
+    await world.fail(job_id)
+    await sweep(pool, world.storage)
+    assert world.has(key)
+    await world.connection.execute("UPDATE jobs SET dismissed_at = now() WHERE id = %s", [job_id])
+    assert (await sweep(pool, world.storage)).uploads == 1
+    assert not world.has(key)
+
+
+async def test_bytes_without_a_row_may_still_be_on_their_way(world, pool):
+    world.put(f"uploads/{uuid.uuid4()}/source")
+    assert (await sweep(pool, world.storage)).uploads == 0
+    assert (await sweep(pool, world.storage, now=lambda: time.time() + UPLOAD_GRACE + 1)).uploads == 1
