@@ -18,7 +18,7 @@ from varloom.cli.problems import RESPONSE_UNEXPECTED, SERVER_UNKNOWN, SERVER_UNR
 from varloom.errors import ErrorKind, Place, VarloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -115,10 +115,10 @@ class Server:
 
     @contextlib.contextmanager
     def stream(
-        self, path: str, *, headers: dict[str, str] | None = None, **parameters: Any
+        self, path: str, parameters: Mapping[str, Any] | None = None, *, headers: Mapping[str, str] | None = None
     ) -> Iterator[httpx.Response]:
-        """A response whose body is read as it arrives; the read timeout is that of the heartbeat."""
-        given = {name: value for name, value in parameters.items() if value is not None}
+        """A response whose body is read as it arrives; parameters that are None are left out."""
+        given = {name: value for name, value in (parameters or {}).items() if value is not None}
         with (
             _reaching(self.address),
             self._client.stream("GET", f"/api/v1{path}", params=given, headers=headers) as response,

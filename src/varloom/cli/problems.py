@@ -45,3 +45,9 @@ SAMPLE_AMBIGUOUS = define(
     cause="Several samples have the given name.",
     resolution=("Give the sample's id: `varloom samples` lists them.",),
 )
+SAMPLE_UNKNOWN = define(
+    "sample_unknown",
+    "No such sample",
+    cause="The account has no sample with the given name.",
+    resolution=("`varloom samples` lists the samples; names are case-sensitive.",),
+)

@@ -100,6 +100,7 @@ class _Feed:
         self._progressed: set[UUID] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._stopped = False
         self.subscriptions: set[_Subscription] = set()
 
     async def start(self) -> None:
@@ -108,14 +109,17 @@ class _Feed:
             self._position = await repository.last_event_id(conn, self._account_id)
         self._task = asyncio.create_task(self._run(), name=f"events of {self._account_id}")
 
-    async def stop(self) -> None:
-        """Stop reading; open streams end."""
+    def stop(self) -> None:
+        """Stop after what is being read now; open streams end."""
+        self._stopped = True
+        self._wake.set()
         for subscription in self.subscriptions:
             subscription.end()
+
+    async def stopped(self) -> None:
+        """Wait until nothing is read any more."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await self._task
 
     def event_came(self) -> None:
         """An event of this account was committed, or may have been."""
@@ -139,10 +143,12 @@ class _Feed:
         self.event_came()
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopped:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LOOK_INTERVAL)
             self._wake.clear()
+            if self._stopped:
+                return
             try:
                 await self.step()
             except (psycopg.Error, OSError):
@@ -222,7 +228,9 @@ class Events:
         self._closed = True
         feeds, self._feeds = list(self._feeds.values()), {}
         for feed in feeds:
-            await feed.stop()
+            feed.stop()
+        for feed in feeds:
+            await feed.stopped()
 
     async def subscribe(self, account_id: UUID, last_event_id: int | None = None) -> AsyncGenerator[Message]:
         """The account's messages, without end: first a snapshot, or the events missed since `last_event_id`.
@@ -244,7 +252,7 @@ class Events:
                 if live.position > position or (live.id is None and live.position == position):
                     yield live
         finally:
-            await self._leave(account_id, feed, subscription)
+            self._leave(account_id, feed, subscription)
 
     def _notified(self, channel: str, payload: str) -> None:
         news = json.loads(payload)
@@ -271,11 +279,11 @@ class Events:
             feed.subscribe(subscription)
             return feed
 
-    async def _leave(self, account_id: UUID, feed: _Feed, subscription: _Subscription) -> None:
+    def _leave(self, account_id: UUID, feed: _Feed, subscription: _Subscription) -> None:
         feed.subscriptions.discard(subscription)
         if not feed.subscriptions and self._feeds.get(account_id) is feed:
             del self._feeds[account_id]
-            await feed.stop()
+            feed.stop()
 
     async def _beginning(self, account_id: UUID, last_event_id: int | None) -> AsyncIterator[Message]:
         async with self.pool.connection() as conn:

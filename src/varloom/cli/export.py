@@ -1,0 +1,85 @@
+"""`varloom export`: a sample's table as a file."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from varloom.cli.connection import connected, server_options
+from varloom.cli.live_view import TransferBar
+from varloom.cli.problems import OUTPUT_UNWRITABLE
+from varloom.cli.samples import find_sample
+from varloom.errors import VarloomError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+FORMATS = ("csv", "tsv", "jsonl", "parquet")
+
+
+@click.command()
+@click.argument("sample")
+@click.option("--format", "format_name", type=click.Choice(FORMATS), help="By default what -o says, else csv.")
+@click.option("--where", metavar="FILTER", help="Only the rows that this filter selects.")
+@click.option("--columns", metavar="A,B", help="Only these columns.")
+@click.option("--sort", metavar="-A,B", help="Sorted by these columns; a minus means descending.")
+@click.option("--dataset", type=click.UUID, metavar="ID", help="Which table of a sample that was split.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write; default: standard output.")
+@server_options
+def export(
+    *,
+    sample: str,
+    format_name: str | None,
+    where: str | None,
+    columns: str | None,
+    sort: str | None,
+    dataset: UUID | None,
+    output: Path | None,
+    url: str | None,
+    token: str | None,
+    data: Path | None,
+) -> None:
+    """Write the table of a SAMPLE, which is an id or a name, to a file."""
+    format_name = format_name or _format_of(output)
+    if format_name == "parquet" and output is None and sys.stdout.isatty():
+        raise click.UsageError("Parquet is not for a terminal: name a file with -o.")
+    with connected(url, token, data) as server:
+        found = find_sample(server, sample)
+        asked = {"format": format_name, "filter": where, "columns": columns, "sort": sort, "dataset": dataset}
+        with (
+            server.stream(f"/samples/{found['id']}/export", asked) as response,
+            _target(output) as file,
+            TransferBar(f"Exporting {found['name']}", None) as bar,
+        ):
+            for chunk in response.iter_bytes():
+                file.write(chunk)
+                bar.advance(len(chunk))
+
+
+def _format_of(output: Path | None) -> str:
+    extension = output.suffix[1:].lower() if output is not None else ""
+    return extension if extension in FORMATS else FORMATS[0]
+
+
+@contextlib.contextmanager
+def _target(output: Path | None) -> Iterator[BinaryIO]:
+    """Where the bytes go. A file appears under its name only when it is complete."""
+    if output is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    unfinished = output.with_name(f".{output.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        with unfinished.open("xb") as file:
+            yield file
+        unfinished.replace(output)
+    except OSError as error:
+        raise VarloomError(OUTPUT_UNWRITABLE, f"{output}: {error.strerror}.") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
