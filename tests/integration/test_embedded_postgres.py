@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from varloom.db import database_folder
+from varloom.db import database_folder, embedded
 from varloom.db.binaries import Binaries, installed_binaries
 from varloom.db.embedded import EmbeddedPostgres
 from varloom.db.postmaster import processes_of
@@ -284,6 +284,34 @@ def test_a_squatted_socket_folder_is_not_used(open_folder: Path, monkeypatch: py
         assert caught.value.code == "database_start_failed"
         run_folder.unlink() if run_folder.is_symlink() else run_folder.rmdir()
     server.destroy()
+
+
+def test_a_server_that_cannot_be_seen_from_here_is_not_started_a_second_time(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two containers on one volume do not see each other's processes; a second server would ruin the files."""
+    monkeypatch.setattr(embedded, "ORPHAN_PATIENCE", 0.2)
+    with EmbeddedPostgres(data_folder) as first:
+        before = first.server_pid
+        with monkeypatch.context() as blind:
+            blind.setattr(embedded, "running_server", lambda _: None)
+            blind.setattr(embedded, "processes_of", lambda _: [])
+            with pytest.raises(VarloomError, match="Another container or machine") as caught:
+                EmbeddedPostgres(data_folder).start()
+        assert caught.value.code == "database_start_failed"
+        assert first.server_pid == before
+        assert _query(first, "SELECT 1") == [(1,)]
+
+
+def test_a_closed_one_starts_nothing(data_folder: Path) -> None:
+    server = EmbeddedPostgres(data_folder)
+    server.ensure_running()
+    assert server.server_pid is None
+    with server:
+        pass
+    server.ensure_running()
+    server.close()
+    assert server.server_pid is None
 
 
 def test_a_folder_of_another_version_is_refused(data_folder: Path) -> None:

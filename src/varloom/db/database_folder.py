@@ -54,7 +54,7 @@ class DatabaseFolder:
     def recorded_home(self) -> Path | None:
         """Where the database is, if that has been decided."""
         record = self._read()
-        return self._data / record.folder if record else None
+        return (self._data / record.folder).resolve() if record else None
 
     def place(self) -> Path:
         """The home of the database, created if need be: it will hold `data` and perhaps `socket`.
@@ -66,7 +66,7 @@ class DatabaseFolder:
         if record is None:
             record = self._choose()
             self._write(record)
-        home = self._data / record.folder
+        home = (self._data / record.folder).resolve()
         if record.initialised and not (home / "data" / "PG_VERSION").exists():
             raise VarloomError(
                 DATABASE_FOLDER_MISSING, f"The database of {self._data} was in {home}, and it is not there."
@@ -168,12 +168,14 @@ def make_system_folder() -> Path:
     return SYSTEM_FOLDER
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a 0600 file so that it is whole or not there, also after a power cut."""
+def write_private(path: Path, text: str, owner: SystemUser | None = None) -> None:
+    """Write a 0600 file, of another owner perhaps, so that it is whole or not there, also after a power cut."""
     unfinished = path.with_name(f"{path.name}.new")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as stream:
+        if owner is not None and owner.other:
+            os.fchown(stream.fileno(), owner.uid, owner.gid)
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())

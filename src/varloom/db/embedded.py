@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 import subprocess
 import threading
 import time
@@ -22,15 +21,12 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from varloom.db.binaries import Binaries, copy_for, installed_binaries
-from varloom.db.database_folder import (
-    DatabaseFolder,
-    make_system_folder,
-    sync_folder,
-    write_private,
-)
-from varloom.db.locks import UserCount, exclusive
+from varloom.db.database_folder import DatabaseFolder, make_system_folder, write_private
+from varloom.db.locks import UserCount, exclusive, for_a_child
 from varloom.db.postmaster import gone, processes_of, read_pid_file, running_server, stop_server
-from varloom.db.problems import DATABASE_START_FAILED, DATABASE_VERSION_MISMATCH
+from varloom.db.problems import DATABASE_START_FAILED
+from varloom.db.server_log import ServerLog
+from varloom.db.set_up import ROLE, check_version, set_up
 from varloom.db.system_user import database_user
 from varloom.errors import VarloomError
 
@@ -39,23 +35,16 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 DATABASE = "varloom"
-ROLE = "varloom"
 SOCKET = ".s.PGSQL.5432"
 
 START_PATIENCE = 60.0
 """Seconds without a sign of life (a new line in the log) after which a starting server is given up."""
 ORPHAN_PATIENCE = 30.0
-"""Seconds that processes of a killed server may take to go; in the last two thirds they are killed."""
+"""Seconds that processes of a killed server may take to go; after the first third they are killed."""
 FAST_STOP = 30.0
 IMMEDIATE_STOP = 10.0
 _POLL = 0.02
-_LOG_LIMIT = 8 << 20
-_TAIL_LINES = 12
 
-_INITDB_OPTIONS = (
-    *("--auth=scram-sha-256", "--data-checksums", "--no-instructions"),
-    *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
-)
 # Suited to a server that mostly idles beside the work: few processes, little memory, and nothing risked.
 _SERVER_SETTINGS = {
     "listen_addresses": "",
@@ -91,6 +80,8 @@ class EmbeddedPostgres:
         self._folder = DatabaseFolder(self._data, self._user)
         with _as_start_failure(self._data):
             self._home = self._folder.recorded_home() or self._data / "postgres"
+        self._password = self._data / "postgres.password"
+        self._log = ServerLog(self._data / "postgres.log")
         self._conninfo = ""
 
     def __enter__(self) -> Self:
@@ -130,11 +121,15 @@ class EmbeddedPostgres:
                     raise
 
     def ensure_running(self) -> None:
-        """Start the server again if it has died; cheap when it lives. Existing connections are not brought back."""
+        """Start the server again if it has died; cheap when it lives, and nothing before `start` or after `close`.
+
+        Connections to the dead server are not brought back.
+        """
         process = running_server(self._pgdata)
         if process is None or not self._has_socket():
             with _as_start_failure(self._data), self._alone():
-                self._run()
+                if self._users.joined:  # not when it was closed at the same time
+                    self._run()
 
     def close(self) -> None:
         """Stop being a user; the last one stops the server and waits until it is down."""
@@ -147,17 +142,15 @@ class EmbeddedPostgres:
             self._users.leave()
             self._stop()
             self._folder.remove(self._home)
-            for name in ("postgres.password", "postgres.log", "postgres.log.1", "postgres.users"):
+            self._log.remove()
+            self._password.unlink(missing_ok=True)
+            for name in ("postgres.users", "postgres.server"):
                 (self._data / name).unlink(missing_ok=True)
         (self._data / "postgres.lock").unlink(missing_ok=True)
 
     @property
     def _pgdata(self) -> Path:
         return self._home / "data"
-
-    @property
-    def _log(self) -> Path:
-        return self._data / "postgres.log"
 
     def _alone(self) -> contextlib.AbstractContextManager[None]:
         return exclusive(self._data / "postgres.lock")
@@ -168,8 +161,8 @@ class EmbeddedPostgres:
         self._run_folder = self._folder.run_folder(self._home)
         self._binaries = self._usable_binaries()
         if not self._pgdata.exists():
-            self._initialise()
-        self._check_version()
+            self._set_up()
+        check_version(self._pgdata, self._binaries)
         self._folder.mark_initialised()
         if not self._adopt():
             self._launch()
@@ -181,40 +174,10 @@ class EmbeddedPostgres:
             return binaries
         return copy_for(binaries, self._user, make_system_folder())
 
-    def _initialise(self) -> None:
-        """Set up an empty database under a temporary name; the rename makes it whole or not there."""
+    def _set_up(self) -> None:
         password = secrets.token_urlsafe(32)
-        write_private(self._data / "postgres.password", password)
-        unfinished = self._short_home() / "data.new"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        with self._password_file(password) as pwfile:
-            done = self._user.run(
-                self._binaries.initdb, "-D", unfinished, "-U", ROLE, f"--pwfile={pwfile}", *_INITDB_OPTIONS
-            )
-        if done.returncode != 0:
-            raise VarloomError(DATABASE_START_FAILED, f"Setting up the database failed: {_tail(done.stdout)}")
-        unfinished.rename(self._pgdata)
-        sync_folder(self._home)
-
-    @contextlib.contextmanager
-    def _password_file(self, password: str) -> Iterator[Path]:
-        """The password in a file that the database's user can read, for as long as initdb needs it."""
-        path = self._run_folder / "password"
-        write_private(path, password)
-        try:
-            self._user.own(path)
-            yield path
-        finally:
-            path.unlink()
-
-    def _check_version(self) -> None:
-        made_by = (self._pgdata / "PG_VERSION").read_text().strip()
-        version = self._binaries.version()
-        if made_by != version.partition(".")[0]:
-            raise VarloomError(
-                DATABASE_VERSION_MISMATCH,
-                f"The database in {self._data} was set up by PostgreSQL {made_by}; Varloom brings {version}.",
-            )
+        write_private(self._password, password)
+        set_up(self._short_home(), self._run_folder, self._binaries, self._user, password)
 
     def _adopt(self) -> bool:
         """Take over a server that runs already; one that is going down, or has lost its socket, is waited for."""
@@ -229,10 +192,12 @@ class EmbeddedPostgres:
         return False
 
     def _launch(self) -> None:
-        self._clear_leftovers()
-        self._rotate_log()
-        log_start = self._log_size()
-        process = self._spawn()
+        """Start the server. It holds a lock of its own, as do its backends, until the last of them has ended."""
+        self._end_orphans()
+        log_start = self._log.size()
+        with self._server_lock() as lock:
+            self._remove_leftovers()
+            process = self._spawn(lock)
         try:
             ready = self._await_ready(process.pid, lambda: process.poll() is None)
         except BaseException:
@@ -242,28 +207,51 @@ class EmbeddedPostgres:
         if not ready:
             raise VarloomError(
                 DATABASE_START_FAILED,
-                f"PostgreSQL ended with status {process.returncode} while starting: {self._log_tail(log_start)}",
+                f"PostgreSQL ended with status {process.returncode} while starting: {self._log.tail(log_start)}",
             )
         # Fetches its exit status whenever it ends, so that a dead server never looks alive as a zombie.
         threading.Thread(target=process.wait, name="postgres-exit", daemon=True).start()
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _end_orphans(self) -> None:
+        """Wait for the processes of a killed server to end; one that is busy does not notice, and is killed."""
+        begun = time.monotonic()
+        for process in processes_of(self._pgdata):
+            if not gone(process, max(0.0, begun + ORPHAN_PATIENCE / 3 - time.monotonic())):
+                process.kill()
+
+    @contextlib.contextmanager
+    def _server_lock(self) -> Iterator[int]:
+        try:
+            with for_a_child(self._data / "postgres.server", ORPHAN_PATIENCE) as lock:
+                yield lock
+        except TimeoutError:
+            message = (
+                f"Another container or machine runs the database of {self._data}, or a process of it does not end."
+            )
+            raise VarloomError(DATABASE_START_FAILED, message) from None
+
+    def _remove_leftovers(self) -> None:
+        """Remove the pid and socket files of a killed server; only with the lock, so that nobody works there.
+
+        PostgreSQL would take any live process with the recorded id, or a zombie, for itself and refuse to start.
+        """
+        for leftover in (self._pgdata / "postmaster.pid", *self._run_folder.glob(f"{SOCKET}*")):
+            leftover.unlink(missing_ok=True)
+
+    def _spawn(self, lock: int) -> subprocess.Popen[bytes]:
         settings = _SERVER_SETTINGS | {"unix_socket_directories": str(self._run_folder)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        log = os.open(self._log, flags, 0o600)
-        try:
+        with self._log.opened() as log:
             return subprocess.Popen(
                 [self._binaries.postgres, "-D", self._short_home() / "data", *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                pass_fds=[lock],
                 cwd="/",
                 start_new_session=True,
                 **self._user.spawn(),
             )
-        finally:
-            os.close(log)
 
     def _await_ready(self, pid: int, alive: Callable[[], bool]) -> bool:
         """Wait until the server accepts connections; False when it ends first.
@@ -272,38 +260,21 @@ class EmbeddedPostgres:
             VarloomError: when nothing was heard of it for `START_PATIENCE`; recovery after a crash keeps writing to
                 the log, and may take as long as it needs.
         """
-        size, deadline = self._log_size(), time.monotonic() + START_PATIENCE
+        size, deadline = self._log.size(), time.monotonic() + START_PATIENCE
         while alive():
             recorded = read_pid_file(self._pgdata)
             if recorded is not None and recorded.pid == pid and recorded.ready:
                 self._conninfo = self._conninfo_at(recorded.socket_folder)
                 return True
-            if self._log_size() != size:
-                size, deadline = self._log_size(), time.monotonic() + START_PATIENCE
+            if self._log.size() != size:
+                size, deadline = self._log.size(), time.monotonic() + START_PATIENCE
             if time.monotonic() > deadline:
                 raise VarloomError(
                     DATABASE_START_FAILED,
-                    f"PostgreSQL did not become ready within {START_PATIENCE:.0f} s: {self._log_tail(0)}",
+                    f"PostgreSQL did not become ready within {START_PATIENCE:.0f} s: {self._log.tail()}",
                 )
             time.sleep(_POLL)
         return False
-
-    def _clear_leftovers(self) -> None:
-        """Wait for the processes of a killed server, then remove its pid and socket files.
-
-        PostgreSQL would take a live process with the recorded id, or a zombie, for itself and refuse to start. Its
-        files may only go when no process of the old server is left, since one could still write to the data.
-        """
-        begun = time.monotonic()
-        for process in processes_of(self._pgdata):
-            if not gone(process, max(0.0, begun + ORPHAN_PATIENCE / 3 - time.monotonic())):
-                process.kill()
-            if not gone(process, max(0.0, begun + ORPHAN_PATIENCE - time.monotonic())):
-                raise VarloomError(
-                    DATABASE_START_FAILED, f"Process {process.pid} of the killed database server does not end."
-                )
-        for leftover in (self._pgdata / "postmaster.pid", *self._run_folder.glob(f"{SOCKET}*")):
-            leftover.unlink(missing_ok=True)
 
     def _create_database(self) -> None:
         maintenance = make_conninfo(self._conninfo, dbname="postgres")
@@ -327,7 +298,7 @@ class EmbeddedPostgres:
             self._folder.remove_run_folder(self._home)
 
     def _conninfo_at(self, socket_folder: str) -> str:
-        password = (self._data / "postgres.password").read_text()
+        password = self._password.read_text()
         return make_conninfo(
             host=socket_folder, port=5432, user=ROLE, password=password, dbname=DATABASE, connect_timeout=10
         )
@@ -338,21 +309,6 @@ class EmbeddedPostgres:
 
     def _short_home(self) -> Path:
         return self._folder.short_name(self._home, self._run_folder)
-
-    def _rotate_log(self) -> None:
-        if self._log_size() > _LOG_LIMIT:
-            self._log.replace(self._log.with_name("postgres.log.1"))
-
-    def _log_size(self) -> int:
-        try:
-            return self._log.stat().st_size
-        except FileNotFoundError:
-            return 0
-
-    def _log_tail(self, start: int) -> str:
-        with self._log.open("rb") as stream:
-            stream.seek(max(start, self._log_size() - (1 << 16)))
-            return _tail(stream.read().decode(errors="replace"))
 
 
 def make_data_folder(data: Path) -> None:
@@ -375,7 +331,3 @@ def _as_start_failure(data: Path) -> Iterator[None]:
     except (OSError, subprocess.SubprocessError, psutil.Error) as error:
         message = f"The database of {data} could not be started: {error}"
         raise VarloomError(DATABASE_START_FAILED, message) from error
-
-
-def _tail(text: str) -> str:
-    return "\n".join(text.strip().splitlines()[-_TAIL_LINES:]) or "it said nothing"
