@@ -10,6 +10,8 @@
 - `data_folder`: the data folder of an embedded PostgreSQL that is set up but does not run; cleared away in the end
 - `shared`: the folder `../shared` beside the checkout; the test is skipped where it is absent
 - `open_folder`: an empty folder that other system users can traverse, unlike pytest's `tmp_path`
+
+Databases that servers under test have set up below `tmp_path` are stopped and removed at the end of the session.
 """
 
 from __future__ import annotations
@@ -63,6 +65,14 @@ def open_folder() -> Iterator[Path]:
     folder = _open_folder()
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _leave_no_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Servers that ran in a `tmp_path` as root kept their database in /var/lib/varloom; killed ones may still run."""
+    yield
+    for record in tmp_path_factory.getbasetemp().rglob("postgres.json"):
+        EmbeddedPostgres(record.parent).destroy()
 
 
 @pytest.fixture(scope="session")

@@ -162,13 +162,11 @@ async def test_pool_and_listener_find_back_by_themselves(server: EmbeddedPostgre
         await send("before")
         assert await anext(items) == Notification("varloom_events", "before")
 
-        keeper = asyncio.create_task(database.keep_running(0.05))
         _kill_all(data_folder)
+        await asyncio.to_thread(database.ensure_running)
         assert await asyncio.wait_for(anext(items), 60) == Reconnected(first=False)
         await send("after")
         assert await anext(items) == Notification("varloom_events", "after")
         async with pool.connection() as connection:
             cursor = await connection.execute("SELECT count(*) FROM kept")
             assert await cursor.fetchone() == (1000,)
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)

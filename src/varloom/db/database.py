@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from varloom.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 OLDEST_SERVER = 140_000
 """PostgreSQL 14, as PQserverVersion counts."""
@@ -37,23 +33,11 @@ class Database:
     def ensure_running(self) -> None:
         """Start an embedded server that has died again; a server of one's own is looked after by its owner.
 
-        Takes under a millisecond when the server lives; may block for seconds when it does not.
+        Call it from a thread every few seconds: it takes under a millisecond when the server lives, and may block for
+        a minute when it does not. Pools and listeners find the new server by themselves.
         """
         if self.embedded is not None:
             self.embedded.ensure_running()
-
-    async def keep_running(self, interval: float = 1.0) -> None:
-        """Look after an embedded server for ever, every `interval` seconds; a failed start is logged and tried again.
-
-        Run it as a task of each process that can outlive the server; pools and listeners find the new server by
-        themselves.
-        """
-        while True:
-            try:
-                await asyncio.to_thread(self.ensure_running)
-            except VarloomError as error:
-                logger.error("The database could not be started again; trying on: %s", error)  # noqa: TRY400
-            await asyncio.sleep(interval)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ NOT_AUTHENTICATED = define(
     "Not logged in",
     cause="The request carries no session cookie and no API token, or one that is unknown, expired or revoked.",
     resolution=(
-        "In the browser: open a login link; the server prints one when it starts.",
+        "In the browser: open a login link; `varloom login` on the server prints one.",
         "In a program: send the header `Authorization: Bearer TOKEN` with a valid API token.",
     ),
     status=401,
@@ -18,7 +18,7 @@ LOGIN_LINK_INVALID = define(
     "login_link_invalid",
     "The login link cannot be used",
     cause="A login link works once, and for a limited time. This one was used, has expired, or was never made here.",
-    resolution=("Use a new login link: the server prints one each time it starts.",),
+    resolution=("Use a new login link: `varloom login` on the server prints one.",),
     status=401,
 )
 TOKEN_NOT_FOUND = define(
