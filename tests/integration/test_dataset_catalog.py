@@ -39,7 +39,8 @@ async def job_of(conn: psycopg.AsyncConnection[Any], account_id: uuid.UUID) -> t
     )
     ((upload_id,),) = await cursor.fetchall()
     cursor = await conn.execute(
-        "INSERT INTO jobs (account_id, upload_id, sample_name, plan) VALUES (%s, %s, 'x', '{parse}') RETURNING id",
+        "INSERT INTO jobs (account_id, upload_id, sample_name, plan, stage) "
+        "VALUES (%s, %s, 'x', '{parse}', 'parse') RETURNING id",
         [account_id, upload_id],
     )
     ((job_id,),) = await cursor.fetchall()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from varloom.dataset.column_types import is_list
+
 if TYPE_CHECKING:
     from varloom.reader import Column
 
@@ -16,7 +18,7 @@ def is_of_samples(column: Column) -> bool:
 
 def holds_all_samples(column: Column) -> bool:
     """Whether a column is a list with one element for each sample, in sample order."""
-    return is_of_samples(column) and column.sample is None
+    return is_of_samples(column) and column.sample is None and is_list(column.type)
 
 
 def sample_column(column: Column, sample: str, taken: set[str]) -> Column:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
@@ -18,7 +21,6 @@ from varloom.errors import VarloomError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     import pyarrow as pa
 
@@ -37,12 +39,14 @@ class Session:
     def __init__(self, dataset: Dataset, *, memory_limit: int, threads: int, spill: Path) -> None:
         self.dataset = dataset
         self.columns = TableColumns(dataset.manifest)
+        # A folder of its own, for DuckDB can reach all of it.
+        self._spill = Path(tempfile.mkdtemp(prefix="session-", dir=spill))
         self._connection = duckdb.connect(
             ":memory:",
             config={
                 "memory_limit": f"{memory_limit}B",
                 "threads": threads,
-                "temp_directory": str(spill),
+                "temp_directory": str(self._spill),
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "allow_community_extensions": False,
@@ -55,7 +59,7 @@ class Session:
             self._define_view()
             self._define_contig_order()
         except BaseException:
-            self._connection.close()
+            self.close()
             raise
 
     def _lock_down(self) -> None:
@@ -115,6 +119,7 @@ class Session:
     def close(self) -> None:
         """Release memory and files."""
         self._connection.close()
+        shutil.rmtree(self._spill, ignore_errors=True)
 
 
 def _told(error: duckdb.Error) -> Exception:
