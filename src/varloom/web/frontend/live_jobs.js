@@ -101,6 +101,19 @@ function applySnapshot(html) {
     for (const article of articles) place(list, article);
   }
   settle();
+  showLinked();
+}
+
+// A link to a job names it in the fragment: /jobs#ID.
+function showLinked() {
+  const page = document.querySelector(".page [data-job-list]");
+  const id = location.hash.slice(1);
+  if (!page || !/^[0-9a-f-]{36}$/.test(id)) return;
+  const linked = find(page, id);
+  history.replaceState(null, "", location.pathname + location.search);
+  if (!linked) return toast("The job of this link is not in the list: it was dismissed, or it is older.");
+  linked.scrollIntoView({ block: "center" });
+  linked.focus({ preventScroll: true });
 }
 
 function applyJob(html) {

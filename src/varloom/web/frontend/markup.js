@@ -7,6 +7,14 @@ htmx.registerExtension("varloom-morph", {
   htmx_before_morph_attr: (element, change) => !(change.attrName === "open" && element.tagName === "DETAILS"),
 });
 
+// A search stands in the address as well, so that a reload and a bookmark show the same list.
+document.addEventListener("htmx:after:swap", ({ detail }) => {
+  const field = detail.ctx?.sourceElement;
+  if (!field?.matches?.("[data-query-field]")) return;
+  const query = field.value ? `?${new URLSearchParams({ [field.name]: field.value })}` : "";
+  history.replaceState(null, "", location.pathname + query);
+});
+
 /** Change `element` in place until it is what `html` says. */
 export function morph(element, html) {
   htmx.swap({ target: element, sourceElement: element, text: html, swap: "outerMorph" });

@@ -105,7 +105,7 @@ function drop(row) {
   document.getElementById("upload-input").focus();
 }
 
-/** Send what was chosen, one file after another; the Job Manager opens as soon as the first has its job. */
+/** Send what was chosen, one file after another; then the Job Manager shows where they stand. */
 async function start() {
   if (running || !complete()) return;
   running = true;
@@ -115,11 +115,12 @@ async function start() {
     if (await transmit(row)) sent += 1;
   }
   running = false;
-  if (sent && rows.every((row) => row.state === "sent")) {
+  if (rows.every((row) => row.state === "sent")) {
     dialog.close();
     clear();
   }
   update();
+  if (sent) openJobManager(openedBy ?? undefined);
 }
 
 function complete() {
@@ -142,11 +143,11 @@ async function transmit(row) {
   if (answer.error) {
     showError(row.element, answer.error);
     setState(row, "failed");
+    if (!dialog.open) dialog.showModal();
     return false;
   }
   setState(row, "sent");
   setStatus(row.element, placeText(answer.job));
-  if (document.getElementById("job-manager").hidden && rows.every(({ state }) => state === "sent")) openJobManager(openedBy ?? undefined);
   return true;
 }
 
@@ -196,6 +197,7 @@ function update() {
   const waiting = rows.filter(({ state }) => state === "chosen" || state === "failed");
   for (const row of waiting) row.state = running ? row.state : "chosen";
   send.disabled = running || waiting.length === 0;
+  document.getElementById("upload-label").textContent = running ? "Uploading" : "Upload";
   send.textContent = running ? "Uploading" : waiting.length > 1 ? `Upload ${waiting.length} files` : "Upload";
 }
 

@@ -106,8 +106,8 @@ function definitionOf(table, column, order) {
 
 // A first guess, so that the first rows can be drawn before any of them is known.
 function widthOf(column) {
-  const known = { contig: 104, position: 132, ref: 88, alt: 88, qual: 92, filter: 96, id: 132 };
-  return known[column.name] ?? Math.min(220, Math.max(96, 56 + 9 * shortName(column).length));
+  const known = { contig: 120, position: 148, ref: 104, alt: 104, qual: 120, filter: 120, id: 140 };
+  return known[column.name] ?? Math.min(240, Math.max(112, 72 + 9 * shortName(column).length));
 }
 
 function orderOf(api) {

@@ -1,0 +1,54 @@
+"""A real Chromium before a real server, for tests that do what a person does.
+
+Every page is watched: a request to another host, a violation of the content security policy, a script error or a
+dialog of the browser fails the test.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import sync_playwright
+from visiting import Visitor, visiting
+
+from running import Server, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = ["--no-sandbox", "--disable-dev-shm-usage"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    script = ROOT / "scripts" / "ensure_browser.py"
+    found = subprocess.run(
+        [sys.executable, script, "--find"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    if not found:
+        message = "needs a Chromium: `python scripts/ensure_browser.py` tries to install one"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("server") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def visitor(browser: Browser, server: Server) -> Iterator[Visitor]:
+    with visiting(browser, server) as visitor:
+        yield visitor

@@ -1,0 +1,169 @@
+"""The Job Manager as people use it: failures that say how to mend them, keyboard, reload, reconnection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+from visiting import Visitor, visiting
+
+from running import Process, Server, serving, write_vcf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.browser
+
+RAGGED = (
+    "##fileformat=VCFv4.2\n##contig=<ID=chr1>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    "chr1\t100\t.\tA\tC\t50\tPASS\t.\nchr1\t200\t.\tA\tC\t50\n"
+)
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def test_a_malformed_file_fails_with_its_line_and_what_to_do(visitor: Visitor) -> None:
+    visitor.log_in()
+    visitor.upload("broken.vcf", RAGGED.encode())
+    entry = visitor.wait_for_state("broken", "failed")
+    expect(entry).to_contain_text("Failed")
+    expect(entry.locator(".place")).to_contain_text("Line 5")
+    expect(entry.locator(".excerpt").first).to_contain_text("200")
+    expect(entry.locator(".failure")).to_contain_text("What to do")
+    expect(entry.locator(".steps li").first).not_to_be_empty()
+    expect(entry).to_contain_text("Not tried again")
+    assert entry.get_by_role("button", name="Cancel").count() == 0
+
+    entry.get_by_role("button", name="Upload a mended file").click()
+    visitor.choose("mended.vcf", RAGGED.replace("C\t50\n", "C\t50\tPASS\t.\n").encode())
+    expect(visitor.page.locator("[name=sample_name]")).to_have_value("broken")
+    visitor.page.click("#upload-send")
+    done = visitor.page.locator("#job-manager [data-state=completed]", has_text="mended.vcf")
+    expect(done).to_contain_text("2 records, 2 variants")
+
+    entry = visitor.page.locator("#job-manager [data-state=failed]", has_text="broken.vcf")
+    entry.get_by_role("button", name="Dismiss").click()
+    expect(entry).to_have_count(0)
+    expect(done).to_be_visible()
+
+
+def test_names_from_outside_are_shown_as_text(visitor: Visitor) -> None:
+    visitor.log_in()
+    page = visitor.page
+    content = f'{HOSTILE},b\n<script>alert(2)</script>,"{HOSTILE}"\n'
+    visitor.choose(f"{HOSTILE}.csv", content.encode())
+    expect(page.locator(".upload-file-name")).to_have_text(f"{HOSTILE}.csv")
+    page.click("#upload-send")
+    entry = visitor.wait_for_state(HOSTILE, "completed")
+    expect(entry).to_contain_text(f"{HOSTILE}.csv")
+
+    entry.get_by_role("link", name="Open table").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE)
+    expect(page.locator(".ag-header-cell").first).to_contain_text(HOSTILE)
+    expect(page.locator(".ag-cell").first).to_have_text("<script>alert(2)</script>")
+    page.click("#columns-button")
+    expect(page.locator(".column-choice", has_text=HOSTILE)).to_be_visible()
+    for path in ("/samples", "/jobs"):
+        visitor.goto(path)
+        expect(page.locator("#content")).to_contain_text(HOSTILE)
+    visitor.goto(f"/samples?q={HOSTILE}")
+    expect(page.locator("#content img")).to_have_count(0)
+    visitor.expected = ("status of 404",)
+    visitor.goto(f"/{HOSTILE}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not found")
+    assert page.locator("img").count() == 0
+
+
+def test_the_panel_by_keyboard(visitor: Visitor) -> None:
+    visitor.log_in()
+    page = visitor.page
+    button = page.locator("#jobs-button")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#job-manager")).to_be_visible()
+    expect(button).to_have_attribute("aria-expanded", "true")
+    expect(page.locator("#job-manager-title")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Open as a page")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#job-manager")).to_be_hidden()
+    expect(button).to_be_focused()
+
+    page.locator(".header [data-open-upload]").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#upload")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#upload")).to_be_hidden()
+    expect(page.locator(".header [data-open-upload]")).to_be_focused()
+
+
+def test_a_reload_in_mid_job_shows_the_truth(browser: Browser, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with serving(data, "--no-worker") as server, visiting(browser, server) as visitor:
+        visitor.log_in()
+        page = visitor.page
+        visitor.upload("long.vcf", write_vcf(tmp_path / "long.vcf", 60_000))
+        second = server.submit(RAGGED.encode(), "second.vcf")
+        visitor.wait_for_state("long", "queued")
+        expect(visitor.entry("long")).to_contain_text("Next for a Parsing slot")
+        expect(visitor.entry("second")).to_contain_text("1 ahead of you for a Parsing slot")
+        page.reload()
+        expect(page.locator("#job-manager"), "a reload keeps the panel open").to_be_visible()
+        expect(visitor.entry("long")).to_contain_text("Next for a Parsing slot")
+        expect(page.locator("[data-jobs-count]")).to_have_text("2")
+
+        visitor.entry("second").get_by_role("button", name="Cancel").click()
+        visitor.wait_for_state("second", "cancelled")
+        assert server.job(second["id"])["state"] == "cancelled"
+
+        worker = Process("worker", "--data", str(data), "--slots", "parse=1")
+        try:
+            visitor.wait_for_state("long", "parsing")
+            page.reload()
+            visitor.watch_states()
+            visitor.wait_for_state("long", "completed")
+        finally:
+            worker.stop()
+        expect(visitor.entry("long")).to_contain_text("60,000 records, 60,000 variants")
+        assert visitor.states_of("long")[-1] == "completed"
+        assert "queued" not in visitor.states_of("long"), "what was true before the reload is not shown after it"
+
+
+def test_what_the_reader_opened_stays_open_and_focused(visitor: Visitor, server: Server) -> None:
+    visitor.log_in()
+    page = visitor.page
+    ragged = RAGGED + "".join(f"chr1\t{300 + row}\t.\n" for row in range(5))
+    job = server.at_rest(server.submit(ragged.encode(), "many.vcf")["id"])
+    page.click("#jobs-button")
+    entry = visitor.wait_for_state("many", "failed")
+    summary = entry.locator("summary")
+    expect(summary).to_contain_text("more problems in this file")
+    summary.focus()
+    page.keyboard.press("Enter")
+    expect(entry.locator(".findings")).to_be_visible()
+    server.client.post(f"jobs/{job['id']}/retry").raise_for_status()
+    server.at_rest(job["id"])
+    expect(page.locator("#announcer")).to_contain_text("many: Failed")
+    expect(visitor.entry("many").locator(".failure")).to_be_visible()
+
+
+def test_a_lost_connection_is_said_and_mended(browser: Browser, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with serving(data) as server, visiting(browser, server) as visitor:
+        visitor.expected = ("Failed to load resource", "ERR_", "net::")
+        visitor.log_in()
+        page = visitor.page
+        page.click("#jobs-button")
+        page.evaluate("window.sameDocument = true")
+        visitor.context.set_offline(True)
+        expect(page.locator("#job-manager .link-state")).to_have_text("Reconnecting")
+        expect(page.locator("#job-manager .stale-note")).to_be_visible()
+        server.at_rest(server.submit(RAGGED.encode(), "meanwhile.vcf")["id"])
+        assert visitor.entry("meanwhile").count() == 0
+        visitor.context.set_offline(False)
+        expect(page.locator("#job-manager .link-state")).to_have_text("Live")
+        expect(page.locator("#job-manager .stale-note")).to_be_hidden()
+        visitor.wait_for_state("meanwhile", "failed")
+        assert page.evaluate("window.sameDocument")

@@ -1,0 +1,228 @@
+"""What the Job Manager says of a job: the texts, not the markup."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from varloom.jobs.lifecycle import Stage, State
+from varloom.services.events import SNAPSHOT_NEWEST, Message
+from varloom.services.views import JobView
+from varloom.web.pages.formatting import about, clock, size
+from varloom.web.pages.job_entries import STAGE_NAMES, STATE_LOOKS, job_entry
+from varloom.web.pages.stream import LivePanel, render_entry, render_snapshot
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+RAGGED = {
+    "code": "ragged_row",
+    "title": "Parsing error",
+    "message": "Line 3 has 11 columns, but the #CHROM line has 10.",
+    "stage": "parse",
+    "line": 3,
+    "column": 11,
+    "field": "NA12878",
+    "excerpt": "chr1<b>",
+    "resolution": ["Make the number of columns the same in every row."],
+    "retryable": False,
+    "problems": [
+        {"code": "ragged_row", "line": 3, "message": "Line 3 has 11 columns, but the #CHROM line has 10."},
+        {"code": "ragged_row", "line": 9, "message": "Line 9 has 8 columns, but the #CHROM line has 10."},
+    ],
+}
+
+
+def make_job(state: str = "queued", **changes: Any) -> JobView:
+    """A job of one minute ago, in a state that hangs together."""
+    created = NOW - timedelta(minutes=1)
+    final = state in {"completed", "failed", "cancelled"}
+    values = {
+        "id": uuid4(),
+        "sample_name": "HG002",
+        "source": {"kind": "file", "name": "HG002.vcf.gz", "bytes": 12_431_233},
+        "options": {"assembly": "GRCh38", "split_by_sample": True},
+        "state": state,
+        "stage": None if state == "completed" else "parse",
+        "plan": ["parse"],
+        "attempt": 1,
+        "max_attempts": 4,
+        "retry_at": None,
+        "queue_position": None,
+        "priority": 0,
+        "cancel_requested": False,
+        "progress": None,
+        "records": None,
+        "variants": None,
+        "warnings": [],
+        "sample_id": None,
+        "error": None,
+        "message": "",
+        "created_at": created,
+        "started_at": None if state == "queued" else created + timedelta(seconds=10),
+        "finished_at": created + timedelta(seconds=47) if final else None,
+        "dismissed": False,
+        **changes,
+    }
+    return JobView.model_validate(values)
+
+
+def test_every_state_and_stage_has_its_look() -> None:
+    assert set(STATE_LOOKS) == {state.value for state in State}
+    assert set(STAGE_NAMES) == {stage.value for stage in Stage}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"queue_position": 0}, "Next for a Parsing slot"),
+        ({"queue_position": 2}, "2 ahead of you for a Parsing slot"),
+        ({"queue_position": 1234}, "1,234 ahead of you for a Parsing slot"),
+        (
+            {"queue_position": 3, "stage": "annotate", "plan": ["annotate", "parse"]},
+            "3 ahead of you for an Annotating slot",
+        ),
+        ({"attempt": 2, "retry_at": NOW - timedelta(seconds=1), "queue_position": 0}, "Next for a Parsing slot"),
+        ({"cancel_requested": True}, "Cancelling"),
+    ],
+)
+def test_a_queued_job_says_why_it_waits(changes: dict[str, Any], status: str) -> None:
+    entry = job_entry(make_job(**changes), NOW)
+    assert entry.status == status
+    assert entry.retry_seconds is None
+
+
+def test_a_job_that_waits_for_its_retry_says_when_and_why() -> None:
+    job = make_job(attempt=2, retry_at=NOW + timedelta(seconds=15), error={**RAGGED, "retryable": True})
+    entry = job_entry(job, NOW)
+    assert entry.retry_seconds == 15
+    assert entry.attempt == "Attempt 2 of 4"
+    assert entry.setback == "Parsing error: Line 3 has 11 columns, but the #CHROM line has 10."
+    assert entry.failure is None
+
+
+def test_a_running_job_shows_how_far_how_fast_and_how_long() -> None:
+    progress = {"done": 4_000_000, "total": 8_000_000, "unit": "bytes", "rate": 1_000_000, "eta_seconds": 38}
+    entry = job_entry(make_job("parsing", progress=progress), NOW)
+    assert (entry.status, entry.pace) == ("4 MB of 8 MB", "1 MB/s, about 40 s left")
+    assert (entry.segments[0].state, entry.segments[0].note) == ("running", "50%")
+    assert (entry.elapsed_label, entry.elapsed, entry.ticking) == ("Running", 50, True)
+
+
+def test_the_segments_follow_the_plan() -> None:
+    plan = ["download", "annotate", "parse"]
+    states = [segment.state for segment in job_entry(make_job("annotating", plan=plan, stage="annotate"), NOW).segments]
+    assert states == ["done", "running", "waiting"]
+    failed = make_job("failed", plan=plan, stage="annotate", error=RAGGED)
+    assert [segment.state for segment in job_entry(failed, NOW).segments] == ["done", "failed", "waiting"]
+
+
+def test_a_failed_job_says_what_where_and_how_to_mend_it() -> None:
+    entry = job_entry(make_job("failed", error=RAGGED), NOW)
+    failure = entry.failure
+    assert failure is not None
+    assert failure.places == (("Line", "3"), ("Column", "11"), ("Field", "NA12878"))
+    assert failure.steps == ("Make the number of columns the same in every row.",)
+    assert [finding.place for finding in failure.further] == ["Line 9"], "the first problem is told already"
+    assert "Not tried again" in failure.verdict
+    assert entry.can_replace
+    assert (entry.retry_label, entry.can_cancel, entry.can_dismiss) == ("Retry", False, True)
+
+
+def test_nothing_of_the_user_becomes_markup() -> None:
+    name = "<img src=x onerror=alert(1)>"
+    job = make_job("failed", error=RAGGED, sample_name=name, source={"kind": "file", "name": name, "bytes": 1})
+    html = render_entry(job)
+    assert "<img" not in html
+    assert "<b>" not in html.replace("<b>3</b>", "").replace("<b>11</b>", "").replace("<b>NA12878</b>", "")
+    assert html.count("&lt;img src=x onerror=alert(1)&gt;") >= 3, "name, file and announcement"
+
+
+@pytest.mark.parametrize(
+    ("state", "offered"),
+    [
+        ("queued", {"cancel"}),
+        ("parsing", {"cancel"}),
+        ("completed", {"open", "dismiss"}),
+        ("failed", {"replace", "retry", "dismiss"}),
+        ("cancelled", {"retry", "dismiss"}),
+    ],
+)
+def test_each_state_offers_what_can_be_done(state: str, offered: set[str]) -> None:
+    error = RAGGED if state == "failed" else None
+    html = render_entry(make_job(state, error=error, sample_id=uuid4(), records=1, variants=2))
+    acts = {"open", "replace", "retry", "cancel", "dismiss"}
+    assert {act for act in acts if f'data-act="{act}"' in html} == offered
+
+
+def message(job: JobView) -> Message:
+    return Message("job", job.model_dump_json())
+
+
+def take(panel: LivePanel, *messages: Message) -> list[tuple[str, str]]:
+    return [event for one in messages for event in panel.take(one)]
+
+
+def test_the_stream_begins_with_one_snapshot_newest_first() -> None:
+    older, newer = make_job("completed", sample_id=uuid4()), make_job(sample_name="second")
+    panel = LivePanel()
+    assert take(panel, message(older), message(newer)) == []
+    (name, html), active = take(panel, Message("snapshot", "{}"))
+    assert name == "snapshot"
+    assert html.index(str(newer.id)) < html.index(str(older.id))
+    assert active == ("active", "1")
+
+
+def test_the_count_of_active_jobs_is_sent_when_it_changes() -> None:
+    panel = LivePanel()
+    job = make_job()
+    take(panel, Message("snapshot", "{}"))
+    assert [name for name, _ in take(panel, message(job))] == ["job", "active"]
+    running = job.model_copy(update={"state": "parsing"})
+    assert [name for name, _ in take(panel, message(running))] == ["job"]
+    done = make_job("completed", id=job.id, sample_id=uuid4())
+    assert take(panel, message(done))[-1] == ("active", "0")
+    gone = done.model_copy(update={"dismissed": True})
+    assert take(panel, message(gone)) == [("gone", str(job.id))]
+
+
+def test_an_entry_is_sent_again_when_its_place_in_the_queue_moves() -> None:
+    panel = LivePanel()
+    job = make_job(queue_position=3)
+    take(panel, message(job), Message("snapshot", "{}"))
+    moved = Message("queue", f'{{"positions": {{"{job.id}": 1, "{uuid4()}": 0}}}}')
+    ((name, html),) = take(panel, moved)
+    assert name == "job"
+    assert "1 ahead of you for a Parsing slot" in html
+    assert take(panel, moved) == [], "the same places are not sent twice"
+
+
+def test_a_full_snapshot_says_down_to_where_it_is_complete() -> None:
+    jobs = [make_job(created_at=NOW - timedelta(minutes=minute)) for minute in range(SNAPSHOT_NEWEST + 1)]
+    floor = job_entry(jobs[SNAPSHOT_NEWEST - 1]).created_key
+    assert f'data-floor="{floor}"' in render_snapshot(jobs)
+    assert 'data-floor=""' in render_snapshot(jobs[:-2])
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1 kB"), (999_499, "999 kB"), (12_431_233, "12.4 MB")],
+)
+def test_sizes(number: int, text: str) -> None:
+    assert size(number) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (7.9, "0:07"), (765, "12:45"), (3727, "1:02:07"), (183_600, "2 d 3:00:00")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(2, "a few seconds"), (38, "about 40 s"), (120, "about 2 min"), (7200, "about 2 h"), (7900, "about 2 h 10 min")],
+)
+def test_rough_durations(seconds: float, text: str) -> None:
+    assert about(seconds) == text
