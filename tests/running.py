@@ -54,6 +54,7 @@ class Process:
         for line in self.popen.stdout:
             self.output.append(line.rstrip("\n"))
             self._lines.put(line.rstrip("\n"))
+        self.popen.stdout.close()
         self._lines.put(None)
 
     def line(self, pattern: re.Pattern[str], seconds: float = 90.0) -> re.Match[str]:

@@ -12,7 +12,7 @@ from tests.running import QUICK, Process, Server, serving, write_vcf
 
 from varloom.db.embedded import EmbeddedPostgres
 
-RECORDS = 120_000
+RECORDS = 60_000
 """Enough for a parse of some seconds, in the midst of which something can be killed."""
 
 
@@ -25,7 +25,8 @@ def vcf(tmp_path_factory):
 def data(open_folder):
     folder = open_folder / "data"
     yield folder
-    EmbeddedPostgres(folder).destroy()
+    with EmbeddedPostgres(folder) as postgres:
+        postgres.destroy()
 
 
 def is_reading(job):
@@ -60,7 +61,8 @@ def test_everything_is_killed_and_started_again(data, vcf):
     server = Server(data, **QUICK)
     job = server.submit(vcf)
     server.until(job["id"], is_reading)
-    pid = EmbeddedPostgres(data).server_pid
+    with EmbeddedPostgres(data) as postgres:
+        pid = postgres.server_pid
     tree = [psutil.Process(pid), *server.workers(), psutil.Process(server.popen.pid)]
     tree += [child for process in tree for child in process.children(recursive=True)]
     for process in tree:
@@ -69,6 +71,7 @@ def test_everything_is_killed_and_started_again(data, vcf):
         except psutil.NoSuchProcess:
             continue
     server.popen.wait()
+    server.client.close()
     with serving(data, **QUICK) as again:
         done = again.at_rest(job["id"])
         assert_done_once(again, done)

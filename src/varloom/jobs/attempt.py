@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 PROGRESS_INTERVAL = 0.5
 """Seconds between two writes of a job's progress."""
 
+WATCH_PATIENCE = 2.0
+"""Seconds that the last write of the progress may hold up the outcome, when the database is slow or away."""
+
 
 def failure(kind: ErrorKind, message: str, stage: str) -> Failed:
     """A failed outcome of one of the engine's own kinds."""
@@ -42,6 +45,7 @@ class Attempt:
         self._pool = pool
         self._stall_limit = stall_limit
         self._stopped: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._ended = asyncio.Event()
         self._latest: dict[str, Any] | None = None
         self._moved_at = time.monotonic()
 
@@ -78,9 +82,10 @@ class Attempt:
                 await work
             return self._stopped.result()
         finally:
+            self._ended.set()
+            await asyncio.wait({watch}, timeout=WATCH_PATIENCE)  # a write that is under way is not broken off
             watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watch
+            await asyncio.gather(watch, return_exceptions=True)
 
     async def _work(self, children: ChildPool, request: dict[str, Any]) -> Outcome:
         """Lend a child, run the stage and translate its last message."""
@@ -111,14 +116,19 @@ class Attempt:
     async def _watch(self) -> None:
         """Write the progress, obey what the job row says, and stop a stage that does not move."""
         meter = RateMeter()
-        while True:
-            await asyncio.sleep(PROGRESS_INTERVAL)
+        while not await self._has_ended_within(PROGRESS_INTERVAL):
             if time.monotonic() - self._moved_at > self._stall_limit:
                 stage = self.claim.stage.value
                 limit = f"{self._stall_limit:g} s"
                 self._stop(failure(STAGE_STALLED, f"The {stage} stage made no progress for {limit}.", stage))
             if self._latest is not None:
                 await self._write(meter.measure(**self._latest))
+
+    async def _has_ended_within(self, seconds: float) -> bool:
+        """Wait for the end of the stage, but not longer; whether it came."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), seconds)
+        return self._ended.is_set()
 
     async def _write(self, progress: dict[str, Any]) -> None:
         """Write the progress to the job row; a database that is away is waited for by the next write."""
