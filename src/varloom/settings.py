@@ -35,17 +35,35 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="VARLOOM_", frozen=True, extra="ignore", toml_file=None)
 
     data: Path = Field(default_factory=default_data_dir, description="folder for the database and all files")
-    database_url: str | None = Field(default=None, repr=False, description="a PostgreSQL to use instead of the embedded one")
+    database_url: str | None = Field(
+        default=None, repr=False, description="a PostgreSQL to use instead of the embedded one"
+    )
     storage: str | None = Field(default=None, description="where uploads and datasets are kept; default: DATA/storage")
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8400, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    slots: dict[str, int] = Field(default_factory=lambda: dict(DEFAULT_SLOTS), description="how many stages of each kind one worker runs at once")
-    max_attempts: int = Field(default=4, ge=1, le=100, description="tries of each stage: the first and the automatic retries")
-    retry_delay: float = Field(default=5.0, ge=0, description="wait before the first automatic retry; each further one waits four times as long")
+    slots: dict[str, int] = Field(
+        default_factory=lambda: dict(DEFAULT_SLOTS), description="how many stages of each kind one worker runs at once"
+    )
+    max_attempts: int = Field(
+        default=4, ge=1, le=100, description="tries of each stage: the first and the automatic retries"
+    )
+    retry_delay: float = Field(
+        default=5.0,
+        ge=0,
+        description="wait before the first automatic retry; each further one waits four times as long",
+    )
     heartbeat_interval: float = Field(default=5.0, gt=0, description="how often a worker says that it lives")
-    worker_timeout: float = Field(default=20.0, gt=0, description="silence after which a worker counts as dead and its work is returned to the queue")
+    worker_timeout: float = Field(
+        default=20.0,
+        gt=0,
+        description="silence after which a worker counts as dead and its work is returned to the queue",
+    )
     rescue_interval: float = Field(default=5.0, gt=0, description="how often a worker looks for the work of dead ones")
-    stall_limit: float = Field(default=600.0, gt=0, description="a stage that reports no progress for this long is stopped and counted as failed")
+    stall_limit: float = Field(
+        default=600.0,
+        gt=0,
+        description="a stage that reports no progress for this long is stopped and counted as failed",
+    )
     shutdown_grace: float = Field(default=10.0, ge=0, description="how long a stopping worker lets its stages go on")
     max_upload_bytes: int = Field(default=200 * 1024**3, gt=0, description="the largest file that is accepted")
     disk_reserve_bytes: int = Field(default=1024**3, ge=0, description="free disk space that an upload must leave")
