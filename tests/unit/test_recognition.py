@@ -1,0 +1,123 @@
+"""What a file is, by its bytes; a name never makes a file what it is not."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zipfile
+
+import pytest
+
+from varloom.genomics.recognition import Compression, SourceFormat, TextEncoding, recognise
+from varloom.reader import FileRefused, open_reader
+
+VCF = b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n1\t5\t.\tA\tC\t.\t.\t.\n"
+BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+
+
+def bgzip_block(data):
+    """One bgzip block, as the SAM specification, section 4.1, lays it out."""
+    body = gzip.compress(data, mtime=0)
+    size = len(body) + 8
+    return body[:3] + b"\x04" + body[4:10] + b"\x06\x00BC\x02\x00" + (size - 1).to_bytes(2, "little") + body[10:]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.vcf", VCF, SourceFormat.VCF),
+        ("a.csv", VCF, SourceFormat.VCF),
+        ("upload", VCF, SourceFormat.VCF),
+        ("a.vcf", VCF.split(b"\n", 1)[1], SourceFormat.VCF),
+        ("a.csv", b"a,b\n1,x\n", SourceFormat.CSV),
+        ("a.txt", b"a\tb\n1\tx\n", SourceFormat.TSV),
+        ("a.vcf", b"a,b\n1,x\n", SourceFormat.CSV),
+        ("a.vcf", b"", SourceFormat.EMPTY),
+        ("a.vcf", b"%PDF-1.7\n...", SourceFormat.PDF),
+        ("a.vcf", b"\x89PNG\r\n\x1a\n\0\0", SourceFormat.IMAGE),
+        ("a.vcf", b"<!DOCTYPE html><html>", SourceFormat.HTML),
+        ("a.vcf", b'<?xml version="1.0"?><Error/>', SourceFormat.XML),
+        ("a.vcf", bytes(range(256)) * 8, SourceFormat.BINARY),
+        ("a.bam", b"BAM\x01....", SourceFormat.BAM),
+        ("a.cram", b"CRAM\x03\x00", SourceFormat.CRAM),
+        ("a.bcf", b"BCF\x02\x02....", SourceFormat.BCF),
+        ("a.fastq", b"@r1\nACGT\n+\nIIII\n", SourceFormat.FASTQ),
+        ("a.fa", b">chr1\nACGT\n", SourceFormat.FASTA),
+        ("a.sam", b"@HD\tVN:1.6\n", SourceFormat.SAM),
+        ("a.gff3", b"##gff-version 3\n", SourceFormat.GFF),
+        ("a.json", b'{"a": 1}', SourceFormat.JSON),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_content_decides(tmp_path, name, content, expected, packed):
+    path = tmp_path / "file"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    found = recognise(path, name)
+    assert found.format is expected
+    assert found.compression is (Compression.GZIP if packed else Compression.NONE)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (bgzip_block(VCF) + BGZIP_END, Compression.BGZIP),
+        (bz2.compress(VCF), Compression.BZIP2),
+        (lzma.compress(VCF), Compression.XZ),
+        (b"\x28\xb5\x2f\xfd\x00\x00", Compression.ZSTD),
+        (gzip.compress(gzip.compress(VCF)), Compression.DOUBLE_GZIP),
+    ],
+)
+def test_compression_is_recognised(tmp_path, content, expected):
+    path = tmp_path / "a.vcf.gz"
+    path.write_bytes(content)
+    assert recognise(path, path.name).compression is expected
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_vcf_in_utf16_is_refused_with_the_way_out(tmp_path, encoding):
+    path = tmp_path / "a.vcf"
+    path.write_bytes(VCF.decode().encode(encoding))
+    assert recognise(path, path.name).encoding is not TextEncoding.UTF_8
+    with pytest.raises(FileRefused) as refused:
+        open_reader(path)
+    assert refused.value.code == "encoding_not_supported"
+    assert "iconv" in refused.value.as_dict()["resolution"][0]
+
+
+def zipped(tmp_path, member):
+    path = tmp_path / "z.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(member, "x")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "word"),
+    [
+        (lambda _: b"", "file_empty", "empty"),
+        (lambda _: gzip.compress(b""), "file_empty", "empty"),
+        (lambda _: bytes(range(256)) * 4, "format_unknown", "named as VCF"),
+        (lambda _: b"\x89PNG\r\n\x1a\n", "format_not_supported", "image"),
+        (lambda _: b"BCF\x02\x02", "format_not_supported", "BCF"),
+        (lambda _: bz2.compress(VCF), "compression_not_supported", "bzip2"),
+        (lambda _: gzip.compress(gzip.compress(VCF)), "compression_not_supported", "double gzip"),
+        (lambda folder: zipped(folder, "xl/workbook.xml"), "compression_not_supported", "zip"),
+        (lambda _: b"a,b\n1,x\n", "format_mismatch", "CSV"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_plain_words(tmp_path, make, code, word):
+    path = tmp_path / "a.vcf"
+    path.write_bytes(make(tmp_path))
+    with pytest.raises(FileRefused) as refused:
+        open_reader(path)
+    assert refused.value.code == code
+    assert word in refused.value.message
+    assert refused.value.problems[0].as_dict()["resolution"]
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(FileRefused) as refused:
+        open_reader(tmp_path / "absent.vcf")
+    assert refused.value.code == "file_unreadable"
+    assert str(tmp_path) not in refused.value.message
