@@ -100,11 +100,6 @@ class Settings(BaseSettings):
         data = Path(flags.get("data") or environment.get("data") or default_data_dir())
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=data / "varloom.toml")
 
-    @property
-    def storage_dir(self) -> Path:
-        """The local folder of the storage."""
-        return Path(self.storage) if self.storage else self.data / "storage"
-
 
 def _slot(item: str) -> tuple[str, int]:
     """One `stage=count` of the `--slots` flag."""

@@ -131,3 +131,17 @@ async def test_bytes_without_a_row_may_still_be_on_their_way(world, pool):
     world.put(f"uploads/{uuid.uuid4()}/source")
     assert (await sweep(pool, world.storage)).uploads == 0
     assert (await sweep(pool, world.storage, now=lambda: time.time() + UPLOAD_GRACE + 1)).uploads == 1
+
+
+async def test_what_a_killed_process_left_half_done_goes_when_it_is_old(world, pool):
+    world.put(f"uploads/{uuid.uuid4()}/source")
+    folder = next(world.storage.path("uploads").iterdir())
+    (folder / ".source.0123.part").write_bytes(b"half")
+    trash = world.storage.path("uploads").parent / ".trash" / "0123"
+    trash.mkdir(parents=True)
+    (trash / "part-0").write_bytes(b"half")
+    assert (await sweep(pool, world.storage)).leftovers == 0
+    later = time.time() + UPLOAD_GRACE + 1
+    assert (await sweep(pool, world.storage, now=lambda: later)).leftovers == 1, "the upload's went with its folder"
+    assert not folder.exists()
+    assert not trash.exists()

@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg_pool import AsyncConnectionPool
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ async def open_pool(
         yield pool
 
 
-async def listen(conninfo: str, channels: Sequence[str]) -> AsyncIterator[Notification | Reconnected]:
+async def listen(conninfo: str, channels: Sequence[str]) -> AsyncGenerator[Notification | Reconnected]:
     """Yield the notifications of the channels for ever, in order, over a connection of its own.
 
     `Reconnected` comes first, and again after each loss of the connection, which is made anew with growing waits of

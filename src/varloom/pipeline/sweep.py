@@ -51,10 +51,11 @@ _GIVE_UP_UPLOADS: LiteralString = """
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many folders were removed."""
+    """How many folders were removed, and how many things that a killed process had left half done."""
 
     attempts: int
     uploads: int
+    leftovers: int = 0
 
 
 async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], float] = time.time) -> Swept:
@@ -78,7 +79,8 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
         if (name := key.split("/")[1]) not in kept and (name in known or _changed_at(storage, key) < young)
     ]
     await asyncio.to_thread(_remove, storage, unwanted)
-    return Swept(len(dead), len(unwanted))
+    leftovers = await asyncio.to_thread(storage.remove_leftovers, young)
+    return Swept(len(dead), len(unwanted), leftovers)
 
 
 def _folders(storage: Storage, prefix: str, depth: int) -> list[str]:

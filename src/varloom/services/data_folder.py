@@ -9,6 +9,7 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
+from varloom.db.embedded import make_data_folder
 from varloom.errors import VarloomError
 from varloom.services.problems import DATA_FOLDER_IN_USE, DATA_FOLDER_UNUSABLE
 
@@ -28,7 +29,7 @@ def held_data_folder(folder: Path) -> Iterator[None]:
         VarloomError: `data_folder_in_use` or `data_folder_unusable`.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_data_folder(folder)
         descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise VarloomError(DATA_FOLDER_UNUSABLE, f"{folder}: {error.strerror}.") from None

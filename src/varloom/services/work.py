@@ -38,6 +38,9 @@ SPARE_CONNECTIONS = 6
 SWEEP_INTERVAL = 600.0
 """Seconds between two sweeps of the storage."""
 
+DATABASE_LOOK_INTERVAL = 5.0
+"""Seconds between two looks whether the embedded database lives."""
+
 _SWEEP_LOCK = 7_203_441_002
 """Advisory lock: one worker sweeps at a time."""
 
@@ -54,14 +57,17 @@ async def run_worker(settings: Settings, database: Database, *, stop: asyncio.Ev
     async with open_pool(database.conninfo, max_size=size, application_name="varloom worker") as pool:
         worker = Worker(pool, PipelineBackend(storage), _options(settings, slots), lambda: _cancel_notices(database))
         with _stopped_by_signals(worker):
-            watch = asyncio.create_task(_stop_when(stop, worker))
-            sweeping = asyncio.create_task(_sweep_for_ever(pool, storage))
+            beside = [
+                asyncio.create_task(_stop_when(stop, worker)),
+                asyncio.create_task(_sweep_for_ever(pool, storage)),
+                asyncio.create_task(_keep_database(database)),
+            ]
             try:
                 await worker.run()
             finally:
-                watch.cancel()
-                sweeping.cancel()
-                await asyncio.gather(watch, sweeping, return_exceptions=True)
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
 
 
 def mark_worker_dead(database: Database, pid: int) -> None:
@@ -121,6 +127,16 @@ async def _stop_when(stop: asyncio.Event | None, worker: Worker) -> None:
     if stop is not None:
         await stop.wait()
         worker.stop()
+
+
+async def _keep_database(database: Database) -> None:
+    """Start the embedded database again should it die: a worker may be its only user."""
+    while True:
+        await asyncio.sleep(DATABASE_LOOK_INTERVAL)
+        try:
+            await asyncio.to_thread(database.ensure_running)
+        except VarloomError:
+            logger.exception("the database is down and could not be started")
 
 
 async def _sweep_for_ever(pool: AsyncConnectionPool, storage: Storage) -> None:

@@ -85,10 +85,16 @@ class LocalStorage:
             path.rename(trash)
         except FileNotFoundError:
             return
-        if trash.is_dir():
-            shutil.rmtree(trash)
-        else:
-            trash.unlink()
+        _remove(trash)
+
+    def remove_leftovers(self, before: float) -> int:
+        """See `Storage.remove_leftovers`."""
+        unfinished = [path for path in self._root.rglob(".*.part") if path.is_file()]
+        trashed = list((self._root / _TRASH).glob("*"))
+        old = [path for path in (*unfinished, *trashed) if _changed_before(path, before)]
+        for path in old:
+            _remove(path)
+        return len(old)
 
     def list_prefix(self, key: str = "") -> Iterator[str]:
         """See `Storage.list_prefix`. Unfinished objects have hidden names and are left out."""
@@ -98,3 +104,19 @@ class LocalStorage:
             for found in start.rglob("*")
             if found.is_file() and not any(part.startswith(".") for part in found.relative_to(self._root).parts)
         )
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a whole folder."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _changed_before(path: Path, moment: float) -> bool:
+    """Whether it was last changed before this moment; what has just gone was not."""
+    try:
+        return path.stat().st_mtime < moment
+    except FileNotFoundError:
+        return False

@@ -74,6 +74,17 @@ class Storage(Protocol):
         """Delete an object or a folder with all its contents; nothing happens if there is none."""
         ...
 
+    def remove_leftovers(self, before: float) -> int:
+        """Remove what a killed process left half written or half removed, if it last changed before this moment.
+
+        Args:
+            before: seconds since 1970.
+
+        Returns:
+            How many things were removed.
+        """
+        ...
+
     def list_prefix(self, key: str = "") -> Iterator[str]:
         """The keys of all objects in this folder and its folders, in order; of the whole storage by default."""
         ...
