@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from varloom.cli.following import StreamEvent
+from varloom.dataset import load_file, written_directories
+from varloom.jobs import repository
+from varloom.jobs.lifecycle import Stage
+from varloom.jobs.outcome import Failed, Succeeded
+from varloom.pipeline.backend import PipelineBackend
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,6 +33,80 @@ chr1\t100\trs1\tA\tG\t50\tPASS\tDP=10
 chr1\t200\t.\tC\tT,G\t12.5\tq10\tDP=20
 chr1\t300\t.\tG\tA\t.\tPASS\t.
 """
+
+
+FAILURE = {
+    "code": "vcf_header",
+    "title": "Malformed VCF header",
+    "message": "The #CHROM line is missing.",
+    "stage": "parse",
+    "line": 3,
+    "column": None,
+    "field": None,
+    "excerpt": "chr1\u21e5100",
+    "url": None,
+    "resolution": ["Add the line."],
+    "retryable": False,
+    "problems": [],
+}
+
+
+class HandWorker:
+    """Does by hand what a worker does, a step at a time."""
+
+    def __init__(self, pool, storage):
+        self.pool = pool
+        self.storage = storage
+        self.id = uuid.uuid4()
+
+    async def start(self):
+        async with self.pool.connection() as conn:
+            await repository.register_worker(conn, self.id, host="test", pid=1, version="0", slots={Stage.PARSE: 1})
+        return self
+
+    async def claim(self):
+        async with self.pool.connection() as conn:
+            claim = await repository.claim(conn, Stage.PARSE, self.id)
+        assert claim is not None
+        return claim
+
+    async def progress(self, claim, done):
+        progress = {"done": done, "total": 100, "unit": "bytes", "rate": 5.0, "eta_seconds": 1.0}
+        async with self.pool.connection() as conn:
+            await repository.write_progress(conn, claim, progress)
+            payload = json.dumps({"account": str(claim.job.account_id), "job": str(claim.job.id)})
+            await conn.execute("SELECT pg_notify('varloom_progress', %s)", [payload])
+
+    async def complete(self, claim):
+        """Read the file and publish its tables, as the parse stage does."""
+        options = claim.job.options
+        key = f"attempts/{claim.job.id}/{claim.token}/dataset"
+        made = self.storage.path(key)
+        manifests = load_file(
+            self.storage.path(claim.job.source_key),
+            made,
+            name=claim.job.source_name,
+            assembly=options["assembly"],
+            split_by_sample=options["split_by_sample"],
+        )
+        folders = [f"{key}{folder.name.removeprefix(made.name)}" for folder in written_directories(made, manifests)]
+        result = {"folders": folders}
+        async with self.pool.connection() as conn:
+            published = await PipelineBackend(self.storage).publish(conn, claim.job, result)
+            job = await repository.settle_complete(
+                conn,
+                claim,
+                Succeeded(result),
+                sample_id=published.sample_id,
+                records=published.records,
+                variants=published.variants,
+            )
+        assert job is not None
+        return str(job.sample_id)
+
+    async def fail(self, claim):
+        async with self.pool.connection() as conn:
+            assert await repository.settle_fail(conn, claim, Failed(FAILURE))
 
 
 @dataclass

@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
-from api_support import Api
+from api_support import Api, HandWorker
 
 from varloom.db.database import Database
 from varloom.services.container import open_services
@@ -44,3 +44,8 @@ async def api(database_url: str, settings: Settings, make_account: MakeAccount) 
         await services.events.close()
         web.should_exit = True
         await serving
+
+
+@pytest.fixture
+async def worker(api: Api) -> HandWorker:
+    return await HandWorker(api.services.pool, api.services.storage).start()

@@ -8,7 +8,12 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import psycopg
+from psycopg_pool import PoolTimeout
+
 from varloom.db.pool import open_pool
+from varloom.db.problems import DATABASE_UNREACHABLE
+from varloom.errors import VarloomError
 from varloom.services.accounts import Accounts
 from varloom.services.events import Events
 from varloom.services.jobs import Jobs
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+READY_TIMEOUT = 2.0
+"""Seconds that the database may take to answer before the server counts as not ready."""
 POOL_SIZE = 20
 """Connections of the web process, beside the one that listens."""
 
@@ -44,11 +51,18 @@ class Services:
     samples: Samples
     events: Events
 
-    async def is_ready(self) -> bool:
-        """Whether the database answers."""
-        async with self.pool.connection(timeout=2) as conn:
-            cursor = await conn.execute("SELECT 1")
-            return await cursor.fetchone() is not None
+    async def require_ready(self) -> None:
+        """See that requests can be served.
+
+        Raises:
+            VarloomError: `database_unreachable` while the database does not answer.
+        """
+        try:
+            async with self.pool.connection(timeout=READY_TIMEOUT) as conn:
+                await conn.execute("SELECT 1")
+        except (psycopg.Error, PoolTimeout):
+            logger.warning("The database does not answer.")
+            raise VarloomError(DATABASE_UNREACHABLE, "The database does not answer.") from None
 
 
 def _report_end(task: asyncio.Task[None]) -> None:

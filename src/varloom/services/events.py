@@ -232,17 +232,25 @@ class Events:
         for feed in feeds:
             await feed.stopped()
 
+    def require_open(self) -> None:
+        """See that streams can be opened.
+
+        Raises:
+            VarloomError: `events_unavailable` when the server is stopping.
+        """
+        if self._closed:
+            raise VarloomError(EVENTS_UNAVAILABLE, "The server is stopping.")
+
     async def subscribe(self, account_id: UUID, last_event_id: int | None = None) -> AsyncGenerator[Message]:
         """The account's messages, without end: first a snapshot, or the events missed since `last_event_id`.
 
         The iterator ends when the server stops or when the caller lags too far behind; it can be resumed by the id of
         the last message that had one.
-
-        Raises:
-            VarloomError: `events_unavailable` when the server is stopping.
         """
         subscription = _Subscription()
         feed = await self._join(account_id, subscription)
+        if feed is None:
+            return
         try:
             position = last_event_id or 0
             async for message in self._beginning(account_id, last_event_id):
@@ -267,10 +275,11 @@ class Events:
             else:
                 feed.queue_moved()
 
-    async def _join(self, account_id: UUID, subscription: _Subscription) -> _Feed:
+    async def _join(self, account_id: UUID, subscription: _Subscription) -> _Feed | None:
+        """The account's feed, opened for the first of its panels; None when the server is stopping."""
         async with self._opening:
             if self._closed:
-                raise VarloomError(EVENTS_UNAVAILABLE, "The server is stopping.")
+                return None
             feed = self._feeds.get(account_id)
             if feed is None:
                 feed = _Feed(self.pool, account_id)

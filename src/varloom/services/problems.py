@@ -58,7 +58,7 @@ SAMPLE_NAME_INVALID = define(
 EVENTS_UNAVAILABLE = define(
     "events_unavailable",
     "Live events are not available",
-    cause="The server is stopping, or has too many open event streams.",
+    cause="The server is stopping and takes no new event streams.",
     resolution=("Connect again in a few seconds.",),
     retryable=True,
     status=503,

@@ -34,6 +34,7 @@ async def stream_events(
     last_event_id: Annotated[str | None, Header(description="the last `id` that was received")] = None,
 ) -> EventSourceResponse:
     """Stream the account's events."""
+    services.events.require_open()
     messages = account_messages(services, identity, _event_number(last_event_id))
     return EventSourceResponse(
         _events(messages),
