@@ -8,9 +8,22 @@ import pyarrow as pa
 import pytest
 from dataset_rows import GivenRows, numbered
 
-from varloom.dataset import AnyOf, ColumnCondition, Dataset, Operator, QueryEngine, filter_text, write_dataset
+from varloom.dataset import (
+    AnyOf,
+    ColumnCondition,
+    Dataset,
+    Manifest,
+    Operator,
+    QueryEngine,
+    Source,
+    filter_text,
+    write_dataset,
+)
+from varloom.dataset.filter_sql import compile_filter
 from varloom.dataset.regions import Region, parse_region
+from varloom.dataset.table_columns import TableColumns
 from varloom.errors import VarloomError
+from varloom.reader import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -297,6 +310,40 @@ def test_several_conditions_have_to_hold_together(engine: QueryEngine, dataset: 
 def test_conditions_without_sense_have_no_text(condition: ColumnCondition | AnyOf) -> None:
     with pytest.raises(ValueError):
         filter_text([condition])
+
+
+def documented_filters() -> list[str]:
+    page = Path(__file__).resolve().parents[2] / "docs" / "reference" / "filters.md"
+    blocks = re.findall(r"```filter\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("where", documented_filters())
+def test_every_documented_filter_works(where: str) -> None:
+    text, number, flag = pa.string(), pa.int64(), pa.bool_()
+    kinds = {
+        **dict.fromkeys(["contig", "id", "ref", "filter", "csq.gene", "csq.hgvs_p", "csq.hgvs_c", "select"], text),
+        **dict.fromkeys(["HG002.GT", "NA12878-1.GT"], text),
+        **dict.fromkeys(["position", "qual", "INFO.AF", "INFO.DP", "INFO.1000G", 'allele "count"'], number),
+        "INFO.DB": flag,
+        "INFO.AC": pa.list_(number),
+    }
+    columns = tuple(Column(name, kind, "VCF") for name, kind in kinds.items())
+    manifest = Manifest(
+        records=0,
+        variants=0,
+        columns=columns,
+        content_hash="",
+        source=Source("", 0, "", "vcf", "none"),
+        parts=(),
+        assembly=None,
+        samples=(),
+        contigs=(),
+        warnings=(),
+        versions={},
+        header="",
+    )
+    assert compile_filter(where, TableColumns(manifest)).sql
 
 
 @pytest.mark.parametrize(

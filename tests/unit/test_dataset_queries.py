@@ -316,14 +316,20 @@ def test_csv_and_tsv_hold_every_cell(
 def test_csv_cells_are_no_formulas_and_numbers_stay_numbers(tmp_path: Path, engine: QueryEngine) -> None:
     texts = ["=A1", "+A1", "-A1", "@x", "\tx", "\rx", "-", "+", "-1.5e3", "+.5", "a=b", "'", "-1+1", "--1"]
     batch = numbered(
-        0, {"=cmd": pa.array(texts), "n": pa.array([-1.0] * len(texts)), "l": pa.array([[text] for text in texts])}
+        0,
+        {
+            "=cmd": pa.array(texts),
+            "n": pa.array([-1.0] * len(texts)),
+            "l": pa.array([[text] for text in texts]),
+            "m": pa.array([[-1, 2]] * len(texts)),
+        },
     )
     write_dataset(GivenRows([batch]), tmp_path / "ds", source_name="a", assembly=None)
-    text = exported(engine, Dataset.open(tmp_path / "ds"), "csv", columns=["=cmd", "n", "l"]).decode()
+    text = exported(engine, Dataset.open(tmp_path / "ds"), "csv", columns=["=cmd", "n", "l", "m"]).decode()
     header, *rows = csv.reader(io.StringIO(text, newline=""))
-    assert header == ["'=cmd", "n", "l"]
+    assert header == ["'=cmd", "n", "l", "m"]
     safe_texts = ["'=A1", "'+A1", "'-A1", "'@x", "'\tx", "'\rx", "-", "+", "-1.5e3", "+.5", "a=b", "'", "'-1+1", "'--1"]
-    assert rows == [[cell, "-1", cell] for cell in safe_texts]
+    assert rows == [[cell, "-1", cell, "-1,2"] for cell in safe_texts]
 
 
 def test_json_lines_hold_every_value(engine: QueryEngine, dataset: Dataset, table: pa.Table) -> None:

@@ -6,6 +6,7 @@ CSV cells that a spreadsheet would take for a formula get a leading apostrophe; 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,20 @@ import pyarrow.compute as pc
 from varloom.dataset.column_types import is_list
 
 _TEXT = pa.large_string()
+_FORMULA_STARTS = "=+-@\t\r"
 _FORMULA = r"^[=+\-@\t\r]"
 _SIGNED_NUMBER = r"^[+-]((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)?$"
-_JSON_SPECIAL = '["\\\\\\x00-\\x1f\\x7f]'
+_JSON_SPECIAL = r'["\\\x00-\x1f\x7f]'
+_JSON_ESCAPED = re.compile(_JSON_SPECIAL.encode())
 
 
 def csv_cells(column: pa.Array, delimiter: str) -> pa.Array:
     """The cells of a column as they stand in a CSV or TSV file; missing ones are empty."""
     texts = _plain_texts(column, (",", ";"))
-    if not _is_plain_number(column.type):
-        texts = _quoted(_harmless(texts), delimiter)
+    if _leaf_type(column.type) == pa.string():
+        texts = _harmless(texts)
+    if is_list(column.type) or column.type == pa.string():
+        texts = _quoted(texts, delimiter)
     return pc.fill_null(texts, "")
 
 
@@ -49,9 +54,12 @@ def json_cells(column: pa.Array) -> pa.Array:
 
 def lines_of(parts: list[Any], separator: str) -> bytes:
     """The rows made of parts (arrays, or texts that are the same in every row), each on a line of its own."""
-    rows = pc.binary_join_element_wise(*parts, pa.scalar(separator, _TEXT)) if len(parts) > 1 else parts[0]
-    lines = pc.binary_join_element_wise(rows, pa.scalar("", _TEXT), pa.scalar("\n", _TEXT))
-    return b"".join(_data(chunk) for chunk in (lines.chunks if isinstance(lines, pa.ChunkedArray) else [lines]))
+    *before, last = parts
+    # The line break goes into the last part: a join of its own would copy all bytes once more.
+    ending = pa.scalar(last.as_py() + "\n", _TEXT) if isinstance(last, pa.Scalar) else _enclosed("", last, "\n")
+    if not before:
+        return _data(ending)
+    return _data(pc.binary_join_element_wise(*before, ending, pa.scalar(separator, _TEXT)))
 
 
 def _data(texts: pa.Array) -> bytes:
@@ -63,8 +71,14 @@ def _data(texts: pa.Array) -> bytes:
     return bytes(memoryview(data)[offsets[texts.offset] : offsets[texts.offset + len(texts)]])
 
 
-def _is_plain_number(data_type: pa.DataType) -> bool:
-    return not is_list(data_type) and data_type != pa.string()
+def _holds_any(texts: pa.Array, characters: str) -> bool:
+    """Whether any of the characters stands anywhere in the texts: a quick look that spares most columns a regex."""
+    data = _data(texts)
+    return any(character.encode() in data for character in characters)
+
+
+def _leaf_type(data_type: pa.DataType) -> pa.DataType:
+    return _leaf_type(data_type.value_type) if is_list(data_type) else data_type
 
 
 def _plain_texts(column: pa.Array, separators: tuple[str, ...]) -> pa.Array:
@@ -93,32 +107,33 @@ def _float_texts(column: pa.Array) -> pa.Array:
 
 def _harmless(texts: pa.Array) -> pa.Array:
     """Texts with an apostrophe before what a spreadsheet would run; a sign alone or a signed number is left."""
+    if not _holds_any(texts, _FORMULA_STARTS):
+        return texts
     risky = pc.and_(
         pc.match_substring_regex(texts, _FORMULA), pc.invert(pc.match_substring_regex(texts, _SIGNED_NUMBER))
     )
-    if not pc.any(risky).as_py():
-        return texts
     return pc.if_else(risky, _enclosed("'", texts, ""), texts)
 
 
 def _quoted(texts: pa.Array, delimiter: str) -> pa.Array:
     """Texts in double quotes where they hold the delimiter, a quote or a line break."""
-    special = pc.match_substring_regex(texts, f'["\\r\\n{delimiter}]')
-    if not pc.any(special).as_py():
+    if not _holds_any(texts, f'"\r\n{delimiter}'):
         return texts
-    doubled = pc.replace_substring(texts, '"', '""')
+    if _holds_any(texts, '"\r\n'):
+        special = pc.match_substring_regex(texts, f'["\\r\\n{delimiter}]')
+        doubled = pc.replace_substring(texts, '"', '""')
+    else:
+        special, doubled = pc.match_substring(texts, delimiter), texts
     return pc.if_else(special, _enclosed('"', doubled, '"'), texts)
 
 
 def _json_texts(texts: pa.Array) -> pa.Array:
-    special = pc.match_substring_regex(texts, _JSON_SPECIAL)
     quoted = _enclosed('"', texts, '"')
-    if not pc.any(special).as_py():
+    if not _JSON_ESCAPED.search(_data(texts)):
         return quoted
-    escaped = [
-        json.dumps(text, ensure_ascii=False) for text in pc.filter(texts, pc.fill_null(special, False)).to_pylist()
-    ]
-    return pc.replace_with_mask(quoted, pc.fill_null(special, False), pa.array(escaped, _TEXT))
+    special = pc.fill_null(pc.match_substring_regex(texts, _JSON_SPECIAL), fill_value=False)
+    escaped = [json.dumps(text, ensure_ascii=False) for text in pc.filter(texts, special).to_pylist()]
+    return pc.replace_with_mask(quoted, special, pa.array(escaped, _TEXT))
 
 
 def _json_numbers(column: pa.Array) -> pa.Array:

@@ -136,7 +136,7 @@ class TableColumns:
         Raises:
             VarloomError: `column_unknown`.
         """
-        return self.stored if names is None else tuple(self.require(name) for name in names)
+        return tuple(self.require(name) for name in names) if names else self.stored
 
     def unknown(self, name: str) -> str:
         """A sentence that says that there is no such column, and what may have been meant."""
