@@ -272,6 +272,12 @@ def test_more_values_than_keys_refuse_the_file(load):
     )
 
 
+def test_texts_taken_for_keys_without_end_refuse_the_file(load):
+    with pytest.raises(FileRefused) as refused:
+        load(info(";".join(f"word{at}" for at in range(5001))))
+    assert (refused.value.code, refused.value.place.line) == ("vcf_too_many_keys", 15)
+
+
 def test_line_ends_do_not_matter(tmp_path):
     path = tmp_path / "a.vcf"
     path.write_bytes((HEADER + SITES + "\n" + info("DP=3")).replace("\n", "\r\n").encode())

@@ -60,7 +60,8 @@ def check_file(
         reader = open_reader(path, name=name, options=options, on_progress=on_progress)
         for _ in reader.batches():
             pass
-    except FileRefused as refused:
+    except (FileRefused, OSError) as error:
+        refused = error if isinstance(error, FileRefused) else unreadable(error)
         return CheckResult(str(path), ok=False, format=found, records=None, variants=None, problems=refused.problems)
     summary = reader.summary()
     return CheckResult(str(path), True, found, summary.records, summary.variants, summary.warnings)

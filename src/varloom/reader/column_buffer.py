@@ -87,6 +87,15 @@ class BatchBuffer:
             buffer.cells.extend(missing)
         self.capacity = capacity
 
+    def shrink(self, capacity: int) -> None:
+        """Give back room that is not needed: a table that gets ever more columns keeps its memory."""
+        capacity = max(capacity, self.rows)
+        if capacity > self.capacity // 2:
+            return
+        for buffer in self.columns:
+            del buffer.cells[capacity:]
+        self.capacity = capacity
+
     def discard(self) -> None:
         """Forget the rows; what their sparse cells hold is overwritten or never read."""
         self.rows = 0

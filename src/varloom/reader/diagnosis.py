@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from varloom.errors import NOWHERE, ErrorKind, Place, Problem, Severity
-from varloom.reader.problems import refuse
+from varloom.reader.problems import FileRefused, refuse
 
 WARNING_SUBJECTS = 50
 """How many subjects (keys, contigs, filters) of one kind get a warning of their own."""
@@ -41,6 +41,10 @@ class Diagnosis:
         """Note a fault that refuses the file."""
         if not self.full:
             self.errors.append(Problem(kind, message, place=place, resolution=resolution))
+
+    def add_refusal(self, refused: FileRefused) -> None:
+        """Note the problems of a refusal that ended the reading, as far as there is room."""
+        self.errors.extend(refused.problems[: self.max_problems - len(self.errors)])
 
     def warn(self, kind: ErrorKind, subject: str, message: str, place: Place = NOWHERE) -> None:
         """Note a fault that loses nothing; the same kind and subject again is only counted.

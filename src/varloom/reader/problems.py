@@ -329,6 +329,15 @@ VCF_KEY_UNDECLARED = define(
     cause="Records use an INFO or FORMAT key that the header does not declare; it is kept as text.",
     resolution=("Declare the key in the header to get typed values.",),
 )
+VCF_TOO_MANY_KEYS = define(
+    "vcf_too_many_keys",
+    _PARSING,
+    cause="The records use more than 5,000 INFO or FORMAT keys that the header does not declare.",
+    resolution=(
+        "Encode semicolons within INFO texts as %3B: each text after a semicolon is read as a key.",
+        _UPLOAD_AGAIN,
+    ),
+)
 VCF_FILTER_UNDECLARED = define(
     "vcf_filter_undeclared",
     _NOTICE,

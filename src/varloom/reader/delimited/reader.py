@@ -134,7 +134,7 @@ class DelimitedReader:
                 if self._diagnosis.full:
                     break
         except FileRefused as refused:
-            self._diagnosis.errors.extend(refused.problems)
+            self._diagnosis.add_refusal(refused)
         self._infer(chunk)
 
     def _take_header(self, row: Row) -> None:

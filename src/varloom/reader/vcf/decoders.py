@@ -53,11 +53,11 @@ class OneValue:
 
     def __init__(self, declared: ValueType, convert: Convert) -> None:
         self.type = ARROW_TYPES[declared]
-        self._convert = convert
+        self.convert = convert
 
     def decode(self, text: str, shape: AlleleShape) -> Any:  # noqa: ARG002 - one interface for all
         """One value."""
-        return self._convert(text)
+        return self.convert(text)
 
 
 class OneText(OneValue):
@@ -65,7 +65,7 @@ class OneText(OneValue):
 
     def decode(self, text: str, shape: AlleleShape) -> Any:  # noqa: ARG002 - one interface for all
         """The text, odd if it has commas."""
-        value = self._convert(text)
+        value = self.convert(text)
         if "," in text:
             raise OddValueError(value, VCF_VALUE_COUNT, "has commas although the header says Number=1")
         return value

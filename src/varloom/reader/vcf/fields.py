@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from varloom.reader.vcf.decoders import OneValue
 from varloom.reader.vcf.values import MisfitError, OddValueError
 
 if TYPE_CHECKING:
@@ -22,9 +23,22 @@ class Field:
         label: how messages call it, such as `INFO.DP` or `HG002.DP`.
         text: the column for texts that do not fit, once there is one.
         last_line: the line that was last put, which tells a key that a record repeats.
+        convert: for a field with one value for all rows, what makes the value of its text: a caller with one row may
+            write it into the only buffer itself, which is much faster than `put`.
     """
 
-    __slots__ = ("_decode", "_per_allele", "buffers", "decl", "label", "last_line", "order", "sample", "text")
+    __slots__ = (
+        "_decode",
+        "_per_allele",
+        "buffers",
+        "convert",
+        "decl",
+        "label",
+        "last_line",
+        "order",
+        "sample",
+        "text",
+    )
 
     def __init__(
         self,
@@ -42,6 +56,7 @@ class Field:
         self.buffers = buffers
         self.text: ColumnBuffer | None = None
         self.last_line = 0
+        self.convert = decoder.convert if type(decoder) is OneValue else None
         self._decode = decoder.decode
         self._per_allele = decoder.per_allele
 
@@ -63,7 +78,10 @@ class Field:
 
     def put_value(self, row: int, shape: AlleleShape, *, value: object) -> None:
         """Write one value into all rows of a record."""
-        self.buffers[0].cells[row : row + shape.rows] = [value] * shape.rows
+        if shape.rows == 1:
+            self.buffers[0].cells[row] = value
+        else:
+            self.buffers[0].cells[row : row + shape.rows] = [value] * shape.rows
 
 
 class GatheredField:

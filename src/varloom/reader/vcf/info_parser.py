@@ -26,7 +26,7 @@ class InfoParser:
 
     def parse(self, spot: Spot, info: str) -> None:
         """Write all entries of one record."""
-        fields, line = self._fields, spot.line
+        fields, line, row, single = self._fields, spot.line, spot.row, spot.shape.rows == 1
         for entry in info.split(";"):
             key, equals, text = entry.partition("=")
             field = fields.get(key)
@@ -43,7 +43,10 @@ class InfoParser:
                 self._put_bare(field, spot)
                 continue
             try:
-                field.put(spot.row, spot.shape, text)
+                if single and field.convert is not None:
+                    field.buffers[0].cells[row] = field.convert(text)
+                else:
+                    field.put(row, spot.shape, text)
             except (OddValueError, MisfitError) as trouble:
                 self._table.put_troubled(field, trouble, spot, text)
 

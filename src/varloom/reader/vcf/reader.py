@@ -72,7 +72,7 @@ class VcfReader:
                 if self._diagnosis.full:
                     break
         except FileRefused as refused:
-            self._diagnosis.errors.extend(refused.problems)
+            self._diagnosis.add_refusal(refused)
         self._diagnosis.refuse_if_broken()
         if self._table.buffer.rows:
             yield self._table.take()

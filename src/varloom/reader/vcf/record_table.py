@@ -15,8 +15,10 @@ from varloom.reader.problems import (
     VCF_KEY_DUPLICATE,
     VCF_KEY_UNDECLARED,
     VCF_RULE_BROKEN,
+    VCF_TOO_MANY_KEYS,
     VCF_VALUE_COUNT,
     VCF_VALUE_NOT_OF_TYPE,
+    refusal,
 )
 from varloom.reader.vcf.declaration import Arity, Declaration, ValueType
 from varloom.reader.vcf.decoders import Decoder, OneValue, decoder_for
@@ -30,9 +32,12 @@ if TYPE_CHECKING:
 
 SAMPLES_AS_COLUMNS = 16
 """With more samples than this, each FORMAT field is one list column."""
-CELL_BUDGET = 3_000_000
+CELL_BUDGET = 1_500_000
 """About how many cells a batch may have, so that wide tables stay within memory."""
 
+UNDECLARED_LIMIT = 5_000
+"""With more undeclared keys than this the file is refused: something is wrong with its separators."""
+_LEAST_ROWS = 16
 _VARLOOM = (("rowno", pa.int64()), ("record", pa.int64()), ("line", pa.int64()), ("allele", pa.int32()))
 _FIXED = (
     ("contig", pa.string()),
@@ -66,6 +71,7 @@ class RecordTable:
         self._batch_rows = batch_rows
         self._names = ColumnNames(diagnosis)
         self._convert = converters(percent_encoded=header.percent_encoded)
+        self._undeclared = 0
         self.buffer = BatchBuffer(0)
         for name, kind in (*_VARLOOM, *_FIXED):
             origin = "varloom" if (name, kind) in _VARLOOM else "VCF"
@@ -84,7 +90,7 @@ class RecordTable:
     def capacity(self) -> int:
         """How many rows a batch may have now."""
         weight = len(self.columns()) + len(self._gathered) * len(self.samples)
-        return max(1, min(self._batch_rows, max(256, CELL_BUDGET // weight)))
+        return max(1, min(self._batch_rows, max(_LEAST_ROWS, CELL_BUDGET // weight)))
 
     def columns(self) -> tuple[Column, ...]:
         """The columns as they are now."""
@@ -115,6 +121,7 @@ class RecordTable:
         declaration = Declaration("INFO", key, kind, Arity.ONE)
         field = self._info_field(declaration, None if bare else self._verbatim())
         self.info[key] = field
+        self.buffer.shrink(self.capacity)
         return field
 
     def sample_fields(self, key: str, line: int) -> list[Field]:
@@ -133,9 +140,18 @@ class RecordTable:
         self._warn_undeclared("FORMAT", key, line)
         declaration = Declaration("FORMAT", key, ValueType.STRING, Arity.ONE)
         self._add_format(declaration, None if key == "GT" else self._verbatim())
+        self.buffer.shrink(self.capacity)
 
     def _warn_undeclared(self, kind: str, key: str, line: int) -> None:
         shown = safe_excerpt(key, 40)
+        self._undeclared += 1
+        if self._undeclared > UNDECLARED_LIMIT:
+            raise refusal(
+                VCF_TOO_MANY_KEYS,
+                f"INFO and FORMAT have more than {UNDECLARED_LIMIT:,} keys that the header does not declare; "
+                f"the next one is {shown!r}.",
+                Place(line=line, field=f"{kind}.{shown}"),
+            )
         self.diagnosis.warn(
             VCF_KEY_UNDECLARED,
             f"{kind}.{key}",

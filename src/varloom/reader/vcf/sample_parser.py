@@ -60,27 +60,33 @@ class SampleParser(_Samples):
         layout = self._layouts.get(cells[8])
         if layout is None:
             layout = self._layout(spot.line, cells[8])
-        line = spot.line
         for index, fields in enumerate(layout):
             cell = cells[_FIRST_SAMPLE + index]
             if cell == ".":
                 continue
             texts = cell.split(":")
-            if len(texts) > len(fields):
-                if cell:
-                    self._too_many_values(line, index, cell, len(fields))
+            if len(texts) <= len(fields):
+                self._put(spot, fields, texts)
+            elif cell:
+                self._too_many_values(spot.line, index, cell, len(fields))
+
+    def _put(self, spot: Spot, fields: list[Field], texts: list[str]) -> None:
+        """Write the values of one sample; trailing ones may be left out."""
+        line, row, single = spot.line, spot.row, spot.shape.rows == 1
+        for field, text in zip(fields, texts, strict=False):
+            if text == ".":
                 continue
-            for field, text in zip(fields, texts, strict=False):
-                if text == ".":
-                    continue
-                if field.last_line == line:
-                    self._repeated(field, spot, text, texts[fields.index(field)])
-                    continue
-                field.last_line = line
-                try:
-                    field.put(spot.row, spot.shape, text)
-                except (OddValueError, MisfitError) as trouble:
-                    self._table.put_troubled(field, trouble, spot, text)
+            if field.last_line == line:
+                self._repeated(field, spot, text, texts[fields.index(field)])
+                continue
+            field.last_line = line
+            try:
+                if single and field.convert is not None:
+                    field.buffers[0].cells[row] = field.convert(text)
+                else:
+                    field.put(row, spot.shape, text)
+            except (OddValueError, MisfitError) as trouble:
+                self._table.put_troubled(field, trouble, spot, text)
 
     def _layout(self, line: int, format_column: str) -> list[list[Field]]:
         """The fields of each sample for one FORMAT column; files use few different ones."""
