@@ -36,7 +36,7 @@ def test_a_malformed_file_fails_with_its_line_and_what_to_do(visitor: Visitor) -
     expect(entry).to_contain_text("Not tried again")
     assert entry.get_by_role("button", name="Cancel").count() == 0
 
-    entry.get_by_role("button", name="Upload a mended file").click()
+    entry.get_by_role("button", name="Upload mended file").click()
     visitor.choose("mended.vcf", RAGGED.replace("C\t50\n", "C\t50\tPASS\t.\n").encode())
     expect(visitor.page.locator("[name=sample_name]")).to_have_value("broken")
     visitor.page.click("#upload-send")

@@ -46,6 +46,8 @@ def test_from_the_printed_link_to_the_filtered_table(browser: Browser, tmp_path:
         expect(page.locator("[data-jobs-count]")).to_have_text("0")
         expect(visitor.entry("HG002")).to_contain_text("500 records, 500 variants")
 
+        expect(page.locator("#samples-area tr", has_text="HG002")).to_contain_text("500")
+
         visitor.entry("HG002").get_by_role("link", name="Open table").click()
         expect(page).to_have_title("HG002 - Varloom")
         expect_first(page, "position", ["1,000", "1,007", "1,014"])

@@ -174,6 +174,7 @@ function announce(article) {
   const before = lists().map((list) => find(list, article.dataset.job)).find(Boolean);
   if (before?.dataset.state !== article.dataset.state) {
     document.getElementById("announcer").textContent = article.dataset.announce;
+    if (article.dataset.state === "completed") document.body.dispatchEvent(new CustomEvent("varloom:completed"));
   }
 }
 

@@ -4,16 +4,20 @@ const form = document.getElementById("login-form");
 const wait = document.getElementById("login-wait");
 const failure = document.getElementById("login-error");
 
-const linked = tokenOf(location.hash);
-if (linked) {
-  history.replaceState(null, "", location.pathname + location.search);
-  logIn(linked);
-}
+useLink();
+window.addEventListener("hashchange", useLink); // a link pasted into the address bar of this page does not load it anew
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const token = tokenOf(form.elements.token.value);
   if (token) logIn(token);
 });
+
+function useLink() {
+  const token = tokenOf(location.hash);
+  if (!token) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  logIn(token);
+}
 
 /** The token of a link (`...#token=T` or `...#T`), or the text itself. */
 function tokenOf(text) {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from varloom.web.pages.formatting import about, amount, count, counted, moment, size
+from varloom.web.pages.formatting import about, amount, clock, count, counted, moment, size
 
 if TYPE_CHECKING:
     from varloom.services.views import ErrorView, JobView, ProblemView, ProgressView, StageName, StateName
@@ -93,6 +93,7 @@ class JobEntry:
     attempt: str | None
     elapsed_label: str
     elapsed: float
+    elapsed_text: str
     ticking: bool
     created_key: str
     created_iso: str
@@ -135,6 +136,7 @@ def job_entry(job: JobView, now: datetime | None = None) -> JobEntry:
         attempt=_attempt(job),
         elapsed_label=elapsed_label,
         elapsed=elapsed,
+        elapsed_text=clock(elapsed) if ticking or elapsed >= 1 else "under 1 s",
         ticking=ticking,
         created_key=f"{job.created_at.timestamp():017.6f}-{job.id}",
         created_iso=job.created_at.isoformat(),
