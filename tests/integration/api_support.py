@@ -30,7 +30,7 @@ VCF = b"""##fileformat=VCFv4.2
 ##INFO=<ID=DP,Number=1,Type=Integer,Description="Depth">
 #CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO
 chr1\t100\trs1\tA\tG\t50\tPASS\tDP=10
-chr1\t200\t.\tC\tT,G\t12.5\tq10\tDP=20
+chr1\t200\t.\tC\tT,G\t12.5\tPASS\tDP=20
 chr1\t300\t.\tG\tA\t.\tPASS\t.
 """
 

@@ -33,8 +33,10 @@ def print_error(error: Mapping[str, Any]) -> None:
     click.echo(f"{error['title']}: {describe(error)}", err=True)
     for step in error.get("resolution") or ():
         click.echo(f"  - {step}", err=True)
+    told = describe(error)
     for problem in error.get("problems") or ():
-        click.echo(f"  also: {describe(problem)}", err=True)
+        if describe(problem) != told:
+            click.echo(f"  also: {describe(problem)}", err=True)
 
 
 def describe(problem: Mapping[str, Any]) -> str:

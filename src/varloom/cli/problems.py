@@ -25,7 +25,7 @@ RESPONSE_UNEXPECTED = define(
     "response_unexpected",
     "The server's answer is not understood",
     cause="Something answered at the address, but not as a Varloom server does.",
-    resolution=("Check the address: is it that of a Varloom server?",),
+    resolution=("Check that the address is that of a Varloom server.",),
 )
 SOURCE_UNREADABLE = define(
     "source_unreadable",

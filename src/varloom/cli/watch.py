@@ -32,9 +32,9 @@ def watch(
     token: str | None,
     data: Path | None,
 ) -> None:
-    """Follow jobs until they end; the exit status says how they ended.
+    """Follow jobs until they end.
 
-    The jobs go on whether they are watched or not.
+    The exit status says how they ended. The jobs go on whether they are watched or not.
     """
     wanted = list(dict.fromkeys(str(job_id) for job_id in job_ids))
     changes = JobChanges(as_json=as_json, on_stdout=True)

@@ -1,0 +1,253 @@
+"""The commands that talk to a server, against a real one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import uuid
+
+import pyarrow.parquet as pq
+import pytest
+from api_support import VCF
+from cli_support import VARLOOM, varloom
+
+from running import serving
+
+BAD = VCF.replace(b"chr1\t200\t.\tC", b"chr1\t200\tC")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("cli") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def run(server):
+    return lambda *arguments, **options: varloom(*arguments, data=server.data, **options)
+
+
+@pytest.fixture
+def vcf(tmp_path):
+    path = tmp_path / "good.vcf"
+    path.write_bytes(VCF)
+    return path
+
+
+@pytest.fixture
+def bad(tmp_path):
+    path = tmp_path / "bad.vcf"
+    path.write_bytes(BAD)
+    return path
+
+
+def submitted(run, *arguments, **options):
+    """The job of one source, as JSON."""
+    return json.loads(run("submit", *arguments, "--json", **options).out)
+
+
+def test_waiting_for_a_good_file_ends_with_0(run, vcf):
+    result = run("submit", vcf, "--wait", "--name", "Patient 7", "--assembly", "hg38")
+    assert (result.status, result.err) == (0, "")
+    assert result.out == "Patient 7: Completed, 3 records, 4 variants.\n"
+
+
+def test_waiting_for_a_malformed_file_ends_with_3_and_says_where_and_how(run, bad):
+    result = run("submit", bad, "--wait")
+    assert (result.status, result.out) == (3, "bad: Failed.\n")
+    title, *steps = result.err.splitlines()
+    assert "(line 6" in title
+    assert any(step.startswith("  - ") for step in steps)
+    assert not any("also:" in step for step in steps)
+
+
+def test_several_sources_give_a_job_a_line_in_order_and_the_worst_status(run, vcf, bad):
+    result = run("submit", vcf, bad, vcf, "--wait", "--json")
+    jobs = [json.loads(line) for line in result.out.splitlines()]
+    assert result.status == 3
+    assert [(job["source"]["name"], job["state"]) for job in jobs] == [
+        ("good.vcf", "completed"),
+        ("bad.vcf", "failed"),
+        ("good.vcf", "completed"),
+    ]
+
+
+def test_the_standard_input_is_a_source(run):
+    job = submitted(run, "-", "--name", "piped", stdin=VCF)
+    assert (job["sample_name"], job["source"]["bytes"]) == ("piped", len(VCF))
+
+
+def test_what_this_version_cannot_do_is_refused_in_words(run, vcf):
+    asked = [
+        ("gs://bucket/x.vcf.gz",),
+        (vcf, "--annotate", "small"),
+        (vcf, "--pgx"),
+        (vcf, "--credential", "lab"),
+    ]
+    for arguments in asked:
+        result = run("submit", *arguments)
+        assert (result.status, result.out) == (1, "")
+        assert result.err.startswith("Not available in this version: This version cannot "), result.err
+    assert run("submit", vcf, "--annotate", "none").status == 0
+
+
+def test_nothing_is_sent_when_one_of_the_files_cannot_be_read(run, vcf, tmp_path):
+    before = json.loads(run("jobs", "--json").out)
+    for wrong in (tmp_path / "missing.vcf", tmp_path):
+        result = run("submit", vcf, wrong)
+        assert result.status == 1
+        assert result.err.startswith(f"The file cannot be read: {wrong}")
+    assert json.loads(run("jobs", "--json").out) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("submit",),
+        ("submit", "a", "b", "--name", "x"),
+        ("submit", "-", "-"),
+        ("submit", "a", "--assembly", "GRCh39"),
+        ("submit", "a", "--nothing"),
+        ("job", "not-an-id"),
+        ("watch",),
+        ("jobs", "--limit", "0"),
+        ("nothing",),
+        ("load", "x"),
+        ("check",),
+    ],
+)
+def test_wrong_usage_ends_with_2(arguments):
+    result = varloom(*arguments)
+    assert result.status == 2
+    assert "Traceback" not in result.err
+
+
+def test_jobs_are_listed_as_a_table_and_as_json(run, vcf):
+    job = submitted(run, vcf, "--name", "<b>\u2603 naïve", "--wait")
+    listed = json.loads(run("jobs", "--limit", "1", "--json").out)
+    assert listed == [job]
+    table = run("jobs", "--state", "completed", "--limit", "1").out.splitlines()
+    assert table[0].split() == ["ID", "SAMPLE", "STATE", "RECORDS", "CREATED"]
+    assert table[1].startswith(f"{job['id']}  <b>\u2603 naïve  Completed")
+    assert table[0].index("STATE") == table[1].index("Completed")
+
+
+def test_a_job_is_shown_with_its_history_and_its_error(run, bad):
+    job = submitted(run, bad)
+    assert run("watch", job["id"]).status == 3
+    shown = run("job", job["id"])
+    assert shown.status == 0
+    assert "State:     Failed" in shown.out
+    assert "Waiting for a parsing slot." in shown.out
+    assert "(line 6" in shown.err
+    assert json.loads(run("job", job["id"], "--json").out)["error"]["line"] == 6
+    missing = run("job", uuid.uuid4())
+    assert missing.status == 1
+    assert missing.err.startswith("No such job: ")
+
+
+def test_watching_tells_each_change_and_ends_as_the_jobs_do(run, vcf, bad):
+    good, broken = submitted(run, vcf), submitted(run, bad)
+    result = run("watch", good["id"], broken["id"])
+    assert result.status == 3
+    assert "good: Completed" in result.out
+    assert "bad: Failed" in result.out
+    states = [json.loads(line)["state"] for line in run("watch", good["id"], "--json").out.splitlines()]
+    assert states == ["completed"]
+
+
+def test_a_failed_job_is_retried_and_dismissed(run, bad):
+    job = submitted(run, bad, "--wait")
+    retried = json.loads(run("retry", job["id"], "--from-start", "--assembly", "hg19", "--json").out)
+    assert (retried["id"], retried["options"]["assembly"]) == (job["id"], "GRCh37")
+    assert run("watch", job["id"]).status == 3
+    assert run("dismiss", job["id"]).status == 0
+    assert job["id"] not in run("jobs", "--limit", "500").out
+    refused = run("cancel", job["id"])
+    assert (refused.status, refused.err.split(":")[0]) == (1, "The job has already ended")
+
+
+def test_tables_are_exported_whole_or_not_at_all(run, vcf, tmp_path):
+    job = submitted(run, vcf, "--name", "to export", "--wait")
+    listed = json.loads(run("samples", "--json").out)
+    assert job["sample_id"] in {sample["id"] for sample in listed}
+    assert "to export" in run("samples").out
+
+    printed = run("export", "to export", "--where", "qual > 12", "--columns", "position,alt", "--sort", "-position")
+    assert list(csv.reader(io.StringIO(printed.out))) == [
+        ["position", "alt"],
+        ["200", "T"],
+        ["200", "G"],
+        ["100", "G"],
+    ]
+    target = tmp_path / "table.parquet"
+    assert run("export", job["sample_id"], "-o", target).status == 0
+    assert pq.read_table(target)["position"].to_pylist() == [100, 200, 200, 300]
+
+    untouched = target.read_bytes()
+    refused = run("export", "to export", "--where", "nothing = 1", "-o", target)
+    assert refused.status == 1
+    assert target.read_bytes() == untouched
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["good.vcf", "table.parquet"]
+    assert run("export", "no such sample").err.startswith("No such sample: ")
+
+
+def test_two_samples_of_one_name_must_be_told_apart(run, vcf):
+    for _ in range(2):
+        submitted(run, vcf, "--name", "twin", "--wait")
+    result = run("export", "twin")
+    assert (result.status, result.err.split(":")[0]) == (1, "The sample is not clear")
+
+
+def test_tokens_are_made_used_and_revoked(run, server):
+    token = run("tokens", "create", "script").out.strip()
+    with_token = {"VARLOOM_URL": server.url, "VARLOOM_TOKEN": token}
+    assert varloom("jobs", **with_token).status == 0
+    listed = json.loads(run("tokens", "list", "--json").out)
+    [made] = [one for one in listed if one["label"] == "script"]
+    assert run("tokens", "revoke", made["id"]).status == 0
+    refused = varloom("jobs", **with_token)
+    assert (refused.status, refused.err.split(":")[0]) == (1, "Not logged in")
+    assert token not in refused.err
+
+
+def test_a_login_link_is_printed_alone(run, server):
+    result = run("login")
+    assert result.status == 0
+    assert result.out.startswith(f"{server.url}/login#")
+    assert len(result.out.splitlines()) == 1
+
+
+def test_the_server_is_found_by_flag_then_environment_then_file(run, server, tmp_path):
+    named = ("--url", server.url, "--token", server.token)
+    assert varloom("jobs", *named).status == 0
+    assert varloom("jobs", VARLOOM_URL=server.url, VARLOOM_TOKEN=server.token).status == 0
+    assert varloom("jobs", "--data", server.data).status == 0
+    assert varloom("jobs", *named, VARLOOM_URL="http://127.0.0.1:9", VARLOOM_TOKEN="x").status == 0
+    unknown = varloom("jobs", "--data", tmp_path)
+    assert (unknown.status, unknown.err.split(":")[0]) == (1, "No server is known")
+    away = varloom("jobs", "--url", "http://127.0.0.1:9", "--token", "x")
+    assert (away.status, away.err.split(":")[0]) == (1, "The server cannot be reached")
+
+
+def test_a_token_of_the_file_is_sent_to_no_other_address(run, server):
+    result = run("jobs", "--url", "http://127.0.0.1:9")
+    assert (result.status, result.err.split(":")[0]) == (1, "No server is known")
+    assert server.token not in result.err
+
+
+def test_a_reader_that_goes_away_is_no_error_to_tell(run, server):
+    command = f"{' '.join(VARLOOM)} jobs --json | head -c 1"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "VARLOOM_DATA": str(server.data)},
+    )
+    assert done.stdout == b"["
+    assert done.stderr == b""

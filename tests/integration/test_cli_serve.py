@@ -1,0 +1,162 @@
+"""`varloom serve` from its start to every kind of end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import stat
+import subprocess
+import time
+
+import httpx
+import psutil
+import pytest
+from api_support import VCF
+from cli_support import VARLOOM, varloom
+
+from running import QUICK, READY, Server, serving
+from varloom.db.embedded import EmbeddedPostgres
+
+LINK = re.compile(r"^Log in at (http://\S+)/login#(\S+)$")
+
+
+@pytest.fixture
+def data(open_folder):
+    folder = open_folder / "data"
+    yield folder
+    with EmbeddedPostgres(folder) as postgres:
+        postgres.destroy()
+
+
+def wait_until(condition, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def gone(process):
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_server_lets_its_owner_in_and_leaves_nothing_running(data):
+    with serving(data) as server:
+        ready = [line for line in server.output if READY.match(line)]
+        assert ready == [f"Varloom is ready at {server.url}"]
+        [link] = [match for line in server.output if (match := LINK.match(line))]
+        with httpx.Client(base_url=server.url) as browser:
+            assert browser.post("/login", data={"token": link[2]}).headers["location"] == "/"
+            assert browser.get("/api/v1/jobs").status_code == 200
+
+        note = data / "server.json"
+        assert stat.S_IMODE(note.stat().st_mode) == 0o600
+        assert json.loads(note.read_text()) == {"url": server.url, "token": server.token}
+
+        assert server.at_rest(server.submit(VCF, "a.vcf")["id"])["state"] == "completed"
+        children = psutil.Process(server.popen.pid).children(recursive=True)
+        assert children
+
+        second = varloom("serve", "--data", data, "--port", "0")
+        assert (second.status, second.out) == (1, "")
+        assert second.err.startswith(f"A server runs on this data folder already: Another server uses {data}")
+        assert server.url in second.err
+
+        with server.client.stream("GET", "events") as stream:  # an open panel does not keep the server from stopping
+            lines = stream.iter_lines()
+            next(lines)
+            assert server.stop(30) == 0
+            assert "event: snapshot" in list(lines)
+    assert not note.exists()
+    wait_until(lambda: all(gone(child) for child in children))
+    everything = "\n".join(server.output)
+    assert server.token not in everything
+    assert "Traceback" not in everything
+
+
+def test_the_token_of_the_commands_is_new_at_each_start(data):
+    with serving(data, "--no-worker") as first:
+        pass
+    with serving(data, "--no-worker") as second:
+        assert second.token != first.token
+        assert second.workers() == []
+        old = {"Authorization": f"Bearer {first.token}"}
+        assert httpx.get(f"{second.url}/api/v1/jobs", headers=old).status_code == 401
+
+
+def test_a_port_in_use_is_told_with_what_to_do(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = varloom("serve", "--data", tmp_path / "data", "--port", port)
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith(f"The port is in use: Port {port} of 127.0.0.1 is in use")
+    assert "--port" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--host", "192.0.2.1"), "The address cannot be used: "),
+        (("--host", "no.such.host.invalid"), "The address cannot be used: "),
+        (("--slots", "parse=x"), "Invalid setting: slots: "),
+        (("--slots", "sleep=1"), "Invalid setting: slots: "),
+        (("--database-url", "nonsense:secret@"), "Invalid setting: database_url: "),
+        (("--database-url", "postgresql://a:secret@127.0.0.1:9/x"), "The database cannot be reached: "),
+    ],
+)
+def test_a_wrong_setting_is_told_in_words_and_without_its_secret(tmp_path, arguments, told):
+    result = varloom("serve", "--data", tmp_path / "data", "--port", "0", *arguments)
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith(told)
+    assert "secret" not in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_data_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    result = varloom("serve", "--data", tmp_path / "file" / "data", "--port", "0")
+    assert (result.status, result.err.split(":")[0]) == (1, "The data folder cannot be used")
+
+
+def test_a_worker_that_dies_is_replaced(data):
+    with serving(data, **QUICK) as server:
+        [first] = server.workers()
+        first.kill()
+        wait_until(lambda: [worker.pid for worker in server.workers() if not gone(worker)] not in ([], [first.pid]))
+        assert server.at_rest(server.submit(VCF, "a.vcf")["id"])["state"] == "completed"
+        assert any("The worker (process" in line for line in server.output)
+
+
+def test_nothing_of_a_killed_server_stays_and_the_next_one_starts(data):
+    server = Server(data, **QUICK)
+    children = psutil.Process(server.popen.pid).children(recursive=True)
+    [worker] = server.workers()
+    waiting = server.submit(VCF, "a.vcf")
+    server.client.close()
+    server.kill()
+    wait_until(lambda: gone(worker))
+    with serving(data, **QUICK) as again:
+        assert again.at_rest(waiting["id"])["state"] == "completed"
+    wait_until(lambda: all(gone(child) for child in children))
+
+
+def test_waiting_for_a_job_survives_a_restart_of_the_server(data, tmp_path):
+    """Nothing works at first; while a command waits, the server is started anew, with another port and token."""
+    path = tmp_path / "a.vcf"
+    path.write_bytes(VCF)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("VARLOOM_")}
+    with serving(data, "--no-worker", **QUICK) as server:
+        waiting = subprocess.Popen(
+            [*VARLOOM, "submit", str(path), "--wait", "--json"],
+            env={**environment, "VARLOOM_DATA": str(data)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        wait_until(lambda: server.client.get("jobs").json()["jobs"])
+    with serving(data, **QUICK):
+        out, err = waiting.communicate(timeout=90)
+    assert waiting.returncode == 0, err.decode()
+    assert json.loads(out)["state"] == "completed"
