@@ -340,6 +340,16 @@ def test_json_lines_hold_every_value(engine: QueryEngine, dataset: Dataset, tabl
     assert [json.loads(line) for line in with_sort.splitlines()] == [{"position": p} for p in reversed(positions)]
 
 
+def test_sorted_exports_pass_through_several_files(
+    engine: QueryEngine, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_module, "_CHUNK_ROWS", 256)
+    question = {"where": "contig != 'chr2'", "sort": "-INFO.DP,qual"}
+    lines = exported(engine, dataset, "jsonl", **question).splitlines()
+    assert len(lines) > 8 * 256
+    assert [json.loads(line) for line in lines] == all_pages(engine, dataset, 1_000, **question)
+
+
 def test_parquet_exports_keep_types(engine: QueryEngine, dataset: Dataset, table: pa.Table) -> None:
     found = pq.read_table(io.BytesIO(exported(engine, dataset, "parquet")))
     assert found.schema == rows_of(dataset.directory).schema

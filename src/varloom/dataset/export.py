@@ -1,13 +1,11 @@
 """Tables as files: CSV, TSV, JSON lines and Parquet, streamed with bounded memory.
 
-Unsorted rows are read range by range, so that a slow receiver holds nothing. Sorted rows are first written to a
-temporary file in their order.
+Rows are read range by range, so that a slow receiver holds nothing; sorted ones pass through temporary files.
 """
 
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -18,23 +16,22 @@ import pyarrow.parquet as pq
 from varloom.dataset import statements
 from varloom.dataset.cell_texts import csv_cells, csv_line, json_cells, lines_of
 from varloom.dataset.column_types import is_list
-from varloom.dataset.durable import disk_full_told
+from varloom.dataset.export_sorting import in_order
 from varloom.dataset.parts import ROW_GROUP_ROWS
 from varloom.dataset.problems import EXPORT_FORMAT_UNKNOWN
 from varloom.dataset.row_count import FIRST_ROWNO
 from varloom.dataset.sample_columns import holds_all_samples
-from varloom.dataset.sorting import SortKey, order_by
+from varloom.dataset.selection import find_numbers
 from varloom.errors import VarloomError, safe_excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import duckdb
-
     from varloom.dataset.filter_sql import Condition
     from varloom.dataset.manifest import Dataset
     from varloom.dataset.sessions import SessionPool
+    from varloom.dataset.sorting import SortKey
     from varloom.dataset.table_columns import TableColumn
 
 _CHUNK_ROWS = 61_440
@@ -130,29 +127,9 @@ def _tables(question: ExportQuestion, sessions: SessionPool) -> Iterator[pa.Tabl
 
 
 def _sorted_tables(question: ExportQuestion, sessions: SessionPool, spill: Path) -> Iterator[pa.Table]:
-    with (
-        disk_full_told("the sorted rows of an export"),
-        tempfile.NamedTemporaryFile(dir=spill, suffix=".arrow") as file,
-    ):
-        with sessions.borrow(question.dataset) as session:
-            source, order = order_by(question.keys, session.columns)
-            sql = statements.exported_sorted(question.expressions, source, question.condition.sql, order)
-            session.read(
-                sql,
-                question.condition.parameters,
-                lambda relation: _spool(relation, file.name, question.chunk_rows),
-            )
-        with pa.OSFile(file.name, "rb") as spooled, pa.ipc.open_file(spooled) as reader:
-            for number in range(reader.num_record_batches):
-                yield pa.Table.from_batches([reader.get_batch(number)])
-
-
-def _spool(relation: duckdb.DuckDBPyRelation, path: str, rows: int) -> None:
-    reader = relation.to_arrow_reader(rows)
-    options = pa.ipc.IpcWriteOptions(compression="zstd")
-    with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, reader.schema, options=options) as writer:
-        for batch in reader:
-            writer.write_batch(batch)
+    with sessions.borrow(question.dataset) as session:
+        numbers = find_numbers(session, question.condition, question.keys)
+    yield from in_order(_tables(question, sessions), numbers, question.chunk_rows, spill)
 
 
 def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:

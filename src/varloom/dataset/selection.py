@@ -71,12 +71,7 @@ class Selection:
         return known[offset : offset + limit]
 
     def _find(self, most: int | None = None) -> RowNumbers:
-        source, order = order_by(self.keys, self.session.columns)
-        sql = statements.row_numbers(source, self.condition.sql, order, most)
-        found = self.session.run(sql, self.condition.parameters, lambda cursor: cursor.fetchnumpy()["c0"])
-        small = self.session.dataset.manifest.variants + FIRST_ROWNO < 2**32
-        numbers: RowNumbers = np.asarray(found).astype(np.uint32 if small else np.uint64)
-        return numbers
+        return find_numbers(self.session, self.condition, self.keys, most)
 
     def fetch(self, numbers: RowNumbers, columns: Sequence[TableColumn]) -> list[dict[str, Any]]:
         """The named columns of the rows with these numbers, in their order; `rowno` is always among them."""
@@ -92,6 +87,18 @@ class Selection:
         names = [column.name for column in columns]
         odd = [column.name for column in columns if may_hold_odd_floats(column.column.type)]
         return [_row(found[number], names, odd) for number in numbers.tolist()]
+
+
+def find_numbers(
+    session: Session, condition: Condition, keys: Sequence[SortKey], most: int | None = None
+) -> RowNumbers:
+    """The numbers of the rows that a condition selects, in a sort order; of the first `most` rows only."""
+    source, order = order_by(keys, session.columns)
+    sql = statements.row_numbers(source, condition.sql, order, most)
+    found = session.run(sql, condition.parameters, lambda cursor: cursor.fetchnumpy()["c0"])
+    small = session.dataset.manifest.variants + FIRST_ROWNO < 2**32
+    numbers: RowNumbers = np.asarray(found).astype(np.uint32 if small else np.uint64)
+    return numbers
 
 
 def _row(cells: tuple[Any, ...], names: Sequence[str], odd: Sequence[str]) -> dict[str, Any]:

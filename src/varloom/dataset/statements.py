@@ -73,11 +73,6 @@ def exported_range(expressions: Sequence[str], condition: str) -> str:
     return f"SELECT {_named(expressions)} FROM cells WHERE c0 BETWEEN $first AND $last AND {condition} ORDER BY c0"
 
 
-def exported_sorted(expressions: Sequence[str], source: str, condition: str, order: str) -> str:
-    """Cells of all selected rows in an order."""
-    return f"SELECT {_named(expressions)} FROM {source} WHERE {condition} ORDER BY {order}"
-
-
 def view_of(columns: Sequence[str], quoted_paths: Sequence[str]) -> str:
     """The view `cells` over the parts; a view takes no parameters, so the paths come as literals."""
     return f"CREATE VIEW cells({', '.join(columns)}) AS SELECT * FROM read_parquet([{', '.join(quoted_paths)}])"
