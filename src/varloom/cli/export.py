@@ -45,7 +45,10 @@ def export(
     token: str | None,
     data: Path | None,
 ) -> None:
-    """Write the table of a SAMPLE, which is an id or a name, to a file."""
+    """Write the table of a sample to a file.
+
+    SAMPLE is an id, or a name that only one sample has.
+    """
     format_name = format_name or _format_of(output)
     if format_name == "parquet" and output is None and sys.stdout.isatty():
         raise click.UsageError("Parquet is not for a terminal: name a file with -o.")

@@ -143,7 +143,7 @@ class _Feed:
         self.event_came()
 
     async def _run(self) -> None:
-        while not self._stopped:
+        while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LOOK_INTERVAL)
             self._wake.clear()
