@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
-from visiting import Visitor, visiting
 
-from running import Server, serving, write_vcf
+from running import Server, write_vcf
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
+    from visiting import Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -28,46 +28,45 @@ def expect_first(page: Page, name: str, values: list[str]) -> None:
         expect(cell).to_have_text(value)
 
 
-def test_from_the_printed_link_to_the_filtered_table(browser: Browser, tmp_path: Path) -> None:
-    with serving(tmp_path / "data") as server, visiting(browser, server) as visitor:
-        link = next(match[1] for line in server.output if (match := LOGIN_LINE.match(line)))
-        page = visitor.page
-        page.goto(link)
-        page.wait_for_url("**/samples")
-        visitor.wait_until_live()
-        assert "#" not in page.url, "the token is gone from the address bar"
+def test_from_the_printed_link_to_the_filtered_table(visitor: Visitor, server: Server, tmp_path: Path) -> None:
+    link = next(match[1] for line in server.output if (match := LOGIN_LINE.match(line)))
+    page = visitor.page
+    page.goto(link)
+    page.wait_for_url("**/samples")
+    visitor.wait_until_live()
+    assert "#" not in page.url, "the token is gone from the address bar"
 
-        visitor.watch_states()
-        page.evaluate("window.sameDocument = true")
-        visitor.upload("HG002.vcf", write_vcf(tmp_path / "HG002.vcf", 500))
-        visitor.wait_for_state("HG002", "completed")
-        assert visitor.states_of("HG002") == ["queued", "parsing", "completed"]
-        assert page.evaluate("window.sameDocument"), "the page was not loaded again"
-        expect(page.locator("[data-jobs-count]")).to_have_text("0")
-        expect(visitor.entry("HG002")).to_contain_text("500 records, 500 variants")
+    visitor.watch_states()
+    page.evaluate("window.sameDocument = true")
+    visitor.upload("HG002.vcf", write_vcf(tmp_path / "HG002.vcf", 500))
+    visitor.wait_for_state("HG002", "completed")
+    assert visitor.states_of("HG002") == ["queued", "parsing", "completed"]
+    assert page.evaluate("window.sameDocument"), "the page was not loaded again"
+    expect(page.locator("[data-jobs-count]")).to_have_text("0")
+    expect(visitor.entry("HG002")).to_contain_text("500 records, 500 variants")
 
-        expect(page.locator("#samples-area tr", has_text="HG002")).to_contain_text("500")
+    expect(page.locator("#samples-area tr", has_text="HG002")).to_contain_text("500")
 
-        visitor.entry("HG002").get_by_role("link", name="Open table").click()
-        expect(page).to_have_title("HG002 - Varloom")
-        expect_first(page, "position", ["1,000", "1,007", "1,014"])
-        expect(page.locator("#row-count")).to_have_text("500 rows")
+    visitor.entry("HG002").get_by_role("link", name="Open table").click()
+    expect(page).to_have_title("HG002 - Varloom")
+    expect_first(page, "position", ["1,000", "1,007", "1,014"])
+    expect(page.locator("#row-count")).to_have_text("500 rows")
 
-        position = page.locator('.ag-header-cell[col-id="position"]')
-        position.locator("[data-name]").click()
-        expect(position).to_have_attribute("aria-sort", "ascending")
-        position.locator("[data-name]").click()
-        expect_first(page, "position", ["4,493", "4,486"])
-        assert "sort=-position" in page.url
+    position = page.locator('.ag-header-cell[col-id="position"]')
+    position.locator("[data-name]").click()
+    expect(position).to_have_attribute("aria-sort", "ascending")
+    position.locator("[data-name]").click()
+    expect_first(page, "position", ["4,493", "4,486"])
+    assert "sort=-position" in page.url
 
-        page.fill("#filter-box", "qual >= 89 AND INFO.DP = 49")
-        page.keyboard.press("Enter")
-        expect(page.locator("#row-count")).to_have_text("8 of 500 rows")
-        expect_first(page, "qual", ["89.5"] * 8)
-        expect_first(page, "INFO.DP", ["49"] * 8)
+    page.fill("#filter-box", "qual >= 89 AND INFO.DP = 49")
+    page.keyboard.press("Enter")
+    expect(page.locator("#row-count")).to_have_text("8 of 500 rows")
+    expect_first(page, "qual", ["89.5"] * 8)
+    expect_first(page, "INFO.DP", ["49"] * 8)
 
-        page.go_back()
-        expect(page.locator("#row-count")).to_have_text("500 rows")
+    page.go_back()
+    expect(page.locator("#row-count")).to_have_text("500 rows")
 
 
 def test_a_used_login_link_says_how_to_get_a_new_one(visitor: Visitor) -> None:

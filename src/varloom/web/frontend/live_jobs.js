@@ -32,6 +32,7 @@ export function startLiveJobs() {
 
 function connect() {
   disconnect();
+  if (document.body.dataset.link !== "lost") setLink("connecting", "Connecting");
   source = new EventSource(STREAM);
   source.addEventListener("snapshot", (event) => heard(() => applySnapshot(event.data)));
   source.addEventListener("job", (event) => heard(() => applyJob(event.data)));
