@@ -98,7 +98,7 @@ class JobChanges:
     def _print(self, job: Job) -> None:
         if self._as_json and self._on_stdout:
             print_json(job)
-        elif self._on_stdout or is_terminal():
+        elif self._on_stdout or (is_terminal() and not job["finished_at"]):
             click.echo(f"{local_time(_now())[11:]}  {_name(job)}: {_change(job)}", err=not self._on_stdout)
 
     def _overwrite(self, line: str) -> None:
@@ -109,8 +109,8 @@ class JobChanges:
 
 def _change(job: Job) -> str:
     """The state and, where it says more, what happened last."""
-    message = str(job["message"])
-    return f"{state_of(job)}. {safe_excerpt(message)}" if message else f"{state_of(job)}."
+    message = safe_excerpt(str(job["message"]))
+    return message if message.lower().startswith(job["state"]) else f"{state_of(job)}. {message}"
 
 
 def _name(job: Job) -> str:

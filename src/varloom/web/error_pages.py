@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from varloom.errors import INTERNAL_ERROR
 from varloom.web.problem_documents import problem_response
 from varloom.web.security import wants_page
 
@@ -15,10 +18,14 @@ if TYPE_CHECKING:
 
     from varloom.errors import VarloomError
 
+logger = logging.getLogger(__name__)
+
 
 def error_response(request: Request, error: VarloomError, headers: Mapping[str, str] | None = None) -> Response:
     """What the client is told. Pages are drawn by `app.state.error_page`, where there is one."""
     request_id: str | None = getattr(request.state, "request_id", None)
+    if error.kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.kind is not INTERNAL_ERROR:
+        logger.warning("Request %s failed: %s: %s", request_id, error.code, error.message)
     draw = getattr(request.app.state, "error_page", None)
     if draw is not None and wants_page(request):
         page: Response = draw(request, error)

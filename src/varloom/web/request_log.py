@@ -53,7 +53,7 @@ class RequestLog:
         except VarloomError as error:
             await _answer(error, scope, receive, send_with_id, begun=status != 0)
         except Exception:
-            logger.exception("Request %s failed: %s %s", request_id, scope["method"], scope["path"])
+            logger.exception("Request %s failed: %s %s", request_id, scope["method"], _one_line(scope["path"]))
             await _answer(internal_error(), scope, receive, send_with_id, begun=status != 0)
         finally:
             access.info(
