@@ -16,6 +16,9 @@ from varloom.web.pages.rendering import page
 PAGE = 50
 """Samples on one page of the list."""
 
+VARIANT_FORMATS = frozenset({"vcf", "bcf"})
+"""Formats whose rows are variants; those of the others are just rows."""
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -28,7 +31,7 @@ class SampleRow:
     file: str
     assembly: str | None
     records: int
-    variants: int
+    variants: int | None
     tables: int
     created_iso: str
     created: str
@@ -89,7 +92,7 @@ def _row(sample: SampleView) -> SampleRow:
         file=sample.source_name,
         assembly=sample.datasets[0].assembly,
         records=sample.records,
-        variants=sample.variants,
+        variants=sample.variants if sample.datasets[0].format in VARIANT_FORMATS else None,
         tables=len(sample.datasets),
         created_iso=sample.created_at.isoformat(),
         created=moment(sample.created_at),
@@ -98,14 +101,16 @@ def _row(sample: SampleView) -> SampleRow:
 
 
 def _head(dataset: DatasetView) -> TableHead:
-    read = counted(dataset.records, "record")
+    has_variants = dataset.format in VARIANT_FORMATS
+    read = counted(dataset.records, "record" if has_variants else "row")
+    variants = f", {counted(dataset.variants, 'variant')}" if has_variants else ""
     return TableHead(
         id=str(dataset.id),
         name=dataset.name,
-        provenance=f"{read} in the file = {read} in the table, {counted(dataset.variants, 'variant')}",
+        provenance=f"{read} in the file = {read} in the table{variants}",
         assembly=dataset.assembly,
         rows=dataset.variants,
-        example="qual >= 30 AND INFO.AF < 0.01" if dataset.format in {"vcf", "bcf"} else "column = 'value'",
+        example="qual >= 30 AND INFO.AF < 0.01" if has_variants else "column = 'value'",
     )
 
 
