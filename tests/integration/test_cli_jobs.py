@@ -251,3 +251,32 @@ def test_a_reader_that_goes_away_is_no_error_to_tell(run, server):
     )
     assert done.stdout == b"["
     assert done.stderr == b""
+
+
+BAD_INPUT = {
+    "no #CHROM line": ("headless.vcf", VCF.split(b"#CHROM")[0] + b"chr1\t100\t.\tA\tG\t50\tPASS\t.\n", 4),
+    "wrong column count": ("ragged.vcf", BAD, 6),
+    "binary": ("binary.vcf", b"\x7fELF\x02\x01\x01" + bytes(range(256)) * 50, None),
+    "CSV without header": ("numbers.csv", b"1,2,3\n4,5,6\n", 1),
+    "ragged CSV": ("ragged.csv", b"gene,count\nBRCA2,7\nTP53\n", 3),
+    "path as name": ("../../etc/x.vcf", BAD, 6),
+    "markup as name": ("<img onerror=alert(1)>.vcf", BAD, 6),
+}
+
+
+def test_bad_input_fails_with_code_place_and_resolution_and_publishes_nothing(server, run, subtests):
+    samples = run("samples", "--json").out
+    for case, (name, content, line) in BAD_INPUT.items():
+        with subtests.test(case):
+            job = server.at_rest(server.submit(content, name)["id"])
+            assert (job["state"], job["attempt"], job["sample_id"]) == ("failed", 1, None)
+            error = job["error"]
+            assert error["code"]
+            assert error["title"]
+            assert error["message"]
+            assert error["resolution"]
+            assert error["stage"] == "parse"
+            assert error["retryable"] is False
+            assert line is None or error["line"] == line
+    assert run("samples", "--json").out == samples
+    assert not list(server.data.parent.rglob("x.vcf"))
