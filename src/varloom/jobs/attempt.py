@@ -74,18 +74,19 @@ class Attempt:
         watch = asyncio.create_task(self._watch())
         work = asyncio.create_task(self._work(children, request))
         try:
-            await asyncio.wait({work, self._stopped}, return_when=asyncio.FIRST_COMPLETED)
+            endings: tuple[asyncio.Future[Any], ...] = (work, watch, self._stopped)
+            await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 return work.result()
-            work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await work
+            if watch.done():  # it does so only by an error, and a stage that nobody watches could hang for ever
+                watch.result()
             return self._stopped.result()
         finally:
             self._ended.set()
+            work.cancel()
             await asyncio.wait({watch}, timeout=WATCH_PATIENCE)  # a write that is under way is not broken off
             watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+            await asyncio.gather(work, watch, return_exceptions=True)
 
     async def _work(self, children: ChildPool, request: dict[str, Any]) -> Outcome:
         """Lend a child, run the stage and translate its last message."""

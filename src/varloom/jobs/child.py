@@ -11,10 +11,10 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import os
 import signal
 import sys
-from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -25,21 +25,32 @@ logger = logging.getLogger(__name__)
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """The longest message of a child; warnings and problems are bounded far below it."""
 
+MAX_LOG_LINE = 8192
+"""A longer line of a child's standard error is logged in pieces of so many bytes."""
+
 RUNS_BEFORE_REPLACEMENT = 200
 """A child is replaced after so many stages, so that whatever leaks in a library is given back."""
 
 TERMINATION_GRACE = 2.0
-"""Seconds that a process group has between the request to end and SIGKILL."""
+"""Seconds that a process group has between the request to end and SIGKILL; and an ended one to be read out."""
+
+KILL_PATIENCE = 10.0
+"""Seconds after which a process that does not even obey SIGKILL (its disk is gone, say) is left to the system."""
+
+EXIT_POLL = 0.1
+"""Seconds between two looks whether a child lives."""
+
+_SECRETS = ("VARLOOM_", "PG")
+"""Environment variables that begin so lead to the database, which no stage has any business with."""
 
 
 class ChildDiedError(Exception):
     """A child ended without the result of its stage."""
 
-    def __init__(self, status: int, stderr_tail: str) -> None:
+    def __init__(self, status: int) -> None:
         """Keep how it ended: a positive exit status, or minus the signal that killed it."""
-        super().__init__(status, stderr_tail)
+        super().__init__(status)
         self.status = status
-        self.stderr_tail = stderr_tail
 
     @property
     def how(self) -> str:
@@ -52,12 +63,17 @@ class ChildDiedError(Exception):
 
 
 class Child:
-    """One warm child process."""
+    """One warm child process.
+
+    `Process.wait` is not used: it also waits until the pipes are closed, which whatever the child has started can hold
+    open for ever.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
-        self._stderr: deque[str] = deque(maxlen=40)
-        self._stderr_task = asyncio.create_task(self._drain_stderr())
+        self._ended = asyncio.Event()
+        self._ending = asyncio.create_task(self._watch_end())
+        self._logging = asyncio.create_task(self._log_stderr())
         self.runs = 0
 
     @classmethod
@@ -67,6 +83,7 @@ class Child:
             sys.executable,
             "-m",
             module,
+            env={name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -89,56 +106,103 @@ class Child:
         """Run one stage: its messages as they come, the last one being `done` or `failed`.
 
         Raises:
-            ChildDiedError: it ended before its last message.
+            ChildDiedError: it ended, or closed its output, before its last message.
         """
         self.runs += 1
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
+        stdin = self._process.stdin
+        if stdin is None:
             raise AssertionError("a child is started with pipes")
         with contextlib.suppress(ConnectionError):  # a dead child is told by the end of its output
             stdin.write(json.dumps({"run": request}).encode() + b"\n")
             await stdin.drain()
-        while line := await stdout.readline():
-            message: dict[str, Any] = json.loads(line)
+        while (line := await self._line()).endswith(b"\n"):  # a child that dies may leave half a line
+            message: dict[str, Any] = storable(json.loads(line))
             yield message
             if "progress" not in message:
                 return
-        status = await self._process.wait()
-        await self._stderr_task
-        raise ChildDiedError(status, "\n".join(self._stderr))
+        await self._ended_within(TERMINATION_GRACE)
+        await self.kill()
+        raise ChildDiedError(self._process.returncode or 0)
 
     async def kill(self) -> None:
         """End its whole process group: politely, then surely."""
-        for number, patience in ((signal.SIGTERM, TERMINATION_GRACE), (signal.SIGKILL, None)):
-            if not _group_exists(self.pid):
-                break
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, number)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), patience)
-        await self._process.wait()
-        await self._stderr_task
+        for number, patience in ((signal.SIGTERM, TERMINATION_GRACE), (signal.SIGKILL, KILL_PATIENCE)):
+            if not self._ended.is_set():
+                _signal_group(self.pid, number)
+                await self._ended_within(patience)
+        if self.is_alive:
+            logger.error("child %d does not end, not even by SIGKILL; it is left behind", self.pid)
+        await asyncio.wait({self._logging}, timeout=TERMINATION_GRACE)
+        for task in (self._logging, self._ending):
+            task.cancel()
+        await asyncio.gather(self._logging, self._ending, return_exceptions=True)
 
-    async def _drain_stderr(self) -> None:
-        """Pass on what the child says on standard error, and keep its last lines for the log of a crash."""
+    async def _line(self) -> bytes:
+        """The next line of its standard output; without line end when there is no more."""
+        stdout = self._process.stdout
+        if stdout is None:
+            raise AssertionError("a child is started with pipes")
+        reading = asyncio.create_task(stdout.readline())
+        ended = asyncio.create_task(self._ended.wait())
+        try:
+            await asyncio.wait({reading, ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({reading}, timeout=TERMINATION_GRACE)  # its last words may still be in the pipe
+            return reading.result() if reading.done() else b""
+        finally:
+            for task in (reading, ended):
+                task.cancel()
+            await asyncio.gather(reading, ended, return_exceptions=True)
+
+    async def _watch_end(self) -> None:
+        """Notice when it ends, and end what it started and left behind."""
+        while self.is_alive:  # noqa: ASYNC110  (asyncio offers no event for it that does not wait for the pipes)
+            await asyncio.sleep(EXIT_POLL)
+        _signal_group(self.pid, signal.SIGKILL)
+        self._ended.set()
+
+    async def _ended_within(self, seconds: float) -> None:
+        """Wait until it has ended, but not longer."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), seconds)
+
+    async def _log_stderr(self) -> None:
+        """Pass on to the log what it says on standard error."""
         stderr = self._process.stderr
         if stderr is None:
             raise AssertionError("a child is started with pipes")
-        while line := await stderr.readline():
-            text = line.decode("utf-8", "replace").rstrip()
-            self._stderr.append(text)
+        rest = b""
+        while chunk := await stderr.read(MAX_LOG_LINE):
+            *lines, rest = (rest + chunk).split(b"\n")
+            if len(rest) > MAX_LOG_LINE:
+                lines, rest = [*lines, rest], b""
+            for line in lines:
+                self._log(line)
+        self._log(rest)
+
+    def _log(self, line: bytes) -> None:
+        if text := line.decode("utf-8", "replace").rstrip():
             logger.info("child %d: %s", self.pid, text)
 
 
-def _group_exists(group: int) -> bool:
-    """Whether any process of the group is left."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # macOS answers so for a group that holds only a zombie
-        return True
-    return True
+def _signal_group(group: int, number: signal.Signals) -> None:
+    """Send a signal to all processes of the group that are left."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group that holds only a zombie
+        os.killpg(group, number)
+
+
+def storable(value: Any) -> Any:
+    """A JSON value as PostgreSQL can keep it: without NUL, half characters and numbers that are none."""
+    match value:
+        case str():
+            return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+        case list():
+            return [storable(item) for item in value]
+        case dict():
+            return {storable(name): storable(item) for name, item in value.items()}
+        case float() if not math.isfinite(value):
+            return None
+        case _:
+            return value
 
 
 class ChildPool:
@@ -173,10 +237,11 @@ class ChildPool:
             child = self._idle.pop()
             if child.is_alive:
                 return child
+            await child.kill()
         return await Child.start(self._module)
 
     async def close(self) -> None:
         """End all idle children; those that are lent end when they are given back."""
         self._closed = True
-        while self._idle:
-            await self._idle.pop().kill()
+        await asyncio.gather(*(child.kill() for child in self._idle))
+        self._idle.clear()
