@@ -2,11 +2,14 @@
 
 A script is a list of moves: ["progress", done, total] | ["sleep", seconds] | ["die", signal] | ["exit", status] |
 ["say", text to stderr] | ["spawn"] (a grandchild that sleeps for ever) | ["fail", error] | ["wait", path of a file] |
-["done", result].
+["done", result] | ["raw", text to stdout] | ["flood", bytes to stdout, then to stderr, without a line end] |
+["close"] (standard output) | ["deafen"] (to SIGTERM) | ["daemon", path] (a grandchild that leaves the group and keeps
+the pipes open) | ["environment", path].
 """
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -24,9 +27,20 @@ def wait_for(path):
         time.sleep(0.01)
 
 
-def spawn(pid_file):
-    started = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+def spawn(pid_file, **options):
+    started = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], **options)
     Path(pid_file).write_text(str(started.pid))
+
+
+def flood(to_stdout, to_stderr):
+    sys.stderr.write("x" * to_stderr)
+    sys.stderr.flush()
+    raw("x" * to_stdout)
+
+
+def raw(text):
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 MOVES = {
@@ -37,6 +51,12 @@ MOVES = {
     "exit": os._exit,
     "say": lambda text: sys.stderr.write(text + "\n"),
     "spawn": spawn,
+    "raw": raw,
+    "flood": flood,
+    "close": lambda: os.close(1),
+    "deafen": lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
+    "daemon": lambda pid_file: spawn(pid_file, start_new_session=True),
+    "environment": lambda path: Path(path).write_text(json.dumps(dict(os.environ))),
     "fail": lambda error: say({"failed": error}),
     "done": lambda result: say({"done": {"result": result, "warnings": []}}),
 }

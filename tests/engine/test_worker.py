@@ -177,26 +177,42 @@ async def test_a_zombie_worker_drops_its_work_and_its_result_is_thrown_away(engi
     assert await codes(engine, job.id) == ["worker_crashed"]
 
 
+class Clock:
+    """A clock that goes when it is told to, with a rescuer that looks by it."""
+
+    def __init__(self, engine):
+        self.now = 0.0
+        options = {"interval": 5.0, "worker_timeout": 20.0, "retry_delay": 0.0, "clock": lambda: self.now}
+        self.rescuer = Rescuer(engine.pool, engine.backend, **options)
+
+    async def look(self, *, after):
+        self.now += after
+        return await self.rescuer.step()
+
+
 async def test_a_silent_worker_is_given_up_only_after_the_timeout_on_the_observers_own_clock(engine):
     job = await engine.create(max_attempts=2)
-    now = [0.0]
-    options = {"worker_timeout": 20.0, "retry_delay": 0.0, "clock": lambda: now[0]}
-    rescuer = Rescuer(engine.pool, engine.backend, **options)
+    clock = Clock(engine)
     for attempt in (1, 2):
         claim = await engine.claim()
         assert claim.job.attempt == attempt
-        assert await rescuer.step() == 0
-        now[0] += 19.0
-        assert await rescuer.step() == 0
+        assert [await clock.look(after=5) for _ in range(4)] == [0, 0, 0, 0]
         async with engine.pool.connection() as conn:
             assert await repository.beat(conn, claim.job.worker_id)
-        now[0] += 19.0
-        assert await rescuer.step() == 0, "it has spoken since"
-        now[0] += 21.0
-        assert await rescuer.step() == 1
+        assert [await clock.look(after=5) for _ in range(5)] == [0, 0, 0, 0, 1], "it has spoken since"
     failed = await engine.job(job.id)
     assert (failed.state, failed.error["code"]) == (State.FAILED, "worker_crashed")
-    assert await rescuer.step() == 0
+    assert await clock.look(after=5) == 0
+
+
+async def test_an_observer_that_was_away_itself_gives_nobody_up_for_it(engine):
+    """Frozen, asleep, or without database: the others may have been so, too."""
+    await engine.create()
+    await engine.claim()
+    clock = Clock(engine)
+    assert await clock.look(after=5) == 0
+    assert await clock.look(after=3600) == 0
+    assert [await clock.look(after=5) for _ in range(3)] == [0, 0, 1]
 
 
 async def test_lost_tickets_are_replaced(engine, connection):

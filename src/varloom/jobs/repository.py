@@ -432,8 +432,14 @@ async def beat(conn: AsyncConnection[Any], worker_id: UUID) -> bool:
 
 
 async def stop_worker(conn: AsyncConnection[Any], worker_id: UUID) -> None:
-    """Note that a worker has ended, or is given up for dead."""
+    """Note that a worker has ended."""
     await conn.execute(statement("stop_worker"), {"worker_id": worker_id})
+
+
+async def give_up_worker(conn: AsyncConnection[Any], worker: WorkerRecord) -> None:
+    """Note that a worker is given up for dead, unless it has spoken since it was looked at."""
+    values = {"worker_id": worker.id, "heartbeat_at": worker.heartbeat_at}
+    await conn.execute(statement("give_up_worker"), values)
 
 
 async def living_workers(conn: AsyncConnection[Any]) -> list[WorkerRecord]:
@@ -460,6 +466,12 @@ async def job_of_claim(conn: AsyncConnection[Any], job_id: UUID, stage: Stage, t
 
 
 async def missing_tickets(conn: AsyncConnection[Any]) -> Iterable[tuple[Stage, int]]:
-    """How many tickets each stage lacks for its waiting jobs."""
+    """How many tickets each stage lacks for the jobs that could begin now."""
     rows = await _rows(conn, statement("missing_tickets"), {})
     return [(Stage(row["stage"]), int(row["missing"])) for row in rows]
+
+
+async def forget_the_dead(conn: AsyncConnection[Any]) -> None:
+    """Delete the tickets whose deliverer has died, and workers that ended long ago."""
+    await conn.execute(statement("forget_tickets"))
+    await conn.execute(statement("forget_workers"))

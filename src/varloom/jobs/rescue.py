@@ -1,14 +1,18 @@
 """Rescue: the work of dead workers returns to the queue, and the queue never lacks a ticket.
 
-A worker counts as dead when its heartbeat did not change for the timeout *by the clock of the observer*: no jump of a
-wall clock, and no restart of the database, can make a living worker look dead.
+A worker counts as dead when its heartbeat did not change for the timeout *by the clock of the observer*, and only the
+time in which the observer was looking counts: no jump of a wall clock, no outage of the database, and no pause of the
+observer itself can make a living worker look dead.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import psycopg
 
 from varloom.jobs import repository
 from varloom.jobs.attempt import failure
@@ -29,54 +33,71 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOCK = 7_203_441_001
-"""Advisory lock: one worker at a time tops up tickets."""
+"""Advisory lock: one worker at a time tidies the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    """A worker's last heartbeat, and for how many seconds an observer saw no newer one."""
+
+    heartbeat: datetime
+    seconds: float
 
 
 class Rescuer:
-    """Remembers when it saw each worker's heartbeat change; `step` does one round."""
+    """Remembers how long it saw each worker's heartbeat stand still; `step`, every `interval` seconds, is one round."""
 
     def __init__(
         self,
         pool: AsyncConnectionPool,
         publisher: Publisher,
         *,
+        interval: float,
         worker_timeout: float,
         retry_delay: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
         self._publisher = publisher
+        self._interval = interval
         self._worker_timeout = worker_timeout
         self._retry_delay = retry_delay
         self._clock = clock
-        self._seen: dict[UUID, tuple[datetime, float]] = {}
+        self._looked_at = clock()
+        self._silence: dict[UUID, _Silence] = {}
 
     async def step(self) -> int:
-        """Give up dead workers, return their stages, top up tickets. Returns how many stages were returned."""
+        """Give up dead workers, return their stages, put tickets right. Returns how many stages were returned."""
         await self._give_up_dead_workers()
         rescued = await self.return_orphans()
-        await self._top_up_tickets()
+        await self._tidy_queue()
         return rescued
 
     async def _give_up_dead_workers(self) -> None:
         """Mark the workers whose heartbeat has stood still for too long."""
         async with self._pool.connection() as conn:
             workers = await repository.living_workers(conn)
+            self._listen(workers)
             for worker in workers:
-                if self._is_dead(worker):
+                if self._silence[worker.id].seconds >= self._worker_timeout:
                     logger.warning("worker %s on %s (pid %d) is given up for dead", worker.id, worker.host, worker.pid)
-                    await repository.stop_worker(conn, worker.id)
-        living = {worker.id for worker in workers}
-        self._seen = {worker_id: seen for worker_id, seen in self._seen.items() if worker_id in living}
+                    await repository.give_up_worker(conn, worker)
 
-    def _is_dead(self, worker: WorkerRecord) -> bool:
-        """Whether the heartbeat has not changed for the timeout since it was first seen so."""
+    def _listen(self, workers: list[WorkerRecord]) -> None:
+        """Add the time since the last look to the silence of those whose heartbeat has not changed in it.
+
+        A late look counts as one in time: whatever kept this observer away may have kept the others from speaking.
+        """
         now = self._clock()
-        heartbeat, since = self._seen.get(worker.id, (None, now))
-        if heartbeat != worker.heartbeat_at:
-            self._seen[worker.id] = (worker.heartbeat_at, now)
-            return False
-        return now - since > self._worker_timeout
+        passed = min(now - self._looked_at, self._interval)
+        self._looked_at = now
+        before = self._silence
+        self._silence = {}
+        for worker in workers:
+            known = before.get(worker.id)
+            still = known is not None and known.heartbeat == worker.heartbeat_at
+            seconds = known.seconds + passed if known is not None and still else 0.0
+            self._silence[worker.id] = _Silence(worker.heartbeat_at, seconds)
 
     async def return_orphans(self) -> int:
         """Settle each stage of a dead worker as a failed attempt, one transaction each; the number that were."""
@@ -84,7 +105,12 @@ class Rescuer:
             orphans = await repository.orphaned_claims(conn)
         rescued = 0
         for job_id, stage, token in orphans:
-            rescued += await self._return(job_id, stage, token)
+            try:
+                rescued += await self._return(job_id, stage, token)
+            except psycopg.OperationalError:
+                raise
+            except Exception:  # one job that cannot be returned must not keep the others from it
+                logger.exception("job %s: its %s stage could not be rescued", job_id, stage.value)
         return rescued
 
     async def _return(self, job_id: UUID, stage: Stage, token: UUID) -> bool:
@@ -99,11 +125,15 @@ class Rescuer:
             logger.warning("job %s: its %s stage was rescued from a dead worker", job_id, stage.value)
         return job is not None
 
-    async def _top_up_tickets(self) -> None:
-        """Add the tickets that waiting jobs lack; a ticket too many is harmless, one too few would lose a job."""
+    async def _tidy_queue(self) -> None:
+        """Add the tickets that waiting jobs lack, and forget what dead deliverers and old workers left.
+
+        A ticket too many is harmless, one too few would lose a job.
+        """
         async with self._pool.connection() as conn:
             if not await _try_lock(conn):
                 return
+            await repository.forget_the_dead(conn)
             for stage, missing in await repository.missing_tickets(conn):
                 for _ in range(missing):
                     await enqueue(conn, stage)

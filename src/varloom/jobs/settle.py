@@ -63,7 +63,7 @@ async def settle(
     if held is None or isinstance(outcome, Lost):
         logger.warning("job %s: the result of a lost claim is thrown away", claim.job.id)
         return None
-    if held.cancel_requested_at is not None and not isinstance(outcome, Succeeded):
+    if held.cancel_requested_at is not None and not _completes(claim, outcome):
         outcome = Cancelled()
     match outcome:
         case Succeeded():
@@ -77,6 +77,11 @@ async def settle(
         case Failed():
             job = await repository.settle_fail(conn, claim, outcome)
     return job
+
+
+def _completes(claim: Claim, outcome: Outcome) -> bool:
+    """Whether the job is done by this outcome: then a request to cancel it comes too late."""
+    return isinstance(outcome, Succeeded) and next_stage(claim.job.plan, claim.stage) is None
 
 
 async def _succeed(conn: AsyncConnection[Any], claim: Claim, outcome: Succeeded, publisher: Publisher) -> Job | None:

@@ -9,11 +9,11 @@ import os
 import socket
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 from procrastinate.exceptions import ConnectorException
-from psycopg_pool import PoolTimeout
 
 from varloom import __version__
 from varloom.errors import INTERNAL_ERROR, VarloomError
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from psycopg_pool import AsyncConnectionPool
 
-    from varloom.jobs.model import Claim
+    from varloom.jobs.model import Claim, Job
 
 logger = logging.getLogger(__name__)
 
-DATABASE_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, ConnectorException, OSError)
+DATABASE_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, ConnectorException)
 """What a database that is down or restarting looks like; it is waited for."""
 
 TICKET_POLL_INTERVAL = 1.0
@@ -43,6 +43,12 @@ TICKET_POLL_INTERVAL = 1.0
 
 LONGEST_WAIT = 5.0
 """Seconds; the longest pause between two tries to reach a database that is away."""
+
+SETTLE_PATIENCE = 5.0
+"""Seconds that a stopping worker has, after the grace, to return what runs; what it cannot, rescue will."""
+
+CANCEL_PATIENCE = 2.0
+"""Seconds after which a task that goes on after it was cancelled is cancelled again."""
 
 
 class Backend(Publisher, Protocol):
@@ -100,10 +106,17 @@ class Worker:
         self._cancel_notices = cancel_notices
         self._children = ChildPool(backend.child_module)
         self._slots = {stage: asyncio.Semaphore(count) for stage, count in options.slots.items() if count > 0}
-        self._attempts: dict[uuid.UUID, Attempt] = {}
+        self._attempts: set[Attempt] = set()
         self._tickets: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
-        self._rescuer = Rescuer(pool, backend, worker_timeout=options.worker_timeout, retry_delay=options.retry_delay)
+        self._releasing = False
+        self._rescuer = Rescuer(
+            pool,
+            backend,
+            interval=options.rescue_interval,
+            worker_timeout=options.worker_timeout,
+            retry_delay=options.retry_delay,
+        )
 
     def stop(self) -> None:
         """Ask the worker to end: nothing new is claimed, what runs has the grace to finish, then it is returned."""
@@ -111,65 +124,72 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop`; then finish or return what runs, and leave the registry."""
-        await self._patiently("register", self._register)
-        await self._children.warm()
-        loops = [
-            self._every(self._options.heartbeat_interval, "heartbeat", self._heartbeat),
-            self._every(self._options.rescue_interval, "rescue", self._rescuer.step),
-            self._obey_cancel_notices(),
-            *(self._receive(stage) for stage in self._slots),
-        ]
-        background = [asyncio.create_task(loop) for loop in loops]
+        registering = asyncio.create_task(self._patiently("register", partial(self._register, self.id)))
+        await self._until_stopped_or_ended([registering])
+        if self._stopping.is_set():
+            await _cancel_all([registering])
+            return
+        background: list[asyncio.Task[None]] = []
         try:
-            await self._until_stopped_or_broken(background)
+            await self._children.warm()
+            background += [asyncio.create_task(loop) for loop in self._loops()]
+            await self._until_stopped_or_ended(background)
         finally:
             await self._shut_down(background)
 
-    async def _until_stopped_or_broken(self, background: list[asyncio.Task[None]]) -> None:
-        """Wait for the request to stop; a background loop that ends by an error brings the worker down, loudly."""
+    def _loops(self) -> list[Coroutine[Any, Any, None]]:
+        """What goes on in the background; the heartbeat is the first."""
+        return [
+            self._every(self._options.heartbeat_interval, "heartbeat", self._heartbeat),
+            self._every(self._options.rescue_interval, "rescue", self._rescuer.step),
+            self._every(TICKET_POLL_INTERVAL, "cancel notices", self._obey_cancel_notices),
+            *(
+                self._every(TICKET_POLL_INTERVAL, f"{stage.value} queue", partial(self._receive, stage))
+                for stage in self._slots
+            ),
+        ]
+
+    async def _until_stopped_or_ended(self, tasks: list[asyncio.Task[None]]) -> None:
+        """Wait for the request to stop, or for the end of a task, whose error is raised."""
         stopping = asyncio.create_task(self._stopping.wait())
-        done, _ = await asyncio.wait([stopping, *background], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         for task in done - {stopping}:
             task.result()
 
     async def _shut_down(self, background: list[asyncio.Task[None]]) -> None:
-        """Stop receiving, let stages finish within the grace, return the others, end the children."""
+        """Stop receiving, let stages finish within the grace, return the others, end the children.
+
+        Nothing here waits without a limit: a worker has to end also while the database is away.
+        """
         self._stopping.set()
-        beating, others = background[0], background[1:]  # the heartbeat goes on until the last stage is settled
-        await _cancel_all(others)
-        if self._tickets:
-            await asyncio.wait(self._tickets, timeout=self._options.shutdown_grace)
-        for attempt in list(self._attempts.values()):
+        beating, others = background[:1], background[1:]  # the heartbeat goes on until the last stage is settled
+        await asyncio.gather(_cancel_all(others), _end_of(self._tickets, self._options.shutdown_grace))
+        self._releasing = True
+        for attempt in self._attempts:
             attempt.release()
-        if self._tickets:
-            await asyncio.wait(self._tickets)
-        await _cancel_all([beating])
+        await _end_of(self._tickets, SETTLE_PATIENCE)
+        await _cancel_all([*beating, *self._tickets])
         await self._children.close()
         with contextlib.suppress(*DATABASE_AWAY):
-            async with self._pool.connection() as conn:
+            async with self._pool.connection(timeout=CANCEL_PATIENCE) as conn:
                 await repository.stop_worker(conn, self.id)
 
     # --- Tickets, claims, attempts ---
 
     async def _receive(self, stage: Stage) -> None:
-        """Hand every ticket of the stage's queue to `_on_ticket`, through every outage of the database."""
-        while True:
-            app = receiver(self._on_ticket)
-            try:
-                async with app.open_async(self._pool):
-                    await app.run_worker_async(
-                        queues=[stage.value],
-                        name=f"{stage.value}-{self.id}",
-                        concurrency=self._options.slots[stage],
-                        fetch_job_polling_interval=TICKET_POLL_INTERVAL,
-                        shutdown_graceful_timeout=0,
-                        delete_jobs="always",
-                        install_signal_handlers=False,
-                    )
-            except DATABASE_AWAY:
-                logger.warning("the %s queue cannot be reached; trying again", stage.value)
-            await asyncio.sleep(TICKET_POLL_INTERVAL)
+        """Hand every ticket of the stage's queue to `_on_ticket`, until the connection is lost."""
+        app = receiver(self._on_ticket)
+        async with app.open_async(self._pool):
+            await app.run_worker_async(
+                queues=[stage.value],
+                name=f"{stage.value}-{self.id}",
+                concurrency=self._options.slots[stage],
+                fetch_job_polling_interval=TICKET_POLL_INTERVAL,
+                shutdown_graceful_timeout=0,
+                delete_jobs="always",
+                install_signal_handlers=False,
+            )
 
     async def _on_ticket(self, stage: str) -> None:
         """Serve one ticket. What it began goes on when the delivery breaks off: the claim is ours, not the queue's."""
@@ -187,7 +207,8 @@ class Worker:
             if claim is None:
                 return
             outcome = await self._run(claim)
-            await self._patiently("settle", lambda: self._settle(claim, outcome))
+            # Whatever goes wrong, the claim is not forgotten: nobody else would settle it while this worker lives.
+            await self._patiently("settle", partial(self._settle, claim, outcome), through=(Exception,))
 
     async def _claim(self, stage: Stage) -> Claim | None:
         """Claim the best waiting job; a database that is away keeps the job waiting, and rescue brings a new ticket."""
@@ -201,10 +222,13 @@ class Worker:
     async def _run(self, claim: Claim) -> Outcome:
         """Run the claimed stage to its outcome; whatever fails, it is an outcome."""
         attempt = Attempt(claim, self._pool, stall_limit=self._options.stall_limit)
-        self._attempts[claim.job.id] = attempt
+        self._attempts.add(attempt)
+        if self._releasing:
+            attempt.release()
         logger.info("job %s: %s stage, attempt %d", claim.job.id, claim.stage.value, claim.job.attempt)
         try:
-            return await attempt.run(self._children, self._backend.request(claim))
+            request = await asyncio.to_thread(self._backend.request, claim)
+            return await attempt.run(self._children, request)
         except VarloomError as error:
             return Failed(error.as_dict(claim.stage.value))
         except Exception:
@@ -213,35 +237,45 @@ class Worker:
                 INTERNAL_ERROR, "The server failed unexpectedly; its log has the details.", claim.stage.value
             )
         finally:
-            del self._attempts[claim.job.id]
+            self._attempts.discard(attempt)
 
     async def _settle(self, claim: Claim, outcome: Outcome) -> None:
-        """Settle the attempt; a result that cannot be published is a failure of its own."""
+        """Settle the attempt; a result that cannot be published or stored is a failure of its own."""
         try:
-            async with self._pool.connection() as conn:
-                job = await settle(conn, claim, outcome, self._backend, retry_delay=self._options.retry_delay)
+            job = await self._settle_as(claim, outcome)
         except DATABASE_AWAY:
             raise
         except Exception:
             logger.exception("job %s: the result of its %s stage cannot be settled", claim.job.id, claim.stage.value)
-            if isinstance(outcome, Failed):
-                raise
-            message = "The result could not be published; the server's log has the details."
-            await self._settle(claim, failure(INTERNAL_ERROR, message, claim.stage.value))
+            message = "The result could not be kept; the server's log has the details."
+            outcome = failure(INTERNAL_ERROR, message, claim.stage.value)
+            job = await self._settle_as(claim, outcome)
+        if job is None:  # settled by someone else, or by us before the connection broke: the folder may be in use
             return
-        if job is not None:
-            logger.info("job %s: %s", job.id, job.message)
+        logger.info("job %s: %s", job.id, job.message)
         if isinstance(outcome, Failed | Cancelled | Released):
+            await self._discard(claim)
+
+    async def _settle_as(self, claim: Claim, outcome: Outcome) -> Job | None:
+        """Settle the attempt in a transaction of its own."""
+        async with self._pool.connection() as conn:
+            return await settle(conn, claim, outcome, self._backend, retry_delay=self._options.retry_delay)
+
+    async def _discard(self, claim: Claim) -> None:
+        """Remove what the attempt left; what cannot be removed now is swept later."""
+        try:
             await asyncio.to_thread(self._backend.discard, claim)
+        except Exception:
+            logger.exception("job %s: what an attempt left could not be removed yet", claim.job.id)
 
     # --- Background loops: each has one step that can be called alone ---
 
-    async def _register(self) -> None:
+    async def _register(self, worker_id: uuid.UUID) -> None:
         """Enter the registry of workers."""
         async with self._pool.connection() as conn:
             await repository.register_worker(
                 conn,
-                self.id,
+                worker_id,
                 host=socket.gethostname(),
                 pid=os.getpid(),
                 version=__version__,
@@ -257,10 +291,11 @@ class Worker:
             self._cancel(job_id)
         if not known:
             logger.warning("worker %s was given up for dead; it drops its work and registers anew", self.id)
-            for attempt in list(self._attempts.values()):
+            for attempt in self._attempts:
                 attempt.lose()
-            self.id = uuid.uuid4()
-            await self._register()
+            new_id = uuid.uuid4()
+            await self._register(new_id)
+            self.id = new_id
 
     async def _obey_cancel_notices(self) -> None:
         """Stop what users cancel, as soon as they do; after a gap the next heartbeat asks."""
@@ -269,33 +304,52 @@ class Worker:
                 self._cancel(uuid.UUID(job_id))
 
     def _cancel(self, job_id: uuid.UUID) -> None:
-        """Cancel the job's attempt, if it runs here."""
-        if attempt := self._attempts.get(job_id):
-            attempt.cancel()
+        """Cancel the job's attempt, if it runs here; a lost one of the same job may be ending beside it."""
+        for attempt in self._attempts:
+            if attempt.claim.job.id == job_id:
+                attempt.cancel()
 
     async def _every(self, interval: float, name: str, step: Callable[[], Awaitable[object]]) -> None:
-        """Call a step for ever, `interval` seconds apart, through every outage of the database."""
+        """Call a step for ever, `interval` seconds apart, whatever fails: no error of one round ends the worker."""
         while True:
             try:
                 await step()
             except DATABASE_AWAY:
                 logger.warning("%s: the database is away; trying again", name)
+            except Exception:
+                logger.exception("%s failed unexpectedly; trying again", name)
             await asyncio.sleep(interval)
 
-    async def _patiently(self, name: str, action: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do something that must be done, however long the database is away."""
+    async def _patiently(
+        self,
+        name: str,
+        action: Callable[[], Coroutine[Any, Any, None]],
+        *,
+        through: tuple[type[Exception], ...] = DATABASE_AWAY,
+    ) -> None:
+        """Do something that must be done, however long the database is away or the errors `through` come."""
         wait = 0.1
         while True:
             try:
                 return await action()
-            except DATABASE_AWAY:
-                logger.warning("%s: the database is away; trying again in %g s", name, wait)
+            except through as error:
+                unknown = None if isinstance(error, DATABASE_AWAY) else error
+                logger.warning("%s: not possible now; trying again in %g s", name, wait, exc_info=unknown)
                 await asyncio.sleep(wait)
                 wait = min(LONGEST_WAIT, wait * 2)
 
 
+async def _end_of(tasks: set[asyncio.Task[None]], patience: float) -> None:
+    """Wait until tasks have ended, but not longer than the patience."""
+    if tasks:
+        await asyncio.wait(tasks, timeout=patience)
+
+
 async def _cancel_all(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancel tasks and wait until they have ended."""
-    for task in tasks:
-        task.cancel()
+    """Cancel tasks and wait until they have ended; one that then waits for the database is cancelled again."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_PATIENCE)
     await asyncio.gather(*tasks, return_exceptions=True)

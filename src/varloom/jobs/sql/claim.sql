@@ -1,9 +1,11 @@
 -- Take the best waiting job of a stage: lock it, write the attempt token, remember whose turn it was.
+-- A worker that was given up for dead gets none: what it took would at once count as a dead worker's work.
 WITH best AS MATERIALIZED (
     SELECT id, place FROM waiting_jobs WHERE stage = %(stage)s ORDER BY place LIMIT 64
 ), locked AS MATERIALIZED (
     SELECT jobs.id FROM jobs JOIN best ON best.id = jobs.id
     WHERE jobs.state = 'queued' AND jobs.stage = %(stage)s AND jobs.run_after <= now()
+      AND EXISTS (SELECT 1 FROM workers WHERE workers.id = %(worker_id)s AND workers.stopped_at IS NULL)
     ORDER BY best.place
     FOR UPDATE OF jobs SKIP LOCKED
     LIMIT 1
