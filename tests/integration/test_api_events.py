@@ -10,7 +10,7 @@ import uuid
 import pytest
 from api_support import FAILURE, event_stream
 
-from varloom.services import events as events_module
+from varloom.services import event_feed
 from varloom.web import streams
 
 
@@ -111,7 +111,7 @@ async def test_each_account_hears_of_its_own_jobs_only(api, worker):
 
 
 async def test_a_slow_reader_is_cut_off_and_resumes_without_loss(api, monkeypatch):
-    monkeypatch.setattr(events_module, "QUEUE_LIMIT", 5)
+    monkeypatch.setattr(event_feed, "QUEUE_LIMIT", 5)
     ann = await api.person()
     await ann.upload()
     messages = api.services.events.subscribe(ann.account.id)

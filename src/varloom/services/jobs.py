@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from varloom.errors import VarloomError
 from varloom.jobs import repository
 from varloom.jobs.lifecycle import Stage, State
+from varloom.services.event_feed import places_of
 from varloom.services.options import parse_options
 from varloom.services.paging import check_limit, decode_cursor, encode_cursor
 from varloom.services.problems import REQUEST_INVALID
@@ -48,7 +49,7 @@ class Jobs:
             found = await repository.list_jobs(
                 conn, account_id, states=wanted, limit=limit + 1, before=before, search=search
             )
-            positions = await _positions(conn, account_id, found)
+            positions = await places_of(conn, account_id, found)
         page = found[:limit]
         following = encode_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None
         return JobList(jobs=[job_view(job, positions.get(job.id)) for job in page], next=following)
@@ -119,15 +120,8 @@ class Jobs:
 
     async def _view(self, conn: AsyncConnection[Any], job: Job) -> JobView:
         """The job with its place in the queue."""
-        positions = await _positions(conn, job.account_id, [job])
+        positions = await places_of(conn, job.account_id, [job])
         return job_view(job, positions.get(job.id))
-
-
-async def _positions(conn: AsyncConnection[Any], account_id: UUID, jobs: Sequence[Job]) -> dict[UUID, int]:
-    """The places in the queue; asked for only when one of the jobs can have one."""
-    if not any(job.state is State.QUEUED for job in jobs):
-        return {}
-    return await repository.queue_positions(conn, account_id)
 
 
 def parse_state(name: str) -> State:

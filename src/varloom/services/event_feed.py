@@ -1,0 +1,204 @@
+"""What one account's panels are sent: read once from the database, fanned out to all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import psycopg
+
+from varloom.jobs import repository
+from varloom.jobs.lifecycle import State
+from varloom.services.views import job_view
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
+    from psycopg import AsyncConnection
+    from psycopg_pool import AsyncConnectionPool
+
+    from varloom.jobs.model import Job
+
+logger = logging.getLogger(__name__)
+
+PAGE = 500
+"""Events that are read at once."""
+QUEUE_LIMIT = 1000
+"""Messages that a subscriber may lag behind before it is cut off; it resumes by its last event id."""
+POSITIONS_INTERVAL = 1.0
+"""Queue positions are sent at most this often, in seconds."""
+LOOK_INTERVAL = 15.0
+"""A feed looks for events at least this often, in seconds, should a notification ever be lost."""
+READ_AGAIN_DELAY = 1.0
+"""Wait after the database could not be read, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message for a panel.
+
+    Attributes:
+        kind: `job` (a JOB), `queue` (`{"positions": {job id: jobs ahead}}`) or `snapshot` (the snapshot is complete).
+        data: JSON.
+        id: the number of the event; None for what is not history: progress, positions.
+        position: the number of the last event that had been sent when this was made.
+    """
+
+    kind: Literal["job", "queue", "snapshot"]
+    data: str
+    id: int | None = None
+    position: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class Subscription:
+    """What waits to be sent to one panel; None marks the end."""
+
+    waiting: asyncio.Queue[Message | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_LIMIT + 1))
+
+    def put(self, message: Message) -> None:
+        """Add a message; a subscriber that lags too far is cut, and what it did not get is dropped."""
+        if self.waiting.qsize() >= QUEUE_LIMIT:
+            self.end()
+        else:
+            self.waiting.put_nowait(message)
+
+    def end(self) -> None:
+        """End the stream: it resumes elsewhere, by its last event id."""
+        while not self.waiting.empty():
+            self.waiting.get_nowait()
+        self.waiting.put_nowait(None)
+
+
+class AccountFeed:
+    """The live events of one account, read once for all its panels."""
+
+    def __init__(self, pool: AsyncConnectionPool, account_id: UUID) -> None:
+        self._pool = pool
+        self._account_id = account_id
+        self._position = 0
+        self._positions: dict[UUID, int] | None = None
+        self._positions_at = float("-inf")
+        self._positions_stale = True
+        self._progressed: set[UUID] = set()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stopped = False
+        self.subscriptions: set[Subscription] = set()
+
+    async def start(self) -> None:
+        """Begin with the events that come after now."""
+        async with self._pool.connection() as conn:
+            self._position = await repository.last_event_id(conn, self._account_id)
+        self._task = asyncio.create_task(self._run(), name=f"events of {self._account_id}")
+
+    def stop(self) -> None:
+        """Stop after what is being read now; open streams end."""
+        self._stopped = True
+        self._wake.set()
+        for subscription in self.subscriptions:
+            subscription.end()
+
+    async def stopped(self) -> None:
+        """Wait until nothing is read any more."""
+        if self._task is not None:
+            await self._task
+
+    def event_came(self) -> None:
+        """An event of this account was committed, or may have been."""
+        self._positions_stale = True
+        self._wake.set()
+
+    def queue_moved(self) -> None:
+        """An event of another account may have moved this account's jobs in the queue."""
+        if self._positions:
+            self.event_came()
+
+    def progress_came(self, job_id: UUID) -> None:
+        """A running job of this account wrote its progress."""
+        self._progressed.add(job_id)
+        self._wake.set()
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Send it all that comes from now on."""
+        self.subscriptions.add(subscription)
+        self._positions = None  # the newcomer has not seen what the others were told last
+        self.event_came()
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), LOOK_INTERVAL)
+            self._wake.clear()
+            if self._stopped:
+                return
+            try:
+                await self.step()
+            except (psycopg.Error, OSError):
+                logger.warning("The events of an account could not be read; trying again.", exc_info=True)
+                await asyncio.sleep(READ_AGAIN_DELAY)
+                self._wake.set()
+
+    async def step(self) -> None:
+        """Read and send what is new: events, then progress, then positions."""
+        async with self._pool.connection() as conn:
+            await self._send_events(conn)
+            await self._send_progress(conn)
+            await self._send_positions(conn)
+
+    async def _send_events(self, conn: AsyncConnection[Any]) -> None:
+        while events := await repository.events_after(conn, self._account_id, self._position, PAGE):
+            positions = await places_of(conn, self._account_id, [event.job for event in events])
+            for event in events:
+                self._position = event.id
+                self._send(job_message(event.job, positions, event.id, event.id))
+
+    async def _send_progress(self, conn: AsyncConnection[Any]) -> None:
+        progressed, self._progressed = self._progressed, set()
+        position = self._position
+        for job_id in progressed:
+            job = await repository.find_job(conn, self._account_id, job_id)
+            if job is not None and job.attempt_token is not None:
+                self._send(job_message(job, {}, None, position))
+
+    async def _send_positions(self, conn: AsyncConnection[Any]) -> None:
+        loop = asyncio.get_running_loop()
+        wait = self._positions_at + POSITIONS_INTERVAL - loop.time()
+        if not self._positions_stale:
+            return
+        if wait > 0:
+            loop.call_later(wait, self._wake.set)
+            return
+        self._positions_stale = False
+        self._positions_at = loop.time()
+        positions = await repository.queue_positions(conn, self._account_id)
+        if positions != self._positions:
+            self._positions = positions
+            self._send(queue_message(positions, self._position))
+
+    def _send(self, message: Message) -> None:
+        for subscription in self.subscriptions:
+            subscription.put(message)
+
+
+async def places_of(conn: AsyncConnection[Any], account_id: UUID, jobs: Iterable[Job]) -> dict[UUID, int]:
+    """The account's places in the queue; asked for only when one of the jobs can have one."""
+    if not any(job.state is State.QUEUED for job in jobs):
+        return {}
+    return await repository.queue_positions(conn, account_id)
+
+
+def job_message(job: Job, positions: dict[UUID, int], event_id: int | None, position: int) -> Message:
+    """A job for the panels; see `Message` for what the numbers mean."""
+    return Message("job", job_view(job, positions.get(job.id)).model_dump_json(), event_id, position)
+
+
+def queue_message(positions: dict[UUID, int], position: int) -> Message:
+    """The places in the queue for the panels."""
+    ahead = {str(job_id): count for job_id, count in positions.items()}
+    return Message("queue", json.dumps({"positions": ahead}), None, position)
