@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,6 +77,11 @@ def test_a_dropped_file_is_asked_for_its_name_and_split(visitor: Visitor, server
     expect(page.locator('#table .ag-row[row-index="0"] .ag-cell[col-id="child.GT"]')).to_have_text("1/1")
 
     visitor.goto("/samples")
+    page.fill("[name=q]", "no such")
+    expect(page.locator("#samples-sheet")).to_contain_text("No sample matches")
+    page.fill("[name=q]", "family")
+    expect(page.locator("#samples-sheet tbody tr")).to_have_count(1)
+    expect(page).to_have_url(re.compile(r"\?q=family$"))
     row = page.locator("tr", has_text="Family 7")
     expect(row).to_contain_text("2 tables")
     row.get_by_role("button", name="Delete Family 7").click()

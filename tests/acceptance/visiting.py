@@ -6,6 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from playwright.sync_api import TimeoutError as BrowserTimeout
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -88,7 +90,11 @@ class Visitor:
     def wait_for_state(self, name: str, state: str, seconds: float = 90.0) -> Any:
         """The entry, once it shows this state."""
         entry = self.entry(name)
-        entry.and_(self.page.locator(f"[data-state={state}]")).wait_for(timeout=seconds * 1000)
+        try:
+            entry.and_(self.page.locator(f"[data-state={state}]")).wait_for(timeout=seconds * 1000)
+        except BrowserTimeout as error:
+            said = [*self.page.locator("#job-manager").all_inner_texts(), *self.server.output[-30:]]
+            raise AssertionError(f"{name} is not {state}:\n" + "\n".join(said)) from error
         return entry
 
     def _watch(self, page: Page) -> None:

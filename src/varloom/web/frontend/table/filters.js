@@ -13,8 +13,12 @@ export function startFilters(table) {
   });
   box.addEventListener("input", () => showRefusal(null));
   document.getElementById("filter-chips").addEventListener("click", (event) => chipClicked(event, table, box));
-  root.addEventListener("rows", ({ detail }) => showCount(table, detail.total));
-  root.addEventListener("refused", ({ detail }) => showRefusal(detail));
+  root.addEventListener("rows", ({ detail }) => rowsCame(table, detail.total));
+  root.addEventListener("refused", ({ detail }) => rowsRefused(detail));
+  document.getElementById("rows-again").addEventListener("click", () => {
+    showRefusal(null);
+    table.loadAgain();
+  });
   query.listen(() => showChips(query.state.filters));
   showChips(query.state.filters);
   startFilterForm(table);
@@ -58,6 +62,19 @@ function showChips(filters) {
   list.hidden = chips.length === 0;
 }
 
+let rowsMissing = false;
+
+function rowsCame(table, count) {
+  if (rowsMissing) showRefusal(null);
+  showCount(table, count);
+}
+
+function rowsRefused(error) {
+  showRefusal(error);
+  rowsMissing = true;
+  document.getElementById("rows-again").hidden = false;
+}
+
 function showCount({ root, query }, count) {
   const total = Number(root.dataset.total);
   const text = query.state.filters.length
@@ -65,13 +82,14 @@ function showCount({ root, query }, count) {
     : `${number.format(total)} rows`;
   const output = document.getElementById("row-count");
   if (output.textContent !== text) output.textContent = text;
-  if (query.state.filters.length === 0) showRefusal(null);
 }
 
 /** Why the server refused, under the box: the text, the code, and the place in the expression. */
 function showRefusal(error, text = "") {
   const output = document.getElementById("filter-refusal");
   const box = document.getElementById("filter-box");
+  rowsMissing = false;
+  document.getElementById("rows-again").hidden = true;
   output.hidden = error === null;
   box.setAttribute("aria-invalid", String(error !== null));
   if (error === null) return;

@@ -29,6 +29,7 @@ const PAGE = 1000; // rows of one page: in one page of millions, a turn of the w
 export function startGrid(table) {
   const { root, query } = table;
   const grid = createGrid(root, optionsOf(table));
+  table.loadAgain = () => grid.purgeInfiniteCache();
   query.listen((state, before) => {
     if (state.dataset !== before.dataset) return location.reload();
     if (changed(state, before, "columns")) grid.setGridOption("columnDefs", definitionsOf(table));

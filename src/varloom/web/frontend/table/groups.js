@@ -24,7 +24,9 @@ export function grouped(columns) {
 // Where a row stood in the file is kept for every row, but rarely of interest.
 const OUT_OF_SIGHT = new Set(["rowno", "record", "line", "allele"]);
 
-/** The names that are shown when the address says nothing: all that are stored, but for the bookkeeping. */
+// The names that are shown when the address says nothing: all but the bookkeeping, and what each of many samples has.
 export function defaultColumns(columns) {
-  return columns.filter(({ name, virtual }) => !virtual && !OUT_OF_SIGHT.has(name)).map(({ name }) => name);
+  const ofManySamples = ({ origin, sample, virtual }) => virtual || (origin === "FORMAT" && !sample);
+  const shown = columns.filter((column) => !ofManySamples(column) && !OUT_OF_SIGHT.has(column.name));
+  return shown.map(({ name }) => name);
 }
