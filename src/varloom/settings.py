@@ -7,11 +7,17 @@ flags are those of the command. A setting that nobody gave keeps its default.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import platformdirs
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from varloom.errors import SETTINGS_INVALID, VarloomError
 
@@ -32,7 +38,7 @@ class Settings(BaseSettings):
     Durations are in seconds, sizes in bytes.
     """
 
-    model_config = SettingsConfigDict(env_prefix="VARLOOM_", frozen=True, extra="ignore", toml_file=None)
+    model_config = SettingsConfigDict(env_prefix="VARLOOM_", frozen=True, extra="forbid", toml_file=None)
 
     data: Path = Field(default_factory=default_data_dir, description="folder for the database and all files")
     database_url: str | None = Field(
@@ -41,7 +47,10 @@ class Settings(BaseSettings):
     storage: str | None = Field(default=None, description="where uploads and datasets are kept; default: DATA/storage")
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8400, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    slots: dict[str, int] = Field(
+    hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="further host names by which browsers reach the server, such as that of a reverse proxy"
+    )
+    slots: Annotated[dict[str, int], NoDecode] = Field(
         default_factory=lambda: dict(DEFAULT_SLOTS), description="how many stages of each kind one worker runs at once"
     )
     max_attempts: int = Field(
@@ -70,6 +79,12 @@ class Settings(BaseSettings):
     session_days: float = Field(default=30.0, gt=0, description="how long a browser stays logged in")
     login_link_minutes: float = Field(default=60.0, gt=0, description="how long a login link can be used")
     query_memory_bytes: int = Field(default=1024**3, gt=0, description="memory that table queries may use")
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _parse_hosts(cls, value: Any) -> Any:
+        """Accept `a.example.org,b.example.org` as well as a list."""
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
     @field_validator("slots", mode="before")
     @classmethod
@@ -121,6 +136,8 @@ def load_settings(**flags: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise VarloomError(SETTINGS_INVALID, f"{name}: there is no such setting.") from None
         raise VarloomError(SETTINGS_INVALID, f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
     except (OSError, ValueError) as error:
         raise VarloomError(SETTINGS_INVALID, str(error)) from None

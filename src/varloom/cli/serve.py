@@ -44,11 +44,14 @@ def serve(*, no_worker: bool, verbose: bool, **flags: Any) -> None:
     from varloom.db.database import open_database
     from varloom.db.migrate import migrate
     from varloom.services.data_folder import held_data_folder, remove_server_note
+    from varloom.services.work import checked_slots
     from varloom.settings import load_settings
     from varloom.web.server import bind
 
     log_to_stderr(verbose=verbose)
     settings = load_settings(**flags)
+    if not no_worker:
+        checked_slots(settings)
     signal.signal(signal.SIGTERM, _interrupt)
     with (
         held_data_folder(settings.data),

@@ -41,7 +41,7 @@ SELECT datasets.id, datasets.sample_id, datasets.job_id, datasets.upload_id, dat
        datasets.storage_key, datasets.format, datasets.assembly, datasets.records, datasets.variants, datasets.bytes,
        datasets.content_hash, datasets.created_at
 FROM datasets JOIN samples ON samples.id = datasets.sample_id
-WHERE samples.account_id = %(account)s AND samples.deleted_at IS NULL AND samples.id = %(sample)s
+WHERE samples.account_id = %(account)s AND samples.deleted_at IS NULL AND samples.id = ANY (%(samples)s)
 ORDER BY datasets.position, datasets.id
 """
 _RENAME = """
@@ -189,12 +189,21 @@ async def datasets_of(conn: AsyncConnection[Any], account_id: UUID, sample_id: U
     Raises:
         VarloomError: `sample_not_found`.
     """
-    async with conn.cursor(row_factory=class_row(DatasetRecord)) as cursor:
-        await cursor.execute(_DATASETS, {"account": account_id, "sample": sample_id})
-        found = await cursor.fetchall()
-    if not found:
+    found = await datasets_of_samples(conn, account_id, [sample_id])
+    if sample_id not in found:
         raise _not_found()
-    return tuple(found)
+    return found[sample_id]
+
+
+async def datasets_of_samples(
+    conn: AsyncConnection[Any], account_id: UUID, sample_ids: Sequence[UUID]
+) -> dict[UUID, tuple[DatasetRecord, ...]]:
+    """The datasets of several samples, each in their order; without those that the account does not have."""
+    async with conn.cursor(row_factory=class_row(DatasetRecord)) as cursor:
+        await cursor.execute(_DATASETS, {"account": account_id, "samples": list(sample_ids)})
+        found = await cursor.fetchall()
+    samples = dict.fromkeys(dataset.sample_id for dataset in found)
+    return {sample: tuple(dataset for dataset in found if dataset.sample_id == sample) for sample in samples}
 
 
 async def rename_sample(conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID, name: str) -> None:

@@ -91,13 +91,13 @@ class Samples:
         check_limit(limit)
         async with self._pool.connection() as conn:
             found = await catalog.list_samples(conn, account_id, search=search or "", limit=limit, cursor=cursor)
-            views = [await _view(conn, account_id, sample) for sample in found.samples]
+            views = await _views(conn, account_id, found.samples)
         return SampleList(samples=views, next=found.next)
 
     async def get(self, account_id: UUID, sample_id: UUID) -> SampleView:
         """One sample; `sample_not_found` for another account's too."""
         async with self._pool.connection() as conn:
-            return await _view(conn, account_id, await catalog.get_sample(conn, account_id, sample_id))
+            return await _one(conn, account_id, sample_id)
 
     async def rename(self, account_id: UUID, sample_id: UUID, name: str) -> SampleView:
         """Give a sample another name.
@@ -108,7 +108,7 @@ class Samples:
         checked = checked_sample_name(name)
         async with self._pool.connection() as conn:
             await catalog.rename_sample(conn, account_id, sample_id, checked)
-            return await _view(conn, account_id, await catalog.get_sample(conn, account_id, sample_id))
+            return await _one(conn, account_id, sample_id)
 
     async def delete(self, account_id: UUID, sample_id: UUID) -> None:
         """Put a sample out of sight."""
@@ -209,16 +209,34 @@ def _chosen(records: Sequence[DatasetRecord], dataset_id: UUID | None) -> Datase
     raise VarloomError(TABLE_NOT_FOUND, f"The sample has no dataset {dataset_id}.")
 
 
-async def _view(conn: AsyncConnection[Any], account_id: UUID, sample: SampleRecord) -> SampleView:
-    """The sample with its datasets and the name of its file."""
-    datasets = await catalog.datasets_of(conn, account_id, sample.id)
-    uploads = [dataset.upload_id for dataset in datasets]
-    names = await names_of(conn, account_id, uploads)
+async def _one(conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID) -> SampleView:
+    """One sample as people see it."""
+    sample = await catalog.get_sample(conn, account_id, sample_id)
+    datasets = await catalog.datasets_of(conn, account_id, sample_id)
+    names = await names_of(conn, account_id, [datasets[0].upload_id])
+    return _view(sample, datasets, names.get(datasets[0].upload_id, ""))
+
+
+async def _views(conn: AsyncConnection[Any], account_id: UUID, samples: Sequence[SampleRecord]) -> list[SampleView]:
+    """The samples with their datasets and the names of their files."""
+    datasets = await catalog.datasets_of_samples(conn, account_id, [sample.id for sample in samples])
+    first = {sample_id: records[0].upload_id for sample_id, records in datasets.items()}
+    names = await names_of(conn, account_id, list(first.values()))
+    # A sample that was deleted a moment ago has no datasets any more.
+    return [
+        _view(sample, datasets[sample.id], names.get(first[sample.id], ""))
+        for sample in samples
+        if sample.id in datasets
+    ]
+
+
+def _view(sample: SampleRecord, datasets: Sequence[DatasetRecord], source_name: str) -> SampleView:
+    """The sample as people see it."""
     return SampleView.model_validate(
         {
             "id": sample.id,
             "name": sample.name,
-            "source_name": names.get(uploads[0], ""),
+            "source_name": source_name,
             "job_id": sample.job_id,
             "records": sample.records,
             "variants": sample.variants,

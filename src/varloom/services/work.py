@@ -51,7 +51,7 @@ async def run_worker(settings: Settings, database: Database, *, stop: asyncio.Ev
     Raises:
         VarloomError: `settings_invalid` when a slot is asked for a stage that this version cannot run.
     """
-    slots = _checked_slots(settings)
+    slots = checked_slots(settings)
     storage = open_storage(settings)
     size = sum(slots.values()) * CONNECTIONS_PER_SLOT + SPARE_CONNECTIONS
     async with open_pool(database.conninfo, max_size=size, application_name="varloom worker") as pool:
@@ -77,7 +77,7 @@ def mark_worker_dead(database: Database, pid: int) -> None:
         conn.execute(query, [socket.gethostname(), pid])
 
 
-def _checked_slots(settings: Settings) -> dict[Stage, int]:
+def checked_slots(settings: Settings) -> dict[Stage, int]:
     """The slots by stage; only for stages that exist."""
     unknown = sorted(stage for stage, count in settings.slots.items() if count > 0 and stage not in STAGES)
     if unknown:

@@ -62,7 +62,7 @@ def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncCont
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(RequestLog),
-            Middleware(HostCheck, host=settings.host),
+            Middleware(HostCheck, host=settings.host, names=settings.hosts),
             Middleware(GZipMiddleware, compresslevel=5, exclude_content_types=_NOT_COMPRESSED),
             Middleware(Gate),
             Middleware(BodyLimit, exempt=UPLOAD_PATH),

@@ -90,12 +90,13 @@ class SecurityHeaders:
 class HostCheck:
     """Refuses requests for a host name that is not ours, by which a foreign page could reach a local server.
 
-    Names of this machine and the configured host pass. An address passes too: DNS cannot rebind an address.
+    Names of this machine, the configured host and the further names of the settings pass. An address passes too: DNS
+    cannot rebind an address.
     """
 
-    def __init__(self, app: ASGIApp, host: str) -> None:
+    def __init__(self, app: ASGIApp, host: str, names: Iterable[str] = ()) -> None:
         self.app = app
-        self.names = frozenset(_own_names(host))
+        self.names = frozenset([*_own_names(host), *(name.lower() for name in names)])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""

@@ -1,0 +1,66 @@
+"""Settings: where they come from, which goes first, and what a wrong one says."""
+
+from __future__ import annotations
+
+import pytest
+
+from varloom.errors import VarloomError
+from varloom.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"VARLOOM_{name.upper()}", raising=False)
+    monkeypatch.setenv("VARLOOM_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_a_flag_goes_before_the_environment_before_the_file_before_the_default(data, monkeypatch):
+    assert load_settings().port == 8400
+    (data / "varloom.toml").write_text('port = 1\nhosts = ["a.example.org"]\nslots = { parse = 7 }\n')
+    assert (load_settings().port, load_settings().hosts, load_settings().slots) == (1, ("a.example.org",), {"parse": 7})
+    monkeypatch.setenv("VARLOOM_PORT", "2")
+    assert load_settings().port == 2
+    assert load_settings(port=3, host=None).port == 3
+
+
+def test_lists_are_written_as_people_write_them(monkeypatch):
+    monkeypatch.setenv("VARLOOM_SLOTS", "download=4, parse=1")
+    monkeypatch.setenv("VARLOOM_HOSTS", "a.example.org, b.example.org")
+    settings = load_settings()
+    assert settings.slots == {"download": 4, "parse": 1}
+    assert settings.hosts == ("a.example.org", "b.example.org")
+    assert load_settings(slots="parse=9").slots == {"parse": 9}
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"slots": "prase=2"}, "slots: 'prase' is not a stage"),
+        ({"slots": "parse"}, "slots: 'parse' is not of the form stage=count"),
+        ({"slots": "parse=-1"}, "slots: 'parse=-1' is not of the form stage=count"),
+        ({"port": 70000}, "port: "),
+        ({"retry_delay": "soon"}, "retry_delay: "),
+    ],
+)
+def test_a_wrong_value_names_its_setting(flags, said):
+    with pytest.raises(VarloomError) as caught:
+        load_settings(**flags)
+    assert caught.value.code == "settings_invalid"
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize(("text", "said"), [("prot = 1\n", "prot: there is no such setting."), ("port = \n", "")])
+def test_a_mistake_in_the_file_is_told(data, text, said):
+    (data / "varloom.toml").write_text(text)
+    with pytest.raises(VarloomError) as caught:
+        load_settings()
+    assert said in caught.value.message
+
+
+def test_settings_cannot_be_changed_and_hide_the_database_password():
+    settings = load_settings(database_url="postgresql://u:secret@h/d")
+    assert "secret" not in repr(settings)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port = 1
