@@ -245,6 +245,8 @@ def test_names_that_would_collide_are_told_apart(load):
         ("1\t5\t.\tA\tC\t.\t.\t=5", "vcf_info_key_empty", 8, "INFO"),
         ("1\t5\t.\tA\tC\t.\t.\tS=a\0b", "control_character", 8, None),
         ("##late", "vcf_header_line_among_records", None, None),
+        ("#1\t5\t.\tA\tC\t.\t.\t.", "vcf_header_line_among_records", None, None),
+        ("1\t5\t.\tA\tC\t1e400\t.\t.", "vcf_quality_invalid", 6, "QUAL"),
     ],
 )
 def test_a_broken_record_refuses_the_file_at_its_place(load, record, code, column, field):

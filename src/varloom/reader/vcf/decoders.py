@@ -11,6 +11,7 @@ from varloom.reader.problems import VCF_RULE_BROKEN, VCF_VALUE_COUNT
 from varloom.reader.vcf.alleles import AlleleShape, genotype_places
 from varloom.reader.vcf.declaration import Arity, Declaration, ValueType
 from varloom.reader.vcf.values import REMEMBERED, Convert, MisfitError, OddValueError
+from varloom.reader.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,7 +111,7 @@ class ManyValues:
             return None
         values = list(map(self._convert, text.split(",")))
         if self._count is not None and len(values) != self._count:
-            reason = f"has {len(values):,} values where the header says Number={self._count}"
+            reason = f"has {counted(len(values), 'value')} where the header says Number={self._count}"
             raise OddValueError(values, VCF_VALUE_COUNT, reason)
         return values
 

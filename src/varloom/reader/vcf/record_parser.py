@@ -21,7 +21,8 @@ from varloom.reader.vcf.info_parser import InfoParser
 from varloom.reader.vcf.record import FixedFields, Spot
 from varloom.reader.vcf.record_rules import RecordRules
 from varloom.reader.vcf.sample_parser import GatheredSampleParser, SampleParser
-from varloom.reader.vcf.values import MisfitError, to_float
+from varloom.reader.vcf.values import MisfitError, is_number, to_float
+from varloom.reader.wording import counted
 
 if TYPE_CHECKING:
     from varloom.reader.diagnosis import Diagnosis
@@ -53,7 +54,7 @@ class RecordParser:
     def parse(self, line: int, text: str) -> None:
         """Write one data line, or note why it cannot be."""
         cells = text.split("\t")
-        if len(cells) != self._columns:
+        if len(cells) != self._columns or text[0] == "#":
             self._wrong_count(line, text, len(cells))
             return
         errors = len(self._diagnosis.errors)
@@ -126,7 +127,11 @@ class RecordParser:
         try:
             return to_float(text or self._empty(line, 6))
         except MisfitError:
-            message = f"QUAL must be a number or a dot, but it is {safe_excerpt(text, 40)!r}."
+            shown = repr(safe_excerpt(text, 40))
+            if is_number(text):
+                message = f"QUAL must be a number that 64-bit floats can hold, or a dot, but it is {shown}."
+            else:
+                message = f"QUAL must be a number or a dot, but it is {shown}."
             self._error(VCF_QUALITY_INVALID, message, line, 6, record)
             return None
 
@@ -150,7 +155,7 @@ class RecordParser:
             hint = " The #CHROM line ends with a tab, which counts as one more column: remove it."
         self._diagnosis.error(
             VCF_COLUMN_COUNT,
-            f"The line has {found:,} tab-separated columns where the #CHROM line has {self._columns:,}.{hint}",
+            f"The line has {counted(found, 'tab-separated column')} where the #CHROM line has {self._columns:,}.{hint}",
             Place(line=line, column=min(found, self._columns) + 1, excerpt=safe_excerpt(text)),
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from varloom.errors import Place, safe_excerpt
 from varloom.reader.problems import VCF_FORMAT_KEY_EMPTY, VCF_SAMPLE_VALUES
 from varloom.reader.vcf.values import MisfitError, OddValueError
+from varloom.reader.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,7 @@ class _Samples:
         sample = safe_excerpt(self._names[index], 40)
         self._diagnosis.error(
             VCF_SAMPLE_VALUES,
-            f"Sample {sample} has {cell.count(':') + 1:,} values where FORMAT has {keys:,} keys.",
+            f"Sample {sample} has {counted(cell.count(':') + 1, 'value')} where FORMAT has {counted(keys, 'key')}.",
             Place(line=line, column=_FIRST_SAMPLE + 1 + index, field=sample, excerpt=safe_excerpt(cell)),
         )
 

@@ -83,6 +83,11 @@ def to_float(text: str) -> float | None:
     return value
 
 
+def is_number(text: str) -> bool:
+    """Whether the text is written as a number, however large or small."""
+    return bool(_FLOAT.fullmatch(text) or _NOT_FINITE.fullmatch(text))
+
+
 def to_string(text: str) -> str | None:
     """The text itself; a dot is missing."""
     return None if text == "." else text
