@@ -51,8 +51,10 @@ def test_columns_are_ours_then_the_files_own(load):
     ("cells", "expected"),
     [
         (["1", "-5", "0", ""], pa.int64()),
-        (["9223372036854775807"], pa.int64()),
-        (["9223372036854775808"], pa.string()),
+        (["9007199254740992", "-9007199254740992"], pa.int64()),
+        (["9007199254740993"], pa.string()),
+        (["-9007199254740993"], pa.string()),
+        (["12345678901234567890"], pa.string()),
         (["007", "1"], pa.string()),
         (["+5"], pa.string()),
         (["-0"], pa.float64()),
@@ -131,12 +133,40 @@ def test_lines_are_those_of_the_file_however_cells_are_quoted(load):
     assert [(row["line"], row["a"]) for row in rows] == [(2, "x\ny"), (4, 'say "hi"'), (5, "z")]
 
 
+@pytest.mark.parametrize("note", ["sep=;\n", '"sep=;"\r\n', "SEP=;\n"])
+def test_a_line_that_announces_the_separator_is_no_row(load, refused, note):
+    rows, reader = load(note + 'a;b\n"x\ny";1,5\nz;2\n')
+    assert rows == [
+        {"rowno": 0, "line": 3, "a": "x\ny", "b": "1,5"},
+        {"rowno": 1, "line": 5, "a": "z", "b": "2"},
+    ]
+    assert reader.summary().warnings == ()
+    assert refused(note + "a;b\n1;2\n1\n").place.line == 4
+
+
+def test_a_file_named_tsv_is_cut_at_tabs_although_commas_would_do(load):
+    rows, _ = load("a,x\tb,y\n1,2\t3,4\n", "a.tsv")
+    assert rows == [{"rowno": 0, "line": 2, "a,x": "1,2", "b,y": "3,4"}]
+    rows, _ = load("a,b\n1,2\n", "a.tsv")
+    assert rows == [{"rowno": 0, "line": 2, "a": 1, "b": 2}]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [("a,b\n1,2\n".encode("utf-16-le") + b"\0", 3), ("a,b\n1,\ud800\n".encode("utf-16-le", "surrogatepass"), 2)],
+)
+def test_damaged_utf16_is_refused_at_its_line(refused, content, line):
+    error = refused(b"\xff\xfe" + content)
+    assert (error.code, error.place.line) == ("csv_utf16_invalid", line)
+
+
 def test_ragged_rows_are_refused_with_their_lines(refused):
     error = refused('a,b\n"x\ny",1\n1,2,3\n4\n5,6\n')
     assert [(problem.kind.code, problem.place.line) for problem in error.problems] == [
         ("csv_ragged_row", 4),
         ("csv_ragged_row", 5),
     ]
+    assert error.problems[1].message == "The row has 1 cell where the header row has 2."
     assert error.kind.title == "Parsing error"
     assert "3 cells where the header row has 2" in error.message
 
@@ -172,6 +202,14 @@ def test_stray_quotes_in_a_tsv_are_letters(load):
     rows, reader = load('name\tn\n"Swing it" later\t1\n"whole"\t2\n', "a.tsv")
     assert [row["name"] for row in rows] == ['"Swing it" later', '"whole"']
     assert [problem.kind.code for problem in reader.summary().warnings] == ["tsv_quotes_as_text"]
+
+
+def test_stray_quotes_in_a_tsv_never_make_one_row_of_two(load):
+    rows, reader = load('a\tb\n1\t"5 prime\n2\tend"\n3\tc\n', "a.tsv")
+    assert [(row["line"], row["b"]) for row in rows] == [(2, '"5 prime'), (3, 'end"'), (4, "c")]
+    assert [problem.kind.code for problem in reader.summary().warnings] == ["tsv_quotes_as_text"]
+    rows, reader = load('a\tb\n1\t"two\nlines"\n', "a.tsv")
+    assert [row["b"] for row in rows] == ["two\nlines"]
 
 
 def test_header_cells_that_clash_or_are_empty_get_a_name_with_a_warning(load):

@@ -266,7 +266,7 @@ VCF_ALT_INVALID = define(
 VCF_QUALITY_INVALID = define(
     "vcf_quality_invalid",
     _PARSING,
-    cause="The QUAL column of a record is neither a number nor a dot.",
+    cause="The QUAL column of a record is neither a dot nor a number that 64-bit floats can hold.",
     resolution=("Correct the quality, or write a dot where it is unknown.", _UPLOAD_AGAIN),
 )
 VCF_INFO_KEY_EMPTY = define(
@@ -391,6 +391,12 @@ CSV_QUOTE_INVALID = define(
     _PARSING,
     cause="A quoted cell does not end, or text follows its closing quote.",
     resolution=("Close the quote; write a quote within a quoted cell twice.", _UPLOAD_AGAIN),
+)
+CSV_UTF16_INVALID = define(
+    "csv_utf16_invalid",
+    _PARSING,
+    cause="The file is written in UTF-16, but holds bytes that are none; it may be cut off or damaged.",
+    resolution=("Copy or export the file again, best as UTF-8, and upload it.",),
 )
 CSV_LATIN1 = define(
     "csv_latin1",

@@ -1,6 +1,7 @@
 """Types of CSV columns, inferred over the whole file and never by a lossy guess.
 
-A column is int64 only when every cell is a plain whole number that is written back the same; float64 only when the
+A column is int64 only when every cell is a plain whole number that is written back the same and that a float holds
+too (up to 2^53: longer ones are ids, and programs that read JSON into floats would change them); float64 only when the
 number that a cell names is exactly the shortest decimal of its float (so 0.10 is one, 0.12345678901234567890 is not);
 bool only when every cell is true or false in one spelling. All else, ids with leading zeros among it, stays text.
 Empty cells are missing in every type.
@@ -19,10 +20,9 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_INTEGER = re.compile(r"-?[1-9][0-9]{0,18}|0")
+_INTEGER = re.compile(r"-?[1-9][0-9]{0,15}|0")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]{1,3})?|[eE][-+][0-9]{1,3})?")
-_INT64 = range(-(2**63), 2**63)
-_EXACT_IN_FLOAT = 2**53
+_LARGEST_INTEGER = 2**53
 _SAFE_LENGTH = 15
 _SPELLINGS = ({"true", "false"}, {"True", "False"}, {"TRUE", "FALSE"})
 
@@ -46,8 +46,8 @@ _ARROW = {CellType.BOOLEAN: pa.bool_(), CellType.INTEGER: pa.int64(), CellType.F
 
 
 def is_integer(text: str) -> bool:
-    """Whether the text is a whole number of 64 bits, written as a program writes it."""
-    return bool(_INTEGER.fullmatch(text)) and (len(text) < 19 or int(text) in _INT64)
+    """Whether the text is a whole number up to 2^53, written as a program writes it."""
+    return bool(_INTEGER.fullmatch(text)) and (len(text) < 16 or abs(int(text)) <= _LARGEST_INTEGER)
 
 
 def is_exact_float(text: str) -> bool:
@@ -65,7 +65,6 @@ class ColumnInference:
 
     def __init__(self) -> None:
         self.type = CellType.NOTHING
-        self._fits_float = True
         self._spelling: set[str] = set()
 
     def see(self, cells: Iterable[str]) -> None:
@@ -84,10 +83,9 @@ class ColumnInference:
             case CellType.BOOLEAN:
                 return CellType.BOOLEAN if self._is_boolean(cells) else CellType.TEXT
             case CellType.NOTHING | CellType.INTEGER if all(map(is_integer, cells)):
-                self._fits_float = self._fits_float and all(abs(int(cell)) <= _EXACT_IN_FLOAT for cell in cells)
                 return CellType.INTEGER
             case _:
-                return CellType.FLOAT if self._fits_float and all(map(is_exact_float, cells)) else CellType.TEXT
+                return CellType.FLOAT if all(map(is_exact_float, cells)) else CellType.TEXT
 
     def _is_boolean(self, cells: set[str]) -> bool:
         together = self._spelling | cells

@@ -32,6 +32,7 @@ from varloom.reader.problems import (
     TSV_QUOTES_AS_TEXT,
     FileRefused,
 )
+from varloom.reader.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,12 +54,14 @@ class DelimitedReader:
         self._encoding: str = recognition.encoding.value
         self._mark_bytes = recognition.mark_bytes
         self._compression = recognition.compression
+        self.recognition = recognition
         self._dialect = self._find_dialect(recognition.encoding)
         is_tsv = self._dialect.separator == "\t"
         self.recognition = replace(recognition, format=SourceFormat.TSV if is_tsv else SourceFormat.CSV)
         self._header: Row | None = None
         self._types: list[ColumnInference] = []
         self._records = 0
+        self._rows_merged = False
         self._summary: ReadSummary | None = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -90,7 +93,7 @@ class DelimitedReader:
         except DamagedStreamError:
             pass  # told with its line when the rows are read
         text = raw[self._mark_bytes : SAMPLE_BYTES].decode(encoding, "replace")
-        return find_dialect(text, whole=len(raw) < SAMPLE_BYTES)
+        return find_dialect(text, whole=len(raw) < SAMPLE_BYTES, named_tsv=self.recognition.named is SourceFormat.TSV)
 
     def _rows(self) -> Rows:
         stream = ByteStream(self._file.chunks(), self._compression)
@@ -104,7 +107,9 @@ class DelimitedReader:
             self._start_again(CSV_LATIN1, "The file is not valid UTF-8; it was read as Latin-1.")
             self._encoding = _LATIN_1
             self._survey()
-        if self._dialect.separator == "\t" and any(e.kind is CSV_QUOTE_INVALID for e in self._diagnosis.errors):
+        if self._rows_merged or (
+            self._dialect.separator == "\t" and any(e.kind is CSV_QUOTE_INVALID for e in self._diagnosis.errors)
+        ):
             message = "Quotes of this TSV do not enclose whole cells; they were read as letters like any other."
             self._start_again(TSV_QUOTES_AS_TEXT, message)
             self._dialect = replace(self._dialect, quotes=False)
@@ -126,6 +131,9 @@ class DelimitedReader:
             for row in self._rows():
                 if not self._types:
                     self._take_header(row)
+                elif self._merges_rows(row):
+                    self._rows_merged = True
+                    break
                 elif self._belongs(row):
                     chunk.append(row.cells)
                     self._records += 1
@@ -144,8 +152,16 @@ class DelimitedReader:
         else:
             self._blank(row)
 
+    def _merges_rows(self, row: Row) -> bool:
+        """Whether stray quotes of a TSV made one row of several: each line of it has all the tabs of a row itself."""
+        between = len(self._types) - 1
+        if row.lines == 1 or not between or self._dialect.separator != "\t" or not self._dialect.quotes:
+            return False
+        tabs = len(row.cells) - 1 + sum(cell.count("\t") for cell in row.cells)
+        return tabs == row.lines * between
+
     def _belongs(self, row: Row) -> bool:
-        """Whether the row is one of the table; an empty line is none, except where the table has one column."""
+        """Whether the row is one of the table; an empty line is none, and is told."""
         expected = len(self._types)
         if len(row.cells) == expected:
             return True
@@ -155,7 +171,7 @@ class DelimitedReader:
         hint = " The header row starts with #: remove comment lines above it." if self._commented else ""
         self._diagnosis.error(
             CSV_RAGGED_ROW,
-            f"The row has {len(row.cells):,} cells where the header row has {expected:,}.{hint}",
+            f"The row has {counted(len(row.cells), 'cell')} where the header row has {expected:,}.{hint}",
             Place(
                 line=row.line,
                 column=min(len(row.cells), expected) + 1,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from varloom.errors import Place, safe_excerpt
 from varloom.reader.decompression import ByteStream, DamagedStreamError
 from varloom.reader.lines import LINE_LIMIT
-from varloom.reader.problems import CONTROL_CHARACTER, CSV_QUOTE_INVALID, LINE_TOO_LONG, refusal
+from varloom.reader.problems import CONTROL_CHARACTER, CSV_QUOTE_INVALID, CSV_UTF16_INVALID, LINE_TOO_LONG, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row; `line` is the physical line it starts at, from 1."""
+    """One row; `line` is the physical line it starts at, from 1, and `lines` how many it covers."""
 
     line: int
     cells: list[str]
+    lines: int = 1
 
 
 class Rows:
@@ -36,6 +37,7 @@ class Rows:
     def __init__(self, stream: ByteStream, encoding: str, mark_bytes: int, dialect: Dialect) -> None:
         self.lines = 0
         self._stream = stream
+        self._encoding = encoding
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         self._mark_bytes = mark_bytes
         self._dialect = dialect
@@ -44,18 +46,21 @@ class Rows:
         csv.field_size_limit(LINE_LIMIT)
         quote = '"' if self._dialect.quotes else None
         quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+        lines = self._physical_lines()
+        skipped = 1 if self._dialect.announced and next(lines, None) is not None else 0
         reader = csv.reader(
-            self._physical_lines(),
+            lines,
             delimiter=self._dialect.separator,
             quotechar=quote,
             quoting=quoting,
             strict=True,
         )
-        start = 1
+        start = skipped + 1
         try:
             for cells in reader:
-                yield Row(start, cells)
-                start = reader.line_num + 1
+                end = skipped + reader.line_num
+                yield Row(start, cells, end - start + 1)
+                start = end + 1
         except csv.Error as error:
             raise refusal(
                 CSV_QUOTE_INVALID,
@@ -89,7 +94,7 @@ class Rows:
         skip = self._mark_bytes
         try:
             for piece in self._stream.pieces():
-                text = self._decoder.decode(piece[skip:])
+                text = self._decoded(piece[skip:])
                 skip = 0
                 self._check_characters(text)
                 yield text
@@ -97,7 +102,19 @@ class Rows:
             line = self.lines + 1
             message = f"{damage.message} The last line that could be read whole is line {self.lines:,}."
             raise refusal(damage.kind, message, Place(line=line)) from damage
-        yield self._decoder.decode(b"", final=True)
+        yield self._decoded(b"", final=True)
+
+    def _decoded(self, raw: bytes, *, final: bool = False) -> str:
+        try:
+            return self._decoder.decode(raw, final)
+        except UnicodeDecodeError as error:
+            if not self._encoding.startswith("utf-16"):
+                raise
+            before = error.object[: error.start].decode(self._encoding, "replace")
+            line = self.lines + before.count(self._dialect.line_end) + 1
+            raise refusal(
+                CSV_UTF16_INVALID, f"Line {line:,} holds bytes that are not UTF-16.", Place(line=line)
+            ) from error
 
     def _check_characters(self, text: str) -> None:
         if "\0" in text:
