@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 
@@ -9,6 +10,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from varloom.pipeline.sweep import UPLOAD_GRACE, Swept, sweep
+from varloom.services import work
 from varloom.storage import LocalStorage
 
 
@@ -145,3 +147,70 @@ async def test_what_a_killed_process_left_half_done_goes_when_it_is_old(world, p
     assert (await sweep(pool, world.storage, now=lambda: later)).leftovers == 1, "the upload's went with its folder"
     assert not folder.exists()
     assert not trash.exists()
+
+
+class SlowPool:
+    """Lets something happen before the n-th statement of the sweep."""
+
+    def __init__(self, pool, n, happening):
+        self.pool = pool
+        self.conn = None
+        self.left = n
+        self.happening = happening
+
+    @contextlib.asynccontextmanager
+    async def connection(self):
+        async with self.pool.connection() as conn:
+            self.conn = conn
+            yield self
+
+    async def execute(self, query, *values):
+        self.left -= 1
+        if self.left == 0:
+            await self.happening()
+        return await self.conn.execute(query, *values)
+
+
+@pytest.mark.parametrize("n", range(1, 4))
+async def test_an_upload_that_arrives_at_any_moment_of_the_sweep_stays(world, pool, n):
+    """The bytes are there before the row: between two questions to the database, the row may come."""
+    upload_id = uuid.uuid4()
+    key = f"uploads/{upload_id}/source"
+    world.put(key)
+
+    async def arrive():
+        await world.connection.execute(
+            "INSERT INTO uploads (id, account_id, kind, name, bytes, storage_key) VALUES (%s, %s, 'file', 'a', 1, %s)",
+            [upload_id, world.account.id, key],
+        )
+        await world.job(upload_id)
+
+    slow = SlowPool(pool, n, arrive)
+    await sweep(slow, world.storage)
+    assert world.has(key)
+
+
+async def test_a_stray_file_does_not_stop_the_sweep(world, pool):
+    world.put("attempts/stray/file")
+    lost = f"attempts/{uuid.uuid4()}/{uuid.uuid4()}"
+    world.put(f"{lost}/dataset/part-0")
+    assert (await sweep(pool, world.storage)).attempts == 1
+    assert world.has("attempts/stray/file")
+    assert not world.has(lost)
+
+
+async def test_one_worker_sweeps_at_a_time_and_a_long_sweep_is_not_cut_off(world, pool, monkeypatch):
+    """The lock is held by a connection that is idle, but in no transaction, which the database would end."""
+    swept = []
+
+    async def long_sweep(pool, storage):
+        swept.append(await work.sweep_alone(pool, storage))
+        swept.append(
+            await world.value("SELECT count(*) FROM pg_stat_activity WHERE state LIKE %s", ["idle in transaction%"])
+        )
+
+    monkeypatch.setattr(work, "sweep", long_sweep)
+    assert await work.sweep_alone(pool, world.storage)
+    assert swept == [False, 0]
+    monkeypatch.undo()
+    assert await work.sweep_alone(pool, world.storage), "the lock was given back"

@@ -2,19 +2,21 @@
 
 Order makes it safe. The folders are listed first, then the database is asked which of them are spoken for: an attempt's
 token is in the database before its folder exists, so a folder that was listed and that nobody claims afterwards never
-will be claimed. The bytes of an upload are given up in the database first and removed after.
+will be claimed. The bytes of an upload are given up in the database first and removed after. Each of these questions is
+one statement: two would see the database at two moments, and what was committed between them would seem unwanted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
@@ -70,27 +72,32 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
         await conn.execute(_GIVE_UP_UPLOADS)
     stored = await asyncio.to_thread(_folders, storage, "uploads", 2)
     async with pool.connection() as conn:
-        kept = await _column(conn, "SELECT id::text FROM uploads WHERE storage_key IS NOT NULL")
-        known = await _column(conn, "SELECT id::text FROM uploads")
+        cursor = await conn.execute("SELECT id::text, storage_key IS NOT NULL FROM uploads")
+        kept: dict[str, bool] = dict(await cursor.fetchall())
     young = now() - UPLOAD_GRACE
-    unwanted = [
-        key
-        for key in stored
-        if (name := key.split("/")[1]) not in kept and (name in known or _changed_at(storage, key) < young)
-    ]
+    unwanted = await asyncio.to_thread(_unwanted, storage, stored, kept, young)
     await asyncio.to_thread(_remove, storage, unwanted)
     leftovers = await asyncio.to_thread(storage.remove_leftovers, young)
     return Swept(len(dead), len(unwanted), leftovers)
 
 
 def _folders(storage: Storage, prefix: str, depth: int) -> list[str]:
-    """The folders of this depth that hold anything."""
-    return sorted({"/".join(key.split("/")[:depth]) for key in storage.list_prefix(prefix)})
+    """The folders of this depth that hold anything; files that someone put elsewhere are left alone."""
+    return sorted({"/".join(key.split("/")[:depth]) for key in storage.list_prefix(prefix) if key.count("/") >= depth})
+
+
+def _unwanted(storage: Storage, keys: Iterable[str], kept: Mapping[str, bool], young: float) -> list[str]:
+    """The folders of uploads that were given up, and those without a row that are too old to get one yet."""
+    named = [(key, key.split("/")[1]) for key in keys]
+    return [key for key, name in named if (not kept[name] if name in kept else _changed_at(storage, key) < young)]
 
 
 def _changed_at(storage: Storage, key: str) -> float:
-    """When the folder last changed, in seconds since 1970."""
-    return storage.path(key).stat().st_mtime
+    """When the folder last changed, in seconds since 1970; never, if it has gone."""
+    try:
+        return storage.path(key).stat().st_mtime
+    except FileNotFoundError:
+        return math.inf
 
 
 def _remove(storage: Storage, keys: Iterable[str]) -> None:

@@ -22,6 +22,7 @@ from varloom.storage import open_storage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from contextlib import AbstractAsyncContextManager
 
     from psycopg_pool import AsyncConnectionPool
 
@@ -31,12 +32,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CONNECTIONS_PER_SLOT = 1
 SPARE_CONNECTIONS = 6
 """For heartbeat, rescue, sweep and the queues, beside one for each slot."""
+MOST_CONNECTIONS = 20
+"""However many slots: each needs one only for moments, and the database has so many for all."""
+POOL_TIMEOUT = 10.0
+"""Seconds to wait for a connection before the database counts as away."""
 
 SWEEP_INTERVAL = 600.0
 """Seconds between two sweeps of the storage."""
+
+REPORT_TIMEOUT = 5
+"""Seconds to reach the database in order to say that a worker has died."""
 
 DATABASE_LOOK_INTERVAL = 5.0
 """Seconds between two looks whether the embedded database lives."""
@@ -53,8 +60,7 @@ async def run_worker(settings: Settings, database: Database, *, stop: asyncio.Ev
     """
     slots = checked_slots(settings)
     storage = open_storage(settings)
-    size = sum(slots.values()) * CONNECTIONS_PER_SLOT + SPARE_CONNECTIONS
-    async with open_pool(database.conninfo, max_size=size, application_name="varloom worker") as pool:
+    async with _open_pool(database, slots) as pool:
         worker = Worker(pool, PipelineBackend(storage), _options(settings, slots), lambda: _cancel_notices(database))
         with _stopped_by_signals(worker):
             beside = [
@@ -70,10 +76,16 @@ async def run_worker(settings: Settings, database: Database, *, stop: asyncio.Ev
                 await asyncio.gather(*beside, return_exceptions=True)
 
 
+def _open_pool(database: Database, slots: dict[Stage, int]) -> AbstractAsyncContextManager[AsyncConnectionPool]:
+    """The connections of a worker with these slots."""
+    size = min(sum(slots.values()) + SPARE_CONNECTIONS, MOST_CONNECTIONS)
+    return open_pool(database.conninfo, max_size=size, application_name="varloom worker", timeout=POOL_TIMEOUT)
+
+
 def mark_worker_dead(database: Database, pid: int) -> None:
     """Note that the worker with this process id on this machine has ended, so that its work is returned at once."""
     query = "UPDATE workers SET stopped_at = now() WHERE host = %s AND pid = %s AND stopped_at IS NULL"
-    with psycopg.connect(database.conninfo) as conn:
+    with psycopg.connect(database.conninfo, connect_timeout=REPORT_TIMEOUT) as conn:
         conn.execute(query, [socket.gethostname(), pid])
 
 
@@ -135,7 +147,7 @@ async def _keep_database(database: Database) -> None:
         await asyncio.sleep(DATABASE_LOOK_INTERVAL)
         try:
             await asyncio.to_thread(database.ensure_running)
-        except VarloomError:
+        except Exception:
             logger.exception("the database is down and could not be started")
 
 
@@ -143,16 +155,31 @@ async def _sweep_for_ever(pool: AsyncConnectionPool, storage: Storage) -> None:
     """Sweep the storage now and then, one worker at a time."""
     while True:
         try:
-            await _sweep_alone(pool, storage)
+            await sweep_alone(pool, storage)
         except DATABASE_AWAY:
-            logger.warning("the sweep waits: the database or the storage is away")
+            logger.warning("the sweep waits: the database is away")
+        except Exception:
+            logger.exception("the sweep failed; it is tried again in %g s", SWEEP_INTERVAL)
         await asyncio.sleep(SWEEP_INTERVAL)
 
 
-async def _sweep_alone(pool: AsyncConnectionPool, storage: Storage) -> None:
-    """Sweep, unless another worker is at it."""
+async def sweep_alone(pool: AsyncConnectionPool, storage: Storage) -> bool:
+    """Sweep, unless another worker is at it; whether it was done.
+
+    The lock belongs to the connection, not to a transaction: one that stood open for a long sweep would be ended by the
+    database.
+    """
     async with pool.connection() as conn:
-        cursor = await conn.execute("SELECT pg_try_advisory_xact_lock(%s)", [_SWEEP_LOCK])
-        row = await cursor.fetchone()
-        if row and row[0]:
-            await sweep(pool, storage)
+        await conn.set_autocommit(True)
+        try:
+            cursor = await conn.execute("SELECT pg_try_advisory_lock(%s)", [_SWEEP_LOCK])
+            row = await cursor.fetchone()
+            if row is None or not row[0]:
+                return False
+            try:
+                await sweep(pool, storage)
+            finally:
+                await conn.execute("SELECT pg_advisory_unlock(%s)", [_SWEEP_LOCK])
+            return True
+        finally:
+            await conn.set_autocommit(False)
