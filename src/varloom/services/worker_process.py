@@ -29,7 +29,7 @@ FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 STEADY = 60.0
 """A worker that lived for so many seconds is started again without a longer wait."""
-STOP_MARGIN = 10.0
+STOP_MARGIN = 15.0
 """Seconds that a stopping worker has beyond its own grace before it is killed."""
 
 
@@ -73,21 +73,8 @@ class WorkerProcess:
                 await asyncio.wait_for(self._stopping.wait(), delay)
 
     async def stop(self) -> None:
-        """Ask the worker to stop, and wait until it has; kill it with its children when it does not."""
+        """Ask the worker to stop; `run` ends when it has."""
         self._stopping.set()
-        child = self._child
-        if child is None or child.returncode is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            child.terminate()
-        try:
-            await asyncio.wait_for(child.wait(), self._grace + STOP_MARGIN)
-        except TimeoutError:
-            logger.warning("The worker did not stop in time and is killed; its work returns to the queue.")
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            await child.wait()
-            await self._report_death(child.pid)
 
     async def _run_once(self) -> tuple[int, int]:
         """Run one worker to its end; its process id and exit status."""
@@ -108,9 +95,31 @@ class WorkerProcess:
         finally:
             os.close(reading)
         try:
-            return self._child.pid, await self._child.wait()
+            return self._child.pid, await self._end_of(self._child)
         finally:
             os.close(writing)
+
+    async def _end_of(self, child: asyncio.subprocess.Process) -> int:
+        """Wait for the worker's end, and bring it about when it is asked for; the exit status."""
+        ended = asyncio.create_task(child.wait())
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not ended.done():
+            await self._end(child, ended)
+        return await ended
+
+    async def _end(self, child: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:
+        """Ask the worker to end; kill it when it does not."""
+        with contextlib.suppress(ProcessLookupError):
+            child.terminate()
+        await asyncio.wait({ended}, timeout=self._grace + STOP_MARGIN)
+        if not ended.done():
+            logger.warning("The worker did not stop in time and is killed; its work returns to the queue.")
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            await ended
+            await self._report_death(child.pid)
 
     async def _report_death(self, pid: int) -> None:
         try:
