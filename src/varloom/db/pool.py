@@ -22,6 +22,11 @@ _KEEPALIVE: dict[str, Any] = {"keepalives_idle": 10, "keepalives_interval": 5, "
 """Over a network, a peer that vanished is noticed after 25 s; the system's own default is two hours."""
 _STATEMENT_TIMEOUT = "60s"
 _IDLE_IN_TRANSACTION_TIMEOUT = "60s"
+_RECONNECT_TIMEOUT = 5.0
+"""The pool's pauses between two tries double until so many seconds have passed; then the next caller begins anew.
+
+With its own default, five minutes, an outage would be felt for up to twice as long as it lasted.
+"""
 _PING_INTERVAL = 30.0
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.1, 5.0
 
@@ -62,6 +67,7 @@ async def open_pool(
         min_size=min_size,
         max_size=max_size,
         timeout=timeout,
+        reconnect_timeout=_RECONNECT_TIMEOUT,
         open=False,
         name=application_name,
         kwargs={"application_name": application_name, "connect_timeout": _CONNECT_TIMEOUT, **_KEEPALIVE},
