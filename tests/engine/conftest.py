@@ -66,6 +66,7 @@ class Engine:
         self.pool = pool
         self.account = account
         self.backend = ScriptedBackend()
+        self.running = None
 
     async def upload(self, account=None):
         account = account or self.account
@@ -131,7 +132,7 @@ class Engine:
         } | changed
         async with open_pool(self.url, max_size=12) as pool:
             worker = Worker(pool, self.backend, WorkerOptions(**values), self._cancel_notices)
-            running = asyncio.create_task(worker.run())
+            self.running = running = asyncio.create_task(worker.run())
             try:
                 yield worker
             finally:
