@@ -15,7 +15,7 @@ from varloom.dataset import statements
 from varloom.dataset.filter_sql import EVERYTHING, Condition
 from varloom.dataset.row_count import FIRST_ROWNO
 from varloom.dataset.sorting import SortKey, order_by
-from varloom.dataset.values import json_safe, may_hold_odd_floats
+from varloom.dataset.values import json_safe, needs_care
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,8 +85,8 @@ class Selection:
         sql = statements.rows_between([column.sql for column in columns], some=some)
         found = {row[0]: row for row in self.session.fetch(sql, parameters)}
         names = [column.name for column in columns]
-        odd = [column.name for column in columns if may_hold_odd_floats(column.column.type)]
-        return [_row(found[number], names, odd) for number in numbers.tolist()]
+        careful = [column.name for column in columns if needs_care(column.column.type)]
+        return [_row(found[number], names, careful) for number in numbers.tolist()]
 
 
 def find_numbers(
@@ -101,8 +101,8 @@ def find_numbers(
     return numbers
 
 
-def _row(cells: tuple[Any, ...], names: Sequence[str], odd: Sequence[str]) -> dict[str, Any]:
+def _row(cells: tuple[Any, ...], names: Sequence[str], careful: Sequence[str]) -> dict[str, Any]:
     row = {"rowno": cells[0], **dict(zip(names, cells[1:], strict=True))}
-    for name in odd:
+    for name in careful:
         row[name] = json_safe(row[name])
     return row

@@ -9,19 +9,27 @@ import pyarrow as pa
 
 from varloom.dataset.column_types import is_list
 
+LARGEST_EXACT = 2**53 - 1
+"""The largest whole number that a browser reads exactly; what is larger is rounded there without a word."""
 
-def may_hold_odd_floats(data_type: pa.DataType) -> bool:
-    """Whether values of the type may be NaN or infinite, which JSON has no numbers for."""
-    return may_hold_odd_floats(data_type.value_type) if is_list(data_type) else pa.types.is_floating(data_type)
+
+def needs_care(data_type: pa.DataType) -> bool:
+    """Whether values of the type may be NaN, infinite or too large for a JSON number of a browser."""
+    if is_list(data_type):
+        return needs_care(data_type.value_type)
+    return data_type in {pa.float32(), pa.float64(), pa.int64(), pa.uint64()}
 
 
 def json_safe(value: Any) -> Any:
-    """A cell without NaN and infinities: they become the texts `NaN`, `Infinity` and `-Infinity`.
+    """A cell as every reader of JSON understands it.
 
-    They are not null, for null is a missing value. Integers stay integers, however long.
+    NaN and infinities become the texts `NaN`, `Infinity` and `-Infinity`: not null, for null is a missing value. Whole
+    numbers beyond 2^53 become text, for browsers would round them.
     """
     if isinstance(value, list):
         return [json_safe(element) for element in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, int) and abs(value) > LARGEST_EXACT:
+        return str(value)
     return value
