@@ -150,3 +150,14 @@ def test_a_real_file_is_whole(shared: Path, tmp_path: Path, engine: QueryEngine)
     assert len(records) == 50_284
     exported = pq.read_table(pa.BufferReader(b"".join(engine.export(dataset, "parquet", where="filter = 'PASS'"))))
     assert exported.num_rows == engine.count(dataset, where="filter = 'PASS'")
+
+
+def test_columns_of_a_csv_may_be_called_as_ours_of_a_vcf_are(tmp_path: Path, engine: QueryEngine) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("record,allele,contig,position,alt\nr9,x,1,5,T\nr7,y,2,6,\n")
+    load_file(path, tmp_path / "ds")
+    rows = engine.rows(Dataset.open(tmp_path / "ds"), sort="-record").rows
+    assert [(row["line"], row["record"], row["allele"], row["contig"]) for row in rows] == [
+        (2, "r9", "x", 1),
+        (3, "r7", "y", 2),
+    ]

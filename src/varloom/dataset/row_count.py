@@ -35,7 +35,7 @@ class RowCount:
             return
         _expect(batch, "rowno", FIRST_ROWNO + self.rows, FIRST_ROWNO + self.rows, {1})
         self.rows += batch.num_rows
-        if "record" in batch.schema.names:
+        if batch.schema.names[:2] == ["rowno", "record"]:  # elsewhere it is a column of the file's own
             self._has_records = True
             _expect(batch, "record", max(self._records, 1), self._records + 1, {0, 1})
             self._records = batch.column("record")[-1].as_py()
