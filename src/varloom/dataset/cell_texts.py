@@ -1,6 +1,7 @@
 """Columns as texts, a whole column at a time: the cells of CSV and of JSON.
 
-CSV cells that a spreadsheet would take for a formula get a leading apostrophe; numbers never do.
+CSV cells that a spreadsheet would take for a formula get a leading apostrophe; numbers never do. Those that have
+apostrophes before such a sign get one more, so that one less gives every text back.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from varloom.dataset.column_types import is_list
 
 _TEXT = pa.large_string()
 _FORMULA_STARTS = "=+-@\t\r"
-_FORMULA = r"^[=+\-@\t\r]"
+_FORMULA = r"^'*[=+\-@\t\r]"
 _SIGNED_NUMBER = r"^[+-]((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)?$"
 _JSON_SPECIAL = r'["\\\x00-\x1f\x7f]'
 _JSON_ESCAPED = re.compile(_JSON_SPECIAL.encode())
@@ -31,6 +32,12 @@ def csv_cells(column: pa.Array, delimiter: str) -> pa.Array:
     if is_list(column.type) or column.type == pa.string():
         texts = _quoted(texts, delimiter)
     return pc.fill_null(texts, "")
+
+
+def csv_only_cells(column: pa.Array, delimiter: str) -> pa.Array:
+    """As `csv_cells`, for a file with one column: empty cells are written as `""`, for an empty line is no row."""
+    texts = csv_cells(column, delimiter)
+    return pc.if_else(pc.equal(texts, ""), '""', texts).cast(_TEXT)
 
 
 def csv_line(names: list[str], delimiter: str) -> bytes:

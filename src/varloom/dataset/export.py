@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from varloom.dataset import statements
-from varloom.dataset.cell_texts import csv_cells, csv_line, json_cells, lines_of
+from varloom.dataset.cell_texts import csv_cells, csv_line, csv_only_cells, json_cells, lines_of
 from varloom.dataset.column_types import is_list
 from varloom.dataset.export_sorting import in_order
 from varloom.dataset.parts import ROW_GROUP_ROWS
@@ -138,9 +138,10 @@ def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def _delimited(tables: Iterator[pa.Table], schema: pa.Schema, delimiter: str) -> Iterator[bytes]:
     yield csv_line(schema.names, delimiter)
+    cells_of = csv_cells if len(schema.names) > 1 else csv_only_cells
     for table in tables:
         columns = _conformed(table, schema).combine_chunks().columns
-        yield lines_of([csv_cells(_whole(column), delimiter) for column in columns], delimiter)
+        yield lines_of([cells_of(_whole(column), delimiter) for column in columns], delimiter)
 
 
 def _json_lines(tables: Iterator[pa.Table], schema: pa.Schema) -> Iterator[bytes]:
