@@ -161,3 +161,17 @@ def test_columns_of_a_csv_may_be_called_as_ours_of_a_vcf_are(tmp_path: Path, eng
         (2, "r9", "x", 1),
         (3, "r7", "y", 2),
     ]
+
+
+@pytest.mark.parametrize("contigs", [("1", "2", "1"), ("chr1", "2", "1"), ("1.5", "2", "chr1")])
+def test_regions_work_on_a_csv_whatever_its_contigs_look_like(
+    tmp_path: Path, engine: QueryEngine, contigs: tuple[str, ...]
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("contig,position\n" + "".join(f"{contig},{at}\n" for at, contig in enumerate(contigs, 5)))
+    load_file(path, tmp_path / "ds")
+    dataset = Dataset.open(tmp_path / "ds")
+    expected = [at for at, contig in enumerate(contigs, 5) if contig in {"1", "chr1"}]
+    for region in ("1", "chr1", "chr1:5-7"):
+        found = engine.rows(dataset, where=f"region('{region}')").rows
+        assert [row["position"] for row in found] == expected

@@ -14,7 +14,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from varloom.dataset.filter_tokens import invalid, parse
-from varloom.dataset.regions import parse_region
+from varloom.dataset.regions import both_names, parse_region
 from varloom.dataset.table_columns import TableColumn, TableColumns, ValueKind
 from varloom.errors import VarloomError, safe_excerpt
 
@@ -218,7 +218,9 @@ class _Compiler:
         region = parse_region(text, self._columns.contigs)
         if region is None:
             raise self._error(node, f"{safe_excerpt(text, 40)!r} is no region such as 'chr7:117559590-117559600'.")
-        parts = [f"{contig.sql} = {self._parameter(region.contig)}"]
+        names = [region.contig] if self._columns.contigs else both_names(region.contig)
+        cell = contig.sql if contig.kind is ValueKind.TEXT else f"CAST({contig.sql} AS VARCHAR)"
+        parts = [f"{cell} IN ({', '.join(self._parameter(name) for name in names)})"]
         if region.start is not None:
             parts.append(f"{position.sql} >= {self._parameter(region.start)}")
         if region.end is not None:

@@ -40,8 +40,13 @@ def parse_region(text: str, contigs: Sequence[str]) -> Region | None:
     return Region(_known(match["contig"], contigs), start, end)
 
 
+def both_names(contig: str) -> list[str]:
+    """A contig's name as it is given, and with `chr` taken away or added."""
+    return [contig, contig[3:] if contig.startswith("chr") else f"chr{contig}"]
+
+
 def _known(contig: str, contigs: Sequence[str]) -> str:
-    other = contig[3:] if contig.startswith("chr") else f"chr{contig}"
+    _, other = both_names(contig)
     return other if contig not in contigs and other in contigs else contig
 
 
