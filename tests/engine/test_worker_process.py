@@ -76,3 +76,16 @@ async def test_a_worker_that_dies_is_reported_and_replaced(keep, monkeypatch, co
     assert await cursor.fetchone() == (True,)
     await worker.stop()
     await asyncio.wait_for(running, 20)
+
+
+async def test_a_worker_that_cannot_be_started_is_tried_again(keep, monkeypatch, tmp_path):
+    monkeypatch.setattr(worker_process, "FIRST_DELAY", 0.01)
+    program = tmp_path / "program"
+    worker = keep([str(program)])
+    running = asyncio.create_task(worker.run())
+    await asyncio.sleep(0)
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o700)
+    await eventually(lambda: worker.pid is not None)
+    await worker.stop()
+    await asyncio.wait_for(running, 20)

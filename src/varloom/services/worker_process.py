@@ -63,14 +63,21 @@ class WorkerProcess:
         delay = FIRST_DELAY
         while not self._stopping.is_set():
             began = time.monotonic()
-            pid, status = await self._run_once()
-            if self._stopping.is_set():
-                return
-            logger.warning("The worker (process %d) ended with status %d; starting another one.", pid, status)
-            await self._report_death(pid)
+            await self._keep_one()
             delay = FIRST_DELAY if time.monotonic() - began > STEADY else min(delay * 2, LONGEST_DELAY)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay)
+
+    async def _keep_one(self) -> None:
+        """Run one worker, and tell of an end that nobody asked for."""
+        try:
+            pid, status = await self._run_once()
+        except OSError:  # no memory or no file descriptors left, for example
+            logger.exception("The worker could not be started; trying again.")
+            return
+        if not self._stopping.is_set():
+            logger.warning("The worker (process %d) ended with status %d; starting another one.", pid, status)
+            await self._report_death(pid)
 
     async def stop(self) -> None:
         """Ask the worker to stop; `run` ends when it has."""
