@@ -14,6 +14,7 @@ import queue
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from varloom.errors import INTERNAL_ERROR, VarloomError
@@ -38,9 +39,9 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     parent = os.getppid()
     _die_with_parent(parent)
-    answers = _take_over_stdout()
+    asked, answers = _take_over_stdin(), _take_over_stdout()
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
+    threading.Thread(target=_read_requests, args=(asked, requests), daemon=True).start()
     while True:
         message = requests.get()
         _answer(answers, _run(StageRequest.from_json(message["run"]), answers))
@@ -54,6 +55,14 @@ def _die_with_parent(parent: int) -> None:
         os._exit(0)
 
 
+def _take_over_stdin() -> IO[str]:
+    """Keep standard input for requests alone: no program that a stage starts can read them."""
+    asked = os.fdopen(os.dup(0), encoding="utf-8")
+    with Path(os.devnull).open(encoding="utf-8") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    return asked
+
+
 def _take_over_stdout() -> IO[str]:
     """Keep standard output for answers alone: what libraries print goes to standard error."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -61,9 +70,9 @@ def _take_over_stdout() -> IO[str]:
     return answers
 
 
-def _read_requests(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
+def _read_requests(asked: IO[str], requests: queue.SimpleQueue[dict[str, Any]]) -> None:
     """Pass on what the parent asks; its end is ours, together with whatever we started."""
-    for line in sys.stdin:
+    for line in asked:
         requests.put(json.loads(line))
     os.killpg(os.getpgid(0), signal.SIGKILL)
 

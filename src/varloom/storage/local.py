@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from pathlib import Path
@@ -98,12 +99,14 @@ class LocalStorage:
 
     def list_prefix(self, key: str = "") -> Iterator[str]:
         """See `Storage.list_prefix`. Unfinished objects have hidden names and are left out."""
-        start = self.path(key) if key else self._root
-        yield from sorted(
-            found.relative_to(self._root).as_posix()
-            for found in start.rglob("*")
-            if found.is_file() and not any(part.startswith(".") for part in found.relative_to(self._root).parts)
-        )
+        found = []
+        for folder, subfolders, files in os.walk(
+            self.path(key) if key else self._root
+        ):  # passes over what has just gone
+            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+            prefix = Path(folder).relative_to(self._root)
+            found += [(prefix / name).as_posix() for name in files if not name.startswith(".")]
+        yield from sorted(found)
 
 
 def _remove(path: Path) -> None:
