@@ -17,6 +17,7 @@ from tests.engine.test_worker import DONE
 from varloom.jobs import repository
 from varloom.jobs import worker as worker_module
 from varloom.jobs.lifecycle import Stage, State
+from varloom.jobs.model import NewJob
 from varloom.jobs.outcome import Failed, Succeeded
 from varloom.jobs.rescue import Rescuer
 from varloom.jobs.settle import settle
@@ -42,7 +43,8 @@ async def no_database(engine):
             await conn.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS true')
 
 
-async def test_a_worker_ends_within_its_grace_while_the_database_is_away(engine):
+async def test_a_worker_ends_within_its_grace_while_the_database_is_away(engine, monkeypatch):
+    monkeypatch.setattr(worker_module, "SETTLE_PATIENCE", 1.0)
     job = await engine.create(parse=[[["progress", 1, 2], ["sleep", 60]]])
     async with engine.worker(shutdown_grace=GRACE) as worker:
         await engine.until(job.id, lambda job: job.progress is not None)
@@ -118,6 +120,20 @@ async def test_a_worker_that_was_given_up_claims_nothing(engine):
         await repository.stop_worker(conn, worker_id)
         assert await repository.claim(conn, Stage.PARSE, worker_id) is None
     assert (await engine.claim()).job.id == job.id
+
+
+async def test_a_claim_whose_commit_was_never_heard_of_is_returned(engine):
+    """The connection broke between the commit and its answer: the job is ours, and we do not know."""
+    async with engine.worker(heartbeat_interval=0.1) as worker:
+        done = await engine.create(parse=[[DONE]])
+        await engine.at_rest(done.id)  # the worker is registered, and has seen that nothing more waits
+        upload_id = await engine.upload()
+        new = NewJob(engine.account.id, upload_id, "NA1", (Stage.PARSE,), options={"parse": [[DONE]]})
+        async with engine.pool.connection() as conn:
+            job = await repository.create_job(conn, new)
+            assert (await repository.claim(conn, Stage.PARSE, worker.id)).job.id == job.id
+        ended = await engine.at_rest(job.id)
+    assert (ended.state, ended.attempt) == (State.COMPLETED, 1)
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError("manifest.json"), ValueError("damaged")])

@@ -11,6 +11,7 @@ from tests.engine.conftest import FAILURE, REFUSAL
 from varloom.errors import VarloomError
 from varloom.jobs import repository
 from varloom.jobs.lifecycle import Stage, State
+from varloom.jobs.model import HeldStage
 from varloom.jobs.outcome import Cancelled, Failed, Released, Succeeded
 from varloom.jobs.settle import settle
 
@@ -168,7 +169,9 @@ async def test_a_waiting_job_is_cancelled_at_once_and_a_running_one_is_asked(eng
         asked = await repository.request_cancel(conn, engine.account.id, running.id)
         assert asked.state is State.PARSING
         assert await repository.write_progress(conn, claim, {"done": 1}) is True
-        assert await repository.cancel_requests(conn, claim.job.worker_id) == {running.id}
+        assert await repository.claims_of(conn, claim.job.worker_id) == [
+            HeldStage(running.id, Stage.PARSE, claim.token, cancel_requested=True)
+        ]
     ended = await settle_now(engine, claim, Failed(FAILURE))
     assert ended.state is State.CANCELLED, "a cancelled job is not retried"
     async with engine.pool.connection() as conn:

@@ -128,6 +128,16 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldStage:
+    """A claim as the database knows it."""
+
+    job_id: UUID
+    stage: Stage
+    token: UUID
+    cancel_requested: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StageQueue:
     """How one stage stands: slots of all living workers, and jobs that wait for one."""
 

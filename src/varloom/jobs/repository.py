@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from varloom.errors import VarloomError
 from varloom.jobs.lifecycle import STATE_OF_STAGE, Stage, State, next_stage
-from varloom.jobs.model import Claim, Job, JobEvent, NewJob, StageQueue, WorkerRecord
+from varloom.jobs.model import Claim, HeldStage, Job, JobEvent, NewJob, StageQueue, WorkerRecord
 from varloom.jobs.problems import (
     JOB_ALREADY_FINAL,
     JOB_COMPLETED,
@@ -447,10 +447,10 @@ async def living_workers(conn: AsyncConnection[Any]) -> list[WorkerRecord]:
     return [WorkerRecord(**row) for row in await _rows(conn, statement("living_workers"), {})]
 
 
-async def cancel_requests(conn: AsyncConnection[Any], worker_id: UUID) -> frozenset[UUID]:
-    """The jobs of this worker that users asked to cancel."""
-    rows = await _rows(conn, statement("cancel_requests"), {"worker_id": worker_id})
-    return frozenset(row["id"] for row in rows)
+async def claims_of(conn: AsyncConnection[Any], worker_id: UUID) -> list[HeldStage]:
+    """What this worker holds, and whether users asked to cancel it."""
+    rows = await _rows(conn, statement("claims_of"), {"worker_id": worker_id})
+    return [HeldStage(stage=Stage(row.pop("stage")), **row) for row in rows]
 
 
 async def orphaned_claims(conn: AsyncConnection[Any]) -> list[tuple[UUID, Stage, UUID]]:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+TICKETS_AT_ONCE = 500
+"""The most tickets of a stage that one round adds, so that a round is short; the next one adds more."""
+
 _LOCK = 7_203_441_001
 """Advisory lock: one worker at a time tidies the queue."""
 
@@ -135,7 +138,7 @@ class Rescuer:
                 return
             await repository.forget_the_dead(conn)
             for stage, missing in await repository.missing_tickets(conn):
-                for _ in range(missing):
+                for _ in range(min(missing, TICKETS_AT_ONCE)):
                     await enqueue(conn, stage)
 
 

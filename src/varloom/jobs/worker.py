@@ -27,11 +27,11 @@ from varloom.jobs.rescue import Rescuer
 from varloom.jobs.settle import Publisher, settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from psycopg_pool import AsyncConnectionPool
 
-    from varloom.jobs.model import Claim, Job
+    from varloom.jobs.model import Claim, HeldStage, Job
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +107,8 @@ class Worker:
         self._children = ChildPool(backend.child_module)
         self._slots = {stage: asyncio.Semaphore(count) for stage, count in options.slots.items() if count > 0}
         self._attempts: set[Attempt] = set()
+        self._serving: set[uuid.UUID] = set()  # attempt tokens, from the claim to the settlement
+        self._strays: set[uuid.UUID] = set()
         self._tickets: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._releasing = False
@@ -206,9 +208,13 @@ class Worker:
             claim = await self._claim(stage)
             if claim is None:
                 return
-            outcome = await self._run(claim)
-            # Whatever goes wrong, the claim is not forgotten: nobody else would settle it while this worker lives.
-            await self._patiently("settle", partial(self._settle, claim, outcome), through=(Exception,))
+            self._serving.add(claim.token)
+            try:
+                outcome = await self._run(claim)
+                # Whatever goes wrong, the claim is not forgotten: nobody else would settle it while this worker lives.
+                await self._patiently("settle", partial(self._settle, claim, outcome), through=(Exception,))
+            finally:
+                self._serving.discard(claim.token)
 
     async def _claim(self, stage: Stage) -> Claim | None:
         """Claim the best waiting job; a database that is away keeps the job waiting, and rescue brings a new ticket."""
@@ -283,19 +289,42 @@ class Worker:
             )
 
     async def _heartbeat(self) -> None:
-        """Say that we live, and hear what users want cancelled. Given up for dead: drop all work and start anew."""
+        """Say that we live, and hear what is ours and what of it users want cancelled."""
         async with self._pool.connection() as conn:
             known = await repository.beat(conn, self.id)
-            cancelled = await repository.cancel_requests(conn, self.id)
-        for job_id in cancelled:
-            self._cancel(job_id)
-        if not known:
-            logger.warning("worker %s was given up for dead; it drops its work and registers anew", self.id)
-            for attempt in self._attempts:
-                attempt.lose()
-            new_id = uuid.uuid4()
-            await self._register(new_id)
-            self.id = new_id
+            held = await repository.claims_of(conn, self.id)
+        for stage in held:
+            if stage.cancel_requested:
+                self._cancel(stage.job_id)
+        if known:
+            await self._return_strays(held)
+        else:
+            await self._start_anew()
+
+    async def _start_anew(self) -> None:
+        """Given up for dead: all claims are lost, or will be in a moment."""
+        logger.warning("worker %s was given up for dead; it drops its work and registers anew", self.id)
+        for attempt in self._attempts:
+            attempt.lose()
+        new_id = uuid.uuid4()
+        await self._register(new_id)
+        self.id = new_id
+
+    async def _return_strays(self, held: Sequence[HeldStage]) -> None:
+        """Return the stages that are ours without our knowing.
+
+        Their claims were committed, but the connection broke before the answer came. A claim that has not been heard of
+        from one heartbeat to the next never will be.
+        """
+        unknown = {stage.token for stage in held} - self._serving
+        strays, self._strays = unknown & self._strays, unknown
+        for stage in held:
+            if stage.token in strays:
+                async with self._pool.connection() as conn:
+                    claim = await repository.job_of_claim(conn, stage.job_id, stage.stage, stage.token)
+                    if claim is not None:
+                        logger.warning("job %s: a claim that was never heard of is returned", stage.job_id)
+                        await settle(conn, claim, Released(), self._backend, retry_delay=self._options.retry_delay)
 
     async def _obey_cancel_notices(self) -> None:
         """Stop what users cancel, as soon as they do; after a gap the next heartbeat asks."""
