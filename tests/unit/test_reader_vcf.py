@@ -24,6 +24,7 @@ HEADER = """##fileformat=VCFv4.3
 ##FORMAT=<ID=PL,Number=G,Type=Integer,Description="d">
 """
 COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\tS2"
+NUMBER_0 = {"I": "Integer", "F": "Float", "T": "String"}
 SITES = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
 
 
@@ -171,6 +172,25 @@ def test_what_a_column_cannot_hold_is_kept_as_text_with_a_warning(load, text, co
     assert summary.warnings[0].place.line == 15
     names = [each.name for each in summary.columns]
     assert names.index(f"{column}_text") == names.index(column) + 1
+
+
+def test_all_texts_of_repeated_keys_are_kept_in_their_order(load):
+    rows, summary = load(info("DP=x;S=a;DP=2;S=b;DP=3;S;DP=2", alt="C,G"), info("DP=7;S=c;DP=7"))
+    assert [(row["INFO.DP"], row["INFO.DP_text"], row["INFO.S"], row["INFO.S_text"]) for row in rows] == [
+        (None, "x;2;3;2", "a", "a;b;"),
+        (None, "x;2;3;2", "a", "a;b;"),
+        (7, "7;7", "c", None),
+    ]
+    assert sorted(codes(summary)) == ["vcf_key_duplicate", "vcf_key_duplicate", "vcf_value_not_of_type"]
+
+
+def test_numbers_that_are_declared_with_number_0_stay_numbers(load):
+    odd = "".join(f'##INFO=<ID={key},Number=0,Type={kind},Description="d">\n' for key, kind in NUMBER_0.items())
+    rows, _ = load(info("I=5;F=0.5;T=x"), info("I=1,2;T"), header=HEADER + odd)
+    assert [(row["INFO.I"], row["INFO.F"], row["INFO.T"], row["INFO.T_text"]) for row in rows] == [
+        ([5], [0.5], True, "x"),
+        ([1, 2], None, True, None),
+    ]
 
 
 def test_values_of_another_number_than_declared(load):

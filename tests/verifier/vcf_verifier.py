@@ -70,8 +70,10 @@ class Header:
             kind = "String"
         if kind == "Flag" and table is self.format:
             kind = "String"
-        if (kind == "Flag" or number == "0") and table is self.info:
+        if (kind == "Flag" or (number == "0" and kind == "String")) and table is self.info:
             number, kind = "0", "Flag"
+        elif number == "0" and table is self.info:
+            number = "."
         if number == "0" and table is self.format:
             number = "1"
         table[name] = Declared(number, kind)

@@ -79,9 +79,9 @@ def declare(kind: str, attributes: dict[str, str], diagnosis: Diagnosis, place: 
         return Declaration(kind, key, ValueType.STRING, Arity.ONE, description=description)
     if value_type is ValueType.FLAG and kind == "FORMAT":
         value_type = ValueType.STRING
-    if value_type is ValueType.FLAG or (number == "0" and kind == "INFO"):
+    if value_type is ValueType.FLAG or (number == "0" and kind == "INFO" and value_type is ValueType.STRING):
         return Declaration(kind, key, ValueType.FLAG, Arity.ONE, description=description)
-    arity, count = _arity(number)
+    arity, count = _arity("." if number == "0" and kind == "INFO" else number)
     return Declaration(kind, key, value_type, arity, count, description)
 
 

@@ -63,6 +63,10 @@ class Header:
         return self.minor_version >= 3
 
 
+def _identifier(attributes: dict[str, Attribute]) -> str:
+    return attributes["ID"].value if "ID" in attributes else ""
+
+
 class HeaderParser:
     """Takes the header line by line; `feed` tells when it is complete."""
 
@@ -125,7 +129,7 @@ class HeaderParser:
             self._odd(number, line, f"Line {number:,} does not have the form ##KEY=VALUE.")
         elif key in _STRUCTURED:
             attributes = parse_attributes(value[1:-1]) if value[:1] == "<" and value[-1:] == ">" else None
-            if attributes is None or ("ID" not in attributes and key in _NAMED):
+            if attributes is None or (key in _NAMED and not _identifier(attributes)):
                 self._malformed(number, line, f"The ##{key} line must have the form ##{key}=<ID=...,...>.")
             else:
                 self._structured(number, line, key, attributes)

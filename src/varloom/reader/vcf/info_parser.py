@@ -23,6 +23,8 @@ class InfoParser:
         self._table = table
         self._fields = table.info
         self._diagnosis = diagnosis
+        self._gathered_line = 0
+        self._texts: dict[str, list[str]] = {}
 
     def parse(self, spot: Spot, info: str) -> None:
         """Write all entries of one record."""
@@ -36,7 +38,7 @@ class InfoParser:
                     continue
                 field = self._table.undeclared_info(key, bare=not equals, line=line)
             if field.last_line == line:
-                self._repeated(field, spot, text, info)
+                self._repeated(field, spot, info)
                 continue
             field.last_line = line
             if not equals:
@@ -62,12 +64,16 @@ class InfoParser:
             Place(line=spot.line, column=8, field=field.label),
         )
 
-    def _repeated(self, field: Field, spot: Spot, text: str, info: str) -> None:
-        if not self._table.has_text(field, spot):
-            entries = (entry.partition("=") for entry in info.split(";"))
-            self._table.keep_text(field, spot, next(value for key, _, value in entries if key == field.decl.key))
-        self._table.keep_text(field, spot, text)
-        self._table.warn_repeated(field.label, spot.line, info)
+    def _repeated(self, field: Field, spot: Spot, info: str) -> None:
+        """Keep all texts of a key that stands again; they are gathered once a record, however often keys repeat."""
+        if self._gathered_line != spot.line:
+            self._gathered_line, self._texts = spot.line, {}
+            for entry in info.split(";"):
+                key, _, text = entry.partition("=")
+                self._texts.setdefault(key, []).append(text)
+        if texts := self._texts.pop(field.decl.key, None):
+            self._table.replace_text(field, spot, ";".join(texts))
+            self._table.warn_repeated(field.label, spot.line, info)
 
     def _without_key(self, line: int, entry: str, info: str) -> None:
         place = Place(line=line, column=8, field="INFO", excerpt=safe_excerpt(info))

@@ -266,6 +266,10 @@ class RecordTable:
         kept = text if before is None else f"{before};{text}"
         cells[spot.row : spot.row + spot.shape.rows] = [kept] * spot.shape.rows
 
+    def replace_text(self, field: Field, spot: Spot, text: str) -> None:
+        """Keep the text of a record's field in its `_text` column, in place of what is there for the same record."""
+        self._text(field).cells[spot.row : spot.row + spot.shape.rows] = [text] * spot.shape.rows
+
     def keep_gathered_text(self, field: GatheredField, spot: Spot, index: int, text: str) -> None:
         """Keep the text of one sample's field in the list of the `_text` column."""
         cells = self._text(field).cells
