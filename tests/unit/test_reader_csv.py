@@ -9,6 +9,7 @@ import pytest
 
 from varloom.genomics.recognition import SourceFormat
 from varloom.reader import FileRefused, ReadOptions, open_reader
+from varloom.reader.delimited import rows as rows_module
 
 
 @pytest.fixture
@@ -196,6 +197,13 @@ def test_a_header_row_is_not_taken_for_data(load, content):
 def test_broken_quotes_are_refused(refused, content, line):
     error = refused(content)
     assert (error.code, error.place.line) == ("csv_quote_invalid", line)
+
+
+def test_a_quote_that_is_never_closed_does_not_fill_the_memory(refused, monkeypatch):
+    monkeypatch.setattr(rows_module, "CELL_LIMIT", 1000)
+    error = refused('a,b\n1,2\n3,"x\n' + "4,5\n" * 1000)
+    assert (error.code, error.place.line) == ("csv_quote_invalid", 3)
+    assert "a cell is longer" in error.message
 
 
 def test_stray_quotes_in_a_tsv_are_letters(load):

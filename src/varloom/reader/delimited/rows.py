@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from varloom.reader.delimited.dialect import Dialect
 
+CELL_LIMIT = 16 << 20
+"""The longest cell in characters; one that is longer comes of a quote that is never closed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -43,7 +46,7 @@ class Rows:
         self._dialect = dialect
 
     def __iter__(self) -> Iterator[Row]:
-        csv.field_size_limit(LINE_LIMIT)
+        csv.field_size_limit(CELL_LIMIT)
         quote = '"' if self._dialect.quotes else None
         quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
         lines = self._physical_lines()
@@ -137,4 +140,6 @@ def _reason(error: str) -> str:
         return "text follows a closing quote"
     if "new-line" in error:
         return "it has a carriage return outside of quotes"
-    return "a cell is too long" if "limit" in error else "its quotes do not match"
+    if "limit" in error:
+        return f"a cell is longer than {CELL_LIMIT >> 20} Mi characters, which a quote that is never closed leads to"
+    return "its quotes do not match"
