@@ -40,6 +40,22 @@ async def test_a_refusal_is_a_problem_document(api, subtests):
             assert problem["request_id"] == answer.headers["x-request-id"]
 
 
+async def test_a_nul_character_is_refused_wherever_text_is_looked_for(api, subtests):
+    ann = await api.person()
+    for path in ("/api/v1/jobs?search=a%00", "/api/v1/samples?search=%00", "/samples?q=%00"):
+        with subtests.test(path):
+            answer = await ann.client.get(path)
+            assert (answer.status_code, answer.json()["code"]) == (422, "request_invalid")
+
+
+async def test_a_method_that_is_not_allowed_is_answered_with_all_that_are(api):
+    ann = await api.person()
+    for path, allowed in {"/api/v1/tokens": {"GET", "POST"}, f"/api/v1/jobs/{uuid.uuid4()}": {"GET", "DELETE"}}.items():
+        answer = await ann.client.options(path)
+        assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+        assert set(answer.headers["allow"].split(", ")) == allowed
+
+
 INVALID_BODIES = [
     ("/api/v1/tokens", b"{"),
     ("/api/v1/tokens", b'{"label": 1}'),

@@ -10,7 +10,7 @@ from varloom.jobs import repository
 from varloom.jobs.lifecycle import Stage, State
 from varloom.services.event_feed import places_of
 from varloom.services.options import parse_options
-from varloom.services.paging import check_limit, decode_cursor, encode_cursor
+from varloom.services.paging import check_limit, checked_search, decode_cursor, encode_cursor
 from varloom.services.problems import REQUEST_INVALID
 from varloom.services.views import EventList, JobList, JobView, QueueView, event_view, job_view, queue_view
 
@@ -43,11 +43,12 @@ class Jobs:
     ) -> JobList:
         """A page of the account's jobs, newest first; `cursor` is the `next` of the page before."""
         check_limit(limit)
+        sought = checked_search(search)
         wanted = [parse_state(name) for name in states] if states else None
         before = decode_cursor(cursor) if cursor else None
         async with self.pool.connection() as conn:
             found = await repository.list_jobs(
-                conn, account_id, states=wanted, limit=limit + 1, before=before, search=search
+                conn, account_id, states=wanted, limit=limit + 1, before=before, search=sought
             )
             positions = await places_of(conn, account_id, found)
         page = found[:limit]

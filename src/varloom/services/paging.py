@@ -25,6 +25,17 @@ def check_limit(limit: int) -> None:
         raise VarloomError(REQUEST_INVALID, f"limit: expected 1 to {PAGE_LIMIT}, not {limit}.")
 
 
+def checked_search(search: str | None) -> str | None:
+    """A part of a name to look for; None when nothing was given.
+
+    Raises:
+        VarloomError: `request_invalid` for a NUL character: no name has one, and the database refuses to look for it.
+    """
+    if search and "\0" in search:
+        raise VarloomError(REQUEST_INVALID, "search: contains a NUL character, which no name has.")
+    return search or None
+
+
 def encode_cursor(created_at: datetime, entry_id: UUID) -> str:
     """The cursor of the page that begins after this entry."""
     text = json.dumps([created_at.isoformat(), str(entry_id)])

@@ -12,7 +12,7 @@ from varloom.dataset import Dataset, ExportFormat, QueryEngine, catalog, parse_s
 from varloom.dataset.paging import LARGEST_PAGE
 from varloom.errors import VarloomError
 from varloom.services.names import checked_sample_name
-from varloom.services.paging import check_limit
+from varloom.services.paging import check_limit, checked_search
 from varloom.services.problems import TABLE_NOT_FOUND
 from varloom.services.upload_rows import names_of
 from varloom.services.views import (
@@ -89,8 +89,9 @@ class Samples:
     ) -> SampleList:
         """A page of the account's samples, newest first; `cursor` is the `next` of the page before."""
         check_limit(limit)
+        sought = checked_search(search) or ""
         async with self._pool.connection() as conn:
-            found = await catalog.list_samples(conn, account_id, search=search or "", limit=limit, cursor=cursor)
+            found = await catalog.list_samples(conn, account_id, search=sought, limit=limit, cursor=cursor)
             views = await _views(conn, account_id, found.samples)
         return SampleList(samples=views, next=found.next)
 

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+from starlette.routing import Match
 
 import varloom
 from varloom.errors import VarloomError
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from varloom.services.container import Services
     from varloom.settings import Settings
 
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _NOT_COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/vnd.apache.parquet")
 
 
@@ -93,7 +95,20 @@ async def _told(request: Request, error: VarloomError) -> Response:
 
 
 async def _http_failure(request: Request, error: HTTPException) -> Response:
-    return error_response(request, from_http_exception(error), error.headers)
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = ", ".join(_methods_of(request))
+    return error_response(request, from_http_exception(error), headers)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """The methods of an address. A route knows only its own, and several may share the address."""
+    asked = {method: {**request.scope, "method": method} for method in _METHODS}
+    return [
+        method
+        for method, scope in asked.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:

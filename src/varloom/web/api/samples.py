@@ -63,7 +63,7 @@ AskedTable = Annotated[Table, Depends(_table)]
 AskedQuestion = Annotated[Question, Depends(_question)]
 
 
-@router.get("/samples")
+@router.get("/samples", responses=problem_responses(400))
 async def list_samples(
     *,
     services: CurrentServices,
