@@ -47,7 +47,8 @@ async def test_a_retry_with_options_that_do_not_exist_changes_nothing(api, worke
     job = await ann.upload()
     await worker.fail(await worker.claim())
     path = f"/api/v1/jobs/{job['id']}"
-    for options, code in (({"annotate": "small"}, "not_available"), ({"x": 1}, "option_unknown")):
+    refused = {"annotate": "small"}, {"annotate": []}, {"credential": {}}, {"pgx": True}
+    for options, code in (*((one, "not_available") for one in refused), ({"x": 1}, "option_unknown")):
         answer = await ann.client.post(f"{path}/retry", json={"options": options})
         assert (answer.status_code, answer.json()["code"]) == (422, code)
     answer = await ann.client.post(f"{path}/retry", json={"from_stage": "annotate"})

@@ -124,6 +124,13 @@ REFUSED = {
     "flag": ([("file", "a.vcf", VCF), ("split_by_sample", None, b"perhaps")], 422, "request_invalid"),
     "priority": ([("file", "a.vcf", VCF), ("priority", None, b"1e9")], 422, "request_invalid"),
     "options are no JSON": ([("file", "a.vcf", VCF), ("options", None, b"{")], 422, "request_invalid"),
+    "annotation as a list": ([("options", None, b'{"annotate": []}'), ("file", "a", VCF)], 422, "not_available"),
+    "credential as an object": ([("options", None, b'{"credential": {}}'), ("file", "a", VCF)], 422, "not_available"),
+    "large fields": (
+        [*((f"f{n}", None, b"x" * 300_000) for n in range(4)), ("file", "a", VCF)],
+        422,
+        "request_invalid",
+    ),
     "options are no object": ([("file", "a.vcf", VCF), ("options", None, b"[1]")], 422, "request_invalid"),
     "option twice": (
         [("file", "a", VCF), ("options", None, b'{"assembly": null}'), ("assembly", None, b"GRCh38")],

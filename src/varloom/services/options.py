@@ -119,7 +119,7 @@ def _assembly(value: Any) -> Assembly | None:
 
 
 def _refuse_annotation(value: Any) -> None:
-    if value not in {None, "", "none"}:
+    if value not in (None, "", "none"):  # a tuple: what came from JSON may be a list, which no set can look for
         raise VarloomError(
             NOT_AVAILABLE,
             f"This version cannot annotate variants (annotate={safe_excerpt(str(value), 40)!r}).",
@@ -135,7 +135,7 @@ def _refuse_pgx(value: Any) -> None:
 
 
 def _refuse_credential(value: Any) -> None:
-    if value not in {None, ""}:
+    if value not in (None, ""):
         raise VarloomError(
             NOT_AVAILABLE,
             "This version cannot fetch files from a URL, so it keeps no credentials.",

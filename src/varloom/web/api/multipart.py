@@ -56,6 +56,7 @@ class MultipartBody:
         self._events: deque[_Event] = deque()
         self._parser = _parser(content_type, self._events)
         self._parts = 0
+        self._text_bytes = 0
 
     async def next_part(self) -> Part | None:
         """The next part, after what is left of the current one was passed over; None at the end of the body."""
@@ -77,8 +78,11 @@ class MultipartBody:
         kept = bytearray()
         async for chunk in self.data():
             kept += chunk
-            if len(kept) > FIELD_LIMIT:
-                raise VarloomError(REQUEST_INVALID, f"A field of the form is longer than {FIELD_LIMIT} bytes.")
+            self._text_bytes += len(chunk)
+            if self._text_bytes > FIELD_LIMIT:
+                raise VarloomError(
+                    REQUEST_INVALID, f"The form's fields are longer than {FIELD_LIMIT:,} bytes together."
+                )
         try:
             return kept.decode("utf-8")
         except UnicodeDecodeError:
