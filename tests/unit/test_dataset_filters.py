@@ -231,6 +231,7 @@ def test_filters_select(engine: QueryEngine, dataset: Dataset, where: str, rows:
         ("*", 1, ""),
         ("(" * 51 + "position = 1" + ")" * 51, 51, "nests deeper than 50 levels"),
         ("NOT " * 60 + "INFO.DB", 201, "nests deeper than 50 levels"),
+        ("position = " + "9" * 5000, 12, "the number has too many digits"),
         ("x" * 100_001, 100_001, "longer than 100,000 characters"),
     ],
 )

@@ -38,6 +38,8 @@ _TEXT_FUNCTIONS: dict[type[exp.Expr], str] = {
 }
 _EXAMPLES = {ValueKind.NUMBER: "a number such as 10 or 0.5", ValueKind.TEXT: "a text in single quotes such as 'PASS'"}
 _LARGEST_INTEGER = 2**127 - 1
+_MOST_DIGITS = 1000
+"""Characters of one number; Python refuses to read an integer of several thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +285,8 @@ class _Compiler:
         return str(value.value)
 
     def _number(self, node: exp.Expr, text: str) -> int | float:
+        if len(text.lstrip("0")) > _MOST_DIGITS:
+            raise self._error(node, "the number has too many digits.")
         number: int | float = int(text) if text.isdigit() else float(text)
         if not math.isfinite(number) if isinstance(number, float) else number > _LARGEST_INTEGER:
             raise self._error(node, "the number is too large.")
