@@ -300,6 +300,23 @@ def test_texts_taken_for_keys_without_end_refuse_the_file(load):
     assert (refused.value.code, refused.value.place.line) == ("vcf_too_many_keys", 15)
 
 
+def test_a_position_beyond_its_contig_is_told(load):
+    header = HEADER.replace("##contig=<ID=1>", "##contig=<ID=1,length=9>\n##contig=<ID=2>")
+    record = "{}\t{}\t.\tA\tC\t.\t.\t."
+    rows, summary = load(
+        record.format(1, 0),
+        record.format(1, 10),
+        record.format(1, 11),
+        record.format(1, 12),
+        record.format(2, 99),
+        header=header,
+    )
+    assert len(rows) == 5
+    (warning,) = summary.warnings
+    assert (warning.kind.code, warning.place.line, warning.place.column) == ("vcf_rule_broken", 18, 2)
+    assert warning.message == ("POS 11 lies beyond contig 1, whose length is 9 in the header. (2 times in all)")
+
+
 def test_line_ends_do_not_matter(tmp_path):
     path = tmp_path / "a.vcf"
     path.write_bytes((HEADER + SITES + "\n" + info("DP=3")).replace("\n", "\r\n").encode())

@@ -40,7 +40,8 @@ class Header:
     Attributes:
         minor_version: the 2 of VCF 4.2.
         info, formats: declarations by key, in the order of the header.
-        filters, contigs: declared identifiers.
+        filters: declared identifiers.
+        contigs: declared identifiers with their lengths in bases, None where the header gives none.
         samples: names of the sample columns; an unnamed one is called by its place.
         unnamed_samples: whether there was one without a name.
         columns: how many tab-separated columns each record must have.
@@ -51,7 +52,7 @@ class Header:
     info: dict[str, Declaration] = field(default_factory=dict)
     formats: dict[str, Declaration] = field(default_factory=dict)
     filters: set[str] = field(default_factory=lambda: {"PASS"})
-    contigs: set[str] = field(default_factory=set)
+    contigs: dict[str, int | None] = field(default_factory=dict)
     samples: tuple[str, ...] = ()
     unnamed_samples: bool = False
     columns: int = len(FIXED_COLUMNS)
@@ -65,6 +66,10 @@ class Header:
 
 def _identifier(attributes: dict[str, Attribute]) -> str:
     return attributes["ID"].value if "ID" in attributes else ""
+
+
+def _length(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 class HeaderParser:
@@ -146,7 +151,7 @@ class HeaderParser:
             case "FILTER":
                 self.header.filters.add(values["ID"])
             case "contig":
-                self.header.contigs.add(values["ID"])
+                self.header.contigs.setdefault(values["ID"], _length(values.get("length", "")))
             case _:
                 pass
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ class RecordRules:
         self._declared_filters = header.filters
         self._contigs: dict[str, None] = {}
         self._contig = ""
+        self._last_position: float = math.inf
         self._position = -1
         self._alleles: set[tuple[str, str]] = set()
         self._good_filters = {".", "PASS"}
@@ -54,6 +56,8 @@ class RecordRules:
         if fixed.contig != self._contig:
             self._new_contig(line, fixed.contig)
         self._order(line, fixed.position, fixed.ref, fixed.alt)
+        if fixed.position > self._last_position:
+            self._beyond(line, fixed.position)
         if fixed.ref not in self._good_refs:
             self._check_ref(line, fixed.ref)
         if fixed.alt not in self._good_alts:
@@ -78,6 +82,8 @@ class RecordRules:
             self._rule(line, 1, "CHROM", f"Contig {shown!r} has characters that a name must not have.")
         self._contigs[contig] = None
         self._contig = contig
+        length = self._declared_contigs.get(contig)
+        self._last_position = math.inf if length is None else length + 1  # the place of the end's telomere
         self._position = -1
         self._alleles.clear()
 
@@ -94,6 +100,12 @@ class RecordRules:
             self._diagnosis.warn(VCF_RECORD_ORDER, "duplicate", message, place)
         if len(self._alleles) < _REMEMBERED:
             self._alleles.add((ref, alt))
+
+    def _beyond(self, line: int, position: int) -> None:
+        shown = safe_excerpt(self._contig, 60)
+        length = self._declared_contigs[self._contig]
+        message = f"POS {position:,} lies beyond contig {shown}, whose length is {length:,} in the header."
+        self._rule(line, 2, "POS.beyond", message)
 
     def _check_ref(self, line: int, ref: str) -> None:
         if not _BASES.fullmatch(ref):
