@@ -7,10 +7,10 @@ flags are those of the command. A setting that nobody gave keeps its default.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import platformdirs
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -100,6 +100,13 @@ class Settings(BaseSettings):
                     raise ValueError(f"the number of slots for {stage} cannot be negative")
         return value
 
+    @model_validator(mode="after")
+    def _beats_within_timeout(self) -> Self:
+        """A worker must be heard of at least twice before it counts as dead."""
+        if self.heartbeat_interval * 2 > self.worker_timeout:
+            raise ValueError("worker_timeout must be at least twice heartbeat_interval")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -135,7 +142,7 @@ def load_settings(**flags: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
+        name = ".".join(str(part) for part in first["loc"]) or "settings"
         if first["type"] == "extra_forbidden":
             raise VarloomError(SETTINGS_INVALID, f"{name}: there is no such setting.") from None
         raise VarloomError(SETTINGS_INVALID, f"{name}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -42,6 +42,7 @@ def test_lists_are_written_as_people_write_them(monkeypatch):
         ({"slots": "parse=-1"}, "slots: 'parse=-1' is not of the form stage=count"),
         ({"port": 70000}, "port: "),
         ({"retry_delay": "soon"}, "retry_delay: "),
+        ({"heartbeat_interval": 15}, "worker_timeout must be at least twice heartbeat_interval"),
     ],
 )
 def test_a_wrong_value_names_its_setting(flags, said):

@@ -40,5 +40,16 @@ async def _work(settings: Settings, database: Database, parent_pipe: int | None)
     stop = asyncio.Event()
     if parent_pipe is not None:
         os.set_inheritable(parent_pipe, False)
-        asyncio.get_running_loop().add_reader(parent_pipe, stop.set)  # readable means closed: nobody writes
+        _stop_at_end(parent_pipe, stop)
     await run_worker(settings, database, stop=stop)
+
+
+def _stop_at_end(pipe: int, stop: asyncio.Event) -> None:
+    """Stop when the other end of the pipe closes: nobody writes to it, so that readable means closed."""
+    loop = asyncio.get_running_loop()
+
+    def closed() -> None:
+        loop.remove_reader(pipe)  # it would stay readable, and keep the loop busy, until the worker has stopped
+        stop.set()
+
+    loop.add_reader(pipe, closed)
