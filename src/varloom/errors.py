@@ -81,9 +81,7 @@ def safe_excerpt(text: str | bytes, limit: int = EXCERPT_LIMIT) -> str:
     if isinstance(text, bytes):
         text = text[: limit * 4 + 4].decode("utf-8", "replace")
     cut = len(text) > limit
-    shown = "".join(
-        "\u21e5" if char == "\t" else char if char.isprintable() else "\ufffd" for char in text[:limit]
-    )
+    shown = "".join("\u21e5" if char == "\t" else char if char.isprintable() else "\ufffd" for char in text[:limit])
     return shown + ("\u2026" if cut else "")
 
 
