@@ -5,12 +5,13 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 import zipfile
 
 import pytest
 
 from varloom.genomics.recognition import Compression, SourceFormat, TextEncoding, recognise
-from varloom.reader import FileRefused, open_reader
+from varloom.reader import FileRefused, check_file, open_reader
 
 VCF = b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n1\t5\t.\tA\tC\t.\t.\t.\n"
 BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
@@ -121,3 +122,14 @@ def test_a_missing_file_is_refused(tmp_path):
         open_reader(tmp_path / "absent.vcf")
     assert refused.value.code == "file_unreadable"
     assert str(tmp_path) not in refused.value.message
+
+
+def test_a_pipe_is_refused_without_waiting_for_its_writer(tmp_path):
+    pipe = tmp_path / "a.csv"
+    os.mkfifo(pipe)
+    with pytest.raises(FileRefused) as refused:
+        open_reader(pipe)
+    assert refused.value.code == "file_unreadable"
+    assert "pipe" in refused.value.message
+    result = check_file(pipe)
+    assert (result.ok, [problem.kind.code for problem in result.problems]) == (False, ["file_unreadable"])

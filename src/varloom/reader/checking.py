@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from varloom.genomics.recognition import recognise
 from varloom.reader.model import ReadOptions, ReadProgress
-from varloom.reader.opening import open_reader, unreadable
+from varloom.reader.opening import open_reader, recognise_file, unreadable
 from varloom.reader.problems import FileRefused
 
 if TYPE_CHECKING:
@@ -51,17 +50,15 @@ def check_file(
 ) -> CheckResult:
     """Read the file to its end; never raises for what is in the file."""
     try:
-        found = recognise(path, path.name if name is None else name).format.value
-    except OSError as error:
-        return CheckResult(
-            str(path), ok=False, format=None, records=None, variants=None, problems=unreadable(error).problems
-        )
+        found = recognise_file(path, path.name if name is None else name).format.value
+    except FileRefused as refused:
+        return CheckResult(str(path), ok=False, format=None, records=None, variants=None, problems=refused.problems)
     try:
         reader = open_reader(path, name=name, options=options, on_progress=on_progress)
         for _ in reader.batches():
             pass
     except (FileRefused, OSError) as error:
-        refused = error if isinstance(error, FileRefused) else unreadable(error)
-        return CheckResult(str(path), ok=False, format=found, records=None, variants=None, problems=refused.problems)
+        known = error if isinstance(error, FileRefused) else unreadable(error)
+        return CheckResult(str(path), ok=False, format=found, records=None, variants=None, problems=known.problems)
     summary = reader.summary()
     return CheckResult(str(path), True, found, summary.records, summary.variants, summary.warnings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING
 
 from varloom.errors import Place
@@ -78,13 +79,29 @@ def open_reader(
     Raises:
         FileRefused: the file cannot become a table; it names code, place and resolution.
     """
-    name = path.name if name is None else name
+    recognition = recognise_file(path, path.name if name is None else name)
+    refuse_unreadable(recognition)
     try:
-        recognition = recognise(path, name)
-        refuse_unreadable(recognition)
         if recognition.format is SourceFormat.VCF:
             return VcfReader(StoredFile(path, on_progress=on_progress), recognition, options)
         return DelimitedReader(StoredFile(path, passes=2, on_progress=on_progress), recognition, options)
+    except OSError as error:
+        raise unreadable(error) from error
+
+
+def recognise_file(path: Path, name: str) -> Recognition:
+    """What the file at `path` is; `name` is what its owner calls it.
+
+    Raises:
+        FileRefused: it cannot be read, or is a pipe or a device: files are read more than once, and a pipe has lost
+            its beginning by then.
+    """
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            message = "The path leads to a pipe or a device, which cannot be read from its start twice."
+            raise refusal(FILE_UNREADABLE, message, resolution=("Write the data to a file, and give the file.",))
+        return recognise(path, name)
     except OSError as error:
         raise unreadable(error) from error
 
