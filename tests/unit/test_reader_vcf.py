@@ -317,6 +317,15 @@ def test_a_position_beyond_its_contig_is_told(load):
     assert warning.message == ("POS 11 lies beyond contig 1, whose length is 9 in the header. (2 times in all)")
 
 
+def test_a_record_that_would_fill_the_memory_is_refused(load):
+    alleles = ",".join(f"<X{at}>" for at in range(1100))
+    with pytest.raises(FileRefused) as refused:
+        load(info("S=" + "z" * 1_000_000, alt=alleles))
+    assert (refused.value.code, refused.value.place.line, refused.value.place.column) == ("line_too_long", 15, 5)
+    rows, _ = load(*[info("S=" + "z" * 10_000, alt=alleles)] * 9, options=ReadOptions(batch_rows=100_000))
+    assert [row["record"] for row in rows] == [record for record in range(1, 10) for _ in range(1100)]
+
+
 def test_line_ends_do_not_matter(tmp_path):
     path = tmp_path / "a.vcf"
     path.write_bytes((HEADER + SITES + "\n" + info("DP=3")).replace("\n", "\r\n").encode())

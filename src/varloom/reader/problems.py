@@ -109,7 +109,8 @@ BGZIP_END_MISSING = define(
 LINE_TOO_LONG = define(
     "line_too_long",
     _PARSING,
-    cause="A line is longer than 256 MiB, which no valid file needs; line ends may be missing.",
+    cause="A line is longer than 256 MiB, which no valid file needs; line ends may be missing. Or a long record has so "
+    "many ALT alleles that its rows would have more than a billion characters.",
     resolution=("Check that the file has line ends, and that it is the file you meant.",),
 )
 CONTROL_CHARACTER = define(

@@ -36,7 +36,7 @@ _CONTROLS = bytes((*range(9), *range(11, 32), 127))
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _PORTION = 256
 _TEXT_BUDGET = 64 << 20
-"""About how many bytes of text one batch is made of at most."""
+"""About how many bytes of text the rows of one batch are made of at most; each ALT allele has its line's text again."""
 
 
 class VcfReader:
@@ -61,8 +61,10 @@ class VcfReader:
         try:
             for block in self._record_blocks():
                 for first, lines in _portions(block):
+                    before = self._table.buffer.rows
                     self._parse_lines(first, lines)
-                    text_bytes += sum(map(len, lines))
+                    rows = self._table.buffer.rows - before
+                    text_bytes += sum(map(len, lines)) * max(rows, len(lines)) // len(lines)
                     if self._diagnosis.errors:
                         self._table.buffer.discard()
                     elif self._table.buffer.rows >= self._table.capacity or text_bytes > _TEXT_BUDGET:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from varloom.errors import ErrorKind, Place, safe_excerpt
 from varloom.reader.problems import (
+    LINE_TOO_LONG,
     VCF_ALT_INVALID,
     VCF_COLUMN_COUNT,
     VCF_CONTIG_INVALID,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from varloom.reader.diagnosis import Diagnosis
     from varloom.reader.vcf.record_table import RecordTable
 
+_EXPANDED_LIMIT = 1 << 30
+"""The most characters that all rows of one record may have; a column of one batch holds twice as many bytes."""
 _SAFE_DIGITS = 18
 """So many digits always fit into 64 bits."""
 
@@ -76,6 +79,9 @@ class RecordParser:
             self._error(VCF_REF_INVALID, "REF is empty; it must hold the reference bases.", line, 4, text)
         if alt.startswith(",") or alt.endswith(",") or ",," in alt:
             self._error(VCF_ALT_INVALID, "ALT has an empty allele between its commas.", line, 5, text)
+        if "," in alt and (alt.count(",") + 1) * (len(text) - len(alt)) > _EXPANDED_LIMIT:
+            message = f"The line has {len(text):,} characters, too many for {alt.count(',') + 1:,} ALT alleles."
+            self._error(LINE_TOO_LONG, message, line, 5, text)
         return FixedFields(
             contig,
             self._position(line, position, text),
