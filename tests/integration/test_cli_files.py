@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 
 import pyarrow.parquet as pq
 import pytest
@@ -128,3 +130,31 @@ def test_load_refuses_what_this_version_cannot_do(files):
     result = varloom("load", files / "good.vcf", "-o", files / "out", "--annotate", "small")
     assert (result.status, result.err.split(":")[0]) == (1, "Not available in this version")
     assert not (files / "out").exists()
+
+
+def test_check_and_load_read_pipes(files):
+    for command in (("check", "--json"), ("load", "--json", "-o", files / "made")):
+        pipe = files / f"{command[0]}.vcf"
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=pipe.write_bytes, args=[VCF])
+        writer.start()
+        result = varloom(*command, pipe)
+        writer.join()
+        assert (result.status, result.err) == (0, "")
+        assert json.loads(result.out)["records"] == 3
+    loaded = json.loads(varloom("load", "-", "--json", "-o", files / "stdin", stdin=VCF).out)
+    assert (loaded["source"]["name"], loaded["records"]) == ("stdin", 3)
+
+
+def test_load_says_why_its_folder_cannot_be_made(files):
+    for wrong in (files / "good.vcf", files / "good.vcf" / "x"):
+        result = varloom("load", files / "good.vcf", "-o", wrong)
+        assert (result.status, result.err.split(":")[0]) == (1, "The output cannot be written")
+        assert str(wrong) in result.err
+
+
+def test_check_lets_no_name_write_to_the_terminal(files):
+    (files / "a\x1b]0;title\x07b.vcf").write_bytes(VCF)
+    result = varloom("check", files / "a\x1b]0;title\x07b.vcf")
+    assert result.status == 0
+    assert "\x1b" not in result.out

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import http.server
 import io
 import json
 import os
 import subprocess
+import threading
 import uuid
 
 import pyarrow.parquet as pq
@@ -103,6 +105,90 @@ def test_nothing_is_sent_when_one_of_the_files_cannot_be_read(run, vcf, tmp_path
     assert json.loads(run("jobs", "--json").out) == before
 
 
+@pytest.mark.parametrize("options", [(), ("--wait",)])
+def test_a_source_that_is_refused_keeps_no_other_back_and_none_untold(run, vcf, tmp_path, options):
+    empty = tmp_path / "empty.vcf"
+    empty.touch()
+    result = run("submit", vcf, empty, vcf, "--json", *options)
+    assert result.status == 1
+    jobs = [json.loads(line) for line in result.out.splitlines()]
+    assert [job["source"]["name"] for job in jobs] == ["good.vcf", "good.vcf"]
+    assert result.err.startswith(f"{empty}: Empty file: ")
+
+
+def test_a_source_may_be_a_pipe_or_fail_while_it_is_read(run, tmp_path):
+    pipe = tmp_path / "pipe.vcf"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[VCF])
+    writer.start()
+    assert run("submit", pipe, "--wait").out == "pipe: Completed, 3 records, 4 variants.\n"
+    writer.join()
+    unreadable = run("submit", "/proc/self/mem")
+    assert (unreadable.status, unreadable.err.splitlines()[0]) == (
+        1,
+        "The file cannot be read: mem: Input/output error.",
+    )
+
+
+def test_text_that_is_not_utf8_is_wrong_usage(run, vcf):
+    for arguments in (("submit", vcf, "--name", "\udcff"), ("export", "\udcff"), ("tokens", "create", "\udcff")):
+        result = run(*arguments)
+        assert (result.status, result.out) == (2, "")
+        assert "is not UTF-8 text" in result.err
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "localhost:8400", "ftp://localhost", "http://localhost:99999", "http://"]
+)
+def test_an_address_that_cannot_be_one_is_told(url):
+    result = varloom("jobs", "--url", url, "--token", "x")
+    assert (result.status, result.err.split(":")[0]) == (1, "No server is known")
+    assert "is not an address" in result.err
+
+
+def test_a_token_that_cannot_be_one_is_neither_sent_nor_shown(server):
+    for token in ("secret\nX: y", "secr\u20ac\u20act", "secret\udcff"):
+        result = varloom("jobs", "--url", server.url, "--token", token)
+        assert (result.status, result.err.split(":")[0]) == (1, "No server is known")
+        assert "secr" not in result.err
+
+
+def test_an_answer_that_no_varloom_gives_is_told_in_words():
+    class Stranger(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Stranger) as stranger:
+        answering = threading.Thread(target=stranger.handle_request)
+        answering.start()
+        result = varloom("jobs", "--url", f"http://127.0.0.1:{stranger.server_port}", "--token", "x")
+        answering.join()
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith("The command failed unexpectedly: KeyError: 'jobs'")
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("command", ["jobs", "jobs --json", "--help", "export full"])
+def test_an_output_that_takes_no_more_is_told_in_words(run, server, vcf, command):
+    if command == "export full":
+        command = f"export {submitted(run, vcf, '--name', 'full', '--wait')['sample_id']}"
+    done = subprocess.run(
+        ["bash", "-c", f"{' '.join(VARLOOM)} {command} > /dev/full"],
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "VARLOOM_DATA": str(server.data)},
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"The output cannot be written: No space left on device.")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -194,6 +280,29 @@ def test_tables_are_exported_whole_or_not_at_all(run, vcf, tmp_path):
     assert target.read_bytes() == untouched
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good.vcf", "table.parquet"]
     assert run("export", "no such sample").err.startswith("No such sample: ")
+
+
+def test_an_export_follows_links_and_leaves_pipes_and_folders_in_place(run, vcf, tmp_path):
+    sample = submitted(run, vcf, "--wait")["sample_id"]
+    link, pipe = tmp_path / "link.csv", tmp_path / "pipe"
+    link.symlink_to("target.csv")
+    assert run("export", sample, "-o", link).status == 0
+    assert link.is_symlink()
+    expected = (tmp_path / "target.csv").read_bytes()
+    assert expected
+
+    os.mkfifo(pipe)
+    received: list[bytes] = []
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
+    reader.start()
+    assert run("export", sample, "-o", pipe).status == 0
+    reader.join()
+    assert received == [expected]
+    assert pipe.is_fifo()
+
+    for folder in ("/", ".", tmp_path):
+        refused = run("export", sample, "-o", folder)
+        assert (refused.status, refused.err.split(":")[0]) == (1, "The output cannot be written")
 
 
 def test_two_samples_of_one_name_must_be_told_apart(run, vcf):

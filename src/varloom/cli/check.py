@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,13 +9,14 @@ import click
 from varloom.cli.exit_status import ERROR, OK
 from varloom.cli.live_view import TransferBar, on_read
 from varloom.cli.output import describe, print_json
+from varloom.cli.readable_file import STDIN, on_disk
+from varloom.errors import safe_excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from varloom.reader import CheckResult
 
-STDIN = "-"
+PATH_LIMIT = 4096
+"""The most characters of a path that are shown."""
 
 
 @click.command()
@@ -49,21 +45,8 @@ def check(ctx: click.Context, /, *, files: tuple[str, ...], as_json: bool) -> No
 def _check(name: str) -> CheckResult:
     from varloom.reader import check_file
 
-    with _on_disk(name) as path, TransferBar(f"Reading {name}", None) as bar:
+    with on_disk(name) as path, TransferBar(f"Reading {name}", None) as bar:
         return check_file(path, on_progress=on_read(bar))
-
-
-@contextlib.contextmanager
-def _on_disk(name: str) -> Iterator[Path]:
-    """The file's path; the standard input is written to a file first, as its format shows only in its bytes."""
-    if name != STDIN:
-        yield Path(name)
-        return
-    with tempfile.TemporaryDirectory(prefix="varloom-check-") as folder:
-        path = Path(folder) / "stdin"
-        with path.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file, 1024 * 1024)
-        yield path
 
 
 def _print(name: str, result: CheckResult) -> None:
@@ -72,7 +55,7 @@ def _print(name: str, result: CheckResult) -> None:
     counts = ""
     if result.records is not None:
         counts = f", {result.records:,} records, {result.variants or 0:,} variants"
-    click.echo(f"{verdict}  {name}: {(result.format or 'unreadable').upper()}{counts}")
+    click.echo(f"{verdict}  {safe_excerpt(name, PATH_LIMIT)}: {(result.format or 'unreadable').upper()}{counts}")
     told: set[tuple[str, ...]] = set()
     for problem in result.problems:
         as_dict = problem.as_dict()

@@ -72,12 +72,18 @@ def find_server(choice: ServerChoice) -> ServerAddress:
     try:
         noted = json.loads(path.read_text(encoding="utf-8"))
         address = ServerAddress(str(noted["url"]), str(noted["token"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        missing = f"no token was given for {url}" if url else f"{path} does not exist"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        missing = f"no token was given for {url}" if url else _why_unknown(path, error)
         raise VarloomError(SERVER_UNKNOWN, f"There is no server to talk to: {missing}.") from None
     if url and url.rstrip("/") != address.url:
         raise VarloomError(SERVER_UNKNOWN, f"No token was given for {url}; the one in {path} is for {address.url}.")
     return ServerAddress(address.url, token or address.token)
+
+
+def _why_unknown(path: Path, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{path} does not exist"
+    return f"{path}: {error.strerror}" if isinstance(error, OSError) else f"{path} does not name one"
 
 
 def _data_folder(choice: ServerChoice) -> Path:
@@ -94,7 +100,7 @@ class Server:
 
     def __init__(self, choice: ServerChoice) -> None:
         self.choice = choice
-        self.address = find_server(choice)
+        self.address = _checked_address(find_server(choice))
         self._client = httpx.Client(
             base_url=self.address.url,
             headers={"Authorization": f"Bearer {self.address.token}"},
@@ -143,13 +149,29 @@ def connected(url: str | None, token: str | None, data: Path | None) -> Iterator
         server.close()
 
 
+def _checked_address(address: ServerAddress) -> ServerAddress:
+    """See that the address can be one, and that the token can stand in a header; neither is sent anywhere if not."""
+    try:
+        parts = urlsplit(address.url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname is not None and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise VarloomError(SERVER_UNKNOWN, f"{address.url} is not an address such as http://127.0.0.1:8400.")
+    if not address.token.isascii() or not address.token.isprintable():
+        raise VarloomError(SERVER_UNKNOWN, "The token has characters that no token has.")
+    return address
+
+
 @contextlib.contextmanager
 def _reaching(address: ServerAddress) -> Iterator[None]:
     try:
         yield
     except httpx.InvalidURL as error:
         raise VarloomError(SERVER_UNREACHABLE, f"{address.url} is not an address: {error}") from None
-    except httpx.TransportError as error:
+    except UnicodeEncodeError:
+        raise click.UsageError("An argument or a name is not UTF-8 text.") from None
+    except httpx.RequestError as error:
         why = str(error) or type(error).__name__
         raise VarloomError(SERVER_UNREACHABLE, f"{address.url}: {why}") from None
 

@@ -74,15 +74,29 @@ def _format_of(output: Path | None) -> str:
 def _target(output: Path | None) -> Iterator[BinaryIO]:
     """Where the bytes go. A file appears under its name only when it is complete."""
     if output is None:
+        if sys.stdout is None:
+            raise VarloomError(OUTPUT_UNWRITABLE, "The standard output is closed.")
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    unfinished = output.with_name(f".{output.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        with _unfinished_file(output.resolve()) as file:
+            yield file
+    except OSError as error:
+        raise VarloomError(OUTPUT_UNWRITABLE, f"{output}: {error.strerror}.") from None
+
+
+@contextlib.contextmanager
+def _unfinished_file(target: Path) -> Iterator[BinaryIO]:
+    """A file beside the target that takes its place at the end; pipes and devices are written to as they are."""
+    if target.exists() and not target.is_file():
+        with target.open("wb") as file:
+            yield file
+        return
+    unfinished = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
     try:
         with unfinished.open("xb") as file:
             yield file
-        unfinished.replace(output)
-    except OSError as error:
-        raise VarloomError(OUTPUT_UNWRITABLE, f"{output}: {error.strerror}.") from None
+        unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,13 @@ import click
 
 from varloom.cli.live_view import TransferBar, on_read
 from varloom.cli.output import describe, print_json
+from varloom.cli.problems import OUTPUT_UNWRITABLE
+from varloom.cli.readable_file import STDIN, on_disk
+from varloom.errors import VarloomError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from varloom.dataset import Manifest
 
 
@@ -36,17 +42,18 @@ def load(
 ) -> None:
     """Turn a file into a Parquet dataset, without a server.
 
-    DIR is created. It holds manifest.json and the Parquet parts, or nothing at all when the file is refused.
+    FILE is a VCF, CSV or TSV file, compressed or not, or - for the standard input. DIR is created. It holds
+    manifest.json and the Parquet parts, or nothing at all when the file is refused.
     """
     from varloom.dataset import load_file, written_directories
     from varloom.services.options import parse_options
 
     options = parse_options({"assembly": assembly, "split_by_sample": split_by_sample, "annotate": annotate})
-    with TransferBar(f"Loading {file.name}", None) as bar:
+    with on_disk(str(file)) as path, _into(directory), TransferBar(f"Loading {file.name}", None) as bar:
         manifests = load_file(
-            file,
+            path,
             directory,
-            name=file.name,
+            name="stdin" if str(file) == STDIN else file.name,
             assembly=options.assembly,
             split_by_sample=options.split_by_sample,
             threads=threads,
@@ -57,6 +64,15 @@ def load(
             print_json(manifest.as_dict())
         else:
             _print(folder, manifest)
+
+
+@contextlib.contextmanager
+def _into(directory: Path) -> Iterator[None]:
+    """Tell it in words when the folder cannot be made or written."""
+    try:
+        yield
+    except OSError as error:
+        raise VarloomError(OUTPUT_UNWRITABLE, f"{directory}: {error.strerror}.") from None
 
 
 def _print(folder: Path, manifest: Manifest) -> None:

@@ -37,7 +37,16 @@ OUTPUT_UNWRITABLE = define(
     "output_unwritable",
     "The output cannot be written",
     cause="The output file cannot be created or written by this user, or the disk is full.",
-    resolution=("Choose another output with -o.",),
+    resolution=("Free space, or choose another output, with -o where the command has it.",),
+)
+COMMAND_FAILED = define(
+    "command_failed",
+    "The command failed unexpectedly",
+    cause="Something happened in the command, or in the server's answer to it, that Varloom does not know.",
+    resolution=(
+        "Check that the command and the server have the same version: `varloom --version`.",
+        "If it fails again, send this message to whoever maintains Varloom.",
+    ),
 )
 SAMPLE_AMBIGUOUS = define(
     "sample_ambiguous",

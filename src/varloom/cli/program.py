@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -71,7 +72,8 @@ class Program(click.Group):
         extra["standalone_mode"] = False
         try:
             status: Any = super().main(args, prog_name, *rest, **extra)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
@@ -83,9 +85,34 @@ class Program(click.Group):
         except (click.Abort, KeyboardInterrupt):
             sys.exit(INTERRUPTED)
         except BrokenPipeError:  # whoever read our output has gone; say nothing more, not even at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
+            sys.exit(ERROR)
+        except Exception as error:  # noqa: BLE001 - the last resort: a command ends in words
+            _drop_output()
+            _tell(error)
             sys.exit(ERROR)
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _drop_output() -> None:
+    """What is still to be printed goes nowhere: the interpreter must not try again at its end."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(error: Exception) -> None:
+    """A failure that nobody expected, in a line; servers and workers write the whole of it to their log."""
+    from varloom.cli.output import print_error
+    from varloom.cli.problems import COMMAND_FAILED, OUTPUT_UNWRITABLE
+
+    if isinstance(error, OSError) and error.filename is None:
+        told = VarloomError(OUTPUT_UNWRITABLE, f"{error.strerror or error}.")
+    else:
+        told = VarloomError(COMMAND_FAILED, f"{type(error).__name__}: {error}")
+    logger = logging.getLogger(__name__)
+    if logger.hasHandlers():
+        logger.error("The command failed.", exc_info=error)
+    print_error(told.as_dict())
 
 
 @click.group(

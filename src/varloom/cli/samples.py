@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     Sample = dict[str, Any]
 
 PAGE = 500
+NAME_LIMIT = 200
+"""No sample has a longer name, and no longer one can be looked for."""
 
 
 @click.command()
@@ -54,7 +56,7 @@ def find_sample(server: Server, wanted: str) -> Sample:
     try:
         found: Sample = server.get(f"/samples/{UUID(wanted)}")
     except ValueError:
-        named = [sample for sample in _all(server, search=wanted) if sample["name"] == wanted]
+        named = [sample for sample in _all(server, search=wanted[:NAME_LIMIT]) if sample["name"] == wanted]
     else:
         return found
     shown = safe_excerpt(wanted, 60)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from varloom.cli.connection import Server, connected, server_options
-from varloom.cli.exit_status import status_of
+from varloom.cli.exit_status import ERROR, OK, status_of
 from varloom.cli.following import follow
 from varloom.cli.live_view import JobChanges, TransferBar
 from varloom.cli.output import outcome, print_error, print_json, state_of
-from varloom.cli.problems import SOURCE_UNREADABLE
+from varloom.cli.problems import RESPONSE_UNEXPECTED, SERVER_UNREACHABLE, SOURCE_UNREADABLE
+from varloom.cli.readable_file import STDIN, is_pipe, standard_input
 from varloom.cli.upload_body import UploadBody
 from varloom.errors import VarloomError, safe_excerpt
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     Job = dict[str, Any]
 
-STDIN = "-"
+_TRUE_FOR_ALL = frozenset({SERVER_UNREACHABLE.code, RESPONSE_UNEXPECTED.code, "not_authenticated", "storage_full"})
+"""What keeps the other sources from becoming jobs, too."""
 
 
 @click.command()
@@ -63,12 +64,17 @@ def submit(
         raise click.UsageError("- can be given once.")
     _check_readable(sources)
     fields = _fields(name, options)
+    created: list[Job] = []
     with connected(url, token, data) as server:
-        created = [_submit(server, source, fields) for source in sources]
-        if wait:
-            ctx.exit(_wait(server, created, as_json=as_json))
-    for job in created:
-        _print_created(job, as_json=as_json)
+        try:
+            complete = _submit_all(server, sources, fields, created)
+        except (VarloomError, KeyboardInterrupt):
+            _print_created(created, as_json=as_json)
+            raise
+        status = _wait(server, created, as_json=as_json) if wait else OK
+    if not wait:
+        _print_created(created, as_json=as_json)
+    ctx.exit(status if complete else ERROR)
 
 
 def _fields(name: str | None, options: dict[str, Any]) -> dict[str, str]:
@@ -82,10 +88,29 @@ def _fields(name: str | None, options: dict[str, Any]) -> dict[str, str]:
 def _check_readable(sources: tuple[str, ...]) -> None:
     """Every file is looked at before the first is sent."""
     for source in sources:
-        if source == STDIN or _is_url(source):
+        if source == STDIN or _is_url(source) or is_pipe(source):
             continue
         with _opened(source):
             pass
+
+
+def _submit_all(server: Server, sources: tuple[str, ...], fields: dict[str, str], created: list[Job]) -> bool:
+    """Send the sources one after the other. One that is refused is told and keeps no other back.
+
+    Returns:
+        Whether all became jobs.
+    """
+    complete = True
+    for source in sources:
+        try:
+            created.append(_submit(server, source, fields))
+        except VarloomError as error:
+            if len(sources) == 1 or error.code in _TRUE_FOR_ALL:
+                raise
+            told = error.as_dict()
+            print_error({**told, "title": f"{safe_excerpt(source)}: {told['title']}"})
+            complete = False
+    return complete
 
 
 def _submit(server: Server, source: str, fields: dict[str, str]) -> Job:
@@ -105,15 +130,16 @@ def _submit(server: Server, source: str, fields: dict[str, str]) -> Job:
 def _opened(source: str) -> Iterator[tuple[BinaryIO, str, int | None]]:
     """The source's bytes, its name, and its size where that is known."""
     if source == STDIN:
-        yield sys.stdin.buffer, "stdin", None
+        with standard_input() as file:
+            yield file, "stdin", None
         return
     path = Path(source)
     try:
-        file = path.open("rb")
+        opened = path.open("rb")
     except OSError as error:
         raise VarloomError(SOURCE_UNREADABLE, f"{source}: {error.strerror}.") from None
-    with file:
-        yield file, path.name, path.stat().st_size
+    with opened:
+        yield opened, path.name, None if is_pipe(source) else path.stat().st_size
 
 
 def _wait(server: Server, created: list[Job], *, as_json: bool) -> int:
@@ -132,11 +158,12 @@ def _wait(server: Server, created: list[Job], *, as_json: bool) -> int:
     return status_of(jobs)
 
 
-def _print_created(job: Job, *, as_json: bool) -> None:
-    if as_json:
-        print_json(job)
-    else:
-        click.echo(f"{job['id']}  {safe_excerpt(job['sample_name'], 60)}: {state_of(job)}")
+def _print_created(created: list[Job], *, as_json: bool) -> None:
+    for job in created:
+        if as_json:
+            print_json(job)
+        else:
+            click.echo(f"{job['id']}  {safe_excerpt(job['sample_name'], 60)}: {state_of(job)}")
 
 
 def _is_url(source: str) -> bool:

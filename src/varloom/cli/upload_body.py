@@ -5,6 +5,9 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, BinaryIO
 
+from varloom.cli.problems import SOURCE_UNREADABLE
+from varloom.errors import VarloomError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -36,11 +39,17 @@ class UploadBody:
         for name, value in self._fields.items():
             yield self._part(name) + value.encode() + b"\r\n"
         yield self._part("file", self._name)
-        while chunk := self._file.read(CHUNK):
+        while chunk := self._read():
             yield chunk
             if self._on_sent is not None:
                 self._on_sent(len(chunk))
         yield f"\r\n--{self._boundary}--\r\n".encode()
+
+    def _read(self) -> bytes:
+        try:
+            return self._file.read(CHUNK)
+        except OSError as error:
+            raise VarloomError(SOURCE_UNREADABLE, f"{self._name}: {error.strerror}.") from None
 
     def _part(self, name: str, file_name: str | None = None) -> bytes:
         disposition = f'form-data; name="{name}"'
