@@ -85,6 +85,11 @@ def safe_excerpt(text: str | bytes, limit: int = EXCERPT_LIMIT) -> str:
     return shown + ("\u2026" if cut else "")
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, as sentences need it: `1 cell`, `50,284 cells`. The plural takes an s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where something went wrong: a line and column of a file (from 1, of the decompressed text), or a URL."""

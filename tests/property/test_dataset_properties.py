@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from varloom.dataset import (
@@ -73,6 +73,8 @@ def test_any_name_and_any_text_survive_the_filter_language(name: str, value: str
 
 
 @given(name=names, value=numbers)
+@example(name="IF", value=0)
+@example(name="END", value=0)
 def test_any_number_survives_the_filter_language(name: str, value: float) -> None:
     columns = columns_of(**{name: pa.int64()})
     condition = compile_filter(filter_text([ColumnCondition(name, Operator.LESS, value)]), columns)

@@ -8,7 +8,7 @@ import click
 
 from varloom.cli.exit_status import ERROR, OK
 from varloom.cli.live_view import TransferBar, on_read
-from varloom.cli.output import describe, print_json
+from varloom.cli.output import counts, describe, print_json
 from varloom.cli.readable_file import STDIN, on_disk
 from varloom.errors import safe_excerpt
 
@@ -51,11 +51,13 @@ def _check(name: str) -> CheckResult:
 
 def _print(name: str, result: CheckResult) -> None:
     """A line for the file, then one for each problem with how to mend it."""
+    from varloom.genomics.recognition import VARIANT_FORMATS
+
     verdict = click.style("ok", fg="green") if result.ok else click.style("refused", fg="red", bold=True)
-    counts = ""
+    read = ""
     if result.records is not None:
-        counts = f", {result.records:,} records, {result.variants or 0:,} variants"
-    click.echo(f"{verdict}  {safe_excerpt(name, PATH_LIMIT)}: {(result.format or 'unreadable').upper()}{counts}")
+        read = ", " + counts(result.records, result.variants if result.format in VARIANT_FORMATS else None)
+    click.echo(f"{verdict}  {safe_excerpt(name, PATH_LIMIT)}: {(result.format or 'unreadable').upper()}{read}")
     told: set[tuple[str, ...]] = set()
     for problem in result.problems:
         as_dict = problem.as_dict()

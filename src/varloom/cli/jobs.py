@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from varloom.cli.connection import Server, connected, server_options
-from varloom.cli.output import local_time, outcome, print_error, print_json, print_table, state_of
+from varloom.cli.output import counts, local_time, outcome, print_error, print_json, print_table, state_of
 from varloom.errors import safe_excerpt
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("Options", ", ".join(f"{name}={value}" for name, value in found["options"].items()) or "none"),
     ]
     if found["records"] is not None:
-        facts.append(("Rows", f"{found['records']:,} records, {found['variants']:,} variants"))
+        facts.append(("Rows", counts(found["records"], found["variants"])))
     facts.extend(("Warning", safe_excerpt(warning["message"])) for warning in found["warnings"])
     return facts
 

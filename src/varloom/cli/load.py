@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from varloom.cli.live_view import TransferBar, on_read
-from varloom.cli.output import describe, print_json
+from varloom.cli.output import counts, describe, print_json
 from varloom.cli.problems import OUTPUT_UNWRITABLE
 from varloom.cli.readable_file import STDIN, on_disk
-from varloom.errors import VarloomError
+from varloom.errors import VarloomError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,9 +76,10 @@ def _into(directory: Path) -> Iterator[None]:
 
 
 def _print(folder: Path, manifest: Manifest) -> None:
+    from varloom.genomics.recognition import VARIANT_FORMATS
+
+    variants = manifest.variants if manifest.source.format in VARIANT_FORMATS else None
     columns, size = len(manifest.columns), manifest.bytes
-    click.echo(
-        f"{folder}: {manifest.records:,} records, {manifest.variants:,} variants, {columns:,} columns, {size:,} bytes"
-    )
+    click.echo(f"{folder}: {counts(manifest.records, variants)}, {counted(columns, 'column')}, {size:,} bytes")
     for warning in manifest.warnings:
         click.echo(f"  warning: {describe(warning)}")

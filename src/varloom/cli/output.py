@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from varloom.errors import safe_excerpt
+from varloom.errors import counted, safe_excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -106,10 +106,14 @@ def outcome(job: Mapping[str, Any]) -> str:
     """One sentence on a job that has ended well or was stopped."""
     name = safe_excerpt(job["sample_name"], NAME_WIDTH)
     if job["state"] == "completed":
-        warnings = len(job["warnings"])
-        noted = f", {warnings} {'warning' if warnings == 1 else 'warnings'}" if warnings else ""
-        return f"{name}: Completed, {job['records']:,} records, {job['variants']:,} variants{noted}."
+        noted = f", {counted(len(job['warnings']), 'warning')}" if job["warnings"] else ""
+        return f"{name}: Completed, {counts(job['records'], job['variants'])}{noted}."
     return f"{name}: {str(job['state']).capitalize()}."
+
+
+def counts(records: int, variants: int | None) -> str:
+    """How much was read; a table that holds no variants has records only."""
+    return counted(records, "record") + ("" if variants is None else f", {counted(variants, 'variant')}")
 
 
 def is_terminal() -> bool:

@@ -6,11 +6,16 @@ import math
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import TokenType
+
+from varloom.dataset.filter_tokens import parse
+from varloom.errors import VarloomError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,10 +164,12 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+@cache
 def _is_word(name: str) -> bool:
-    """Whether none of the name's first word is a keyword to the parser; after a dot all words are free."""
+    """Whether the bare name is a column wherever it stands: no keyword, and no word that the parser treats as one."""
     try:
-        tokens = DuckDB().tokenize(name)
-    except TokenError:
+        first = DuckDB().tokenize(name)[0].token_type
+        tree = parse(f"{name} = 0")
+    except (TokenError, VarloomError):
         return False
-    return bool(tokens) and tokens[0].token_type is TokenType.VAR
+    return first is TokenType.VAR and isinstance(tree.this, exp.Column) and tree.this.sql() == name

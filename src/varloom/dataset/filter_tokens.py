@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ParseError, SqlglotError
@@ -9,6 +11,9 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from varloom.dataset.problems import FILTER_INVALID
 from varloom.errors import Place, VarloomError, safe_excerpt
+
+# What it cannot parse it also logs; our error says it to the one who wrote the filter.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 LONGEST_FILTER = 100_000
 """The most characters that a filter may have."""

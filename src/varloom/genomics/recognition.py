@@ -46,6 +46,10 @@ class SourceFormat(StrEnum):
     EMPTY = "empty"
 
 
+VARIANT_FORMATS = frozenset({SourceFormat.VCF, SourceFormat.BCF})
+"""Formats whose rows are variants; those of the others are just rows."""
+
+
 class Compression(StrEnum):
     """How the bytes are packed. Those that Varloom unpacks come first."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from varloom.errors import VarloomError
+from varloom.errors import VarloomError, counted
 from varloom.jobs.lifecycle import STATE_OF_STAGE, Stage, State, next_stage
 from varloom.jobs.model import Claim, HeldStage, Job, JobEvent, NewJob, StageQueue, WorkerRecord
 from varloom.jobs.problems import (
@@ -362,15 +362,14 @@ async def settle_complete(
     *,
     sample_id: UUID,
     records: int,
-    variants: int,
+    variants: int | None,
 ) -> Job | None:
     """Complete the job, in the transaction that publishes its dataset."""
-    noun = "record" if records == 1 else "records"
     values = {
         "sample_id": sample_id,
         "records": records,
         "variants": variants,
-        "message": f"Completed with {records:,} {noun}.",
+        "message": f"Completed with {counted(records, 'record')}.",
         "artefact": Jsonb(outcome.result),
         "warnings": Jsonb(list(outcome.warnings)),
     }

@@ -34,7 +34,7 @@ class Published:
 
     sample_id: UUID
     records: int
-    variants: int
+    variants: int | None  # None for a table that holds no variants
 
 
 class Publisher(Protocol):

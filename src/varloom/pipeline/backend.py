@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from varloom.dataset import Manifest, catalog
 from varloom.errors import VarloomError
+from varloom.genomics.recognition import VARIANT_FORMATS
 from varloom.jobs.settle import Published
 from varloom.pipeline.problems import UPLOAD_GONE
 from varloom.pipeline.request import StageRequest
@@ -61,7 +62,8 @@ class PipelineBackend:
             datasets=datasets,
         )
         first = datasets[0].manifest
-        return Published(sample_id, first.records, first.variants)
+        variants = first.variants if first.source.format in VARIANT_FORMATS else None
+        return Published(sample_id, first.records, variants)
 
     def discard(self, claim: Claim) -> None:
         """Remove what an attempt left; it will never be adopted."""

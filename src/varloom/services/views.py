@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from varloom.genomics.recognition import VARIANT_FORMATS
 from varloom.jobs.model import Job, JobEvent, StageQueue
 
 StateName = Literal["queued", "downloading", "processing", "annotating", "parsing", "completed", "failed", "cancelled"]
@@ -18,6 +19,11 @@ def _in_utc(value: datetime) -> datetime:
 
 
 UtcTime = Annotated[datetime, AfterValidator(_in_utc)]
+
+
+def holds_variants(format_name: str) -> bool:
+    """Whether the rows of a table of this format are variants."""
+    return format_name in VARIANT_FORMATS
 
 
 class View(BaseModel):

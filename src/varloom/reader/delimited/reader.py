@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from varloom.errors import ErrorKind, Place, safe_excerpt
+from varloom.errors import ErrorKind, Place, counted, safe_excerpt
 from varloom.genomics.recognition import (
     SAMPLE_BYTES,
     Recognition,
@@ -32,7 +32,6 @@ from varloom.reader.problems import (
     TSV_QUOTES_AS_TEXT,
     FileRefused,
 )
-from varloom.reader.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

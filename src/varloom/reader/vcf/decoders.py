@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
+from varloom.errors import counted
 from varloom.reader.problems import VCF_RULE_BROKEN, VCF_VALUE_COUNT
 from varloom.reader.vcf.alleles import AlleleShape, genotype_places
 from varloom.reader.vcf.declaration import Arity, Declaration, ValueType
 from varloom.reader.vcf.values import REMEMBERED, Convert, MisfitError, OddValueError
-from varloom.reader.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from varloom.errors import ErrorKind, Place, safe_excerpt
+from varloom.errors import ErrorKind, Place, counted, safe_excerpt
 from varloom.reader.problems import (
     LINE_TOO_LONG,
     VCF_ALT_INVALID,
@@ -23,7 +23,6 @@ from varloom.reader.vcf.record import FixedFields, Spot
 from varloom.reader.vcf.record_rules import RecordRules
 from varloom.reader.vcf.sample_parser import GatheredSampleParser, SampleParser
 from varloom.reader.vcf.values import MisfitError, is_number, to_float
-from varloom.reader.wording import counted
 
 if TYPE_CHECKING:
     from varloom.reader.diagnosis import Diagnosis

@@ -5,10 +5,9 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from varloom.errors import Place, safe_excerpt
+from varloom.errors import Place, counted, safe_excerpt
 from varloom.reader.problems import VCF_FORMAT_KEY_EMPTY, VCF_SAMPLE_VALUES
 from varloom.reader.vcf.values import MisfitError, OddValueError
-from varloom.reader.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

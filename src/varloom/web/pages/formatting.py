@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from varloom.errors import counted
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -13,11 +15,6 @@ _SIZE_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 def count(number: float) -> str:
     """A whole number with thousands separators: `50,284`."""
     return f"{number:,.0f}"
-
-
-def counted(number: int, singular: str, plural: str | None = None) -> str:
-    """A number with its noun: `1 record`, `50,284 records`."""
-    return f"{count(number)} {singular if number == 1 else plural or singular + 's'}"
 
 
 def size(number: float) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from varloom.web.pages.formatting import about, amount, clock, count, counted, moment, size
+from varloom.errors import counted
+from varloom.web.pages.formatting import about, amount, clock, count, moment, size
 
 if TYPE_CHECKING:
     from varloom.services.views import ErrorView, JobView, ProblemView, ProgressView, StageName, StateName

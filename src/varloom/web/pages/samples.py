@@ -6,18 +6,15 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
-from varloom.errors import VarloomError
+from varloom.errors import VarloomError, counted
 from varloom.services.problems import TABLE_NOT_FOUND
-from varloom.services.views import DatasetView, SampleView
+from varloom.services.views import DatasetView, SampleView, holds_variants
 from varloom.web.dependencies import CurrentAccount, CurrentServices
-from varloom.web.pages.formatting import counted, moment
+from varloom.web.pages.formatting import moment
 from varloom.web.pages.rendering import page
 
 PAGE = 50
 """Samples on one page of the list."""
-
-VARIANT_FORMATS = frozenset({"vcf", "bcf"})
-"""Formats whose rows are variants; those of the others are just rows."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -92,7 +89,7 @@ def _row(sample: SampleView) -> SampleRow:
         file=sample.source_name,
         assembly=sample.datasets[0].assembly,
         records=sample.records,
-        variants=sample.variants if sample.datasets[0].format in VARIANT_FORMATS else None,
+        variants=sample.variants if holds_variants(sample.datasets[0].format) else None,
         tables=len(sample.datasets),
         created_iso=sample.created_at.isoformat(),
         created=moment(sample.created_at),
@@ -101,7 +98,7 @@ def _row(sample: SampleView) -> SampleRow:
 
 
 def _head(dataset: DatasetView) -> TableHead:
-    has_variants = dataset.format in VARIANT_FORMATS
+    has_variants = holds_variants(dataset.format)
     read = counted(dataset.records, "record" if has_variants else "row")
     variants = f", {counted(dataset.variants, 'variant')}" if has_variants else ""
     return TableHead(
