@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import uuid
 
 from api_support import event_stream
+from fastapi.routing import iter_route_contexts
 
+from varloom.web.app import create_app
 from varloom.web.security import SESSION_COOKIE
 
 JOB_ROUTES = [
@@ -15,6 +18,9 @@ JOB_ROUTES = [
     ("POST", "/api/v1/jobs/{}/retry"),
     ("POST", "/api/v1/jobs/{}/cancel"),
     ("DELETE", "/api/v1/jobs/{}"),
+    ("POST", "/jobs/{}/retry"),
+    ("POST", "/jobs/{}/cancel"),
+    ("POST", "/jobs/{}/dismiss"),
 ]
 
 
@@ -49,6 +55,22 @@ async def test_every_route_but_the_open_ones_wants_a_login(api):
     assert len(refused) > 20
     assert (await stranger.get("/healthz")).json() == {"status": "ok"}
     assert (await stranger.get("/readyz")).json() == {"status": "ready"}
+
+
+async def test_every_page_wants_a_login_too(api, settings):
+    stranger = await api.client()
+    pages = [
+        (method, route.path)
+        for route in iter_route_contexts(create_app(settings, contextlib.nullcontext).routes)
+        for method in getattr(route, "methods", None) or ()
+        if not route.path.startswith("/api/") and route.path not in {"/healthz", "/readyz", "/login", "/favicon.ico"}
+    ]
+    assert {"/", "/samples/{sample_id}", "/jobs/stream", "/jobs/{job_id}/cancel", "/logout"} <= {
+        page[1] for page in pages
+    }
+    for method, path in pages:
+        answer = await stranger.request(method, re.sub(r"\{[^}]*\}", str(uuid.uuid4()), path))
+        assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated"), (method, path)
 
 
 async def test_a_bad_authorization_is_refused_even_beside_a_good_cookie(api):

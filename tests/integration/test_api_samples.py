@@ -170,6 +170,7 @@ async def test_another_accounts_samples_do_not_exist(api, worker, ann):
     path = f"/api/v1/samples/{sample_id}"
     routes = ["", "/columns", "/rows", "/count", "/facets/alt", "/histogram/qual", "/export"]
     asked = [("GET", path + route) for route in routes] + [("DELETE", path)]
+    asked += [("GET", f"/samples/{sample_id}"), ("DELETE", f"/samples/{sample_id}")]
     for method, route in asked:
         answer = await ben.client.request(method, route)
         assert (answer.status_code, answer.json()["code"]) == (404, "sample_not_found"), route
