@@ -98,6 +98,20 @@ def test_a_line_without_end_is_refused_within_bounded_memory(check, monkeypatch)
     assert [(problem.kind.code, problem.place.line) for problem in result.problems] == [("line_too_long", 3)]
 
 
+@pytest.mark.parametrize(
+    ("content", "name", "code"),
+    [
+        (b"##fileformat=VCFv4.2\n" + b"##x=" + b"y" * 1000 + b"\n", "a.vcf.gz", "vcf_header_too_long"),
+        (b"a" + b"," * 1_000_001 + b"\n", "a.csv.gz", "csv_too_many_columns"),
+        (b",".join(b"c%d" % number for number in range(100_001)) + b"\n", "a.csv.gz", "csv_too_many_columns"),
+    ],
+)
+def test_a_header_made_to_use_up_the_memory_is_refused(check, monkeypatch, content, name, code):
+    monkeypatch.setattr("varloom.reader.vcf.header.HEADER_LIMIT", 900)
+    result = check(gzip.compress(content, 1), name)
+    assert [(problem.kind.code, problem.severity) for problem in result.problems] == [(code, "error")]
+
+
 def test_progress_counts_stored_bytes_and_ends_at_the_last(tmp_path):
     path = tmp_path / "a.vcf.gz"
     path.write_bytes(packed())

@@ -12,7 +12,7 @@ from varloom.reader.problems import COMPRESSION_TRUNCATED, LINE_TOO_LONG, refusa
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LINE_LIMIT = 256 << 20
+LINE_LIMIT = 128 << 20
 """The longest line in bytes; a longer one is refused, so that memory stays bounded."""
 
 

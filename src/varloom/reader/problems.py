@@ -109,7 +109,7 @@ BGZIP_END_MISSING = define(
 LINE_TOO_LONG = define(
     "line_too_long",
     _PARSING,
-    cause="A line is longer than 256 MiB, which no valid file needs; line ends may be missing. Or a long record has so "
+    cause="A line is longer than 128 MiB, which no valid file needs; line ends may be missing. Or a long record has so "
     "many ALT alleles that its rows would have more than a billion characters.",
     resolution=("Check that the file has line ends, and that it is the file you meant.",),
 )
@@ -167,6 +167,16 @@ VCF_VERSION_NOT_SUPPORTED = define(
     _HEADER,
     cause="The ##fileformat line names a version that is not VCF 4.0 to 4.5.",
     resolution=("Convert the file, for example with `bcftools view`, and upload the result.",),
+)
+VCF_HEADER_TOO_LONG = define(
+    "vcf_header_too_long",
+    _HEADER,
+    cause="The header is longer than 64 MiB. Headers with a hundred thousand contigs have 10 MiB; one so long comes of "
+    "damage, or is made to use up the server's memory.",
+    resolution=(
+        "Look at the header, for example with `bcftools view -h`, and remove the lines that were repeated.",
+        _UPLOAD_AGAIN,
+    ),
 )
 VCF_CHROM_LINE_MISSING = define(
     "vcf_chrom_line_missing",
@@ -377,6 +387,16 @@ CSV_HEADER_MISSING = define(
     _PARSING,
     cause="The first row of a CSV or TSV file must name the columns, but it looks like a row of data.",
     resolution=("Put a row with the column names first.", _UPLOAD_AGAIN),
+)
+CSV_TOO_MANY_COLUMNS = define(
+    "csv_too_many_columns",
+    _PARSING,
+    cause="The header row has more than 100,000 columns, or a line has more than a million separators. The separator "
+    "may have been taken wrongly, or line ends may be missing.",
+    resolution=(
+        "Check that the file has line ends, and that it is the file you meant.",
+        "If it is a matrix that is wider than long, turn its rows into columns, and upload it again.",
+    ),
 )
 CSV_RAGGED_ROW = define(
     "csv_ragged_row",

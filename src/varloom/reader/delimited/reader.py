@@ -29,8 +29,10 @@ from varloom.reader.problems import (
     CSV_LATIN1,
     CSV_QUOTE_INVALID,
     CSV_RAGGED_ROW,
+    CSV_TOO_MANY_COLUMNS,
     TSV_QUOTES_AS_TEXT,
     FileRefused,
+    refusal,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
 _CHUNK_ROWS = 4096
 _CELL_BUDGET = 3_000_000
 _LATIN_1 = "latin-1"
+
+
+MOST_COLUMNS = 100_000
+"""The widest table; each column costs memory of its own."""
 
 
 class DelimitedReader:
@@ -145,6 +151,9 @@ class DelimitedReader:
         self._infer(chunk)
 
     def _take_header(self, row: Row) -> None:
+        if len(row.cells) > MOST_COLUMNS:
+            message = f"The header row has {len(row.cells):,} columns; at most {MOST_COLUMNS:,} can be loaded."
+            raise refusal(CSV_TOO_MANY_COLUMNS, message, Place(line=row.line))
         if row.cells:
             self._header = row
             self._types = [ColumnInference() for _ in row.cells]

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Literal
 from varloom.errors import Place, safe_excerpt
 from varloom.reader.decompression import ByteStream, DamagedStreamError
 from varloom.reader.lines import LINE_LIMIT
-from varloom.reader.problems import CONTROL_CHARACTER, CSV_QUOTE_INVALID, CSV_UTF16_INVALID, LINE_TOO_LONG, refusal
+from varloom.reader.problems import (
+    CONTROL_CHARACTER,
+    CSV_QUOTE_INVALID,
+    CSV_TOO_MANY_COLUMNS,
+    CSV_UTF16_INVALID,
+    LINE_TOO_LONG,
+    refusal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +26,10 @@ if TYPE_CHECKING:
 
 CELL_LIMIT = 16 << 20
 """The longest cell in characters; one that is longer comes of a quote that is never closed."""
+
+
+MOST_SEPARATORS = 1_000_000
+"""The most separators of a line, those within quotes counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +98,18 @@ class Rows:
             carry, carried = [rest], len(rest)
             for line in whole:
                 self.lines += 1
-                yield line + "\n"
+                yield self._narrow(line) + "\n"
         last = "".join(carry)
         if last:
             self.lines += 1
-            yield last
+            yield self._narrow(last)
+
+    def _narrow(self, line: str) -> str:
+        """The line, unless cutting it would take up the memory of the machine."""
+        if line.count(self._dialect.separator) > MOST_SEPARATORS:
+            message = f"Line {self.lines:,} has more than {MOST_SEPARATORS:,} separators."
+            raise refusal(CSV_TOO_MANY_COLUMNS, message, Place(line=self.lines, excerpt=safe_excerpt(line)))
+        return line
 
     def _texts(self) -> Iterator[str]:
         skip = self._mark_bytes

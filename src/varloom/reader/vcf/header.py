@@ -15,9 +15,11 @@ from varloom.reader.problems import (
     VCF_DECLARATION_ODD,
     VCF_FILEFORMAT_MISSING,
     VCF_HEADER_LINE_MALFORMED,
+    VCF_HEADER_TOO_LONG,
     VCF_RULE_BROKEN,
     VCF_SAMPLE_DUPLICATE,
     VCF_VERSION_NOT_SUPPORTED,
+    refusal,
 )
 from varloom.reader.vcf.declaration import Declaration, declare
 from varloom.reader.vcf.header_line import Attribute, parse_attributes
@@ -72,6 +74,10 @@ def _length(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
+HEADER_LIMIT = 64 << 20
+"""The longest header in characters; it is kept whole, in memory and in the manifest."""
+
+
 class HeaderParser:
     """Takes the header line by line; `feed` tells when it is complete."""
 
@@ -79,11 +85,16 @@ class HeaderParser:
         self.header = Header()
         self._diagnosis = diagnosis
         self._lines: list[str] = []
+        self._size = 0
         self.lines = 0
 
     def feed(self, number: int, line: str) -> bool:
         """Take the next line; true when it was the `#CHROM` line or a line that cannot stand in a header."""
         self.lines = number
+        self._size += len(line)
+        if self._size > HEADER_LIMIT:
+            message = f"The header has no end within its first {HEADER_LIMIT >> 20} MiB."
+            raise refusal(VCF_HEADER_TOO_LONG, message, Place(line=number, excerpt=safe_excerpt(line)))
         if number == 1:
             self._version(line)
         if line.startswith("##"):
