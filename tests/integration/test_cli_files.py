@@ -106,7 +106,7 @@ def test_load_makes_a_dataset(files):
     rows = sum(pq.read_metadata(target / part["name"]).num_rows for part in manifest["parts"])
     assert rows == 4
     told = varloom("load", files / "table.csv", "-o", files / "second")
-    assert told.out.startswith(f"{files / 'second'}: 1 records, 1 variants, 4 columns, ")
+    assert told.out.startswith(f"{files / 'second'}: 1 record, 4 columns, ")
 
 
 def test_load_makes_nothing_of_a_refused_file(files):
@@ -122,8 +122,16 @@ def test_load_overwrites_nothing(files):
     first = varloom("load", files / "good.vcf", "-o", files / "out")
     before = sorted((path.name, path.read_bytes()) for path in (files / "out").iterdir())
     again = varloom("load", files / "table.csv", "-o", files / "out")
-    assert (first.status, again.status, again.err.split(":")[0]) == (0, 1, "Dataset exists already")
+    assert (first.status, again.status, again.err.split(":")[0]) == (0, 1, "Folder in use")
     assert sorted((path.name, path.read_bytes()) for path in (files / "out").iterdir()) == before
+
+
+def test_load_neither_mixes_with_other_files_nor_removes_them(files):
+    (files / "results").mkdir()
+    (files / "results" / "part-00000.parquet").write_bytes(b"of somebody else")
+    result = varloom("load", files / "good.vcf", "-o", files / "results")
+    assert (result.status, result.err.split(":")[0]) == (1, "Folder in use")
+    assert [path.read_bytes() for path in (files / "results").iterdir()] == [b"of somebody else"]
 
 
 def test_load_refuses_what_this_version_cannot_do(files):

@@ -126,15 +126,18 @@ load_file(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 
 
-def test_a_killed_load_leaves_no_dataset_and_can_be_done_again(vcf: Path, tmp_path: Path) -> None:
+def test_a_killed_load_leaves_no_dataset_and_can_be_done_again_elsewhere(vcf: Path, tmp_path: Path) -> None:
     arguments = [sys.executable, "-c", KILLED_AT_THE_MANIFEST, vcf, tmp_path / "ds"]
     assert subprocess.run(arguments, check=False).returncode == -signal.SIGKILL
     assert [path.name for path in (tmp_path / "ds").iterdir()] == ["part-00000.parquet"]
     with pytest.raises(VarloomError) as caught:
         Dataset.open(tmp_path / "ds")
     assert caught.value.code == "dataset_missing"
-    (manifest,) = load_file(vcf, tmp_path / "ds")
-    assert Dataset.open(tmp_path / "ds").manifest == manifest
+    with pytest.raises(VarloomError) as caught:
+        load_file(vcf, tmp_path / "ds")
+    assert caught.value.code == "dataset_exists"
+    (manifest,) = load_file(vcf, tmp_path / "again")
+    assert Dataset.open(tmp_path / "again").manifest == manifest
 
 
 @pytest.mark.corpus

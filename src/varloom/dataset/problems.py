@@ -28,9 +28,9 @@ DATASET_INCONSISTENT = define(
 )
 DATASET_EXISTS = define(
     "dataset_exists",
-    "Dataset exists already",
-    cause="The folder to write to already holds a dataset. Datasets are never changed or overwritten.",
-    resolution=("Choose another folder, or remove the old dataset first.",),
+    "Folder in use",
+    cause="The folder to write to already holds a dataset, or other files. Nothing is ever changed or overwritten.",
+    resolution=("Choose another folder, or empty this one first.",),
     status=409,
 )
 DATASET_MISSING = define(

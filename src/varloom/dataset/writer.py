@@ -96,7 +96,7 @@ def _write_whole(reader: TableReader, directory: Path, source_name: str, assembl
 def _write_split(whole: Dataset, directory: Path, on_split: Callable[[], None]) -> tuple[Manifest, ...]:
     targets = split_directories(directory, len(whole.manifest.samples))
     for target in targets:
-        _refuse_existing(target)
+        _refuse_used(target)
     made: list[Path] = []
     try:
         made.extend(target for target in targets if _prepare(target))
@@ -133,17 +133,19 @@ def _describe(
 
 
 def _prepare(directory: Path) -> bool:
-    """Make the folder and remove what a killed writer left in it; True when the folder is new."""
-    _refuse_existing(directory)
+    """Make the folder, or take an empty one; True when it is new."""
+    _refuse_used(directory)
     made = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
-    _remove(directory, whole=False)
     return made
 
 
-def _refuse_existing(directory: Path) -> None:
+def _refuse_used(directory: Path) -> None:
+    """Files of others are neither mixed with a dataset nor removed with a broken one."""
     if (directory / MANIFEST_NAME).exists():
         raise VarloomError(DATASET_EXISTS, f"{directory} holds a dataset already.")
+    if directory.is_dir() and any(directory.iterdir()):
+        raise VarloomError(DATASET_EXISTS, f"{directory} is not empty.")
 
 
 def _remove(directory: Path, *, whole: bool) -> None:

@@ -10,6 +10,7 @@ NOT_AUTHENTICATED = define(
     cause="The request carries no session cookie and no API token, or one that is unknown, expired or revoked.",
     resolution=(
         "In the browser: open a login link; `varloom login` on the server prints one.",
+        "On the command line: check --token or VARLOOM_TOKEN; without them the token of the data folder is taken.",
         "In a program: send the header `Authorization: Bearer TOKEN` with a valid API token.",
     ),
     status=401,
