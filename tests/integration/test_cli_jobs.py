@@ -57,6 +57,14 @@ def test_waiting_for_a_good_file_ends_with_0(run, vcf):
     assert result.out == "Patient 7: Completed, 3 records, 4 variants.\n"
 
 
+def test_a_table_without_variants_counts_records_only(run, tmp_path):
+    (tmp_path / "genes.csv").write_text("gene,score\nBRCA1,0.5\n")
+    result = run("submit", tmp_path / "genes.csv", "--wait")
+    assert (result.status, result.out) == (0, "genes: Completed, 1 record.\n")
+    (job,) = [job for job in json.loads(run("jobs", "--json").out) if job["sample_name"] == "genes"]
+    assert (job["records"], job["variants"]) == (1, None)
+
+
 def test_waiting_for_a_malformed_file_ends_with_3_and_says_where_and_how(run, bad):
     result = run("submit", bad, "--wait")
     assert (result.status, result.out) == (3, "bad: Failed.\n")
