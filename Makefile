@@ -43,9 +43,9 @@ install: $(STAMPS)/package ## Install Varloom into .venv (idempotent)
 run: install ## Start the database, the server and a worker, and print the address
 	@$(BIN)/varloom serve $(if $(DATA),--data $(DATA)) $(RUN_FLAGS)
 
-test: install ## Run all tests
+test: install ## Run all tests, two files at a time
 	@$(BIN)/python scripts/ensure_browser.py
-	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_FLAGS)
 
 check: install ## Lint, types, import rules
 	@$(BIN)/ruff format --check .
