@@ -98,6 +98,7 @@ def test_an_ended_session_is_said(visitor: Visitor) -> None:
     visitor.log_in()
     visitor.expected = ("status of 401", "MIME type", "EventSource")
     visitor.choose("late.csv", b"a,b\n1,2\n")
+    expect(visitor.page.locator("body")).to_have_attribute("data-link", "live")  # its stream was let in before
     visitor.context.clear_cookies()
     visitor.page.click("#upload-send")
     refused = visitor.page.locator(".upload-file[data-state=failed]")
