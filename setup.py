@@ -1,4 +1,4 @@
-"""The part of the build that pyproject.toml cannot say: the browser's JavaScript comes from npm at build time."""
+"""The parts of the build that pyproject.toml cannot say: the native kernel, and the browser's JavaScript from npm."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from setuptools import Command, setup
+from Cython.Build import cythonize
+from setuptools import Command, Extension, setup
 from setuptools.command.build import build
 
 ROOT = Path(__file__).resolve().parent
 FRONTEND = ROOT / "src" / "varloom" / "web" / "frontend"
 OUTPUT = ROOT / "src" / "varloom" / "web" / "static" / "dist"
+KERNEL = Path("src/varloom/reader/native")
 
 
 def node_and_npm() -> tuple[list[str], list[str], dict[str, str]]:
@@ -72,5 +74,18 @@ class BuildFrontend(Command):
         return {}
 
 
+def kernel() -> list[Extension]:
+    """The native modules of the reader, each of one `.pyx`; CFLAGS of the environment come last and so win."""
+    extensions = [
+        Extension(f"varloom.reader.native.{source.stem}", [source.as_posix()], extra_compile_args=["-O3", "-g0"])
+        for source in sorted(KERNEL.glob("*.pyx"))
+    ]
+    built = ROOT / "build" / "cython"
+    return cythonize(extensions, build_dir=str(built), language_level=3, nthreads=0, compiler_directives=DIRECTIVES)
+
+
+DIRECTIVES = {"boundscheck": False, "wraparound": False, "cdivision": True, "initializedcheck": False}
+
 build.sub_commands.insert(0, ("build_frontend", None))
-setup(cmdclass={"build_frontend": BuildFrontend})
+os.chdir(ROOT)
+setup(cmdclass={"build_frontend": BuildFrontend}, ext_modules=kernel())
