@@ -32,13 +32,14 @@ class DamagedStreamError(Exception):
 
 
 class ByteStream:
-    """The decompressed content of a file.
+    """The decompressed content of a file, or of what is left of one after `block` blocks in `offset` bytes.
 
     `end_marker_missing` is true once all is read when a bgzip file lacks its closing block.
     """
 
-    def __init__(self, chunks: Iterator[bytes], compression: Compression) -> None:
+    def __init__(self, chunks: Iterator[bytes], compression: Compression, *, block: int = 0, offset: int = 0) -> None:
         self.end_marker_missing = False
+        self._start = (block, offset)
         self._compression = compression
         self._chunks = chunks
 
@@ -50,7 +51,7 @@ class ByteStream:
 
     def _members(self) -> Iterator[bytes]:
         """All gzip members one after another; a bgzip block is such a member."""
-        block, offset = 0, 0
+        block, offset = self._start
         tail = b""
         pending = b""
         member: igzip_lib.IgzipDecompressor | None = None

@@ -35,11 +35,15 @@ class StoredFile:
         self.sha256: str | None = None
         self._passes = passes
         self._passes_done = 0
+        self._done_in_pass = 0
         self._on_progress = on_progress
         self._reported = time.monotonic()
 
-    def chunks(self) -> Iterator[bytes]:
-        """The stored bytes. Raises OSError."""
+    def chunks(self, *, report: bool = True) -> Iterator[bytes]:
+        """The stored bytes. Raises OSError.
+
+        With `report=False` another thread may take the chunks; then `tell` reports, in the thread of the reader.
+        """
         digest = hashlib.sha256() if self.sha256 is None else None
         done = 0
         with self.path.open("rb") as file:
@@ -47,12 +51,20 @@ class StoredFile:
                 if digest is not None:
                     digest.update(chunk)
                 done += len(chunk)
-                self._report(done)
+                self._done_in_pass = done
+                if report:
+                    self.tell()
                 yield chunk
         if digest is not None:
             self.sha256 = digest.hexdigest()
+        self._done_in_pass = 0
         self._passes_done += 1
-        self.report_end_of_pass()
+        if report:
+            self.report_end_of_pass()
+
+    def tell(self) -> None:
+        """Report how far the reading is, if the last report is old enough."""
+        self._report(self._done_in_pass)
 
     def report_end_of_pass(self) -> None:
         """Report the progress without regard to the time since the last report."""
