@@ -17,11 +17,7 @@ MOST_BYTES = 2_100_000
 EBI = "vcf/EBIvariation+vcf-validator/test/input_files"
 UNJUDGED = "accepted without a warning: the reader does not judge whether annotations of structural variants agree"
 NO_EVIDENCE = "accepted without a warning: a VCF needs neither genotypes nor frequencies; one archive asks for them"
-BZIP2 = "refused for its bzip2 compression, which Varloom does not unpack, before any line is read"
 EXCEPTIONS = {
-    f"{EBI}/v4.3/compressed_files/readable/failed/failed_compressed.vcf.bz2": BZIP2,
-    f"{EBI}/v4.3/compressed_files/readable/passed/passed_compressed.vcf.bz2": BZIP2,
-    f"{EBI}/v4.4/compressed_files/readable/failed/failed_compressed.vcf.bz2": BZIP2,
     f"{EBI}/v4.3/evidence/failed/failed_no_genotypes_or_frequencies.vcf": NO_EVIDENCE,
     f"{EBI}/v4.4/evidence/failed/failed_no_genotypes_or_frequencies.vcf": NO_EVIDENCE,
     f"{EBI}/v4.4/failed/failed_CNV_003.vcf": UNJUDGED,

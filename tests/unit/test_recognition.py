@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import os
+import tarfile
 import zipfile
 
 import pytest
@@ -86,11 +88,34 @@ def test_a_vcf_in_utf16_is_refused_with_the_way_out(tmp_path, encoding):
     assert "iconv" in refused.value.as_dict()["resolution"][0]
 
 
-def zipped(tmp_path, member):
-    path = tmp_path / "z.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(member, "x")
-    return path.read_bytes()
+def zipped(*members):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member in members:
+            archive.writestr(member, "" if member.endswith("/") else VCF)
+    return packed.getvalue()
+
+
+def tarred():
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("a.vcf"))
+    return packed.getvalue()
+
+
+def encrypted(archive):
+    """The archive, its file marked as encrypted before the data and in the list."""
+    changed = bytearray(archive)
+    changed[6] |= 1
+    changed[archive.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(changed)
+
+
+def other_method(archive):
+    """The archive, its file marked as packed with Deflate64, as Windows does with large files."""
+    changed = bytearray(archive)
+    changed[8] = changed[archive.index(b"PK\x01\x02") + 10] = 9
+    return bytes(changed)
 
 
 @pytest.mark.parametrize(
@@ -101,9 +126,22 @@ def zipped(tmp_path, member):
         (lambda _: bytes(range(256)) * 4, "format_unknown", "named as VCF"),
         (lambda _: b"\x89PNG\r\n\x1a\n", "format_not_supported", "image"),
         (lambda _: b"BCF\x02\x02", "format_not_supported", "BCF"),
-        (lambda _: bz2.compress(VCF), "compression_not_supported", "bzip2"),
-        (lambda _: gzip.compress(gzip.compress(VCF)), "compression_not_supported", "double gzip"),
-        (lambda folder: zipped(folder, "xl/workbook.xml"), "compression_not_supported", "zip"),
+        (lambda _: b"7z\xbc\xaf\x27\x1c\0\x04", "compression_not_supported", "7z"),
+        (lambda _: b"Rar!\x1a\x07\x01\0", "compression_not_supported", "rar"),
+        (lambda _: b"\x04\x22\x4d\x18\x64\x40", "compression_not_supported", "lz4"),
+        (lambda _: b"\xff\x06\0\0sNaPpY", "compression_not_supported", "snappy"),
+        (lambda _: b"\x1f\x9d\x90##", "compression_not_supported", "compress"),
+        (lambda _: b"LZIP\x01\x0c", "compression_not_supported", "lzip"),
+        (lambda _: gzip.compress(gzip.compress(gzip.compress(VCF))), "compression_not_supported", "several ways"),
+        (lambda _: gzip.compress(bz2.compress(VCF)), "compression_not_supported", "several ways"),
+        (lambda _: zipped("a.vcf", "b.vcf"), "compression_not_supported", "more than one file"),
+        (lambda _: zipped(), "compression_not_supported", "no file"),
+        (lambda _: zipped("folder/"), "compression_not_supported", "no file"),
+        (lambda _: encrypted(zipped("a.vcf")), "compression_not_supported", "encrypted"),
+        (lambda _: other_method(zipped("a.vcf")), "compression_not_supported", "method"),
+        (lambda _: zipped("xl/workbook.xml"), "format_not_supported", "Excel"),
+        (lambda _: zipped("[Content_Types].xml", "word/document.xml"), "format_not_supported", "office"),
+        (lambda _: gzip.compress(tarred()), "format_not_supported", "archive"),
         (lambda _: b"a,b\n1,x\n", "format_mismatch", "CSV"),
     ],
 )

@@ -6,15 +6,32 @@ named so, because then its faults can be shown where they are.
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, BinaryIO
 
-from isal import igzip_lib
+from varloom.genomics.packing import DECOMPRESSION_ERRORS, PACKINGS, Compression, compression_of
+from varloom.genomics.zip_archive import METHODS, STORED, TooManyFilesError, look_into
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from varloom.genomics.packing import Decompressor, Packing
+    from varloom.genomics.zip_archive import ZipContents, ZipEntry
+
+__all__ = [
+    "SAMPLE_BYTES",
+    "VARIANT_FORMATS",
+    "Compression",
+    "Hurdle",
+    "Recognition",
+    "SourceFormat",
+    "TextEncoding",
+    "first_text",
+    "recognise",
+]
 
 SAMPLE_BYTES = 65_536
 """How much of the file, and of its decompressed text, is looked at."""
@@ -41,6 +58,7 @@ class SourceFormat(StrEnum):
     EXCEL = "excel"
     ARCHIVE = "archive"
     PARQUET = "parquet"
+    OFFICE = "office"
     BINARY = "binary"
     TEXT = "text"
     EMPTY = "empty"
@@ -50,17 +68,14 @@ VARIANT_FORMATS = frozenset({SourceFormat.VCF, SourceFormat.BCF})
 """Formats whose rows are variants; those of the others are just rows."""
 
 
-class Compression(StrEnum):
-    """How the bytes are packed. Those that Varloom unpacks come first."""
+class Hurdle(StrEnum):
+    """Why a file cannot be unpacked although the kind of its packing is known."""
 
-    NONE = "none"
-    GZIP = "gzip"
-    BGZIP = "bgzip"
-    BZIP2 = "bzip2"
-    XZ = "xz"
-    ZSTD = "zstd"
-    ZIP = "zip"
-    DOUBLE_GZIP = "double gzip"
+    ENCRYPTED = "encrypted"
+    METHOD = "method"
+    MANY_FILES = "many files"
+    NO_FILE = "no file"
+    PACKED_TWICE = "packed twice"
 
 
 class TextEncoding(StrEnum):
@@ -81,6 +96,7 @@ class Recognition:
         encoding: of a text, as far as its first bytes tell; text that is not UTF-8 may still be Latin-1.
         mark_bytes: length of the byte order mark at the start of the text.
         named: the format that the file's name claims, if any.
+        hurdle: why it cannot be unpacked, if so.
     """
 
     format: SourceFormat
@@ -88,14 +104,9 @@ class Recognition:
     encoding: TextEncoding = TextEncoding.UTF_8
     mark_bytes: int = 0
     named: SourceFormat | None = None
+    hurdle: Hurdle | None = None
 
 
-_DECOMPRESSION_ERROR = cast("type[Exception]", igzip_lib.IsalError)
-_PACKED = (
-    (b"BZh", Compression.BZIP2),
-    (b"\xfd7zXZ\x00", Compression.XZ),
-    (b"\x28\xb5\x2f\xfd", Compression.ZSTD),
-)
 _SIGNATURES = (
     (b"BCF\x02", SourceFormat.BCF),
     (b"BCF\x04", SourceFormat.BCF),
@@ -106,8 +117,6 @@ _SIGNATURES = (
     (b"\xff\xd8\xff", SourceFormat.IMAGE),
     (b"GIF8", SourceFormat.IMAGE),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", SourceFormat.EXCEL),
-    (b"7z\xbc\xaf\x27\x1c", SourceFormat.ARCHIVE),
-    (b"Rar!", SourceFormat.ARCHIVE),
     (b"PAR1", SourceFormat.PARQUET),
 )
 _MARKS = (
@@ -118,60 +127,131 @@ _MARKS = (
 _VCF_START = re.compile(r"##fileformat=|#CHROM\b", re.IGNORECASE)
 _VCF_LINE = re.compile(r"##\S|#CHROM\b", re.IGNORECASE)
 _VCF_RECORD = re.compile(r"[^\t\n]+\t\d+\t[^\t\n]*\t[A-Za-z.*]+\t[^\t\n]+\t")
-_BGZIP_FIELD = b"BC\x02\x00"
+_PACKED_NAME = re.compile(r"\.(b?gz|bgzf|bz2|xz|zst|zip)$", re.IGNORECASE)
 _NAMED = (
-    (re.compile(r"\.g?vcf(\.b?gz)?$", re.IGNORECASE), SourceFormat.VCF),
-    (re.compile(r"\.csv(\.b?gz)?$", re.IGNORECASE), SourceFormat.CSV),
-    (re.compile(r"\.(tsv|tab)(\.b?gz)?$", re.IGNORECASE), SourceFormat.TSV),
-    (re.compile(r"\.bcf(\.gz)?$", re.IGNORECASE), SourceFormat.BCF),
+    (re.compile(r"\.g?vcf$", re.IGNORECASE), SourceFormat.VCF),
+    (re.compile(r"\.csv$", re.IGNORECASE), SourceFormat.CSV),
+    (re.compile(r"\.(tsv|tab)$", re.IGNORECASE), SourceFormat.TSV),
+    (re.compile(r"\.bcf$", re.IGNORECASE), SourceFormat.BCF),
 )
+_GZIPS = frozenset({Compression.GZIP, Compression.BGZIP})
+_TAR_AT = 257
+_OFFICE = ("[Content_Types].xml", "mimetype", "xl/", "word/", "ppt/")
+"""What names of files in the archives of office programs start with."""
+_MOST_STORED = 4 << 20
+"""How many stored bytes are unpacked at most to see the content; a bzip2 block may need nearly one million."""
 
 
 def recognise(path: Path, name: str) -> Recognition:
     """Say what the file at `path` is; `name` is what its owner calls it. Raises OSError when it cannot be read."""
     with path.open("rb") as file:
         stored = file.read(SAMPLE_BYTES)
-    named = next((kind for pattern, kind in _NAMED if pattern.search(name)), None)
-    compression = _compression_of(stored)
-    match compression:
-        case Compression.NONE:
-            content = stored
-        case Compression.GZIP | Compression.BGZIP:
-            content = first_text(stored)
-            if content.startswith(b"\x1f\x8b"):
-                return Recognition(SourceFormat.BINARY, Compression.DOUBLE_GZIP, named=named)
-        case Compression.ZIP:
-            office = b"[Content_Types].xml" in stored or b"xl/" in stored
-            return Recognition(SourceFormat.EXCEL if office else SourceFormat.ARCHIVE, compression, named=named)
-        case _:
-            return Recognition(SourceFormat.BINARY, compression, named=named)
-    return _recognise_content(content, compression, named)
+        compression = compression_of(stored)
+        named = _named(name)
+        match compression:
+            case Compression.NONE:
+                return _recognise_content(stored, compression, named)
+            case Compression.ZIP:
+                return _recognise_zip(path, named)
+            case _ if compression in PACKINGS:
+                return _recognise_packed(_unpacked_start(stored, file, PACKINGS[compression]), compression, named)
+            case _:
+                archive = compression in {Compression.SEVEN_ZIP, Compression.RAR}
+                return Recognition(SourceFormat.ARCHIVE if archive else SourceFormat.BINARY, compression, named=named)
 
 
 def first_text(stored: bytes) -> bytes:
     """The decompressed start of gzip members, up to `SAMPLE_BYTES`; what is damaged ends it early."""
+    return _unpacked_start(stored, io.BytesIO(), PACKINGS[Compression.GZIP])
+
+
+def _named(name: str) -> SourceFormat | None:
+    """The format that a name claims, whatever ends of packing follow it."""
+    bare = _PACKED_NAME.sub("", _PACKED_NAME.sub("", name))
+    return next((kind for pattern, kind in _NAMED if pattern.search(bare)), None)
+
+
+def _unpacked_start(stored: bytes, file: BinaryIO, packing: Packing) -> bytes:
+    """The start of the content, up to `SAMPLE_BYTES`; what is damaged ends it early."""
     content = b""
-    while stored[:2] == b"\x1f\x8b" and len(content) < SAMPLE_BYTES:
-        member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-        try:
-            content += member.decompress(stored, SAMPLE_BYTES - len(content))
-        except _DECOMPRESSION_ERROR:
-            break
-        stored = member.unused_data if member.eof else b""
+    while packing.start.match(stored) and len(content) < SAMPLE_BYTES:
+        piece, stored = _unpacked_part(stored, file, packing.new(), SAMPLE_BYTES - len(content))
+        content += piece
     return content
 
 
-def _compression_of(stored: bytes) -> Compression:
-    if stored[:2] == b"\x1f\x8b":
-        return Compression.BGZIP if stored[12:16] == _BGZIP_FIELD else Compression.GZIP
-    if stored[:4] == b"PK\x03\x04":
-        return Compression.ZIP
-    return next((kind for magic, kind in _PACKED if stored.startswith(magic)), Compression.NONE)
+def _unpacked_part(stored: bytes, file: BinaryIO, part: Decompressor, most: int) -> tuple[bytes, bytes]:
+    """The start of what one part holds, and the bytes behind the part if its end was met."""
+    content = b""
+    taken = 0
+    try:
+        while True:
+            content += part.decompress(stored, most - len(content))
+            if part.eof:
+                return content, part.unused_data
+            stored = b""
+            if part.needs_input:
+                stored = file.read(SAMPLE_BYTES)
+                taken += len(stored)
+            if len(content) >= most or taken > _MOST_STORED or (part.needs_input and not stored):
+                break
+    except DECOMPRESSION_ERRORS:
+        pass
+    return content, b""
+
+
+def _recognise_packed(content: bytes, compression: Compression, named: SourceFormat | None) -> Recognition:
+    """What the content of a packed file is; gzip within is looked into, as long as there is no further one in it."""
+    inner = compression_of(content)
+    if inner in _GZIPS:
+        content = first_text(content)
+        if compression in _GZIPS:
+            compression = Compression.DOUBLE_GZIP
+        inner = compression_of(content)
+    if inner is not Compression.NONE:
+        return Recognition(SourceFormat.BINARY, compression, named=named, hurdle=Hurdle.PACKED_TWICE)
+    return _recognise_content(content, compression, named)
+
+
+def _recognise_zip(path: Path, named: SourceFormat | None) -> Recognition:
+    """What an archive's one file is, by the archive's list of files and by the first bytes of the file."""
+    try:
+        contents = look_into(path)
+    except TooManyFilesError:
+        return Recognition(SourceFormat.ARCHIVE, Compression.ZIP, named=named, hurdle=Hurdle.MANY_FILES)
+    names = contents.names or ()
+    if any(name.startswith(_OFFICE) for name in names):
+        sheet = any(name.startswith("xl/") for name in names)
+        return Recognition(SourceFormat.EXCEL if sheet else SourceFormat.OFFICE, Compression.ZIP, named=named)
+    hurdle = _hurdle_of(contents)
+    entry = contents.entry
+    if hurdle is not None or entry is None:
+        return Recognition(SourceFormat.ARCHIVE, Compression.ZIP, named=named, hurdle=hurdle or Hurdle.NO_FILE)
+    with path.open("rb") as file:
+        file.seek(contents.data_at)
+        content = _zipped_start(file, entry)
+    return _recognise_packed(content, Compression.ZIP, _named(entry.name) or named)
+
+
+def _hurdle_of(contents: ZipContents) -> Hurdle | None:
+    if contents.names is not None and len(contents.names) != 1:
+        return Hurdle.MANY_FILES if contents.names else Hurdle.NO_FILE
+    if contents.entry is not None and contents.entry.encrypted:
+        return Hurdle.ENCRYPTED
+    return Hurdle.METHOD if contents.entry is not None and not contents.entry.can_be_read else None
+
+
+def _zipped_start(file: BinaryIO, entry: ZipEntry) -> bytes:
+    if entry.method == STORED:
+        return file.read(min(SAMPLE_BYTES, entry.packed_bytes))
+    return _unpacked_part(file.read(SAMPLE_BYTES), file, METHODS[entry.method](), SAMPLE_BYTES)[0]
 
 
 def _recognise_content(content: bytes, compression: Compression, named: SourceFormat | None) -> Recognition:
     if not content:
         return Recognition(SourceFormat.EMPTY, compression, named=named)
+    if content[_TAR_AT : _TAR_AT + 5] == b"ustar":
+        return Recognition(SourceFormat.ARCHIVE, compression, named=named)
     for magic, kind in _SIGNATURES:
         if content.startswith(magic):
             return Recognition(kind, compression, named=named)

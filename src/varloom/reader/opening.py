@@ -6,7 +6,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from varloom.errors import Place
-from varloom.genomics.recognition import Compression, Recognition, SourceFormat, TextEncoding, recognise
+from varloom.genomics.recognition import Compression, Hurdle, Recognition, SourceFormat, TextEncoding, recognise
+from varloom.reader.decompression import ByteStream, DamagedStreamError
 from varloom.reader.delimited.reader import DelimitedReader
 from varloom.reader.model import ReadOptions, ReadProgress, TableReader
 from varloom.reader.problems import (
@@ -30,11 +31,35 @@ if TYPE_CHECKING:
 _DEFAULTS = ReadOptions()
 _TABLES = frozenset({SourceFormat.CSV, SourceFormat.TSV})
 _UNPACK = {
-    Compression.BZIP2: "bunzip2",
-    Compression.XZ: "unxz",
-    Compression.ZSTD: "unzstd",
-    Compression.ZIP: "unzip",
-    Compression.DOUBLE_GZIP: "gunzip (twice)",
+    Compression.SEVEN_ZIP: "7z x",
+    Compression.RAR: "unrar x",
+    Compression.LZ4: "unlz4",
+    Compression.SNAPPY: "snzip -d",
+    Compression.COMPRESS: "uncompress",
+    Compression.LZIP: "lzip -d",
+}
+"""What unpacks the packings that Varloom does not."""
+_HURDLES = {
+    Hurdle.ENCRYPTED: (
+        "The file in the zip archive is encrypted, and Varloom has no password.",
+        "Unpack it with `unzip`, which asks for the password, and upload the file that was in it.",
+    ),
+    Hurdle.METHOD: (
+        "The file in the zip archive is packed by a method that Varloom does not unpack.",
+        "Unpack it with `unzip` or `7z x`, and upload the file that was in it.",
+    ),
+    Hurdle.MANY_FILES: (
+        "The zip archive holds more than one file, and each upload becomes one table.",
+        "Unpack it with `unzip`, and upload the files one by one, as they are or packed with gzip.",
+    ),
+    Hurdle.NO_FILE: (
+        "The zip archive holds no file.",
+        "Pack the file again and check that the archive is not empty, for example with `unzip -l`.",
+    ),
+    Hurdle.PACKED_TWICE: (
+        "The file is packed in several ways, one within the other, of which Varloom unpacks two if the inner is gzip.",
+        "Unpack it until the text itself is left, and upload that or pack it with bgzip.",
+    ),
 }
 _WORDS = {
     SourceFormat.BCF: "BCF, the binary form of VCF, which cannot be loaded yet",
@@ -50,12 +75,15 @@ _WORDS = {
     SourceFormat.XML: "an XML document, often an error message saved in place of the file",
     SourceFormat.JSON: "JSON",
     SourceFormat.EXCEL: "an Excel workbook",
+    SourceFormat.OFFICE: "a document of an office program",
     SourceFormat.ARCHIVE: "an archive",
     SourceFormat.PARQUET: "Parquet",
 }
 _RESOLUTIONS = {
     SourceFormat.BCF: ("Convert it with `bcftools view -Oz -o FILE.vcf.gz FILE.bcf` and upload that.",),
     SourceFormat.EXCEL: ("In the spreadsheet program, save the sheet as CSV (UTF-8), and upload that.",),
+    SourceFormat.OFFICE: ("In the office program, save the table as CSV (UTF-8), and upload that.",),
+    SourceFormat.ARCHIVE: ("Unpack it, for example with `tar -xf`, and upload the files one by one.",),
     SourceFormat.HTML: ("Open the file in a text editor: it may say why the download failed. Download it again.",),
     SourceFormat.XML: ("Open the file in a text editor: it may say why the download failed. Download it again.",),
 }
@@ -80,8 +108,9 @@ def open_reader(
         FileRefused: the file cannot become a table; it names code, place and resolution.
     """
     recognition = recognise_file(path, path.name if name is None else name)
-    refuse_unreadable(recognition)
     try:
+        _refuse_damaged_start(path, recognition)
+        refuse_unreadable(recognition)
         if recognition.format is SourceFormat.VCF:
             return VcfReader(StoredFile(path, on_progress=on_progress), recognition, options)
         return DelimitedReader(StoredFile(path, passes=2, on_progress=on_progress), recognition, options)
@@ -113,14 +142,7 @@ def unreadable(error: OSError) -> FileRefused:
 
 def refuse_unreadable(found: Recognition) -> None:
     """Raise FileRefused unless a reader for this kind of file exists."""
-    if found.compression in _UNPACK:
-        raise refusal(
-            COMPRESSION_NOT_SUPPORTED,
-            f"The file is packed with {found.compression}, which Varloom does not unpack.",
-            resolution=(
-                f"Unpack it with `{_UNPACK[found.compression]}`, and upload the result or pack it with bgzip.",
-            ),
-        )
+    _refuse_packing(found)
     match found.format:
         case SourceFormat.EMPTY:
             raise refusal(FILE_EMPTY, "The file is empty.", Place(line=1))
@@ -145,3 +167,26 @@ def refuse_unreadable(found: Recognition) -> None:
                 Place(line=1),
                 _RESOLUTIONS.get(found.format, ()),
             )
+
+
+def _refuse_packing(found: Recognition) -> None:
+    if found.hurdle is not None:
+        message, resolution = _HURDLES[found.hurdle]
+        raise refusal(COMPRESSION_NOT_SUPPORTED, message, resolution=(resolution,))
+    if command := _UNPACK.get(found.compression):
+        raise refusal(
+            COMPRESSION_NOT_SUPPORTED,
+            f"The file is packed with {found.compression}, which Varloom does not unpack.",
+            resolution=(f"Unpack it with `{command}`, and upload the result or pack it with bgzip.",),
+        )
+
+
+def _refuse_damaged_start(path: Path, found: Recognition) -> None:
+    """Tell a file of which nothing can be unpacked from one in which nothing was packed."""
+    if found.format is not SourceFormat.EMPTY or found.compression is Compression.NONE:
+        return
+    try:
+        next(ByteStream(StoredFile(path).chunks(), found.compression).pieces(), None)
+    except DamagedStreamError as damage:
+        message = f"{damage.message} Not even the first line could be read whole."
+        raise refusal(damage.kind, message, Place(line=1)) from damage

@@ -47,7 +47,7 @@ FORMAT_NOT_SUPPORTED = define(
     "format_not_supported",
     _FORMAT,
     cause="The content of the file is of a known kind that Varloom does not read into a table.",
-    resolution=("Convert the file to VCF (plain, gzip or bgzip), CSV or TSV, and upload that.",),
+    resolution=("Convert the file to VCF, CSV or TSV, plain or compressed, and upload that.",),
 )
 FORMAT_UNKNOWN = define(
     "format_unknown",
@@ -55,7 +55,7 @@ FORMAT_UNKNOWN = define(
     cause="The content is binary, or a text that is neither VCF nor CSV nor TSV, whatever the file's name says.",
     resolution=(
         "Check that this is the file you meant: its content does not match its name.",
-        "Upload a VCF (plain, gzip or bgzip), CSV or TSV file.",
+        "Upload a VCF, CSV or TSV file, plain or compressed.",
     ),
 )
 FORMAT_MISMATCH = define(
@@ -73,7 +73,9 @@ ENCODING_NOT_SUPPORTED = define(
 COMPRESSION_NOT_SUPPORTED = define(
     "compression_not_supported",
     _FORMAT,
-    cause="The file is packed in a way that Varloom does not unpack: bzip2, xz, zstd, zip, or gzip within gzip.",
+    cause="The file is packed in a way that Varloom does not unpack: 7z, rar, lz4, snappy, compress or lzip; a zip "
+    "archive that is encrypted or holds more than one file; or data that look back further than 128 MiB. Those "
+    "that it unpacks are gzip, bgzip, bzip2, xz, zstd, and zip archives of one file.",
     resolution=("Unpack the file, or pack it with gzip or bgzip instead, and upload that.",),
 )
 COMPRESSION_DAMAGED = define(
@@ -82,7 +84,7 @@ COMPRESSION_DAMAGED = define(
     cause="The compressed data do not decompress, or their checksum is wrong: bytes were changed on the way.",
     resolution=(
         "Copy or download the file again and compare its checksum with that of the source.",
-        "Test the copy with `gzip -t` before you upload it.",
+        "Test the copy before you upload it: with `gzip -t`, or `bzip2 -t`, `xz -t`, `zstd -t`, `unzip -t`.",
     ),
 )
 COMPRESSION_TRUNCATED = define(
@@ -91,7 +93,7 @@ COMPRESSION_TRUNCATED = define(
     cause="The compressed data end too early: a copy, a download or the program that wrote the file was interrupted.",
     resolution=(
         "Copy or download the file again and compare its size with that of the source.",
-        "Test the copy with `gzip -t` before you upload it.",
+        "Test the copy before you upload it: with `gzip -t`, or `bzip2 -t`, `xz -t`, `zstd -t`, `unzip -t`.",
     ),
 )
 TRAILING_BYTES = define(
