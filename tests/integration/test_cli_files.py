@@ -1,4 +1,4 @@
-"""`varloom check` and `varloom load`: files without a server."""
+"""`varloom load`, and what it has in common with `varloom check`: files without a server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from api_support import VCF
 from cli_support import varloom
 
 BAD = VCF.replace(b"chr1\t200\t.\tC", b"chr1\t200\tC")
-PROBLEM = {"code", "severity", "line", "column", "field", "message", "excerpt", "resolution"}
 
 
 @pytest.fixture
@@ -20,67 +19,11 @@ def files(tmp_path):
     contents = {
         "good.vcf": VCF,
         "bad.vcf": BAD,
-        "headless.vcf": VCF.split(b"#CHROM")[0],
-        "binary.vcf": b"\x7fELF\x02\x01\x01" + bytes(range(256)) * 50,
-        "empty.vcf": b"",
-        "empty.csv": b"",
         "table.csv": b"gene,count\nBRCA2,7\n",
     }
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     return tmp_path
-
-
-def test_check_prints_an_object_a_line_in_the_order_given(files):
-    names = [str(files / name) for name in ("table.csv", "bad.vcf", "missing.vcf", "good.vcf")]
-    result = varloom("check", "--json", *names)
-    found = [json.loads(line) for line in result.out.splitlines()]
-    assert (result.status, result.err) == (1, "")
-    assert [one["path"] for one in found] == names
-    assert all(set(one) == {"path", "ok", "format", "records", "variants", "problems"} for one in found)
-    assert [(one["ok"], one["format"]) for one in found] == [
-        (True, "csv"),
-        (False, "vcf"),
-        (False, None),
-        (True, "vcf"),
-    ]
-    assert (found[3]["records"], found[3]["variants"]) == (3, 4)
-    [problem] = found[1]["problems"]
-    assert set(problem) == PROBLEM
-    assert (problem["severity"], problem["line"]) == ("error", 6)
-
-
-@pytest.mark.parametrize(
-    ("name", "line"), [("headless.vcf", None), ("binary.vcf", None), ("empty.vcf", None), ("empty.csv", None)]
-)
-def test_check_refuses_what_is_no_table_with_code_message_and_resolution(files, name, line):
-    result = varloom("check", "--json", files / name)
-    checked = json.loads(result.out)
-    assert (result.status, checked["ok"]) == (1, False)
-    problem = checked["problems"][0]
-    assert problem["severity"] == "error"
-    assert problem["code"]
-    assert problem["message"]
-    assert problem["resolution"]
-    assert line is None or problem["line"] == line
-
-
-def test_check_is_understood_at_a_glance(files):
-    result = varloom("check", files / "good.vcf", files / "bad.vcf")
-    lines = result.out.splitlines()
-    assert lines[0] == f"ok  {files / 'good.vcf'}: VCF, 3 records, 4 variants"
-    assert lines[1] == f"refused  {files / 'bad.vcf'}: VCF"
-    assert lines[2].startswith("  error: ")
-    assert "(line 6" in lines[2]
-    assert lines[-1].startswith("    - ")
-    assert (result.status, varloom("check", files / "good.vcf").status) == (1, 0)
-
-
-def test_check_reads_the_standard_input(files):
-    result = varloom("check", "--json", "-", stdin=VCF)
-    assert result.status == 0
-    checked = json.loads(result.out)
-    assert (checked["path"], checked["format"], checked["records"]) == ("-", "vcf", 3)
 
 
 def test_check_and_load_need_no_web(files):
@@ -159,10 +102,3 @@ def test_load_says_why_its_folder_cannot_be_made(files):
         result = varloom("load", files / "good.vcf", "-o", wrong)
         assert (result.status, result.err.split(":")[0]) == (1, "The output cannot be written")
         assert str(wrong) in result.err
-
-
-def test_check_lets_no_name_write_to_the_terminal(files):
-    (files / "a\x1b]0;title\x07b.vcf").write_bytes(VCF)
-    result = varloom("check", files / "a\x1b]0;title\x07b.vcf")
-    assert result.status == 0
-    assert "\x1b" not in result.out

@@ -60,3 +60,12 @@ SAMPLE_UNKNOWN = define(
     cause="The account has no sample with the given name.",
     resolution=("`varloom samples` lists the samples; names are case-sensitive.",),
 )
+CHECK_CRASHED = define(
+    "check_crashed",
+    "The check was cut off",
+    cause="The process that read the file died: the system ended it for lack of memory, or Varloom has a fault.",
+    resolution=(
+        "Check the file alone, without --jobs.",
+        "If it fails again, send the file to whoever maintains Varloom.",
+    ),
+)

@@ -30,6 +30,7 @@ __all__ = [
     "SourceFormat",
     "TextEncoding",
     "first_text",
+    "named_format",
     "recognise",
 ]
 
@@ -147,7 +148,7 @@ def recognise(path: Path, name: str) -> Recognition:
     with path.open("rb") as file:
         stored = file.read(SAMPLE_BYTES)
         compression = compression_of(stored)
-        named = _named(name)
+        named = named_format(name)
         match compression:
             case Compression.NONE:
                 return _recognise_content(stored, compression, named)
@@ -165,7 +166,7 @@ def first_text(stored: bytes) -> bytes:
     return _unpacked_start(stored, io.BytesIO(), PACKINGS[Compression.GZIP])
 
 
-def _named(name: str) -> SourceFormat | None:
+def named_format(name: str) -> SourceFormat | None:
     """The format that a name claims, whatever ends of packing follow it."""
     bare = _PACKED_NAME.sub("", _PACKED_NAME.sub("", name))
     return next((kind for pattern, kind in _NAMED if pattern.search(bare)), None)
@@ -230,7 +231,7 @@ def _recognise_zip(path: Path, named: SourceFormat | None) -> Recognition:
     with path.open("rb") as file:
         file.seek(contents.data_at)
         content = _zipped_start(file, entry)
-    return _recognise_packed(content, Compression.ZIP, _named(entry.name) or named)
+    return _recognise_packed(content, Compression.ZIP, named_format(entry.name) or named)
 
 
 def _hurdle_of(contents: ZipContents) -> Hurdle | None:

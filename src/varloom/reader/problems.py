@@ -11,7 +11,8 @@ _DAMAGED = "Damaged file"
 _NOTICE = "Noticed while reading"
 
 _USE_CALLER = "Check that a standard variant caller made the file and that it has all required columns."
-_UPLOAD_AGAIN = "Upload the mended file again."
+UPLOAD_AGAIN = "Upload the mended file again."
+"""The step that goes without saying where nothing was uploaded."""
 
 
 class FileRefused(VarloomError):  # noqa: N818 - it reads as what happened, and is public
@@ -161,7 +162,7 @@ VCF_FILEFORMAT_MISSING = define(
     resolution=(
         "Add ##fileformat=VCFv4.2 as the very first line (or the version that the file was written for).",
         _USE_CALLER,
-        _UPLOAD_AGAIN,
+        UPLOAD_AGAIN,
     ),
 )
 VCF_VERSION_NOT_SUPPORTED = define(
@@ -177,7 +178,7 @@ VCF_HEADER_TOO_LONG = define(
     "damage, or is made to use up the server's memory.",
     resolution=(
         "Look at the header, for example with `bcftools view -h`, and remove the lines that were repeated.",
-        _UPLOAD_AGAIN,
+        UPLOAD_AGAIN,
     ),
 )
 VCF_CHROM_LINE_MISSING = define(
@@ -187,7 +188,7 @@ VCF_CHROM_LINE_MISSING = define(
     resolution=(
         "Add the #CHROM line, with tabs between its words, as the last line of the header.",
         _USE_CALLER,
-        _UPLOAD_AGAIN,
+        UPLOAD_AGAIN,
     ),
 )
 VCF_CHROM_LINE_WRONG = define(
@@ -197,14 +198,14 @@ VCF_CHROM_LINE_WRONG = define(
     resolution=(
         "Correct the line: CHROM, POS, ID, REF, ALT, QUAL, FILTER, INFO, then FORMAT and one column for each sample.",
         _USE_CALLER,
-        _UPLOAD_AGAIN,
+        UPLOAD_AGAIN,
     ),
 )
 VCF_SAMPLE_DUPLICATE = define(
     "vcf_sample_duplicate",
     _HEADER,
     cause="Two samples of the #CHROM line have the same name, so their columns cannot be told apart.",
-    resolution=("Give each sample its own name, for example with `bcftools reheader -s`.", _UPLOAD_AGAIN),
+    resolution=("Give each sample its own name, for example with `bcftools reheader -s`.", UPLOAD_AGAIN),
 )
 VCF_HEADER_LINE_MALFORMED = define(
     "vcf_header_line_malformed",
@@ -213,7 +214,7 @@ VCF_HEADER_LINE_MALFORMED = define(
     resolution=(
         'Correct the line, for example ##INFO=<ID=DP,Number=1,Type=Integer,Description="Read depth">.',
         _USE_CALLER,
-        _UPLOAD_AGAIN,
+        UPLOAD_AGAIN,
     ),
 )
 VCF_DECLARATION_DUPLICATE = define(
@@ -243,62 +244,62 @@ VCF_COLUMN_COUNT = define(
     cause="A data line does not have as many tab-separated columns as the #CHROM line.",
     resolution=(
         "Match the data line to the #CHROM line: the same number of columns, separated by single tabs.",
-        _UPLOAD_AGAIN,
+        UPLOAD_AGAIN,
     ),
 )
 VCF_HEADER_LINE_AMONG_RECORDS = define(
     "vcf_header_line_among_records",
     _PARSING,
     cause="A line that starts with # stands among the records; two files may have been joined.",
-    resolution=("Join files with `bcftools concat`, or remove the line.", _UPLOAD_AGAIN),
+    resolution=("Join files with `bcftools concat`, or remove the line.", UPLOAD_AGAIN),
 )
 VCF_CONTIG_INVALID = define(
     "vcf_contig_invalid",
     _PARSING,
     cause="The CHROM column of a record is empty.",
-    resolution=("Write the contig's name into the first column.", _UPLOAD_AGAIN),
+    resolution=("Write the contig's name into the first column.", UPLOAD_AGAIN),
 )
 VCF_POSITION_INVALID = define(
     "vcf_position_invalid",
     _PARSING,
     cause="The POS column of a record is not a whole number of 0 or more.",
-    resolution=("Correct the position; spreadsheets often change numbers when they save a file.", _UPLOAD_AGAIN),
+    resolution=("Correct the position; spreadsheets often change numbers when they save a file.", UPLOAD_AGAIN),
 )
 VCF_REF_INVALID = define(
     "vcf_ref_invalid",
     _PARSING,
     cause="The REF column of a record is empty.",
-    resolution=("Write the reference bases into the fourth column.", _UPLOAD_AGAIN),
+    resolution=("Write the reference bases into the fourth column.", UPLOAD_AGAIN),
 )
 VCF_ALT_INVALID = define(
     "vcf_alt_invalid",
     _PARSING,
     cause="The ALT column of a record holds an empty allele.",
-    resolution=("Write each allele, separated by single commas, or a dot where there is none.", _UPLOAD_AGAIN),
+    resolution=("Write each allele, separated by single commas, or a dot where there is none.", UPLOAD_AGAIN),
 )
 VCF_QUALITY_INVALID = define(
     "vcf_quality_invalid",
     _PARSING,
     cause="The QUAL column of a record is neither a dot nor a number that 64-bit floats can hold.",
-    resolution=("Correct the quality, or write a dot where it is unknown.", _UPLOAD_AGAIN),
+    resolution=("Correct the quality, or write a dot where it is unknown.", UPLOAD_AGAIN),
 )
 VCF_INFO_KEY_EMPTY = define(
     "vcf_info_key_empty",
     _PARSING,
     cause="The INFO column of a record has a value without a key.",
-    resolution=("Write entries as KEY=VALUE, separated by semicolons.", _UPLOAD_AGAIN),
+    resolution=("Write entries as KEY=VALUE, separated by semicolons.", UPLOAD_AGAIN),
 )
 VCF_SAMPLE_VALUES = define(
     "vcf_sample_values",
     _PARSING,
     cause="A sample of a record has more values than the FORMAT column has keys.",
-    resolution=("Make the sample's values match the keys of the FORMAT column.", _UPLOAD_AGAIN),
+    resolution=("Make the sample's values match the keys of the FORMAT column.", UPLOAD_AGAIN),
 )
 VCF_FORMAT_KEY_EMPTY = define(
     "vcf_format_key_empty",
     _PARSING,
     cause="The FORMAT column of a record has an empty key, so the samples' values cannot be named.",
-    resolution=("Write each key of the FORMAT column, separated by single colons.", _UPLOAD_AGAIN),
+    resolution=("Write each key of the FORMAT column, separated by single colons.", UPLOAD_AGAIN),
 )
 VCF_FIELD_EMPTY = define(
     "vcf_field_empty",
@@ -348,7 +349,7 @@ VCF_TOO_MANY_KEYS = define(
     cause="The records use more than 5,000 INFO or FORMAT keys that the header does not declare.",
     resolution=(
         "Encode semicolons within INFO texts as %3B: each text after a semicolon is read as a key.",
-        _UPLOAD_AGAIN,
+        UPLOAD_AGAIN,
     ),
 )
 VCF_FILTER_UNDECLARED = define(
@@ -388,7 +389,7 @@ CSV_HEADER_MISSING = define(
     "csv_header_missing",
     _PARSING,
     cause="The first row of a CSV or TSV file must name the columns, but it looks like a row of data.",
-    resolution=("Put a row with the column names first.", _UPLOAD_AGAIN),
+    resolution=("Put a row with the column names first.", UPLOAD_AGAIN),
 )
 CSV_TOO_MANY_COLUMNS = define(
     "csv_too_many_columns",
@@ -406,14 +407,14 @@ CSV_RAGGED_ROW = define(
     cause="A row does not have as many cells as the header row.",
     resolution=(
         "Make the number of columns the same in every row; put cells that hold the separator in double quotes.",
-        _UPLOAD_AGAIN,
+        UPLOAD_AGAIN,
     ),
 )
 CSV_QUOTE_INVALID = define(
     "csv_quote_invalid",
     _PARSING,
     cause="A quoted cell does not end, or text follows its closing quote.",
-    resolution=("Close the quote; write a quote within a quoted cell twice.", _UPLOAD_AGAIN),
+    resolution=("Close the quote; write a quote within a quoted cell twice.", UPLOAD_AGAIN),
 )
 CSV_UTF16_INVALID = define(
     "csv_utf16_invalid",
