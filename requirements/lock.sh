@@ -10,3 +10,5 @@ $uv pip compile $flags requirements/bootstrap.in -o requirements/bootstrap.txt
 $uv pip compile $flags pyproject.toml -o requirements/run.txt
 # shellcheck disable=SC2086
 $uv pip compile $flags pyproject.toml --extra dev -o requirements/dev.txt
+# shellcheck disable=SC2086
+$uv pip compile $flags requirements/peers.in -o requirements/peers.txt
