@@ -93,7 +93,7 @@ def test_highly_packed_data_are_read_in_pieces(check):
 
 
 def test_a_line_without_end_is_refused_within_bounded_memory(check, monkeypatch):
-    monkeypatch.setattr("varloom.reader.lines.LINE_LIMIT", 1 << 20)
+    monkeypatch.setattr("varloom.reader.whole_lines.LINE_LIMIT", 1 << 20)
     result = check(HEAD + b"1\t5\t.\tA\tC\t.\t.\tX=" + b"a" * (3 << 20) + b"\n", "a.vcf")
     assert [(problem.kind.code, problem.place.line) for problem in result.problems] == [("line_too_long", 3)]
 

@@ -12,33 +12,40 @@ if TYPE_CHECKING:
     from varloom.reader.model import Column
 
 _INT32, _INT64 = pa.int32(), pa.int64()
+_LEAST_ROOM = 64
 
 
 class ColumnBuffer:
-    """One column: `cells` has a place for each row of the batch, None where nothing was written.
+    """One column: `cells` has a place for each row of the batch, `default` where nothing was written.
 
     int32, also within lists, widens to int64 for good as soon as a value needs it.
     """
 
-    __slots__ = ("cells", "column", "order")
+    __slots__ = ("cells", "column", "default", "order")
 
-    def __init__(self, column: Column, order: tuple[int, ...], capacity: int) -> None:
+    def __init__(self, column: Column, order: tuple[int, ...], capacity: int, default: object = None) -> None:
         self.column = column
         self.order = order
-        self.cells: list[Any] = [None] * capacity
+        self.default = default
+        self.cells: list[Any] = [default] * capacity
+
+    def widen(self) -> None:
+        """Take 64-bit numbers from now on."""
+        wider = _widened(self.column.type)
+        if wider is not None:
+            self.column = replace(self.column, type=wider)
 
     def take(self, rows: int, capacity: int) -> pa.Array:
         """The first `rows` cells as an Arrow array; the buffer is empty afterwards."""
         cells = self.cells[:rows] if rows < len(self.cells) else self.cells
-        self.cells = [None] * capacity
+        self.cells = [self.default] * capacity
         try:
             return pa.array(cells, type=self.column.type)
         except pa.ArrowInvalid:
-            wider = _widened(self.column.type)
-            if wider is None:
+            if _widened(self.column.type) is None:
                 raise
-            self.column = replace(self.column, type=wider)
-            return pa.array(cells, type=wider)
+            self.widen()
+            return pa.array(cells, type=self.column.type)
 
 
 def _widened(narrow: pa.DataType) -> pa.DataType | None:
@@ -70,9 +77,9 @@ class BatchBuffer:
         """A column that every row has a cell for, after those added before."""
         self._fixed_columns.append(column)
 
-    def add(self, column: Column, order: tuple[int, ...]) -> ColumnBuffer:
-        """A new sparse column; `order` sorts them. Rows written so far have no value in it."""
-        buffer = ColumnBuffer(column, order, self.capacity)
+    def add(self, column: Column, order: tuple[int, ...], default: object = None) -> ColumnBuffer:
+        """A new sparse column; `order` sorts them. Rows written so far have its default."""
+        buffer = ColumnBuffer(column, order, self.capacity, default)
         insort(self.columns, buffer, key=lambda other: other.order)
         return buffer
 
@@ -82,18 +89,9 @@ class BatchBuffer:
 
     def grow(self, capacity: int) -> None:
         """Make room for at least this many rows."""
-        missing = [None] * (capacity - self.capacity)
+        capacity = max(capacity, 2 * self.capacity, _LEAST_ROOM)
         for buffer in self.columns:
-            buffer.cells.extend(missing)
-        self.capacity = capacity
-
-    def shrink(self, capacity: int) -> None:
-        """Give back room that is not needed: a table that gets ever more columns keeps its memory."""
-        capacity = max(capacity, self.rows)
-        if capacity > self.capacity // 2:
-            return
-        for buffer in self.columns:
-            del buffer.cells[capacity:]
+            buffer.cells.extend([buffer.default] * (capacity - self.capacity))
         self.capacity = capacity
 
     def discard(self) -> None:

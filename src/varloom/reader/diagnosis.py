@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 from varloom.errors import NOWHERE, ErrorKind, Place, Problem, Severity
@@ -46,8 +47,8 @@ class Diagnosis:
         """Note the problems of a refusal that ended the reading, as far as there is room."""
         self.errors.extend(refused.problems[: self.max_problems - len(self.errors)])
 
-    def warn(self, kind: ErrorKind, subject: str, message: str, place: Place = NOWHERE) -> None:
-        """Note a fault that loses nothing; the same kind and subject again is only counted.
+    def warn(self, kind: ErrorKind, subject: str, message: str, place: Place = NOWHERE, count: int = 1) -> None:
+        """Note a fault that loses nothing, met `count` times; the same kind and subject again is only counted.
 
         Subjects beyond `WARNING_SUBJECTS` of a kind share one warning, so that a hostile file cannot fill the memory.
         """
@@ -58,21 +59,27 @@ class Diagnosis:
             known = self._noticed.get(key)
             message = f"There is more of this kind. First: {message}"
         if known is not None:
-            known.count += 1
+            known.count += count
             return
         self._subjects[kind.code] = self._subjects.get(kind.code, 0) + 1
-        self._noticed[key] = _Noticed(Problem(kind, message, Severity.WARNING, place))
+        self._noticed[key] = _Noticed(Problem(kind, message, Severity.WARNING, place), count)
 
     def warnings(self) -> tuple[Problem, ...]:
-        """One Problem for each kind and subject, telling how often it was met."""
-        return tuple(
+        """One Problem for each kind and subject, telling how often it was met, in the order of their lines."""
+        problems = [
             noticed.problem
             if noticed.count == 1
             else replace(noticed.problem, message=f"{noticed.problem.message} ({noticed.count:,} times in all)")
             for noticed in self._noticed.values()
-        )
+        ]
+        return tuple(sorted(problems, key=_by_line))
 
     def refuse_if_broken(self) -> None:
         """Raise FileRefused when there are errors."""
         if self.errors:
             raise refuse(*self.errors)
+
+
+def _by_line(problem: Problem) -> float:
+    """What concerns the file as a whole comes last."""
+    return math.inf if problem.place.line is None else problem.place.line

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 from varloom.errors import Place, safe_excerpt
 from varloom.reader.decompression import ByteStream, DamagedStreamError
-from varloom.reader.lines import LINE_LIMIT
 from varloom.reader.problems import (
     CONTROL_CHARACTER,
     CSV_QUOTE_INVALID,
@@ -18,6 +17,7 @@ from varloom.reader.problems import (
     LINE_TOO_LONG,
     refusal,
 )
+from varloom.reader.whole_lines import LINE_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,6 +8,8 @@ from math import comb
 
 UNSEEN = frozenset({"<NON_REF>", "<*>"})
 """Alleles that stand for any other allele; beside a real one they get no row."""
+MOST_PLOIDY = 64
+"""The highest ploidy that values of Number=G are read with; pooled samples have up to some dozens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +52,14 @@ def genotype_places(shape: AlleleShape, count: int) -> tuple[tuple[int, ...], ..
     """Where the genotypes of each row's allele stand among `count` values of a Number=G field.
 
     For ploidy p and allele k these are the p+1 genotypes with 0, 1 ... p copies of k and else the reference: 00, 0k,
-    kk for a diploid. The ploidy is what makes `count` right for all alleles; None when no ploidy does.
+    kk for a diploid. The ploidy is what makes `count` right for all alleles; None when none up to `MOST_PLOIDY` does.
     Order: VCF 4.5 section 1.6.2, the genotype a1 <= ... <= ap stands at the sum of C(ai + i - 1, i).
     """
     if shape.alternates == 0:
         return ((0,),) if count == 1 else None
     alleles = shape.alternates + 1
     ploidy = 1
-    while comb(alleles + ploidy - 1, ploidy) < count:
+    while ploidy < MOST_PLOIDY and comb(alleles + ploidy - 1, ploidy) < count:
         ploidy += 1
     if comb(alleles + ploidy - 1, ploidy) != count:
         return None

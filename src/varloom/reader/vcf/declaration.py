@@ -35,7 +35,10 @@ class Arity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """One INFO or FORMAT field; `count` is a fixed Number above 1, else None."""
+    """One INFO or FORMAT field.
+
+    `count` is a fixed Number above 1, else None; `declared` tells whether the header has the field.
+    """
 
     kind: str
     key: str
@@ -43,6 +46,7 @@ class Declaration:
     arity: Arity
     count: int | None = None
     description: str | None = None
+    declared: bool = True
 
 
 _TYPES = {

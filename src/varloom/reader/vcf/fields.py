@@ -28,11 +28,12 @@ class Field:
     """
 
     __slots__ = (
-        "_decode",
         "_per_allele",
         "buffers",
         "convert",
         "decl",
+        "decode",
+        "decoder",
         "label",
         "last_line",
         "order",
@@ -57,12 +58,13 @@ class Field:
         self.text: ColumnBuffer | None = None
         self.last_line = 0
         self.convert = decoder.convert if type(decoder) is OneValue else None
-        self._decode = decoder.decode
+        self.decoder = decoder
+        self.decode = decoder.decode
         self._per_allele = decoder.per_allele
 
     def put(self, row: int, shape: AlleleShape, text: str) -> None:
         """Write the values of one record, whose first row is `row`. Raises MisfitError, OddValueError."""
-        value = self._decode(text, shape)
+        value = self.decode(text, shape)
         rows = shape.rows
         if not self._per_allele:
             if rows == 1:
@@ -87,7 +89,7 @@ class Field:
 class GatheredField:
     """One FORMAT field of all samples: cells are lists with a value for each sample, in the header's order."""
 
-    __slots__ = ("_decoder", "buffers", "decl", "label", "order", "samples", "text")
+    __slots__ = ("buffers", "decl", "decoder", "label", "order", "samples", "text")
 
     sample: str | None = None
 
@@ -106,7 +108,7 @@ class GatheredField:
         self.buffers = buffers
         self.samples = samples
         self.text: ColumnBuffer | None = None
-        self._decoder = decoder
+        self.decoder = decoder
 
     def put_all(
         self, row: int, shape: AlleleShape, texts: Sequence[str | None]
@@ -119,7 +121,7 @@ class GatheredField:
                 decoded_texts[text] = self._value(text, shape, troubled)
         decoded = [decoded_texts[text] for text in texts]
         rows = shape.rows
-        if not self._decoder.per_allele:
+        if not self.decoder.per_allele:
             self.buffers[0].cells[row : row + rows] = [decoded] * rows
             return _by_sample(texts, troubled)
         for which, buffer in enumerate(self.buffers):
@@ -130,7 +132,7 @@ class GatheredField:
 
     def _value(self, text: str, shape: AlleleShape, troubled: dict[str, MisfitError | OddValueError]) -> Any:
         try:
-            return self._decoder.decode(text, shape)
+            return self.decoder.decode(text, shape)
         except OddValueError as odd:
             troubled[text] = odd
             return odd.value

@@ -48,6 +48,7 @@ class Header:
         unnamed_samples: whether there was one without a name.
         columns: how many tab-separated columns each record must have.
         text: all header lines verbatim, each with a line feed.
+        lines: how many lines stand before the first record.
     """
 
     minor_version: int = 2
@@ -59,6 +60,7 @@ class Header:
     unnamed_samples: bool = False
     columns: int = len(FIXED_COLUMNS)
     text: str = ""
+    lines: int = 0
 
     @property
     def percent_encoded(self) -> bool:
@@ -86,11 +88,10 @@ class HeaderParser:
         self._diagnosis = diagnosis
         self._lines: list[str] = []
         self._size = 0
-        self.lines = 0
 
     def feed(self, number: int, line: str) -> bool:
         """Take the next line; true when it was the `#CHROM` line or a line that cannot stand in a header."""
-        self.lines = number
+        self.header.lines = number
         self._size += len(line)
         if self._size > HEADER_LIMIT:
             message = f"The header has no end within its first {HEADER_LIMIT >> 20} MiB."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from varloom.errors import Place, safe_excerpt
-from varloom.reader.problems import VCF_FIELD_EMPTY, VCF_INFO_KEY_EMPTY, VCF_VALUE_MISSING
+from varloom.reader.problems import VCF_FIELD_EMPTY, VCF_INFO_KEY_EMPTY
 from varloom.reader.vcf.declaration import ValueType
 from varloom.reader.vcf.values import MisfitError, OddValueError
 
@@ -57,12 +57,7 @@ class InfoParser:
             field.put_value(spot.row, spot.shape, value=True)
             return
         self._table.keep_text(field, spot, "")
-        self._diagnosis.warn(
-            VCF_VALUE_MISSING,
-            field.label,
-            f"{field.label} stands without a value; its _text column marks these records with an empty text.",
-            Place(line=spot.line, column=8, field=field.label),
-        )
+        self._table.warn_bare(field, spot.line)
 
     def _repeated(self, field: Field, spot: Spot, info: str) -> None:
         """Keep all texts of a key that stands again; they are gathered once a record, however often keys repeat."""
@@ -81,5 +76,11 @@ class InfoParser:
             message = f"INFO has the value {safe_excerpt(entry, 40)!r} without a key."
             self._diagnosis.error(VCF_INFO_KEY_EMPTY, message, place)
         else:
-            message = "INFO is empty or has an empty entry between its semicolons."
-            self._diagnosis.warn(VCF_FIELD_EMPTY, "INFO", message, place)
+            warn_empty_entry(self._diagnosis, line, info)
+
+
+def warn_empty_entry(diagnosis: Diagnosis, line: int, info: str, count: int = 1) -> None:
+    """Warn of an INFO column, met `count` times, that is empty or has nothing between two semicolons."""
+    message = "INFO is empty or has an empty entry between its semicolons."
+    place = Place(line=line, column=8, field="INFO", excerpt=safe_excerpt(info))
+    diagnosis.warn(VCF_FIELD_EMPTY, "INFO", message, place, count)

@@ -20,12 +20,12 @@ from varloom.reader.vcf.alleles import split_alleles
 from varloom.reader.vcf.header import FIXED_COLUMNS, Header
 from varloom.reader.vcf.info_parser import InfoParser
 from varloom.reader.vcf.record import FixedFields, Spot
-from varloom.reader.vcf.record_rules import RecordRules
 from varloom.reader.vcf.sample_parser import GatheredSampleParser, SampleParser
 from varloom.reader.vcf.values import MisfitError, is_number, to_float
 
 if TYPE_CHECKING:
     from varloom.reader.diagnosis import Diagnosis
+    from varloom.reader.vcf.record_rules import RecordRules
     from varloom.reader.vcf.record_table import RecordTable
 
 _EXPANDED_LIMIT = 1 << 30
@@ -35,9 +35,12 @@ _SAFE_DIGITS = 18
 
 
 class RecordParser:
-    """Fills a RecordTable; `records` and `variants` count what was written."""
+    """The careful parser: fills a RecordTable with the lines that the kernel leaves alone, and words their faults.
 
-    def __init__(self, header: Header, table: RecordTable, diagnosis: Diagnosis) -> None:
+    `records` and `variants` count what was written; whoever lets the kernel read other lines sets them right.
+    """
+
+    def __init__(self, header: Header, table: RecordTable, rules: RecordRules, diagnosis: Diagnosis) -> None:
         self.records = 0
         self.variants = 0
         self._columns = header.columns
@@ -46,12 +49,7 @@ class RecordParser:
         self._diagnosis = diagnosis
         self._info = InfoParser(table, diagnosis)
         self._samples = (GatheredSampleParser if table.gathered else SampleParser)(table, diagnosis)
-        self._rules = RecordRules(header, diagnosis)
-
-    @property
-    def contigs(self) -> tuple[str, ...]:
-        """The contigs met so far, in order."""
-        return self._rules.contigs
+        self._rules = rules
 
     def parse(self, line: int, text: str) -> None:
         """Write one data line, or note why it cannot be."""
@@ -68,7 +66,7 @@ class RecordParser:
             self._info.parse(spot, cells[7])
         if self._columns > 9:
             self._samples.parse(spot, cells)
-        self._rules.check(line, fixed)
+        self._rules.check_texts(line, fixed)
 
     def _fixed_fields(self, line: int, cells: list[str], text: str) -> FixedFields:
         contig, position, identifier, ref, alt, quality, filters = cells[:7]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING
 
@@ -31,121 +30,109 @@ _REMEMBERED = 100_000
 
 
 class RecordRules:
-    """Looks at each written record; remembers only what the next record needs, and texts found good."""
+    """Words what breaks a rule; the kernel tells it what to look at, and how often it met the same.
+
+    It remembers the contigs met, and the texts of FILTER found good.
+    """
 
     def __init__(self, header: Header, diagnosis: Diagnosis) -> None:
         self._diagnosis = diagnosis
         self._declared_contigs = header.contigs
         self._declared_filters = header.filters
         self._contigs: dict[str, None] = {}
-        self._contig = ""
-        self._last_position: float = math.inf
-        self._position = -1
-        self._alleles: set[tuple[str, str]] = set()
         self._good_filters = {".", "PASS"}
-        self._good_alts: set[str] = set("ACGT.")
-        self._good_refs: set[str] = set("ACGT")
 
     @property
     def contigs(self) -> tuple[str, ...]:
         """The contigs met so far, in order."""
         return tuple(self._contigs)
 
-    def check(self, line: int, fixed: FixedFields) -> None:
-        """Note what breaks a rule in this record."""
-        if fixed.contig != self._contig:
-            self._new_contig(line, fixed.contig)
-        self._order(line, fixed.position, fixed.ref, fixed.alt)
-        if fixed.position > self._last_position:
-            self._beyond(line, fixed.position)
-        if fixed.ref not in self._good_refs:
-            self._check_ref(line, fixed.ref)
-        if fixed.alt not in self._good_alts:
-            self._check_alt(line, fixed.alt)
-        if fixed.filters not in self._good_filters:
-            self._check_filters(line, fixed.filters)
-        if fixed.identifier != ".":
-            self._check_identifier(line, fixed.identifier)
+    def check_texts(self, line: int, fixed: FixedFields) -> None:
+        """Note what breaks a rule within this record; not its place among others."""
+        self.check_ref(line, fixed.ref)
+        self.check_alt(line, fixed.alt)
+        self.check_filters(line, fixed.filters)
+        self.check_identifier(line, fixed.identifier)
         if fixed.quality is not None and fixed.quality < 0:
-            self._rule(line, 6, "QUAL", f"QUAL {fixed.quality} is negative.")
+            self.check_quality(line, fixed.quality)
 
-    def _new_contig(self, line: int, contig: str) -> None:
+    def enter_contig(self, line: int, contig: str) -> None:
+        """Records of a contig begin at this line, after those of another or none."""
         place = Place(line=line, column=1, field="CHROM", excerpt=safe_excerpt(contig))
         shown = safe_excerpt(contig, 60)
         if contig in self._contigs:
             message = f"Contig {shown} comes back after records of another contig."
             self._diagnosis.warn(VCF_RECORD_ORDER, "contig", message, place)
-        elif self._declared_contigs and contig not in self._declared_contigs:
+            return
+        if self._declared_contigs and contig not in self._declared_contigs:
             message = f"Contig {shown} is not declared in the header, which declares others."
             self._diagnosis.warn(VCF_CONTIG_UNDECLARED, contig, message, place)
         if _SPACE.search(contig) or (contig[0] in "<*=" and contig[-1] != ">"):
             self._rule(line, 1, "CHROM", f"Contig {shown!r} has characters that a name must not have.")
         self._contigs[contig] = None
-        self._contig = contig
-        length = self._declared_contigs.get(contig)
-        self._last_position = math.inf if length is None else length + 1  # the place of the end's telomere
-        self._position = -1
-        self._alleles.clear()
 
-    def _order(self, line: int, position: int, ref: str, alt: str) -> None:
-        place = Place(line=line, column=2, field="POS")
-        if position != self._position:
-            if position < self._position:
-                message = f"Position {position:,} comes after {self._position:,}: the records are not sorted."
-                self._diagnosis.warn(VCF_RECORD_ORDER, "order", message, place)
-            self._position = position
-            self._alleles.clear()
-        elif (ref, alt) in self._alleles:
-            message = f"Position {position:,} has the same REF and ALT in several records."
-            self._diagnosis.warn(VCF_RECORD_ORDER, "duplicate", message, place)
-        if len(self._alleles) < _REMEMBERED:
-            self._alleles.add((ref, alt))
+    def out_of_order(self, line: int, position: int, before: int, count: int = 1) -> None:
+        """A record's position is lower than that of the record before it, on the same contig."""
+        message = f"Position {position:,} comes after {before:,}: the records are not sorted."
+        self._diagnosis.warn(VCF_RECORD_ORDER, "order", message, Place(line=line, column=2, field="POS"), count)
 
-    def _beyond(self, line: int, position: int) -> None:
-        shown = safe_excerpt(self._contig, 60)
-        length = self._declared_contigs[self._contig]
+    def repeated(self, line: int, position: int, count: int = 1) -> None:
+        """A record has the same REF and ALT as another one at its position."""
+        message = f"Position {position:,} has the same REF and ALT in several records."
+        self._diagnosis.warn(VCF_RECORD_ORDER, "duplicate", message, Place(line=line, column=2, field="POS"), count)
+
+    def beyond_end(self, line: int, position: int, contig: str, count: int = 1) -> None:
+        """A record's position lies beyond the end of its contig, and beyond the place of the end's telomere."""
+        shown = safe_excerpt(contig, 60)
+        length = self._declared_contigs[contig]
         message = f"POS {position:,} lies beyond contig {shown}, whose length is {length:,} in the header."
-        self._rule(line, 2, "POS.beyond", message)
+        self._rule(line, 2, "POS.beyond", message, count)
 
-    def _check_ref(self, line: int, ref: str) -> None:
+    def check_ref(self, line: int, ref: str, count: int = 1) -> None:
+        """REF is made of bases."""
         if not _BASES.fullmatch(ref):
             message = f"REF {safe_excerpt(ref, 40)!r} has letters other than A, C, G, T and N."
-            self._rule(line, 4, "REF", message)
-        elif len(ref) < 32 and len(self._good_refs) < _REMEMBERED:
-            self._good_refs.add(ref)
+            self._rule(line, 4, "REF", message, count)
 
-    def _check_alt(self, line: int, alt: str) -> None:
+    def check_alt(self, line: int, alt: str, count: int = 1) -> None:
+        """Each ALT allele has one of the forms of the specification, and is no other's twin."""
         alleles = alt.split(",")
         bad = next((allele for allele in alleles if not _ALT.fullmatch(allele)), None)
         if bad is not None:
             message = f"ALT {safe_excerpt(bad, 40)!r} is neither bases nor <...> nor a breakend nor *."
-            self._rule(line, 5, "ALT", message)
+            self._rule(line, 5, "ALT", message, count)
         elif len(set(alleles)) != len(alleles):
-            self._rule(line, 5, "ALT.twice", "ALT has the same allele twice.")
-        elif len(alt) < 64 and len(self._good_alts) < _REMEMBERED:
-            self._good_alts.add(alt)
+            self._rule(line, 5, "ALT.twice", "ALT has the same allele twice.", count)
 
-    def _check_filters(self, line: int, filters: str) -> None:
+    def check_filters(self, line: int, filters: str, count: int = 1) -> None:
+        """FILTER is a list of declared names."""
+        if filters in self._good_filters:
+            return
         names = filters.split(";")
         good = True
         for name in names:
             if not name or name == "0" or (name in {".", "PASS"} and len(names) > 1) or _SPACE.search(name):
                 message = f"FILTER {safe_excerpt(filters, 60)!r} is not a list of filter names."
-                self._rule(line, 7, "FILTER", message)
+                self._rule(line, 7, "FILTER", message, count)
                 good = False
             elif name not in self._declared_filters:
                 message = f"Filter {safe_excerpt(name, 40)} is not declared in the header."
                 place = Place(line=line, column=7, field="FILTER", excerpt=safe_excerpt(filters))
-                self._diagnosis.warn(VCF_FILTER_UNDECLARED, name, message, place)
+                self._diagnosis.warn(VCF_FILTER_UNDECLARED, name, message, place, count)
                 good = False
         if good and len(self._good_filters) < _REMEMBERED:
             self._good_filters.add(filters)
 
-    def _check_identifier(self, line: int, identifier: str) -> None:
+    def check_quality(self, line: int, quality: float, count: int = 1) -> None:
+        """QUAL is negative."""
+        self._rule(line, 6, "QUAL", f"QUAL {quality} is negative.", count)
+
+    def check_identifier(self, line: int, identifier: str, count: int = 1) -> None:
+        """ID is a list of names."""
         if " " in identifier or (";" in identifier and not all(identifier.split(";"))):
             message = f"ID {safe_excerpt(identifier, 60)!r} is not a list of names separated by semicolons."
-            self._rule(line, 3, "ID", message)
+            self._rule(line, 3, "ID", message, count)
 
-    def _rule(self, line: int, column: int, subject: str, message: str) -> None:
+    def _rule(self, line: int, column: int, subject: str, message: str, count: int = 1) -> None:
         field = subject.partition(".")[0]
-        self._diagnosis.warn(VCF_RULE_BROKEN, subject, message, Place(line=line, column=column, field=field))
+        self._diagnosis.warn(VCF_RULE_BROKEN, subject, message, Place(line=line, column=column, field=field), count)

@@ -17,6 +17,7 @@ from varloom.reader.problems import (
     VCF_RULE_BROKEN,
     VCF_TOO_MANY_KEYS,
     VCF_VALUE_COUNT,
+    VCF_VALUE_MISSING,
     VCF_VALUE_NOT_OF_TYPE,
     refusal,
 )
@@ -61,6 +62,8 @@ class RecordTable:
     Attributes:
         buffer: the batch under construction; its fixed columns are those from rowno to filter.
         info: the INFO fields by key.
+        formats: the FORMAT fields by key, one for each sample, unless they are gathered.
+        gathered_formats: the FORMAT fields by key where they are gathered.
         gathered: whether FORMAT fields are list columns over all samples.
     """
 
@@ -77,20 +80,24 @@ class RecordTable:
             origin = "varloom" if (name, kind) in _VARLOOM else "VCF"
             self.buffer.add_fixed(Column(self._names.claim(name), kind, origin))
         self.info: dict[str, Field] = {}
-        self._formats: dict[str, list[Field]] = {}
-        self._gathered: dict[str, GatheredField] = {}
+        self.formats: dict[str, list[Field]] = {}
+        self.gathered_formats: dict[str, GatheredField] = {}
         for declaration in header.info.values():
             self.info[declaration.key] = self._info_field(declaration)
         if self.samples:
             for declaration in header.formats.values():
                 self._add_format(declaration)
-        self.buffer.grow(self.capacity)
 
     @property
     def capacity(self) -> int:
         """How many rows a batch may have now."""
-        weight = len(self.columns()) + len(self._gathered) * len(self.samples)
+        weight = len(self.columns()) + len(self.gathered_formats) * len(self.samples)
         return max(1, min(self._batch_rows, max(_LEAST_ROWS, CELL_BUDGET // weight)))
+
+    @property
+    def fixed_columns(self) -> tuple[Column, ...]:
+        """The columns from rowno to filter."""
+        return self.columns()[: len(_VARLOOM) + len(_FIXED)]
 
     def columns(self) -> tuple[Column, ...]:
         """The columns as they are now."""
@@ -99,16 +106,16 @@ class RecordTable:
     def take(self) -> pa.RecordBatch:
         """The rows so far, as a batch."""
         before = self.columns()
-        batch = self.buffer.take(self.capacity)
+        batch = self.buffer.take(0)
         for index, column in enumerate(before):
             if column.type != batch.schema.field(index).type:
-                self._warn_wide(column, batch, index)
+                self.warn_wide(column, batch.column(index), batch.column(_LINE))
         return batch
 
-    def _warn_wide(self, column: Column, batch: pa.RecordBatch, index: int) -> None:
-        """Warn that a column became 64 bits wide: VCF gives integers 32."""
-        row = next(row for row, value in enumerate(batch.column(index).to_pylist()) if _is_wide(value))
-        line = batch.column(_LINE).slice(row, 1).to_pylist()[0]
+    def warn_wide(self, column: Column, values: pa.Array, lines: pa.Array) -> None:
+        """Warn that a column became 64 bits wide, as some of its values need: VCF gives integers 32."""
+        row = next(row for row, value in enumerate(values.to_pylist()) if _is_wide(value))
+        line = lines[row].as_py()
         message = f"{column.name} has numbers beyond 32 bits, which VCF does not allow; they are kept."
         self.diagnosis.warn(VCF_RULE_BROKEN, column.name, message, Place(line=line, field=column.name))
 
@@ -118,29 +125,27 @@ class RecordTable:
         """A new field for an INFO key that the header does not declare: a flag if it comes bare, else text."""
         self._warn_undeclared("INFO", key, line)
         kind = ValueType.FLAG if bare else ValueType.STRING
-        declaration = Declaration("INFO", key, kind, Arity.ONE)
+        declaration = Declaration("INFO", key, kind, Arity.ONE, declared=False)
         field = self._info_field(declaration, None if bare else self._verbatim())
         self.info[key] = field
-        self.buffer.shrink(self.capacity)
         return field
 
     def sample_fields(self, key: str, line: int) -> list[Field]:
         """The fields of a FORMAT key, one for each sample."""
-        if key not in self._formats:
+        if key not in self.formats:
             self._undeclared_format(key, line)
-        return self._formats[key]
+        return self.formats[key]
 
     def gathered_field(self, key: str, line: int) -> GatheredField:
         """The field of a FORMAT key over all samples."""
-        if key not in self._gathered:
+        if key not in self.gathered_formats:
             self._undeclared_format(key, line)
-        return self._gathered[key]
+        return self.gathered_formats[key]
 
     def _undeclared_format(self, key: str, line: int) -> None:
         self._warn_undeclared("FORMAT", key, line)
-        declaration = Declaration("FORMAT", key, ValueType.STRING, Arity.ONE)
+        declaration = Declaration("FORMAT", key, ValueType.STRING, Arity.ONE, declared=False)
         self._add_format(declaration, None if key == "GT" else self._verbatim())
-        self.buffer.shrink(self.capacity)
 
     def _warn_undeclared(self, kind: str, key: str, line: int) -> None:
         shown = safe_excerpt(key, 40)
@@ -170,18 +175,18 @@ class RecordTable:
     def _add_format(self, declaration: Declaration, decoder: Decoder | None = None) -> None:
         decoder = decoder or decoder_for(declaration, self._convert)
         if self.gathered:
-            order: tuple[int, ...] = (_SAMPLE_GROUP, len(self._gathered))
+            order: tuple[int, ...] = (_SAMPLE_GROUP, len(self.gathered_formats))
             buffers = self._buffers("FORMAT", declaration, decoder, order)
-            self._gathered[declaration.key] = GatheredField(
+            self.gathered_formats[declaration.key] = GatheredField(
                 declaration, decoder, buffers, order=order, samples=len(self.samples)
             )
             return
         fields = []
         for index, sample in enumerate(self.samples):
-            order = (_SAMPLE_GROUP + index, len(self._formats))
+            order = (_SAMPLE_GROUP + index, len(self.formats))
             buffers = self._buffers(sample, declaration, decoder, order, sample)
             fields.append(Field(declaration, decoder, buffers, order=order, sample=sample))
-        self._formats[declaration.key] = fields
+        self.formats[declaration.key] = fields
 
     def _buffers(
         self,
@@ -203,19 +208,37 @@ class RecordTable:
                     declaration.key,
                 ),
                 (*order, index),
+                default=False if declaration.type is ValueType.FLAG and declaration.declared else None,
             )
             for index, suffix in enumerate(decoder.suffixes)
         ]
 
     # --- texts that do not fit --------------------------------------------------------------------------------------
 
-    def note_odd(self, field: Field | GatheredField, odd: OddValueError, text: str, line: int, label: str) -> None:
-        """Warn of a value that breaks a rule but was written."""
-        message = f"{label} {safe_excerpt(text, 60)!r} {odd.reason}."
-        self._warn(odd.kind, field, message, Place(line=line, field=label, excerpt=safe_excerpt(text)))
+    def note_trouble(
+        self,
+        field: Field | GatheredField,
+        trouble: OddValueError | MisfitError,
+        text: str,
+        line: int,
+        *,
+        label: str,
+        count: int = 1,
+    ) -> None:
+        """Warn of a value, met `count` times, that breaks a rule but was written, or that did not fit.
 
-    def note_misfit(self, field: Field | GatheredField, misfit: MisfitError, text: str, line: int, label: str) -> None:
-        """Warn of a value that did not fit; its text must be kept by the caller."""
+        The text of one that did not fit must be kept by the caller.
+        """
+        if isinstance(trouble, OddValueError):
+            kind, message = trouble.kind, f"{label} {safe_excerpt(text, 60)!r} {trouble.reason}."
+        else:
+            kind, message = self._misfit_message(field, trouble, text, label)
+        place = Place(line=line, field=label, excerpt=safe_excerpt(text))
+        self.diagnosis.warn(kind, f"{field.decl.kind}.{field.decl.key}", message, place, count)
+
+    def _misfit_message(
+        self, field: Field | GatheredField, misfit: MisfitError, text: str, label: str
+    ) -> tuple[ErrorKind, str]:
         shown, declared = safe_excerpt(text, 60), field.decl
         if declared.type is ValueType.FLAG:
             kind, what = VCF_FLAG_WITH_VALUE, f"is a Flag but has the value {shown!r}"
@@ -224,22 +247,27 @@ class RecordTable:
             what = f"{shown!r} does not have as many values as Number={declared.arity} asks for"
         else:
             kind, what = VCF_VALUE_NOT_OF_TYPE, f"{shown!r} is not of Type={declared.type}"
-        message = f"{label} {what}; the text is kept in {self._text(field).column.name}."
-        self._warn(kind, field, message, Place(line=line, field=label, excerpt=safe_excerpt(text)))
+        return kind, f"{label} {what}; the text is kept in {self.text_buffer(field).column.name}."
 
-    def _warn(self, kind: ErrorKind, field: Field | GatheredField, message: str, place: Place) -> None:
-        self.diagnosis.warn(kind, f"{field.decl.kind}.{field.decl.key}", message, place)
+    def warn_bare(self, field: Field, line: int, count: int = 1) -> None:
+        """Warn of a key that stands without the value that its declaration asks for, `count` times."""
+        self.diagnosis.warn(
+            VCF_VALUE_MISSING,
+            field.label,
+            f"{field.label} stands without a value; its _text column marks these records with an empty text.",
+            Place(line=line, column=8, field=field.label),
+            count,
+        )
 
     def put_troubled(self, field: Field, trouble: OddValueError | MisfitError, spot: Spot, text: str) -> None:
         """Write a value that is odd, or keep the text of one that does not fit; either with a warning."""
         if isinstance(trouble, OddValueError):
             field.put_value(spot.row, spot.shape, value=trouble.value)
-            self.note_odd(field, trouble, text, spot.line, field.label)
-            return
-        if field.decl.type is ValueType.FLAG:
-            field.put_value(spot.row, spot.shape, value=True)
-        self.keep_text(field, spot, text)
-        self.note_misfit(field, trouble, text, spot.line, field.label)
+        else:
+            if field.decl.type is ValueType.FLAG:
+                field.put_value(spot.row, spot.shape, value=True)
+            self.keep_text(field, spot, text)
+        self.note_trouble(field, trouble, text, spot.line, label=field.label)
 
     def warn_repeated(self, label: str, line: int, excerpt: str) -> None:
         """Warn that a record has a key more than once."""
@@ -261,23 +289,24 @@ class RecordTable:
 
     def keep_text(self, field: Field, spot: Spot, text: str) -> None:
         """Keep the text of a record's field in its `_text` column, after what is there for the same record."""
-        cells = self._text(field).cells
+        cells = self.text_buffer(field).cells
         before = cells[spot.row]
         kept = text if before is None else f"{before};{text}"
         cells[spot.row : spot.row + spot.shape.rows] = [kept] * spot.shape.rows
 
     def replace_text(self, field: Field, spot: Spot, text: str) -> None:
         """Keep the text of a record's field in its `_text` column, in place of what is there for the same record."""
-        self._text(field).cells[spot.row : spot.row + spot.shape.rows] = [text] * spot.shape.rows
+        self.text_buffer(field).cells[spot.row : spot.row + spot.shape.rows] = [text] * spot.shape.rows
 
     def keep_gathered_text(self, field: GatheredField, spot: Spot, index: int, text: str) -> None:
         """Keep the text of one sample's field in the list of the `_text` column."""
-        cells = self._text(field).cells
+        cells = self.text_buffer(field).cells
         kept: list[Any] = cells[spot.row] or [None] * field.samples
         kept[index] = text if kept[index] is None else f"{kept[index]};{text}"
         cells[spot.row : spot.row + spot.shape.rows] = [kept] * spot.shape.rows
 
-    def _text(self, field: Field | GatheredField) -> ColumnBuffer:
+    def text_buffer(self, field: Field | GatheredField) -> ColumnBuffer:
+        """The `_text` column of a field; made when it is first asked for."""
         if field.text is None:
             first = field.buffers[0].column
             prefix = field.sample or ("INFO" if field.decl.kind == "INFO" else "FORMAT")

@@ -138,11 +138,9 @@ class GatheredSampleParser(_Samples):
         for index, trouble in field.put_all(spot.row, spot.shape, texts):
             text = texts[index] or ""
             label = f"{self._names[index]}.{field.decl.key}"
-            if isinstance(trouble, OddValueError):
-                self._table.note_odd(field, trouble, text, spot.line, label)
-            else:
+            if isinstance(trouble, MisfitError):
                 self._table.keep_gathered_text(field, spot, index, text)
-                self._table.note_misfit(field, trouble, text, spot.line, label)
+            self._table.note_trouble(field, trouble, text, spot.line, label=label)
 
     def _repeated(
         self, field: GatheredField, spot: Spot, first: Sequence[str | None], texts: Sequence[str | None]

@@ -1,0 +1,216 @@
+# cython: language_level=3
+"""The text of one INFO or FORMAT field to its values, and values into columns."""
+
+from libc.stdint cimport int64_t
+from libc.stdlib cimport realloc
+from libc.string cimport memchr, memcpy
+
+from varloom.reader.native.columns cimport Leaf, Level, leaf_double, leaf_int, leaf_pad, leaf_text_end, leaf_text_room, level_close
+from varloom.reader.native.numbers cimport is_digit, to_double, to_int
+from varloom.reader.native.vcf_layout cimport (
+    ARITY_ALLELES, ARITY_ALTERNATE, ARITY_GENOTYPES, ARITY_LIST, ARITY_ONE, TYPE_FLOAT, TYPE_GENOTYPE, TYPE_INTEGER,
+    TYPE_STRING, Field,
+)
+
+cdef enum:
+    # What became of a line, a value or a finding of a field; `FIELD_FINDINGS` counts them.
+    DONE = 0
+    LEFT = 1            # for the careful parser
+    UNKNOWN = 2         # has a key that the layout does not know
+    NO_MEMORY = 3
+    MISFIT_TYPE = 4
+    MISFIT_COUNT = 5
+    ODD_COUNT = 6
+    ODD_COMMA = 7
+    ODD_GENOTYPE = 8
+    BARE = 9
+    FIELD_FINDINGS = 10
+
+
+cdef struct Scalar:
+    int64_t whole
+    double number
+    const char *start
+    const char *end
+    bint missing
+
+
+cdef struct Values:
+    Scalar *value
+    int64_t count
+    int64_t capacity
+
+
+cdef inline const char *find(const char *start, const char *end, char letter) noexcept nogil:
+    """The first `letter` in the text, or its end."""
+    cdef const char *found = <const char *>memchr(start, letter, end - start) if start < end else NULL
+    return end if found == NULL else found
+
+
+cdef inline bint is_dot(const char *start, const char *end) noexcept nogil:
+    return end - start == 1 and start[0] == c"."
+
+
+cdef inline int percent_letter(const char *at) noexcept nogil:
+    """The character of one of the eight percent encodings of VCF 4.3 (section 1.2) at `at`, or -1."""
+    if at[1] == c"3":
+        return c":" if at[2] == c"A" else c";" if at[2] == c"B" else c"=" if at[2] == c"D" else -1
+    if at[1] == c"2":
+        return c"%" if at[2] == c"5" else c"," if at[2] == c"C" else -1
+    if at[1] == c"0":
+        return c"\r" if at[2] == c"D" else c"\n" if at[2] == c"A" else c"\t" if at[2] == c"9" else -1
+    return -1
+
+
+cdef inline int write_text(Leaf *leaf, const char *start, const char *end, bint percent_encoded) noexcept nogil:
+    """Append a text, its percent encodings undone where it may have any."""
+    cdef char *room = leaf_text_room(leaf, end - start)
+    cdef char *to = room
+    cdef int letter
+    if room == NULL:
+        return -1
+    if not percent_encoded or memchr(start, c"%", end - start) == NULL:
+        memcpy(room, start, end - start)
+        leaf_text_end(leaf, end - start)
+        return 0
+    while start < end:
+        letter = percent_letter(start) if start[0] == c"%" and end - start > 2 else -1
+        if letter >= 0:
+            to[0] = <char>letter
+            start += 3
+        else:
+            to[0] = start[0]
+            start += 1
+        to += 1
+    leaf_text_end(leaf, to - room)
+    return 0
+
+
+cdef inline int write_scalar(Leaf *leaf, Field *field, Scalar *scalar, bint percent_encoded) noexcept nogil:
+    """Append one value."""
+    if scalar.missing:
+        return leaf_pad(leaf, leaf.length + 1)
+    if field.type == TYPE_INTEGER:
+        return leaf_int(leaf, scalar.whole)
+    if field.type == TYPE_FLOAT:
+        return leaf_double(leaf, scalar.number)
+    return write_text(leaf, scalar.start, scalar.end, percent_encoded and field.type != TYPE_GENOTYPE)
+
+
+cdef inline int read_scalar(Scalar *scalar, Field *field, const char *start, const char *end) noexcept nogil:
+    """DONE, or MISFIT_TYPE when the text is no value of the field's type."""
+    scalar.missing = is_dot(start, end)
+    scalar.start = start
+    scalar.end = end
+    if scalar.missing:
+        return DONE
+    if field.type == TYPE_INTEGER:
+        return DONE if to_int(start, end, &scalar.whole) else MISFIT_TYPE
+    if field.type == TYPE_FLOAT:
+        return DONE if to_double(start, end, &scalar.number) else MISFIT_TYPE
+    return DONE
+
+
+cdef inline Scalar *next_scalar(Values *values) noexcept nogil:
+    """Room for one more value; NULL when there is no memory."""
+    cdef int64_t larger
+    cdef void *moved
+    if values.count == values.capacity:
+        larger = 2 * values.capacity if values.capacity else 64
+        moved = realloc(values.value, larger * sizeof(Scalar))
+        if moved == NULL:
+            return NULL
+        values.value = <Scalar *>moved
+        values.capacity = larger
+    values.count += 1
+    return &values.value[values.count - 1]
+
+
+cdef inline int read_values(Values *values, Field *field, const char *start, const char *end) noexcept nogil:
+    """All values of a text, split at its commas unless the field has just one: DONE, MISFIT_TYPE or NO_MEMORY."""
+    cdef const char *stop
+    cdef Scalar *scalar
+    cdef int status = DONE
+    values.count = 0
+    while True:
+        scalar = next_scalar(values)
+        if scalar == NULL:
+            return NO_MEMORY
+        stop = end if field.arity == ARITY_ONE else find(start, end, c",")
+        if read_scalar(scalar, field, start, stop) != DONE:
+            status = MISFIT_TYPE
+        if stop == end:
+            return status
+        start = stop + 1
+
+
+cdef inline bint is_genotype(const char *start, const char *end, int64_t alternates) noexcept nogil:
+    """Whether the text is a GT, such as 0/1, .|2, 1 or /0/1 (4.5), that names no allele beyond the record's."""
+    cdef int64_t allele
+    cdef const char *first
+    if end - start == 3 and (start[1] == c"/" or start[1] == c"|") and is_digit(start[0]) and is_digit(start[2]):
+        return start[0] - c"0" <= alternates and start[2] - c"0" <= alternates
+    if start < end and (start[0] == c"/" or start[0] == c"|"):
+        start += 1
+    while True:
+        first = start
+        allele = 0
+        if start < end and start[0] == c".":
+            start += 1
+        else:
+            while start < end and is_digit(start[0]) and start - first < 9:
+                allele = allele * 10 + (start[0] - c"0")
+                start += 1
+            if start == first or allele > alternates:
+                return False
+        if start == end:
+            return True
+        if start[0] != c"/" and start[0] != c"|":
+            return False
+        start += 1
+
+
+cdef inline int64_t ploidy_of(int64_t alleles, int64_t count) noexcept nogil:
+    """The ploidy, at most 64, with which `alleles` alleles have `count` genotypes; 0 when there is none.
+
+    There are C(alleles + ploidy - 1, ploidy) of them: VCF 4.5, section 1.6.2.
+    """
+    cdef int64_t ploidy = 1
+    cdef int64_t genotypes = alleles
+    while genotypes < count and ploidy < 64:
+        genotypes = genotypes * (alleles + ploidy) // (ploidy + 1)
+        ploidy += 1
+    return ploidy if genotypes == count else 0
+
+
+cdef inline int64_t genotype_place(int64_t allele, int64_t copies, int64_t ploidy) noexcept nogil:
+    """Where the genotype of `copies` times `allele` and else the reference stands among all genotypes.
+
+    a1 <= ... <= ap stands at the sum of C(ai + i - 1, i): VCF 4.5, section 1.6.2.
+    """
+    cdef int64_t place = 0, index, step, term
+    for index in range(ploidy - copies + 1, ploidy + 1):
+        term = 1
+        for step in range(1, index + 1):
+            term = term * (allele + index - step) // step
+        place += term
+    return place
+
+
+cdef inline int write_list(Leaf *leaf, Level *level, Field *field, Values *values, bint percent) noexcept nogil:
+    """Append all values as one list."""
+    cdef int64_t index
+    for index in range(values.count):
+        if write_scalar(leaf, field, &values.value[index], percent) < 0:
+            return -1
+    return level_close(level, leaf.length)
+
+
+cdef inline int write_genotypes(Leaf *leaf, Level *level, Field *field, Values *values, int64_t allele, int64_t ploidy,
+                                bint percent) noexcept nogil:
+    """Append the values of the genotypes with 0, 1 ... copies of the allele, else the reference, as one list."""
+    cdef int64_t copies
+    for copies in range(ploidy + 1 if allele else 1):
+        if write_scalar(leaf, field, &values.value[genotype_place(allele, copies, ploidy)], percent) < 0:
+            return -1
+    return level_close(level, leaf.length)

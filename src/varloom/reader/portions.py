@@ -1,0 +1,223 @@
+"""Decompressed text in portions of some megabytes, made ahead of the reader by threads.
+
+A bgzip file is cut at its blocks, and several portions are decompressed at once. Whatever is not an ordinary bgzip
+block, be it damage or another kind of gzip member, is left to `ByteStream`, which goes byte by byte and knows the words
+for it. All else is decompressed one portion after another, while the one before is read.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, cast
+
+from isal import isal_zlib
+
+from varloom.genomics.recognition import Compression
+from varloom.reader.decompression import BGZIP_END, ByteStream, DamagedStreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Executor, Future
+
+    from varloom.reader.stored_file import StoredFile
+
+PORTION_BYTES = 3 << 20
+"""About how much text one portion holds: few enough to stay in the caches, many enough to be worth a thread's turn."""
+
+_HEADER = struct.Struct("<4s8x4sH")
+_TRAILER = struct.Struct("<II")
+_MAGIC = b"\x1f\x8b\x08\x04"
+_EXTRA = b"BC\x02\x00"
+_MOST_IN_BLOCK = 1 << 16
+_BAD_DATA = cast("type[Exception]", isal_zlib.error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """Consecutive bgzip blocks: their bytes, their sizes, and what stands before them in the file."""
+
+    data: bytes
+    sizes: list[int]
+    block: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What is not made of ordinary bgzip blocks any more."""
+
+    chunks: Iterator[bytes]
+    block: int
+    offset: int
+
+
+class Portions:
+    """The text of a file; iterate once. `end_marker_missing` is known afterwards.
+
+    Args:
+        file: the file as stored; its chunks are hashed and counted.
+        compression: how it is packed.
+        pool: where portions are decompressed.
+        ahead: how many portions are decompressed before they are asked for.
+    """
+
+    def __init__(self, file: StoredFile, compression: Compression, pool: Executor, ahead: int) -> None:
+        self.end_marker_missing = False
+        self._file = file
+        self._compression = compression
+        self._pool = pool
+        self._ahead = ahead
+
+    def __iter__(self) -> Iterator[list[bytes]]:
+        """Portions as lists of pieces. Raises DamagedStreamError behind the last good piece, and OSError."""
+        chunks = self._file.chunks(report=False)
+        if self._compression is Compression.BGZIP:
+            return self._blocks(chunks)
+        return self._one_by_one(ByteStream(chunks, self._compression))
+
+    # --- one portion after another ----------------------------------------------------------------------------------
+
+    def _one_by_one(self, stream: ByteStream) -> Iterator[list[bytes]]:
+        pieces = stream.pieces()
+        coming = self._pool.submit(_take, pieces)
+        while True:
+            portion, damage = coming.result()
+            if portion and damage is None:
+                coming = self._pool.submit(_take, pieces)
+            self._file.tell()
+            if portion:
+                yield portion
+            if damage is not None:
+                raise damage
+            if not portion:
+                self.end_marker_missing = stream.end_marker_missing
+                return
+
+    # --- bgzip ------------------------------------------------------------------------------------------------------
+
+    def _blocks(self, chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+        ranges = _ranges(chunks)
+        running: deque[tuple[_Range, Future[tuple[list[bytes], int]]]] = deque()
+        last = b""
+        rest: _Rest | None = None
+        while True:
+            while rest is None and len(running) < self._ahead and (found := next(ranges, None)) is not None:
+                if isinstance(found, _Range):
+                    running.append((found, self._pool.submit(_decompress, found)))
+                else:
+                    rest = found
+            if not running:
+                break
+            blocks, coming = running.popleft()
+            pieces, good = coming.result()
+            self._file.tell()
+            yield pieces
+            last = blocks.data[-len(BGZIP_END) :]
+            if good < len(blocks.sizes):
+                yield from self._from_bad_block(blocks, good, [later.data for later, _ in running], rest, ranges)
+                return
+        if rest is not None:
+            yield from self._serially(rest)
+        else:
+            self.end_marker_missing = last != BGZIP_END
+
+    def _from_bad_block(
+        self, blocks: _Range, good: int, later: list[bytes], rest: _Rest | None, ranges: Iterator[_Range | _Rest]
+    ) -> Iterator[list[bytes]]:
+        """The same bytes again from the block that did not decompress, slowly."""
+        done = sum(blocks.sizes[:good])
+        behind = rest.chunks if rest is not None else _raw(ranges)
+        chunks = chain([blocks.data[done:], *later], behind)
+        yield from self._serially(_Rest(chunks, blocks.block + good, blocks.offset + done))
+
+    def _serially(self, rest: _Rest) -> Iterator[list[bytes]]:
+        stream = ByteStream(rest.chunks, self._compression, block=rest.block, offset=rest.offset)
+        yield from self._one_by_one(stream)
+
+
+def _take(pieces: Iterator[bytes]) -> tuple[list[bytes], DamagedStreamError | None]:
+    """The next portion, and the damage that ended it."""
+    taken: list[bytes] = []
+    size = 0
+    try:
+        while size < PORTION_BYTES and (piece := next(pieces, None)) is not None:
+            taken.append(piece)
+            size += len(piece)
+    except DamagedStreamError as damage:
+        return taken, damage
+    return taken, None
+
+
+def _decompress(blocks: _Range) -> tuple[list[bytes], int]:
+    """The texts of the blocks, and how many of them are sound."""
+    texts: list[bytes] = []
+    data = memoryview(blocks.data)
+    start = 0
+    for good, size in enumerate(blocks.sizes):
+        checksum, length = _TRAILER.unpack_from(data, start + size - 8)
+        try:
+            # Not bounded, but a block has 64 KiB at most, of which no more than 66 MB can come.
+            text = isal_zlib.decompress(data[start + 18 : start + size - 8], -15, _MOST_IN_BLOCK)
+        except _BAD_DATA:
+            return texts, good
+        if len(text) != length or isal_zlib.crc32(text) != checksum:
+            return texts, good
+        if text:
+            texts.append(text)
+        start += size
+    return texts, len(blocks.sizes)
+
+
+def _ranges(chunks: Iterator[bytes]) -> Iterator[_Range | _Rest]:
+    """The blocks of a bgzip file, about a portion's worth at a time; then the rest, if something else follows."""
+    buffer = b""
+    start = text = block = offset = 0
+    sizes: list[int] = []
+    for chunk in chunks:
+        buffer += chunk
+        while (size := _block_size(buffer, start)) is not None:
+            if size == 0:
+                yield from _cut(buffer, sizes, block, offset)
+                yield _Rest(chain([buffer[start:]], chunks), block + len(sizes), offset + start)
+                return
+            sizes.append(size)
+            start += size
+            text += _TRAILER.unpack_from(buffer, start - 8)[1]
+            if text >= PORTION_BYTES:
+                yield from _cut(buffer, sizes, block, offset)
+                block, offset = block + len(sizes), offset + start
+                buffer, start, text, sizes = buffer[start:], 0, 0, []
+    yield from _cut(buffer, sizes, block, offset)
+    if start < len(buffer):
+        yield _Rest(iter([buffer[start:]]), block + len(sizes), offset + start)
+
+
+def _cut(buffer: bytes, sizes: list[int], block: int, offset: int) -> Iterator[_Range]:
+    if sizes:
+        yield _Range(buffer[: sum(sizes)], sizes, block, offset)
+
+
+def _block_size(buffer: bytes, start: int) -> int | None:
+    """The size of the whole block at `start`; None when more bytes are needed, 0 when it is no ordinary block."""
+    if len(buffer) - start < _HEADER.size:
+        return None
+    magic, extra, size = _HEADER.unpack_from(buffer, start)
+    if magic != _MAGIC or extra != _EXTRA or buffer[start + 10 : start + 12] != b"\x06\x00" or size < 26:
+        return 0
+    if len(buffer) - start <= size:
+        return None
+    if _TRAILER.unpack_from(buffer, start + size - 7)[1] > _MOST_IN_BLOCK:
+        return 0
+    return int(size) + 1
+
+
+def _raw(ranges: Iterator[_Range | _Rest]) -> Iterator[bytes]:
+    """The bytes that ranges stand for."""
+    for found in ranges:
+        if isinstance(found, _Range):
+            yield found.data
+        else:
+            yield from found.chunks
