@@ -175,7 +175,7 @@ class Expected:
         end = next(index for index, line in enumerate(lines) if line.startswith("#CHROM"))
         self.header = Header([line.rstrip("\r") for line in lines[: end + 1]])
         self.lines = [(number, line.rstrip("\r")) for number, line in enumerate(lines[end + 1 :], end + 2)]
-        self.bare: set[str] = set()
+        self.flags = [key for key, declared in self.header.info.items() if declared.kind == "Flag"]
 
     def rows(self) -> Any:
         record, rowno = 0, 0
@@ -192,6 +192,7 @@ class Expected:
                         row[name] = text
                 if fields[5] not in {".", ""}:
                     row["qual"] = float(fields[5])
+                row |= {f"INFO.{key}": False for key in self.flags}
                 self.info(row, fields[7], allele, alternates)
                 self.samples(row, fields, allele, alternates)
                 rowno += 1
