@@ -197,7 +197,7 @@ def test_values_of_another_number_than_declared(load):
     rows, summary = load(info("P=1,2,3"), info("AD=1,2,3"))
     assert rows[0]["INFO.P"] == [1.0, 2.0, 3.0]
     assert (rows[1]["INFO.AD_ref"], rows[1]["INFO.AD_text"]) == (None, "1,2,3")
-    assert codes(summary)[:2] == ["vcf_value_count", "vcf_value_count"]
+    assert codes(summary).count("vcf_value_count") == 2
 
 
 def test_undeclared_keys_and_filters_are_kept_with_one_warning_each(load):
