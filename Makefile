@@ -28,7 +28,7 @@ $(STAMPS)/uv: $(STAMPS)/venv requirements/bootstrap.txt
 
 $(STAMPS)/requirements: $(STAMPS)/uv requirements/dev.txt
 	@echo "Installing the pinned requirements ..."
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements/dev.txt
 	@touch $@
 
 KERNEL := $(wildcard src/varloom/reader/native/*.pyx src/varloom/reader/native/*.pxd)
@@ -37,6 +37,7 @@ FRONTEND := package.json package-lock.json $(shell find src/varloom/web/frontend
 $(STAMPS)/package: $(STAMPS)/requirements pyproject.toml setup.py $(KERNEL) $(FRONTEND)
 	@echo "Building Varloom ..."
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src || true # so that even the first start is fast
 	@touch $@
 
 install: $(STAMPS)/package ## Install Varloom into .venv (idempotent)

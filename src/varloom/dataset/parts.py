@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROW_GROUP_ROWS = 122_880
 """Rows of a full row group: DuckDB's own vector granularity, about the 120,000 that were measured best."""
 
-ROW_GROUP_BYTES = 64 * 1024**2
+ROW_GROUP_BYTES = 32 * 1024**2
 """A row group ends earlier when its columns take this much memory, so that memory stays flat for wide tables."""
 
 ROW_GROUPS_PER_PART = 8
@@ -28,7 +28,8 @@ _PAGE_BYTES = 64 * 1024
 """Small pages let a query for 200 rows skip the rest of a row group undecoded (measured: 5 times faster)."""
 
 _SAMPLED_ROWS = 20_000
-_DISTINCT_SHARE = {"text": 0.25, "number": 0.1}
+_DISTINCT_SHARE = {"text": 0.25, "number": 0.2}
+_HOPELESS_SHARE = 0.5
 
 
 class PartsWriter:
@@ -90,13 +91,20 @@ class PartsWriter:
 
 
 def open_part(path: Path, schema: pa.Schema, dictionary: list[str]) -> pq.ParquetWriter:
-    """A Parquet writer with the dataset's encoding: zstd level 1, dictionaries for the named paths."""
+    """A Parquet writer with the dataset's encoding: zstd level 1, dictionaries for the named paths.
+
+    Whole numbers without a dictionary are counters and places, so their differences are stored: half the time and less
+    than half the bytes of plain ones.
+    """
+    leaves = [_leaf(field.name, field.type) for field in schema]
+    deltas = [path for path, leaf in leaves if pa.types.is_integer(leaf) and path not in dictionary]
     return pq.ParquetWriter(
         path,
         schema,
         compression="zstd",
         compression_level=1,
         use_dictionary=dictionary or False,
+        column_encoding=dict.fromkeys(deltas, "DELTA_BINARY_PACKED") or None,
         write_statistics=_columns_with_statistics(schema),
         data_page_size=_PAGE_BYTES,
     )
@@ -112,10 +120,9 @@ def seal_part(path: Path) -> Part:
 
 def dictionary_columns(table: pa.Table) -> list[str]:
     """The Parquet paths of the columns whose values repeat so much that a dictionary pays, judged by the first rows."""
-    sampled = table.slice(0, _SAMPLED_ROWS)
     return [
         path
-        for name, column in zip(sampled.column_names, sampled.columns, strict=True)
+        for name, column in zip(table.column_names, table.columns, strict=True)
         if (path := _path_if_repetitive(name, column))
     ]
 
@@ -137,14 +144,22 @@ def _leaf(path: str, data_type: pa.DataType) -> tuple[str, pa.DataType]:
     return path, data_type
 
 
-def _path_if_repetitive(name: str, column: Any) -> str | None:
-    path, _ = _leaf(name, column.type)
-    values = column.combine_chunks()
-    while is_list(values.type):
-        values = values.flatten()
-    kind = "text" if values.type == pa.string() else "number" if is_numeric(values.type) else None
+def _path_if_repetitive(name: str, column: pa.ChunkedArray) -> str | None:
+    """Few of the first values or, where these leave it open, of all of them are distinct."""
+    path, leaf = _leaf(name, column.type)
+    kind = "text" if leaf == pa.string() else "number" if is_numeric(leaf) else None
     if kind is None:
         return None
-    present = len(values) - values.null_count
-    distinct = pc.count_distinct(values, mode="only_valid").as_py()
-    return path if distinct <= max(1, present * _DISTINCT_SHARE[kind]) else None
+    share = _distinct_share(column.slice(0, _SAMPLED_ROWS))
+    if _DISTINCT_SHARE[kind] < share < _HOPELESS_SHARE:
+        share = _distinct_share(column)
+    return path if share <= _DISTINCT_SHARE[kind] else None
+
+
+def _distinct_share(column: Any) -> float:
+    """The number of distinct values over that of all, at the bottom of a column; 0 where there is none or one."""
+    values = column
+    while is_list(values.type):
+        values = pc.list_flatten(values)
+    distinct: int = pc.count_distinct(values, mode="only_valid").as_py()
+    return distinct / (len(values) - values.null_count) if distinct > 1 else 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -33,9 +33,10 @@ class StoredRows:
 
 
 class RowStore:
-    """Collects batches into row groups and writes each while the reader goes on.
+    """Collects batches into row groups, and writes and digests each while the reader goes on.
 
-    Memory holds one row group that fills and one that is being written.
+    Memory holds one row group that fills and one that is being written. A column that was met once stays in all later
+    row groups, so that only the parts before it have to be written again.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -45,8 +46,9 @@ class RowStore:
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
         self._waiting_bytes = 0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="dataset-writer")
-        self._writing: Future[None] | None = None
+        self._schema = pa.schema([])
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="dataset-writer")
+        self._writing: tuple[Future[None], ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -54,7 +56,7 @@ class RowStore:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._threads.shutdown(wait=True, cancel_futures=True)
         self._parts.abandon()
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -87,10 +89,10 @@ class RowStore:
         if not self._count.rows:
             self._parts.write(schema.empty_table())
         paths = self._parts.close()
-        for path in paths:
-            _reconcile(path, schema, self._parts.dictionary)
+        dictionary = self._parts.dictionary
+        parts = tuple(self._threads.map(lambda path: _sealed(path, schema, dictionary), paths))
         digests = {field.name: self._hasher.digest(field, lambda name: _column_values(paths, name)) for field in schema}
-        return StoredRows(tuple(seal_part(path) for path in paths), schema, digests)
+        return StoredRows(parts, schema, digests)
 
     def _wait_with(self, batch: pa.RecordBatch) -> None:
         if batch.num_rows:
@@ -101,21 +103,25 @@ class RowStore:
     def _flush(self) -> None:
         if not self._waiting:
             return
-        schema = widest([batch.schema for batch in self._waiting])
-        table = pa.concat_tables([conformed(pa.Table.from_batches([batch]), schema) for batch in self._waiting])
+        self._schema = widest([self._schema, *(batch.schema for batch in self._waiting)])
+        table = pa.concat_tables([conformed(pa.Table.from_batches([batch]), self._schema) for batch in self._waiting])
         self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
         self._settle()
-        self._writing = self._thread.submit(self._write, table)
+        steps = (self._parts.write, self._hasher.add)
+        self._writing = tuple(self._threads.submit(step, table) for step in steps)
 
     def _settle(self) -> None:
         """Wait for the row group that is being written; its error, if any, surfaces here."""
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            writing.result()
+        writing, self._writing = self._writing, ()
+        wait(writing)
+        for each in writing:
+            each.result()
 
-    def _write(self, table: pa.Table) -> None:
-        self._parts.write(table)
-        self._hasher.add(table)
+
+def _sealed(path: Path, schema: pa.Schema, dictionary: list[str]) -> Part:
+    """A part with the final schema, safe on the disk."""
+    _reconcile(path, schema, dictionary)
+    return seal_part(path)
 
 
 def _reconcile(path: Path, schema: pa.Schema, dictionary: list[str]) -> None:

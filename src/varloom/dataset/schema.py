@@ -37,12 +37,33 @@ def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def widest(schemas: Sequence[pa.Schema]) -> pa.Schema:
-    """The columns of all schemas, each with the latest type: types only ever widen."""
+    """The columns of all schemas, each with the latest type: types only ever widen.
+
+    A column that comes late stands behind the one that it follows in its own schema.
+    """
     fields: dict[str, pa.Field] = {}
     for schema in schemas:
-        for field in schema:
-            fields[field.name] = field
+        late = [name for name in schema.names if name not in fields]
+        fields.update((field.name, field) for field in schema)
+        if late:
+            fields = {name: fields[name] for name in _with_late(list(fields)[: -len(late)], schema.names)}
     return pa.schema(list(fields.values()))
+
+
+def _with_late(known: list[str], names: Sequence[str]) -> list[str]:
+    """The known names with the others among `names` put where they belong."""
+    behind: dict[str, list[str]] = {}
+    anchor = ""
+    standing = set(known)
+    for name in names:
+        if name in standing:
+            anchor = name
+        else:
+            behind.setdefault(anchor, []).append(name)
+    ordered = behind.get("", [])
+    for name in known:
+        ordered += [name, *behind.get(name, ())]
+    return ordered
 
 
 def conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:

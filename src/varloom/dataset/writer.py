@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from importlib import metadata
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
+import varloom
 from varloom.dataset.column_types import plain_type
 from varloom.dataset.content_hash import content_hash
 from varloom.dataset.durable import disk_full_told, sync_directory
@@ -127,7 +129,7 @@ def _describe(
         samples=summary.samples,
         contigs=summary.contigs,
         warnings=tuple(problem.as_dict() for problem in summary.warnings),
-        versions={name: metadata.version(name) for name in ("varloom", "pyarrow")},
+        versions={"varloom": varloom.__version__, "pyarrow": pa.__version__},
         header=summary.header,
     )
 
