@@ -1,7 +1,7 @@
 """Memory from `malloc` as Python objects, so that Arrow can hold it without a copy."""
 
 from cpython.buffer cimport PyBuffer_FillInfo
-from libc.stdlib cimport free
+from libc.stdlib cimport free, malloc
 
 
 cdef class NativeBuffer:
@@ -30,3 +30,14 @@ cdef NativeBuffer adopt(void *data, int64_t size):
     made.data = <char *>data
     made.size = size
     return made
+
+
+def counting(int64_t first, int64_t count):
+    """The whole numbers from `first` on, as the buffer of a column."""
+    cdef int64_t *made = <int64_t *>malloc((count + 1) * sizeof(int64_t))
+    cdef int64_t index
+    if made == NULL:
+        raise MemoryError
+    for index in range(count):
+        made[index] = first + index
+    return adopt(made, count * sizeof(int64_t))

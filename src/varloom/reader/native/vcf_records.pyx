@@ -5,20 +5,25 @@ need words, is left alone: its rows are taken back, and it is handed to the care
 words faults. Findings that lose nothing are counted here, with the place of the first of each kind.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memchr, memcmp, memcpy
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcmp, memcpy
 
-from varloom.reader.native.buffers cimport adopt
+from varloom.reader.native.column_data cimport leaf_data, level_data
 from varloom.reader.native.columns cimport (
-    KIND_BOOL, KIND_TEXT, Column, Leaf, Level, column_pad, column_truncate, leaf_double, leaf_int, leaf_pad,
-    leaf_reserve, leaf_text, leaf_text_room, leaf_true, level_close, level_pad, level_reserve,
+    KIND_TEXT, Column, Leaf, column_pad, column_truncate, leaf_double, leaf_int, leaf_pad, leaf_reserve, leaf_text,
+    leaf_text_room, leaf_true, level_close, level_pad, level_reserve,
 )
 from varloom.reader.native.numbers cimport is_digit, scan_double, scan_int, to_double, varloom_numbers_ready
+from varloom.reader.native.plain_text cimport is_sound_text
+from varloom.reader.native.vcf_findings cimport (
+    RULE_BLANK, RULE_INFO_EMPTY, Findings, Token, room_for,
+)
+from varloom.reader.native.vcf_formats cimport Format, Formats, format_of, free_formats
 from varloom.reader.native.vcf_layout cimport (
     ARITY_ALLELES, ARITY_ALTERNATE, ARITY_GENOTYPES, ARITY_LIST, ARITY_ONE, SLOT_ALLELE, SLOT_ALT, SLOT_CONTIG,
     SLOT_FILTER, SLOT_ID, SLOT_LINE, SLOT_POSITION, SLOT_QUAL, SLOT_RECORD, SLOT_REF, TYPE_FLAG, TYPE_FLOAT,
-    TYPE_GENOTYPE, TYPE_INTEGER, TYPE_STRING, Field, Layout, hash_text,
+    TYPE_GENOTYPE, TYPE_INTEGER, TYPE_STRING, Field, Layout,
 )
 from varloom.reader.native.vcf_values cimport (
     BARE, DONE, FIELD_FINDINGS, LEFT, MISFIT_COUNT, MISFIT_TYPE, NO_MEMORY, ODD_COMMA, ODD_COUNT, ODD_GENOTYPE, UNKNOWN,
@@ -32,115 +37,17 @@ if not varloom_numbers_ready():
     raise MemoryError
 
 cdef enum:
-    # Findings of a record.
-    RULE_REF = 0
-    RULE_ALT = 1
-    RULE_ALT_TWICE = 2
-    RULE_ID = 3
-    RULE_QUAL = 4
-    RULE_BEYOND = 5
-    RULE_ORDER = 6
-    RULE_DUPLICATE = 7
-    RULE_INFO_EMPTY = 8
-    RULE_BLANK = 9
-    RULES = 10
     MOST_LEFT = 4096    # lines left alone in one chunk before it is cut short
     MOST_UNKNOWN = 64
-    MOST_ALIKE = 256    # records at one position that are compared with each other
-    FORMATS = 64        # FORMAT columns remembered
     EXPANDED = 1 << 30  # characters that all rows of one record may have
-
-cdef enum:
-    LETTER_BASE = 1     # of REF and ALT
-    LETTER_ODD = 2      # control characters, and what is not ASCII
-    LETTER_SPACE = 4
-
-cdef uint8_t[256] LETTERS
-
-
-cdef void _fill_letters() noexcept:
-    cdef int letter
-    for letter in range(256):
-        LETTERS[letter] = LETTER_ODD if letter < 32 or letter >= 127 else 0
-    LETTERS[9] = LETTER_SPACE
-    LETTERS[32] = LETTER_SPACE
-    for letter in b"ACGTNacgtn":
-        LETTERS[letter] = LETTER_BASE
-
-
-_fill_letters()
-
-
-cdef struct Note:
-    int64_t count
-    int64_t line
-    int64_t at          # of the line
-    int64_t start       # of the text in question
-    int64_t size
-    int64_t extra       # the sample, or the position before
-
-
-cdef struct Left:
-    int reason
-    int64_t line
-    int64_t start
-    int64_t end
-    int64_t rows        # how many rows of the chunk stand before it
-    int64_t records
-
-
-cdef struct Distinct:   # a text of FILTER
-    int64_t start
-    int64_t size
-    int64_t line
-    int64_t count
-    uint64_t hash
-
-
-cdef struct Run:        # records of one contig, one after another
-    int64_t start
-    int64_t size
-    int64_t line
-
-
-cdef struct Format:
-    const char *start
-    int64_t size
-    int32_t *fields
-    int32_t count
-    int status
-
-
-cdef struct Token:
-    const char *start
-    const char *end
-
-
-cdef struct Alike:
-    const char *start
-    int64_t size
-    uint64_t hash
 
 
 cdef inline bint is_empty(Token *token) noexcept nogil:
     return token.start == token.end
 
 
-cdef void *room_for(void *array, int64_t *capacity, int64_t wanted, size_t size) noexcept nogil:
-    """The array with room for `wanted` elements; NULL when there is no memory."""
-    cdef int64_t larger
-    cdef void *moved
-    if wanted <= capacity[0]:
-        return array
-    larger = 2 * capacity[0] if 2 * capacity[0] > wanted else wanted + 32
-    moved = realloc(array, larger * size)
-    if moved != NULL:
-        capacity[0] = larger
-    return moved
-
-
 @cython.final
-cdef class Chunk:
+cdef class Chunk(Findings):
     """Some whole lines of a VCF and the columns that they fill.
 
     Args:
@@ -152,32 +59,16 @@ cdef class Chunk:
         most_text: stop after about so many bytes, counting each line once for each of its rows.
     """
 
-    cdef readonly Layout layout
-    cdef readonly object source
-    cdef readonly int64_t rows
-    cdef readonly int64_t records
-    cdef readonly int64_t lines
     cdef readonly int64_t start
     cdef readonly int64_t end
-    cdef readonly int64_t first_position
-    cdef readonly int64_t last_position
-    cdef readonly int64_t last_group
-    cdef readonly bint unknown
-    cdef const char *data
     cdef const char *limit
     cdef bint suspicious
     cdef int64_t most_rows
     cdef int64_t most_text
     cdef Column *column
     # The record at hand.
-    cdef const char *line
-    cdef const char *line_end
     cdef int64_t kept_rows
-    cdef int64_t alternates
-    cdef int64_t contig_length
     # Arrays that grow: ALT alleles and which of them have rows, values of a field, texts of samples.
-    cdef Token *allele
-    cdef int64_t allele_capacity
     cdef int64_t *kept
     cdef int64_t kept_capacity
     cdef Values values
@@ -186,49 +77,21 @@ cdef class Chunk:
     # What was found.
     cdef int64_t *stamp
     cdef int32_t *following
-    cdef Note *note
-    cdef Note[RULES] rule
-    cdef Note **journal         # findings of the record at hand
-    cdef int64_t journal_count
-    cdef int64_t journal_capacity
-    cdef Left *left
-    cdef int64_t left_count
-    cdef int64_t left_capacity
-    cdef Run *run
-    cdef int64_t run_count
-    cdef int64_t run_capacity
-    cdef Distinct *filters
-    cdef int64_t filter_count
-    cdef int64_t filter_capacity
-    cdef int64_t last_filter
-    cdef int32_t *filter_buckets
-    cdef int64_t filter_buckets_size
-    cdef Alike[MOST_ALIKE] alike
-    cdef int alike_count
-    cdef Format[FORMATS] format
-    cdef int format_count
-    cdef int format_last
+    cdef Formats formats
 
     def __cinit__(self, Layout layout not None, const unsigned char[::1] data not None, int64_t start, int64_t end,
                   bint suspicious, int64_t most_rows, int64_t most_text):
         if not 0 <= start <= end < data.shape[0] or (end > start and data[end - 1] != 10):
             raise ValueError("the lines must stand within the data, be whole, and be followed by a byte")
-        self.layout = layout
-        self.source = data.base
-        self.data = <const char *>&data[0]
         self.limit = self.data + end
         self.start = self.end = start
         self.suspicious = suspicious
         self.most_rows = most_rows
         self.most_text = most_text
-        self.first_position = self.last_position = -1
-        self.last_filter = -1
-        self.contig_length = -1
         self.column = <Column *>malloc(layout.slots * sizeof(Column))
         self.stamp = <int64_t *>calloc(layout.fields + 1, sizeof(int64_t))
         self.following = <int32_t *>calloc(layout.info_fields + 1, sizeof(int32_t))
-        self.note = <Note *>calloc((layout.fields + 1) * FIELD_FINDINGS, sizeof(Note))
-        if self.column == NULL or self.stamp == NULL or self.following == NULL or self.note == NULL:
+        if self.column == NULL or self.stamp == NULL or self.following == NULL:
             raise MemoryError
         memcpy(self.column, layout.column, layout.slots * sizeof(Column))
         with nogil:
@@ -248,21 +111,13 @@ cdef class Chunk:
                 for level in range(2):
                     free(column.levels[level].valid)
                     free(column.levels[level].offsets)
-        for index in range(self.format_count):
-            free(self.format[index].fields)
+        free_formats(&self.formats)
         free(self.column)
         free(self.stamp)
         free(self.following)
-        free(self.note)
-        free(self.journal)
-        free(self.allele)
         free(self.kept)
         free(self.values.value)
         free(self.cell)
-        free(self.left)
-        free(self.run)
-        free(self.filters)
-        free(self.filter_buckets)
 
     @property
     def is_whole(self):
@@ -311,9 +166,9 @@ cdef class Chunk:
     cdef int read_line(self, const char *at, const char *stop) noexcept nogil:
         cdef int status
         if self.suspicious:
-            if stop > at and stop[-1] == c"\r":
+            if stop > at and (stop - 1)[0] == c"\r":
                 stop -= 1
-            if not self.is_sound_text(at, stop):
+            if not is_sound_text(at, stop):
                 return LEFT
         if at == stop:
             self.notice(&self.rule[RULE_BLANK], at, 0, 0)
@@ -324,79 +179,12 @@ cdef class Chunk:
             self.records += 1
         return status
 
-    cdef bint is_sound_text(self, const char *at, const char *stop) noexcept nogil:
-        """Whether the text is UTF-8 without control characters other than tabs."""
-        cdef unsigned char first, second
-        cdef int more
-        while at < stop:
-            first = <unsigned char>at[0]
-            at += 1
-            if first < 0x80:
-                if (first < 32 and first != 9) or first == 127:
-                    return False
-                continue
-            more = 1 if 0xC2 <= first <= 0xDF else 2 if 0xE0 <= first <= 0xEF else 3 if 0xF0 <= first <= 0xF4 else 0
-            if more == 0 or stop - at < more:
-                return False
-            second = <unsigned char>at[0]
-            if ((first == 0xE0 and second < 0xA0) or (first == 0xED and second > 0x9F)
-                    or (first == 0xF0 and second < 0x90) or (first == 0xF4 and second > 0x8F)):
-                return False
-            while more:
-                if (<unsigned char>at[0] & 0xC0) != 0x80:
-                    return False
-                at += 1
-                more -= 1
-        return True
-
     cdef void take_back(self) noexcept nogil:
         """Undo what the record at hand has written."""
         cdef int64_t index
         for index in range(self.layout.slots):
             column_truncate(&self.column[index], self.rows)
-        for index in range(self.journal_count):
-            self.journal[index].count -= 1
-
-    cdef int leave(self, int reason) noexcept nogil:
-        cdef void *array = room_for(self.left, &self.left_capacity, self.left_count + 1, sizeof(Left))
-        cdef Left *left
-        if array == NULL:
-            return -1
-        self.left = <Left *>array
-        left = &self.left[self.left_count]
-        left.reason = reason
-        left.line = self.lines
-        left.start = self.line - self.data
-        left.end = self.line_end - self.data
-        left.rows = self.rows
-        left.records = self.records
-        self.left_count += 1
-        self.unknown = self.unknown or reason == UNKNOWN
-        return 0
-
-    cdef void notice(self, Note *note, const char *start, int64_t size, int64_t extra) noexcept nogil:
-        """Count a finding, which is taken back if the line is left alone."""
-        cdef void *array = room_for(self.journal, &self.journal_capacity, self.journal_count + 1, sizeof(Note *))
-        if array == NULL:
-            return
-        self.journal = <Note **>array
-        self.journal[self.journal_count] = note
-        self.journal_count += 1
-        self.count(note, start, size, extra)
-
-    cdef void count(self, Note *note, const char *start, int64_t size, int64_t extra) noexcept nogil:
-        """Count a finding; the first one keeps its place."""
-        note.count += 1
-        if note.count == 1:
-            note.line = self.lines
-            note.at = self.line - self.data
-            note.start = start - self.data
-            note.size = size
-            note.extra = extra
-
-    cdef void find_field(self, int32_t field, int finding, const char *start, const char *end,
-                         int64_t sample) noexcept nogil:
-        self.notice(&self.note[field * FIELD_FINDINGS + finding], start, end - start, sample)
+        self.forget()
 
     # --- the fixed columns ----------------------------------------------------------------------------------------
 
@@ -526,202 +314,6 @@ cdef class Chunk:
         if is_dot(start, end):
             return leaf_pad(leaf, leaf.length + 1)
         return leaf_text(leaf, start, end - start)
-
-    # --- rules whose breach loses nothing -------------------------------------------------------------------------
-
-    cdef int check_place(self, Token *token, int64_t position) noexcept nogil:
-        """Contig, order and repetition."""
-        cdef int64_t size = token[0].end - token[0].start
-        cdef Run *run = &self.run[self.run_count - 1] if self.run_count else NULL
-        cdef void *array
-        if run == NULL or run.size != size or memcmp(self.data + run.start, token[0].start, size) != 0:
-            array = room_for(self.run, &self.run_capacity, self.run_count + 1, sizeof(Run))
-            if array == NULL:
-                return -1
-            self.run = <Run *>array
-            run = &self.run[self.run_count]
-            run.start = token[0].start - self.data
-            run.size = size
-            run.line = self.lines
-            self.run_count += 1
-            self.contig_length = self.layout.contig_length(token[0].start, size)
-            if self.run_count == 1:
-                self.first_position = position
-            self.last_position = -1
-        if position != self.last_position:
-            if position < self.last_position:
-                self.count(&self.rule[RULE_ORDER], token[1].start, token[1].end - token[1].start, self.last_position)
-            self.last_position = position
-            self.last_group = self.line - self.data
-            self.alike_count = 0
-        self.check_alike(token[3].start, token[4].end)
-        if self.contig_length >= 0 and position > self.contig_length + 1:
-            self.count(&self.rule[RULE_BEYOND], token[0].start, size, position)
-        return 0
-
-    cdef void check_alike(self, const char *start, const char *end) noexcept nogil:
-        """Whether REF and ALT stood at this position before; both are compared as one text."""
-        cdef int64_t size = end - start
-        cdef uint64_t hashed
-        cdef int index
-        cdef Alike *other
-        if self.alike_count == 0:
-            # The hash of the first is made only when a second comes.
-            self.alike[0].start = start
-            self.alike[0].size = size
-            self.alike_count = 1
-            return
-        if self.alike_count == 1:
-            self.alike[0].hash = hash_text(self.alike[0].start, self.alike[0].size)
-        hashed = hash_text(start, size)
-        for index in range(self.alike_count):
-            other = &self.alike[index]
-            if other.hash == hashed and other.size == size and memcmp(other.start, start, size) == 0:
-                self.count(&self.rule[RULE_DUPLICATE], start, size, self.last_position)
-                return
-        if self.alike_count < MOST_ALIKE:
-            self.alike[self.alike_count].start = start
-            self.alike[self.alike_count].size = size
-            self.alike[self.alike_count].hash = hashed
-            self.alike_count += 1
-
-    cdef int check_texts(self, Token *token, double quality) noexcept nogil:
-        """REF, ALT, FILTER, ID, QUAL."""
-        cdef int64_t index
-        if not self.are_bases(token[3].start, token[3].end):
-            self.notice(&self.rule[RULE_REF], token[3].start, token[3].end - token[3].start, 0)
-        for index in range(self.alternates):
-            if not self.are_bases(self.allele[index].start, self.allele[index].end):
-                if not self.is_allele(self.allele[index].start, self.allele[index].end):
-                    self.notice(&self.rule[RULE_ALT], token[4].start, token[4].end - token[4].start, 0)
-                    break
-        else:
-            if self.alternates > 1 and self.has_twins():
-                self.notice(&self.rule[RULE_ALT_TWICE], token[4].start, token[4].end - token[4].start, 0)
-        if not self.is_identifier(token[2].start, token[2].end):
-            self.notice(&self.rule[RULE_ID], token[2].start, token[2].end - token[2].start, 0)
-        if quality < 0:
-            self.notice(&self.rule[RULE_QUAL], token[5].start, token[5].end - token[5].start, 0)
-        return self.count_filter(token[6].start, token[6].end - token[6].start)
-
-    cdef bint are_bases(self, const char *start, const char *end) noexcept nogil:
-        while start < end:
-            if LETTERS[<unsigned char>start[0]] != LETTER_BASE:
-                return False
-            start += 1
-        return True
-
-    cdef bint is_allele(self, const char *start, const char *end) noexcept nogil:
-        """Whether the text is `*`, `.`, `<...>`, a breakend or a single breakend; bases were looked for before."""
-        cdef const char *at
-        cdef char bracket
-        if end - start == 1 and (start[0] == c"*" or start[0] == c"."):
-            return True
-        if start[0] == c"<":
-            at = start + 1
-            while at < end - 1 and at[0] != c"<" and at[0] != c">" and LETTERS[<unsigned char>at[0]] != LETTER_SPACE:
-                at += 1
-            return at == end - 1 and end[-1] == c">" and end - start > 2
-        if start[0] == c".":
-            return self.are_bases(start + 1, end)
-        if end[-1] == c".":
-            return self.are_bases(start, end - 1)
-        at = start
-        while at < end and at[0] != c"[" and at[0] != c"]":
-            at += 1
-        if at == end or not self.are_bases(start, at):
-            return False
-        start = at + 1
-        at = start
-        while at < end and at[0] != c"[" and at[0] != c"]" and LETTERS[<unsigned char>at[0]] != LETTER_SPACE:
-            at += 1
-        return at > start and at < end and (at[0] == c"[" or at[0] == c"]") and self.are_bases(at + 1, end)
-
-    cdef bint has_twins(self) noexcept nogil:
-        """Whether two ALT alleles are the same; of very many only the first are compared."""
-        cdef int64_t count = self.alternates if self.alternates < MOST_ALIKE else MOST_ALIKE
-        cdef int64_t one, other, size
-        for one in range(count):
-            size = self.allele[one].end - self.allele[one].start
-            for other in range(one + 1, count):
-                if self.allele[other].end - self.allele[other].start == size \
-                        and memcmp(self.allele[one].start, self.allele[other].start, size) == 0:
-                    return True
-        return False
-
-    cdef bint is_identifier(self, const char *start, const char *end) noexcept nogil:
-        """Whether the text has no space and no empty name between its semicolons."""
-        cdef const char *at
-        cdef bint name = False
-        cdef bint several = False
-        cdef bint empty = False
-        at = start
-        while at < end:
-            if at[0] == c" ":
-                return False
-            if at[0] == c";":
-                several = True
-                empty = empty or not name
-                name = False
-            else:
-                name = True
-            at += 1
-        return not several or (name and not empty)
-
-    cdef int count_filter(self, const char *start, int64_t size) noexcept nogil:
-        """Count each different text of FILTER."""
-        cdef uint64_t hashed, at
-        cdef Distinct *known
-        cdef void *array
-        if self.last_filter >= 0:
-            known = &self.filters[self.last_filter]
-            if known.size == size and memcmp(self.data + known.start, start, size) == 0:
-                known.count += 1
-                return 0
-        if 2 * self.filter_count >= self.filter_buckets_size and self.grow_filters() < 0:
-            return -1
-        hashed = hash_text(start, size)
-        at = hashed & <uint64_t>(self.filter_buckets_size - 1)
-        while self.filter_buckets[at] >= 0:
-            known = &self.filters[self.filter_buckets[at]]
-            if known.hash == hashed and known.size == size and memcmp(self.data + known.start, start, size) == 0:
-                known.count += 1
-                self.last_filter = self.filter_buckets[at]
-                return 0
-            at = (at + 1) & <uint64_t>(self.filter_buckets_size - 1)
-        array = room_for(self.filters, &self.filter_capacity, self.filter_count + 1, sizeof(Distinct))
-        if array == NULL:
-            return -1
-        self.filters = <Distinct *>array
-        known = &self.filters[self.filter_count]
-        known.start = start - self.data
-        known.size = size
-        known.line = self.lines
-        known.count = 1
-        known.hash = hashed
-        self.filter_buckets[at] = <int32_t>self.filter_count
-        self.last_filter = self.filter_count
-        self.filter_count += 1
-        return 0
-
-    cdef int grow_filters(self) noexcept nogil:
-        cdef int64_t size = 64 if self.filter_buckets_size == 0 else 2 * self.filter_buckets_size
-        cdef int64_t index
-        cdef uint64_t at
-        cdef int32_t *buckets = <int32_t *>malloc(size * sizeof(int32_t))
-        if buckets == NULL:
-            return -1
-        for index in range(size):
-            buckets[index] = -1
-        for index in range(self.filter_count):
-            at = self.filters[index].hash & <uint64_t>(size - 1)
-            while buckets[at] >= 0:
-                at = (at + 1) & <uint64_t>(size - 1)
-            buckets[at] = <int32_t>index
-        free(self.filter_buckets)
-        self.filter_buckets = buckets
-        self.filter_buckets_size = size
-        return 0
 
     # --- fields ---------------------------------------------------------------------------------------------------
 
@@ -905,58 +497,8 @@ cdef class Chunk:
 
     # --- samples --------------------------------------------------------------------------------------------------
 
-    cdef Format *format_of(self, Token *text) noexcept nogil:
-        """The fields of a FORMAT column; NULL when there is no memory."""
-        cdef int64_t size = text.end - text.start
-        cdef int index
-        cdef Format *known
-        for index in range(self.format_count):
-            known = &self.format[(self.format_last + index) % self.format_count]
-            if known.size == size and memcmp(known.start, text.start, size) == 0:
-                self.format_last = (self.format_last + index) % self.format_count
-                return known
-        if self.format_count == FORMATS:
-            self.format_count -= 1
-            free(self.format[self.format_count].fields)
-        known = &self.format[self.format_count]
-        known.start = text.start
-        known.size = size
-        known.count = 0
-        known.status = DONE
-        known.fields = <int32_t *>malloc((size // 2 + 2) * sizeof(int32_t))
-        if known.fields == NULL:
-            return NULL
-        self.format_last = self.format_count
-        self.format_count += 1
-        if size > 0 and not is_dot(text.start, text.end):
-            self.read_keys(known, text)
-        return known
-
-    cdef void read_keys(self, Format *format, Token *text) noexcept nogil:
-        cdef const char *at = text.start
-        cdef const char *end
-        cdef int32_t field, other
-        while True:
-            end = find(at, text.end, c":")
-            field = self.layout.find(False, at, end - at)
-            if end == at:
-                format.status = LEFT
-                return
-            if field < 0:
-                format.status = UNKNOWN
-                return
-            for other in range(format.count):
-                if format.fields[other] == field:
-                    format.status = LEFT
-                    return
-            format.fields[format.count] = field
-            format.count += 1
-            if end == text.end:
-                return
-            at = end + 1
-
     cdef int read_samples(self, Token *text, const char *at, const char *stop) noexcept nogil:
-        cdef Format *format = self.format_of(text)
+        cdef Format *format = format_of(&self.formats, self.layout, text)
         if format == NULL:
             return NO_MEMORY
         if format.status != DONE:
@@ -1136,121 +678,6 @@ cdef class Chunk:
         if added and column.leaf.wide:
             for index in range(column.leaf.length):
                 whole[index] += added
-        parts = [_level_data(&column.levels[level]) for level in range(column.depth)]
-        parts.append(_leaf_data(&column.leaf, filled))
+        parts = [level_data(&column.levels[level]) for level in range(column.depth)]
+        parts.append(leaf_data(&column.leaf, filled))
         return column.leaf.wide, parts
-
-    def left_lines(self):
-        """The lines that were left alone: `(line, start, end, rows, records, unknown)`.
-
-        Lines count from 1 at the chunk's start; rows and records are those before it.
-        """
-        cdef int64_t index
-        return [
-            (self.left[index].line, self.left[index].start, self.left[index].end, self.left[index].rows,
-             self.left[index].records, self.left[index].reason == UNKNOWN)
-            for index in range(self.left_count)
-        ]
-
-    def field_findings(self):
-        """What was found in fields: `(field, finding, count, line, line start, start, end, sample)`, by line."""
-        cdef int64_t index
-        cdef Note *note
-        found = []
-        for index in range(self.layout.fields * FIELD_FINDINGS):
-            note = &self.note[index]
-            if note.count:
-                found.append((index // FIELD_FINDINGS, index % FIELD_FINDINGS, note.count, note.line, note.at,
-                              note.start, note.start + note.size, note.extra))
-        return sorted(found, key=_by_line)
-
-    def rule_findings(self):
-        """What was found in records: `(rule, count, line, line start, start, end, extra)`, by line."""
-        cdef int index
-        found = [
-            (index, self.rule[index].count, self.rule[index].line, self.rule[index].at, self.rule[index].start,
-             self.rule[index].start + self.rule[index].size, self.rule[index].extra)
-            for index in range(RULES) if self.rule[index].count
-        ]
-        return sorted(found, key=_by_line_of_rule)
-
-    def filter_texts(self):
-        """Each different text of FILTER: `(start, end, line of the first, count)`."""
-        cdef int64_t index
-        return [
-            (self.filters[index].start, self.filters[index].start + self.filters[index].size, self.filters[index].line,
-             self.filters[index].count)
-            for index in range(self.filter_count)
-        ]
-
-    def contig_runs(self):
-        """Records of one contig after one another: `(start, end, line of the first)`."""
-        cdef int64_t index
-        return [
-            (self.run[index].start, self.run[index].start + self.run[index].size, self.run[index].line)
-            for index in range(self.run_count)
-        ]
-
-
-def _by_line(finding):
-    return finding[3]
-
-
-def _by_line_of_rule(finding):
-    return finding[2]
-
-
-cdef _validity(uint8_t **valid, int64_t length, int64_t present):
-    """The bitmap as an object, or None where nothing is missing."""
-    cdef uint8_t *bits = valid[0]
-    if present == length:
-        return None
-    valid[0] = NULL
-    return adopt(bits, (length + 7) >> 3)
-
-
-cdef _level_data(Level *level):
-    validity = _validity(&level.valid, level.length, level.present)
-    offsets = adopt(level.offsets, (level.length + 1) * sizeof(int32_t))
-    level.offsets = NULL
-    return level.length, level.length - level.present, validity, [offsets]
-
-
-cdef _leaf_data(Leaf *leaf, bint filled):
-    cdef int64_t present = leaf.length if filled else leaf.present
-    validity = _validity(&leaf.valid, leaf.length, present)
-    buffers = []
-    if leaf.offsets != NULL:
-        buffers.append(adopt(leaf.offsets, (leaf.length + 1) * sizeof(int32_t)))
-        leaf.offsets = NULL
-        buffers.append(adopt(leaf.data, leaf.text_length))
-    elif leaf.kind == KIND_BOOL:
-        buffers.append(adopt(leaf.data, (leaf.length + 7) >> 3))
-    else:
-        buffers.append(adopt(leaf.data, leaf.length * leaf.width))
-    leaf.data = NULL
-    return leaf.length, leaf.length - present, validity, buffers
-
-
-def counting(int64_t first, int64_t count):
-    """The whole numbers from `first` on, as the buffer of a column."""
-    cdef int64_t *made = <int64_t *>malloc((count + 1) * sizeof(int64_t))
-    cdef int64_t index
-    if made == NULL:
-        raise MemoryError
-    for index in range(count):
-        made[index] = first + index
-    return adopt(made, count * sizeof(int64_t))
-
-
-def is_suspicious(const unsigned char[::1] data not None, int64_t start, int64_t end):
-    """Whether a part of the data holds bytes that are neither printable ASCII nor tab nor line feed."""
-    cdef const unsigned char *byte = &data[0]
-    cdef int64_t index
-    cdef unsigned char odd = 0  # as wide as the bytes, so that the compiler can look at many of them at once
-    if not 0 <= start <= end <= data.shape[0]:
-        raise ValueError("the part must lie within the data")
-    with nogil:
-        for index in range(start, end):
-            odd |= <unsigned char>((byte[index] < 32) & (byte[index] != 9) & (byte[index] != 10)) | (byte[index] > 126)
-    return bool(odd)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from varloom.errors import Place, safe_excerpt
-from varloom.reader.native.vcf_records import Chunk, counting
+from varloom.reader.native.buffers import counting
 from varloom.reader.problems import CONTROL_CHARACTER, TEXT_NOT_UTF8, FileRefused
 from varloom.reader.vcf.findings import Findings
 from varloom.reader.vcf.kernel_table import KernelTable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from varloom.reader.diagnosis import Diagnosis
     from varloom.reader.model import Column, ReadOptions
     from varloom.reader.native.vcf_layout import Layout
+    from varloom.reader.native.vcf_records import Chunk
     from varloom.reader.vcf.header import Header
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from varloom.reader.native.buffers import counting
 from varloom.reader.native.vcf_layout import Layout
-from varloom.reader.native.vcf_records import counting
 from varloom.reader.vcf.declaration import Arity, ValueType
 from varloom.reader.vcf.decoders import FlagValue, Genotype, OneText
 

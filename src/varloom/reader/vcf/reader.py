@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from varloom.errors import Place, safe_excerpt
 from varloom.reader.diagnosis import Diagnosis
 from varloom.reader.model import ReadOptions, ReadSummary
-from varloom.reader.native.vcf_records import Chunk, is_suspicious
+from varloom.reader.native.plain_text import is_suspicious
+from varloom.reader.native.vcf_records import Chunk
 from varloom.reader.portions import Portions
 from varloom.reader.problems import (
     BGZIP_END_MISSING,

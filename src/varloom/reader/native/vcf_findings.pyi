@@ -1,0 +1,17 @@
+from varloom.reader.native.vcf_layout import Layout
+
+class Findings:
+    layout: Layout
+    source: bytes | bytearray
+    rows: int
+    records: int
+    lines: int
+    first_position: int
+    last_position: int
+    last_group: int
+    unknown: bool
+    def left_lines(self) -> list[tuple[int, int, int, int, int, bool]]: ...
+    def field_findings(self) -> list[tuple[int, int, int, int, int, int, int, int]]: ...
+    def rule_findings(self) -> list[tuple[int, int, int, int, int, int, int]]: ...
+    def filter_texts(self) -> list[tuple[int, int, int, int]]: ...
+    def contig_runs(self) -> list[tuple[int, int, int]]: ...
