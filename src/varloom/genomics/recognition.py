@@ -127,6 +127,8 @@ _MARKS = (
 )
 _VCF_START = re.compile(r"##fileformat=|#CHROM\b", re.IGNORECASE)
 _VCF_LINE = re.compile(r"##\S|#CHROM\b", re.IGNORECASE)
+_PERSONAL_EXPORT = re.compile(r'(?:#[^\n]*\n|[^\S\n]*\n)*#?\s*"?rsid"?[\t,]', re.IGNORECASE)
+"""Genotypes that a company gives to its customers; some call themselves something like a VCF in their comments."""
 _VCF_RECORD = re.compile(r"[^\t\n]+\t\d+\t[^\t\n]*\t[A-Za-z.*]+\t[^\t\n]+\t")
 _PACKED_NAME = re.compile(r"\.(b?gz|bgzf|bz2|xz|zst|zip)$", re.IGNORECASE)
 _NAMED = (
@@ -283,12 +285,14 @@ def _is_binary(content: bytes) -> bool:
     return controls > max(1, len(content) // 50)
 
 
-def _format_of_text(text: str, named: SourceFormat | None) -> SourceFormat:
+def _format_of_text(text: str, named: SourceFormat | None) -> SourceFormat:  # noqa: PLR0911 - a table
     start = text.lstrip()
     lowered = start[:256].lower()
     if lowered.startswith("##gff-version"):
         return SourceFormat.GFF
     tabular = named in {SourceFormat.CSV, SourceFormat.TSV}
+    if named is not SourceFormat.VCF and _PERSONAL_EXPORT.match(start):
+        return _format_of_other_text(start, named)
     if (_VCF_START if tabular else _VCF_LINE).match(text):
         return SourceFormat.VCF
     if lowered.startswith(("<!doctype html", "<html")):
@@ -317,8 +321,15 @@ def _format_of_other_text(text: str, named: SourceFormat | None) -> SourceFormat
         return SourceFormat.FASTA
     if _VCF_RECORD.match(text) and len(lines[0].split("\t")) >= 8 and named is None:
         return SourceFormat.VCF
+    row = _first_row(text)
     if named in {SourceFormat.CSV, SourceFormat.TSV}:
-        return SourceFormat.TSV if "\t" in lines[0] and "," not in lines[0] else SourceFormat.CSV
+        return SourceFormat.TSV if "\t" in row and "," not in row else SourceFormat.CSV
     if re.match(r"[{\[]\s*[\"{\[\]}]", text):
         return SourceFormat.JSON
-    return SourceFormat.TSV if "\t" in lines[0] else SourceFormat.CSV
+    return SourceFormat.TSV if "\t" in row else SourceFormat.CSV
+
+
+def _first_row(text: str) -> str:
+    """The first line that is no comment; the first of all where there is none."""
+    lines = text.split("\n")
+    return next((line for line in lines if line.strip() and not line.startswith("#")), lines[0])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from varloom.errors import Place
 from varloom.genomics.recognition import Compression, Hurdle, Recognition, SourceFormat, TextEncoding, recognise
+from varloom.reader.bcf import BcfReader
 from varloom.reader.decompression import ByteStream, DamagedStreamError
 from varloom.reader.delimited.reader import DelimitedReader
 from varloom.reader.model import ReadOptions, ReadProgress, TableReader
@@ -62,7 +63,6 @@ _HURDLES = {
     ),
 }
 _WORDS = {
-    SourceFormat.BCF: "BCF, the binary form of VCF, which cannot be loaded yet",
     SourceFormat.BAM: "BAM (aligned reads)",
     SourceFormat.CRAM: "CRAM (aligned reads)",
     SourceFormat.SAM: "SAM (aligned reads)",
@@ -80,7 +80,6 @@ _WORDS = {
     SourceFormat.PARQUET: "Parquet",
 }
 _RESOLUTIONS = {
-    SourceFormat.BCF: ("Convert it with `bcftools view -Oz -o FILE.vcf.gz FILE.bcf` and upload that.",),
     SourceFormat.EXCEL: ("In the spreadsheet program, save the sheet as CSV (UTF-8), and upload that.",),
     SourceFormat.OFFICE: ("In the office program, save the table as CSV (UTF-8), and upload that.",),
     SourceFormat.ARCHIVE: ("Unpack it, for example with `tar -xf`, and upload the files one by one.",),
@@ -111,6 +110,8 @@ def open_reader(
     try:
         _refuse_damaged_start(path, recognition)
         refuse_unreadable(recognition)
+        if recognition.format is SourceFormat.BCF:
+            return BcfReader(path, recognition, options, on_progress)
         if recognition.format is SourceFormat.VCF:
             return VcfReader(StoredFile(path, on_progress=on_progress), recognition, options)
         return DelimitedReader(StoredFile(path, passes=2, on_progress=on_progress), recognition, options)
@@ -154,7 +155,7 @@ def refuse_unreadable(found: Recognition) -> None:
                 f"The file is named as a VCF, but its content looks like {found.format.upper()}.",
                 Place(line=1),
             )
-        case SourceFormat.VCF | SourceFormat.CSV | SourceFormat.TSV:
+        case SourceFormat.VCF | SourceFormat.BCF | SourceFormat.CSV | SourceFormat.TSV:
             return
         case SourceFormat.TEXT | SourceFormat.BINARY:
             kind = "binary data of no known kind" if found.format is SourceFormat.BINARY else "text without columns"

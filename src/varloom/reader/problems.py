@@ -48,7 +48,7 @@ FORMAT_NOT_SUPPORTED = define(
     "format_not_supported",
     _FORMAT,
     cause="The content of the file is of a known kind that Varloom does not read into a table.",
-    resolution=("Convert the file to VCF, CSV or TSV, plain or compressed, and upload that.",),
+    resolution=("Convert the file to VCF, BCF, CSV or TSV, plain or compressed, and upload that.",),
 )
 FORMAT_UNKNOWN = define(
     "format_unknown",
@@ -56,7 +56,7 @@ FORMAT_UNKNOWN = define(
     cause="The content is binary, or a text that is neither VCF nor CSV nor TSV, whatever the file's name says.",
     resolution=(
         "Check that this is the file you meant: its content does not match its name.",
-        "Upload a VCF, CSV or TSV file, plain or compressed.",
+        "Upload a VCF, BCF, CSV or TSV file, plain or compressed.",
     ),
 )
 FORMAT_MISMATCH = define(
@@ -95,6 +95,16 @@ COMPRESSION_TRUNCATED = define(
     resolution=(
         "Copy or download the file again and compare its size with that of the source.",
         "Test the copy before you upload it: with `gzip -t`, or `bzip2 -t`, `xz -t`, `zstd -t`, `unzip -t`.",
+    ),
+)
+BCF_MALFORMED = define(
+    "bcf_malformed",
+    _DAMAGED,
+    cause="The header or a record of a BCF does not follow the format, although its compression is sound: the program "
+    "that wrote it has a fault, or a text of it holds a line feed.",
+    resolution=(
+        "Test the file with `bcftools view FILE > /dev/null`, and write it again from its source.",
+        "Or upload the VCF that the BCF was made of.",
     ),
 )
 TRAILING_BYTES = define(
