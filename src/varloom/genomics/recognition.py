@@ -127,7 +127,7 @@ _MARKS = (
 )
 _VCF_START = re.compile(r"##fileformat=|#CHROM\b", re.IGNORECASE)
 _VCF_LINE = re.compile(r"##\S|#CHROM\b", re.IGNORECASE)
-_PERSONAL_EXPORT = re.compile(r'(?:#[^\n]*\n|[^\S\n]*\n)*#?\s*"?rsid"?[\t,]', re.IGNORECASE)
+_PERSONAL_EXPORT = re.compile(r'(?:(?!#\s*rsid)#[^\n]*\n|[^\S\n]*\n)*+#?[^\S\n]*"?rsid"?[\t,]', re.IGNORECASE)
 """Genotypes that a company gives to its customers; some call themselves something like a VCF in their comments."""
 _VCF_RECORD = re.compile(r"[^\t\n]+\t\d+\t[^\t\n]*\t[A-Za-z.*]+\t[^\t\n]+\t")
 _PACKED_NAME = re.compile(r"\.(b?gz|bgzf|bz2|xz|zst|zip)$", re.IGNORECASE)
