@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from varloom.errors import Place, safe_excerpt
 from varloom.reader.decompression import DamagedStreamError
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from varloom.errors import ErrorKind
-    from varloom.reader.portions import Portions
 
 LINE_LIMIT = 128 << 20
 """The longest line in bytes; a longer one is refused, so that memory stays bounded."""
@@ -57,13 +56,21 @@ class Lines:
         return b"".join([*self.pieces, b"\0"])
 
 
+class TextPortions(Protocol):
+    """A text in pieces; see Portions."""
+
+    @property
+    def end_marker_missing(self) -> bool: ...  # noqa: D102 - described there
+    def __iter__(self) -> Iterator[list[bytes]]: ...
+
+
 class WholeLines:
     """The lines of a file; `cut` tells, after all were taken, whether the last one had no line end.
 
     All whole lines before a fault are handed out before it is raised, as Broken.
     """
 
-    def __init__(self, portions: Portions) -> None:
+    def __init__(self, portions: TextPortions) -> None:
         self.cut = False
         self._portions = portions
         self._coming = iter(portions)

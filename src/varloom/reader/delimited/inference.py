@@ -24,6 +24,9 @@ _INTEGER = re.compile(r"-?[1-9][0-9]{0,15}|0")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]{1,3})?|[eE][-+][0-9]{1,3})?")
 _LARGEST_INTEGER = 2**53
 _SAFE_LENGTH = 15
+FLOAT_KIND, OTHER_KIND = 128, 256
+"""What the kernel notes of a column, one bit for each kind of cell; see native/delimited_cells.pxd."""
+_BOOLEAN_KINDS = (1 | 2, 4 | 8, 16 | 32)
 _SPELLINGS = ({"true", "false"}, {"True", "False"}, {"TRUE", "FALSE"})
 
 
@@ -93,6 +96,17 @@ class ColumnInference:
             self._spelling = together
             return True
         return False
+
+
+def type_of_kinds(kinds: int) -> CellType:
+    """The type of a column whose cells were of these kinds."""
+    if kinds & OTHER_KIND:
+        return CellType.TEXT
+    if kinds & sum(_BOOLEAN_KINDS):
+        return CellType.BOOLEAN if any(kinds | each == each for each in _BOOLEAN_KINDS) else CellType.TEXT
+    if kinds & FLOAT_KIND:
+        return CellType.FLOAT
+    return CellType.INTEGER if kinds else CellType.NOTHING
 
 
 def convert(cells: Iterable[str], kind: CellType) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from varloom.reader.decompression import ByteStream, DamagedStreamError
 from varloom.reader.delimited.dialect import Dialect, find_dialect
 from varloom.reader.delimited.header_row import looks_like_data
 from varloom.reader.delimited.inference import ColumnInference, convert
+from varloom.reader.delimited.native_passes import NativePasses
+from varloom.reader.delimited.row_chunks import OddTextError
 from varloom.reader.delimited.rows import Row, Rows
 from varloom.reader.diagnosis import Diagnosis
 from varloom.reader.model import Column, ReadOptions, ReadSummary
@@ -30,14 +33,18 @@ from varloom.reader.problems import (
     CSV_QUOTE_INVALID,
     CSV_RAGGED_ROW,
     CSV_TOO_MANY_COLUMNS,
+    FILE_UNREADABLE,
     TSV_QUOTES_AS_TEXT,
     FileRefused,
     refusal,
 )
+from varloom.reader.threads import reading_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from varloom.reader.delimited.native_passes import SurveyPass
+    from varloom.reader.native.delimited_survey import Survey
     from varloom.reader.stored_file import StoredFile
 
 _CHUNK_ROWS = 4096
@@ -63,6 +70,7 @@ class DelimitedReader:
         self._dialect = self._find_dialect(recognition.encoding)
         is_tsv = self._dialect.separator == "\t"
         self.recognition = replace(recognition, format=SourceFormat.TSV if is_tsv else SourceFormat.CSV)
+        self._native: NativePasses | None = None
         self._header: Row | None = None
         self._types: list[ColumnInference] = []
         self._records = 0
@@ -76,8 +84,9 @@ class DelimitedReader:
         self._diagnosis.refuse_if_broken()
         columns = self._columns()
         names = [column.name for column in columns]
-        for first, rows in self._row_batches(max(256, _CELL_BUDGET // len(columns))):
-            yield pa.RecordBatch.from_arrays(self._arrays(first, rows), names=names)
+        budget = max(256, _CELL_BUDGET // len(columns))
+        for arrays in self._native_arrays(budget) if self._native else self._careful_arrays(budget):
+            yield pa.RecordBatch.from_arrays(arrays, names=names)
         self._finish(columns)
 
     def summary(self) -> ReadSummary:
@@ -130,6 +139,46 @@ class DelimitedReader:
 
     def _survey(self) -> None:
         """Read all rows once: count them, note ragged ones, infer the types."""
+        file, threads = self._file, reading_threads(self._options)
+        native = NativePasses(file, self.recognition, self._encoding, self._dialect, threads)
+        self._native = native if native.is_possible() else None
+        before = copy.deepcopy(self._diagnosis)
+        try:
+            if self._native is not None:
+                self._survey_natively(self._native)
+                return
+        except (OddTextError, FileRefused):
+            self._native, self._diagnosis = None, before
+        self._survey_carefully()
+
+    def _survey_natively(self, native: NativePasses) -> None:
+        self._header, self._types, self._records = None, [], 0
+        survey = native.survey()
+        try:
+            for row in survey.rows_above():
+                if row.cells or not (row.line == 1 and self._dialect.announced):
+                    self._take_header(row)
+            survey.kinds = [0] * len(self._types)
+            for part in survey.parts() if self._types else ():
+                self._tell_part(survey, part)
+                if self._diagnosis.full:
+                    break
+        finally:
+            survey.close()
+        for inference, kind in zip(self._types, survey.types(), strict=True):
+            inference.type = kind
+
+    def _tell_part(self, survey: SurveyPass, part: Survey) -> None:
+        """Count and note what a part of the rows holds."""
+        if part.blanks:
+            line = survey.lines + part.first_blank
+            self._diagnosis.warn(CSV_BLANK_LINE, "", f"Line {line:,} is empty.", Place(line=line), part.blanks)
+        for row in survey.ragged(part):
+            self._belongs(row)
+        self._records += part.rows
+        self._file.records = self._records
+
+    def _survey_carefully(self) -> None:
         self._header, self._types, self._records = None, [], 0
         chunk: list[list[str]] = []
         try:
@@ -233,6 +282,25 @@ class DelimitedReader:
         self._diagnosis.warn(COLUMN_RENAMED, name, message, place)
         return name
 
+    def _native_arrays(self, budget: int) -> Iterator[list[pa.Array]]:
+        if self._native is None:
+            raise RuntimeError("the kernel did not survey this text")
+        rows = 0
+        size = min(self._options.batch_rows, budget)
+        try:
+            for arrays in self._native.tables([column.type for column in self._types], size):
+                rows += len(arrays[0])
+                yield arrays
+        except OddTextError as odd:
+            raise _changed() from odd
+        if rows != self._records:
+            raise _changed()
+        self._file.report_end_of_pass()
+
+    def _careful_arrays(self, budget: int) -> Iterator[list[pa.Array]]:
+        for first, rows in self._row_batches(budget):
+            yield self._arrays(first, rows)
+
     def _row_batches(self, budget: int) -> Iterator[tuple[int, list[Row]]]:
         size = max(1, min(self._options.batch_rows, budget))
         batch: list[Row] = []
@@ -271,6 +339,10 @@ class DelimitedReader:
             bytes=self._file.bytes,
             contigs=(),
         )
+
+
+def _changed() -> FileRefused:
+    return refusal(FILE_UNREADABLE, "The file was changed while it was read.")
 
 
 def _plain_chunks(file: StoredFile) -> Iterator[bytes]:

@@ -3,13 +3,23 @@
 
 cdef inline bint is_sound_text(const char *at, const char *stop) noexcept nogil:
     """Whether the text is UTF-8 without control characters other than tabs."""
+    return is_utf8(at, stop, True)
+
+
+cdef inline bint is_text(const char *at, const char *stop) noexcept nogil:
+    """Whether the text is UTF-8 without NUL."""
+    return is_utf8(at, stop, False)
+
+
+cdef inline bint is_utf8(const char *at, const char *stop, bint strict) noexcept nogil:
+    """Whether the text is UTF-8 without NUL and, if `strict`, without control characters other than tabs."""
     cdef unsigned char first, second
     cdef int more
     while at < stop:
         first = <unsigned char>at[0]
         at += 1
         if first < 0x80:
-            if (first < 32 and first != 9) or first == 127:
+            if first == 0 or (strict and ((first < 32 and first != 9) or first == 127)):
                 return False
             continue
         more = 1 if 0xC2 <= first <= 0xDF else 2 if 0xE0 <= first <= 0xEF else 3 if 0xF0 <= first <= 0xF4 else 0

@@ -6,7 +6,6 @@ put together in the order of the file.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from varloom.reader.problems import (
     FINAL_NEWLINE_MISSING,
     HEADER_NOT_UTF8,
 )
+from varloom.reader.threads import reading_threads
 from varloom.reader.vcf.chunk_reader import MOST_TEXT, ChunkReader, note_control_character
 from varloom.reader.vcf.header import Header, HeaderParser
 from varloom.reader.whole_lines import Broken, Lines, WholeLines
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from varloom.reader.stored_file import StoredFile
 
 _CONTROLS = bytes((*range(9), *range(11, 32), 127))
-_MOST_THREADS = 8
 
 
 class VcfReader:
@@ -48,7 +47,7 @@ class VcfReader:
         self.recognition = recognition
         self._file = file
         self._options = options
-        self._threads = options.threads or min(_MOST_THREADS, available_cores())
+        self._threads = reading_threads(options)
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="vcf-reader")
         self._portions = Portions(file, recognition.compression, self._pool, self._threads + 1)
         self._lines = WholeLines(self._portions)
@@ -158,9 +157,3 @@ def parse(lines: Lines, layout: Layout, most_rows: int) -> Chunk:
     data = lines.joined()
     end = len(data) - 1
     return Chunk(layout, data, 0, end, is_suspicious(data, 0, end), most_rows, MOST_TEXT)
-
-
-def available_cores() -> int:
-    """How many processors this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
