@@ -12,7 +12,7 @@ RUN_FLAGS ?=
 PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench format lock clean
+.PHONY: help install run test check bench verify format lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ check: install ## Lint, types, import rules
 
 bench: install ## Run the benchmarks, side by side with the peers
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+verify: install ## Hold every cell of datasets of a million records to the text of their files
+	@$(BIN)/python benchmarks/verify_cells.py
 
 format: install ## Format the code
 	@$(BIN)/ruff format .

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import random
-from pathlib import Path
 
 import pytest
+import vcf_text
+import vcf_verifier
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from varloom.reader import FileRefused, ReadOptions, check_file, open_reader
-
-SPEC = importlib.util.spec_from_file_location(
-    "vcf_verifier", Path(__file__).resolve().parents[1] / "verifier" / "vcf_verifier.py"
-)
-verifier = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(verifier)
 
 KEYS = ["AA", "B", "c.d", "E_1", "DP", "GT2"]
 NUMBERS = ["1", "2", ".", "A", "R", "G", "0"]
@@ -90,7 +84,7 @@ def vcfs(draw):
 def test_what_is_written_is_what_is_read(tmp_path, text):
     path = tmp_path / "made.vcf"
     path.write_bytes(text.encode())
-    assert verifier.differences(path) == []
+    assert vcf_verifier.differences(path) == []
 
 
 @settings(FILE_SETTINGS, max_examples=15)
@@ -170,7 +164,7 @@ def test_a_damaged_file_is_refused_at_a_place_or_loses_no_line(tmp_path, mutate,
         path.write_bytes(mutate(whole, rng))
         result = check_file(path)
         if result.ok:
-            lines = verifier.text_of(path).split("\n")
+            lines = list(vcf_text.lines_of(path))
             assert result.records == sum(1 for line in lines if line and not line.startswith("#"))
             assert result.records in {RECORDS, RECORDS - 1} or mutate is truncate
             assert result.problems or result.records == RECORDS or mutate in {flip, truncate}

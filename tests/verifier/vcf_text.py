@@ -1,0 +1,325 @@
+"""What the text of a VCF stands for, row by row: a second, slow and plain reader that shares no code with Varloom's.
+
+The rules are those of the VCF specification and of the project's table: one row for each ALT allele, Number=A and R and
+G by allele, missing values left out, percent encoding from 4.3 on, and what a column cannot hold in its `_text` column.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import math
+import re
+from functools import lru_cache
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+MANY_SAMPLES = 16
+FIXED = ("rowno", "record", "line", "allele", "contig", "position", "id", "ref", "alt", "qual", "filter")
+CODES = {"3A": ":", "3B": ";", "3D": "=", "2C": ",", "0D": "\r", "0A": "\n", "09": "\t", "25": "%"}
+
+
+class MisfitError(Exception):
+    """The column cannot hold the text."""
+
+
+class Declared(NamedTuple):
+    number: str
+    kind: str
+
+
+UNDECLARED = Declared("1", "String")
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    """The lines as they stand in the file, without their line feed; whatever it is packed in is unpacked."""
+    with path.open("rb") as file:
+        yield from text_lines(unpacked(file))
+
+
+def unpacked(file: IO[bytes]) -> IO[bytes]:
+    start = file.read(3)
+    file.seek(0)
+    if start[:2] == b"\x1f\x8b":
+        return unpacked(gzip.open(file))
+    return unpacked(bz2.open(file)) if start == b"BZh" else file
+
+
+def text_lines(lines: Iterable[bytes]) -> Iterator[str]:
+    for number, raw in enumerate(lines):
+        try:
+            line = raw.decode()
+        except UnicodeDecodeError:
+            line = raw.decode("latin-1")
+        yield (line if number else line.removeprefix("\ufeff")).removesuffix("\n")
+
+
+def attribute(line: str, name: str) -> str | None:
+    found = re.search(rf'[<,]\s*{name}\s*=\s*("([^"]*)"|[^,>]*)', line)
+    return None if found is None else (found[2] if found[2] is not None else found[1]).strip()
+
+
+class Header:
+    """Declarations, samples and version; only as much as the cells need."""
+
+    def __init__(self, lines: list[str]) -> None:
+        version = re.match(r"##fileformat=VCFv4\.(\d)", lines[0])
+        self.encoded = version is not None and int(version[1]) >= 3
+        self.info: dict[str, Declared] = {}
+        self.format: dict[str, Declared] = {}
+        for line in lines:
+            if line.startswith(("##INFO=<", "##FORMAT=<")):
+                self._declare(line)
+        self.samples = [name or f"sample_{at}" for at, name in enumerate(lines[-1].split("\t")[9:], 1)]
+        self.many = len(self.samples) > MANY_SAMPLES
+        self.flags = [key for key, declared in self.info.items() if declared.kind == "Flag"]
+
+    def _declare(self, line: str) -> None:
+        table = self.info if line.startswith("##INFO") else self.format
+        name = attribute(line, "ID")
+        if not line.rstrip().endswith(">") or not name or name in table:
+            return
+        number, kind = attribute(line, "Number") or ".", attribute(line, "Type") or "String"
+        if kind not in {"Integer", "Float", "Flag"} or (kind == "Flag" and table is self.format):
+            kind = "String"
+        if (kind == "Flag" or (number == "0" and kind == "String")) and table is self.info:
+            number, kind = "0", "Flag"
+        elif number == "0":
+            number = "." if table is self.info else "1"
+        if name == "GT" and table is self.format:
+            number, kind = "1", "Genotype"
+        table[name] = Declared(number, kind)
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=100_000)
+def scalar(text: str, kind: str, *, encoded: bool) -> Any:
+    """One value."""
+    if text == ".":
+        return None
+    if kind == "Integer":
+        if not re.fullmatch(r"[+-]?\d+", text, re.ASCII) or not -(2**63) <= int(text) < 2**63:
+            raise MisfitError
+        return int(text)
+    if kind == "Float":
+        if not re.fullmatch(r"[+-]?(nan|inf(inity)?|(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)", text, re.ASCII | re.IGNORECASE):
+            raise MisfitError
+        value = float(text)
+        named = re.search(r"[a-df-z]", text, re.IGNORECASE)
+        if not named and (math.isinf(value) or (value == 0.0 and re.match(r"[^eE]*[1-9]", text))):
+            raise MisfitError
+        return value
+    return decoded(text) if encoded and kind == "String" and "%" in text else text
+
+
+def decoded(text: str) -> str:
+    out, at = [], 0
+    while at < len(text):
+        code = text[at + 1 : at + 3] if text[at] == "%" else ""
+        out.append(CODES.get(code, text[at]))
+        at += 3 if code in CODES else 1
+    return "".join(out)
+
+
+def genotypes(ploidy: int, highest: int) -> Iterator[tuple[int, ...]]:
+    """All genotypes in VCF order, as the pseudo code of the specification has it."""
+    if ploidy == 0:
+        yield ()
+        return
+    for allele in range(highest + 1):
+        for rest in genotypes(ploidy - 1, allele):
+            yield (*rest, allele)
+
+
+@lru_cache(maxsize=1000)
+def places(count: int, alleles: int, allele: int) -> list[int] | None:
+    """Where the genotypes of 0 and `allele` stand among `count` genotypes, found by writing them all down."""
+    for ploidy in range(1, 65):
+        order = [genotype for genotype, _ in zip(genotypes(ploidy, alleles - 1), range(count + 1), strict=False)]
+        if len(order) == count:
+            return [place for place, genotype in enumerate(order) if set(genotype) <= {0, allele}]
+        if len(order) > count or alleles == 1:
+            return None
+    return None
+
+
+@lru_cache(maxsize=100_000)
+def cell(text: str, declared: Declared, allele: int, alternates: int, *, encoded: bool) -> dict[str, Any]:
+    """What one row's columns must hold, by suffix."""
+    number, kind = declared
+    if kind == "Flag":
+        raise MisfitError
+    if number == "1":
+        return {"": scalar(text, kind, encoded=encoded)}
+    if text == ".":
+        return {}
+    values = [scalar(part, kind, encoded=encoded) for part in text.split(",")]
+    wanted = {"A": alternates or 1, "R": alternates + 1}.get(number, len(values))
+    if len(values) != wanted:
+        raise MisfitError
+    if number == "A":
+        return {"": values[max(allele, 1) - 1]}
+    if number == "R":
+        return {"_ref": values[0], "_alt": values[allele] if allele else None}
+    if number == "G":
+        chosen = places(len(values), alternates + 1, allele)
+        if chosen is None:
+            raise MisfitError
+        return {"": [values[place] for place in chosen]}
+    return {"": values}
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+class Names:
+    """Names of columns: each once whatever the case of its letters, the later one with a number."""
+
+    def __init__(self, header: Header) -> None:
+        self._taken: set[str] = set()
+        self._given: dict[str, str] = {}
+        for name in FIXED:
+            self.name(name)
+        for key, declared in header.info.items():
+            self.claim(f"INFO.{key}", declared)
+        for key, declared in header.format.items():
+            self.claim_samples(header, key, declared)
+
+    def claim(self, name: str, declared: Declared) -> None:
+        for suffix in ("_ref", "_alt") if declared.number == "R" else ("",):
+            self.name(name + suffix, own=(name, suffix))
+
+    def claim_samples(self, header: Header, key: str, declared: Declared) -> None:
+        for sample in ["FORMAT"] if header.many else header.samples:
+            self.claim(f"{sample}.{key}", declared)
+
+    def name(self, wanted: str, own: object = None) -> str:
+        """The name of what wants this one; `own` tells apart those that want the same."""
+        given = self._given.get(own or wanted)
+        if given is None:
+            given, number = wanted, 1
+            while given.casefold() in self._taken:
+                number += 1
+                given = f"{wanted}_{number}"
+            self._taken.add(given.casefold())
+            self._given[own or wanted] = given
+        return given
+
+    def of(self, name: str, suffix: str) -> str:
+        return self.name(name + suffix, own=(name, suffix))
+
+
+class ExpectedRows:
+    """The rows that a file's lines stand for, as dictionaries without the missing values; iterate once.
+
+    `records`, `rows` and `values` count those that were given, `contigs` are those of them.
+    """
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.records = self.rows = self.values = 0
+        self.contigs: dict[str, None] = {}
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        head: list[str] = []
+        for line in self._lines:
+            head.append(line.removesuffix("\r"))
+            if line.startswith("#CHROM"):
+                break
+        self.header = Header(head)
+        self.names = Names(self.header)
+        for number, line in enumerate(self._lines, len(head) + 1):
+            if line not in {"", "\r"}:
+                yield from self._record(number, line.removesuffix("\r").split("\t"))
+
+    def _record(self, number: int, fields: list[str]) -> Iterator[dict[str, Any]]:
+        self.records += 1
+        self.contigs[fields[0]] = None
+        for allele, alternate, alternates in alleles(fields[4]):
+            row = {"rowno": self.rows, "record": self.records, "line": number, "allele": allele}
+            row |= {"contig": fields[0], "position": int(fields[1]), "ref": fields[3]}
+            for name, text in (("id", fields[2]), ("alt", alternate), ("filter", fields[6])):
+                if text not in {".", ""}:
+                    row[name] = text
+            if fields[5] not in {".", ""}:
+                row["qual"] = float(fields[5])
+            row |= {self.names.of(f"INFO.{key}", ""): False for key in self.header.flags}
+            self._info(row, fields[7], allele, alternates)
+            self._samples(row, fields, allele, alternates)
+            self.rows += 1
+            self.values += sum(len(value) if isinstance(value, list) else 1 for value in row.values())
+            yield row
+
+    def _info(self, row: dict[str, Any], text: str, allele: int, alternates: int) -> None:
+        entries: dict[str, list[str | None]] = {}
+        for entry in text.split(";") if text != "." else []:
+            if entry:
+                key, equals, value = entry.partition("=")
+                entries.setdefault(key, []).append(value if equals else None)
+        for key, values in entries.items():
+            name = f"INFO.{key}"
+            if key not in self.header.info:
+                self.header.info[key] = Declared("0", "Flag") if values[0] is None else UNDECLARED
+                self.names.claim(name, self.header.info[key])
+            declared = self.header.info[key]
+            bare = values[0] is None
+            if len(values) > 1 or (bare and declared.kind != "Flag"):
+                row[self.names.of(name, "_text")] = ";".join(value or "" for value in values)
+            if not bare:
+                self._put(row, name, values[0], declared, allele, alternates)
+            elif declared.kind == "Flag":
+                row[self.names.of(name, "")] = True
+
+    def _put(self, row: dict[str, Any], name: str, text: str, declared: Declared, allele: int, alternates: int) -> None:
+        try:
+            values = cell(text, declared, allele, alternates, encoded=self.header.encoded)
+        except MisfitError:
+            row.setdefault(self.names.of(name, "_text"), text)
+            if declared.kind == "Flag":
+                row[self.names.of(name, "")] = True
+            return
+        for suffix, value in values.items():
+            if value is not None:
+                row[self.names.of(name, suffix)] = value
+
+    def _samples(self, row: dict[str, Any], fields: list[str], allele: int, alternates: int) -> None:
+        keys = fields[8].split(":") if len(fields) > 9 and fields[8] not in {".", ""} else []
+        for key in keys:
+            if key not in self.header.format:
+                self.header.format[key] = Declared("1", "Genotype") if key == "GT" else UNDECLARED
+                self.names.claim_samples(self.header, key, self.header.format[key])
+        texts = fields[9:] if keys else []
+        if not self.header.many:
+            for sample, text in zip(self.header.samples, texts, strict=False):
+                row |= self._sample(sample, keys, text, allele, alternates)
+            return
+        known = {text: self._sample("FORMAT", keys, text, allele, alternates) for text in dict.fromkeys(texts)}
+        for name in dict.fromkeys(name for values in known.values() for name in values):
+            row[name] = [known[text].get(name) for text in texts]
+
+    def _sample(self, prefix: str, keys: list[str], text: str, allele: int, alternates: int) -> dict[str, Any]:
+        texts: dict[str, list[str]] = {}
+        for key, value in zip(keys, text.split(":"), strict=False):
+            if value != ".":
+                texts.setdefault(key, []).append(value)
+        values: dict[str, Any] = {}
+        for key, given in texts.items():
+            name = f"{prefix}.{key}"
+            if len(given) > 1:
+                values[self.names.of(name, "_text")] = ";".join(given)
+            self._put(values, name, given[0], self.header.format[key], allele, alternates)
+        return values
+
+
+def alleles(alt: str) -> list[tuple[int, str, int]]:
+    """Index and text of the ALT alleles that get a row, and how many there are in all."""
+    if alt in {".", ""}:
+        return [(0, ".", 0)]
+    named = alt.split(",")
+    real = [(k, a, len(named)) for k, a in enumerate(named, 1) if a not in {"<NON_REF>", "<*>"}]
+    return real or [(k, a, len(named)) for k, a in enumerate(named, 1)]
