@@ -188,11 +188,13 @@ cdef inline int64_t genotype_place(int64_t allele, int64_t copies, int64_t ploid
 
     a1 <= ... <= ap stands at the sum of C(ai + i - 1, i): VCF 4.5, section 1.6.2.
     """
-    cdef int64_t place = 0, index, step, term
+    cdef int64_t place = 0, index, step, steps, term
     for index in range(ploidy - copies + 1, ploidy + 1):
+        # C(n, k) = C(n, n - k): with the smaller of both each step's term is at most the last, so that none overflows.
+        steps = index if index < allele - 1 else allele - 1
         term = 1
-        for step in range(1, index + 1):
-            term = term * (allele + index - step) // step
+        for step in range(1, steps + 1):
+            term = term * (allele + index - 1 - steps + step) // step
         place += term
     return place
 
