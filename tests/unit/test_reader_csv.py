@@ -250,3 +250,20 @@ def test_batches_are_bounded_and_together_the_file(load):
     rows, _ = load(content, options=ReadOptions(batch_rows=64))
     assert [row["n"] for row in rows] == list(range(1000))
     assert [row["rowno"] for row in rows] == list(range(1000))
+
+
+@pytest.mark.parametrize("content", [b"sep=,\na,b\r1,2\r3,4\r", b'"c0"\r9\n07\n', b"a,b\rc\n1,2\n"])
+def test_a_carriage_return_in_the_header_row_loses_no_row(tmp_path, content):
+    path = tmp_path / "returns.csv"
+    path.write_bytes(content)
+    with pytest.raises(FileRefused) as refused:
+        list(open_reader(path).batches())
+    assert refused.value.code == "csv_quote_invalid"
+
+
+def test_latin_1_is_told_of_a_tsv_whose_quotes_are_letters_too(tmp_path):
+    path = tmp_path / "quotes.tsv"
+    path.write_bytes(b'"c0\xc3\t"c1"\tc2\nx\ty\tz\n')
+    reader = open_reader(path)
+    list(reader.batches())
+    assert {"csv_latin1", "tsv_quotes_as_text"} <= {warning.kind.code for warning in reader.summary().warnings}

@@ -27,6 +27,11 @@ class Diagnosis:
     _noticed: dict[tuple[str, str], _Noticed] = field(default_factory=dict)
     _subjects: dict[str, int] = field(default_factory=dict)
 
+    def copied(self) -> Diagnosis:
+        """The same findings, to go on from twice; kinds stay the very objects that others compare with."""
+        noticed = {key: replace(each) for key, each in self._noticed.items()}
+        return Diagnosis(self.max_problems, list(self.errors), noticed, dict(self._subjects))
+
     @property
     def full(self) -> bool:
         """Whether as many errors were found as are gathered."""

@@ -7,7 +7,6 @@ beginning and judges it.
 from __future__ import annotations
 
 import csv
-import io
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
@@ -126,9 +125,8 @@ class NativePasses:
         if text.count(self._dialect.separator) > MOST_SEPARATORS or "\0" in text:
             raise OddTextError
         quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if self._dialect.quotes else csv.QUOTE_NONE
-        lines = io.StringIO(text + "\n", newline="")
         reader = csv.reader(
-            lines,
+            [text + "\n"],
             delimiter=self._dialect.separator,
             quotechar='"' if self._dialect.quotes else None,
             quoting=quoting,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -142,7 +141,7 @@ class DelimitedReader:
         file, threads = self._file, reading_threads(self._options)
         native = NativePasses(file, self.recognition, self._encoding, self._dialect, threads)
         self._native = native if native.is_possible() else None
-        before = copy.deepcopy(self._diagnosis)
+        before = self._diagnosis.copied()
         try:
             if self._native is not None:
                 self._survey_natively(self._native)

@@ -198,6 +198,43 @@ cdef inline double double_of(uint64_t mantissa, int64_t power) noexcept nogil:
     return varloom_strtod(text)
 
 
+cdef extern from *:
+    """
+    /* Whether the 16 or 17 digits of `mantissa`, divided by ten to the `places` (1 to 22), are the shortest decimal of
+       their double: 128 is yes, 256 is no, 0 is not known here. All is exact: with the double m * 2^e, both sides are
+       multiplied by 10^places / 2^(e + places), which makes the double m * 5^places and its ulp 5^places. */
+    #include <math.h>
+    static int varloom_exactness(uint64_t mantissa, int places) {
+        static const double tens[23] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14,
+            1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+        typedef unsigned __int128 wide;
+        int exponent, index, shift;
+        uint64_t five = 1;
+        double near = (double)((long double)mantissa / (long double)tens[places]);
+        uint64_t whole = (uint64_t)ldexp(frexp(near, &exponent), 53);
+        exponent -= 53;
+        if (whole == ((uint64_t)1 << 52)) return 0; /* a power of two has a nearer neighbour below */
+        for (index = 0; index < places; index++) five *= 5; /* 5^22 < 2^52 */
+        shift = -(exponent + places);
+        if (shift < 1 || shift > 60) return 0;
+        {
+            wide value = (wide)whole * five;
+            wide written = (wide)mantissa << shift;
+            wide below = (wide)(mantissa / 10 * 10) << shift, above = (wide)(mantissa / 10 * 10 + 10) << shift;
+            wide off = written > value ? written - value : value - written;
+            wide off_below = below > value ? below - value : value - below;
+            wide off_above = above > value ? above - value : value - above;
+            if (2 * off >= five) return 0;                               /* not surely the nearest double */
+            if (2 * off_below == five || 2 * off_above == five) return 0;
+            if (2 * off_below < five || 2 * off_above < five) return 256; /* a digit less would do */
+            if (2 * off == (wide)1 << shift) return 0;
+            return 2 * off < (wide)1 << shift ? 128 : 256;
+        }
+    }
+    """
+    int exactness_in_integers "varloom_exactness"(uint64_t mantissa, int places) noexcept nogil
+
+
 cdef inline int exactness(uint64_t mantissa, int64_t significant, int64_t power) noexcept nogil:
     """Whether `mantissa` times ten to the `power` is the shortest decimal of its double.
 
@@ -216,6 +253,10 @@ cdef inline int exactness(uint64_t mantissa, int64_t significant, int64_t power)
         return CELL_OPEN
     if significant <= 15:
         return CELL_FLOAT
+    if -22 <= power < 0:
+        index = exactness_in_integers(mantissa, -power)
+        if index:
+            return index
     value = double_of(mantissa, power)
     if double_of(mantissa // 10, power + 1) == value or double_of(mantissa // 10 + 1, power + 1) == value:
         return CELL_OTHER
