@@ -178,40 +178,40 @@ def cell(text: str, declared: Declared, allele: int, alternates: int, *, encoded
 
 
 class Names:
-    """Names of columns: each once whatever the case of its letters, the later one with a number."""
+    """Names of columns: each once whatever the case of its letters, the later one with a number.
+
+    Two fields may want the same name, as a sample may be called INFO; so each is known by its group and its key.
+    """
 
     def __init__(self, header: Header) -> None:
-        self._taken: set[str] = set()
-        self._given: dict[str, str] = {}
-        for name in FIXED:
-            self.name(name)
+        self._taken: set[str] = set(FIXED)
+        self._given: dict[tuple[str, ...], str] = {}
         for key, declared in header.info.items():
-            self.claim(f"INFO.{key}", declared)
+            self.claim("", "INFO", key, declared)
         for key, declared in header.format.items():
             self.claim_samples(header, key, declared)
 
-    def claim(self, name: str, declared: Declared) -> None:
+    def claim(self, group: str, prefix: str, key: str, declared: Declared) -> None:
         for suffix in ("_ref", "_alt") if declared.number == "R" else ("",):
-            self.name(name + suffix, own=(name, suffix))
+            self.of(group, prefix, key, suffix)
 
     def claim_samples(self, header: Header, key: str, declared: Declared) -> None:
         for sample in ["FORMAT"] if header.many else header.samples:
-            self.claim(f"{sample}.{key}", declared)
+            self.claim("sample", sample, key, declared)
 
-    def name(self, wanted: str, own: object = None) -> str:
-        """The name of what wants this one; `own` tells apart those that want the same."""
-        given = self._given.get(own or wanted)
+    def of(self, *parts: str) -> str:
+        """The name for a group, a prefix, a key and a suffix."""
+        given = self._given.get(parts)
         if given is None:
-            given, number = wanted, 1
+            _, prefix, key, suffix = parts
+            wanted = given = f"{prefix}.{key}{suffix}"
+            number = 1
             while given.casefold() in self._taken:
                 number += 1
                 given = f"{wanted}_{number}"
             self._taken.add(given.casefold())
-            self._given[own or wanted] = given
+            self._given[parts] = given
         return given
-
-    def of(self, name: str, suffix: str) -> str:
-        return self.name(name + suffix, own=(name, suffix))
 
 
 class ExpectedRows:
@@ -248,7 +248,7 @@ class ExpectedRows:
                     row[name] = text
             if fields[5] not in {".", ""}:
                 row["qual"] = float(fields[5])
-            row |= {self.names.of(f"INFO.{key}", ""): False for key in self.header.flags}
+            row |= {self.names.of("", "INFO", key, ""): False for key in self.header.flags}
             self._info(row, fields[7], allele, alternates)
             self._samples(row, fields, allele, alternates)
             self.rows += 1
@@ -262,30 +262,37 @@ class ExpectedRows:
                 key, equals, value = entry.partition("=")
                 entries.setdefault(key, []).append(value if equals else None)
         for key, values in entries.items():
-            name = f"INFO.{key}"
             if key not in self.header.info:
                 self.header.info[key] = Declared("0", "Flag") if values[0] is None else UNDECLARED
-                self.names.claim(name, self.header.info[key])
+                self.names.claim("", "INFO", key, self.header.info[key])
             declared = self.header.info[key]
             bare = values[0] is None
             if len(values) > 1 or (bare and declared.kind != "Flag"):
-                row[self.names.of(name, "_text")] = ";".join(value or "" for value in values)
+                row[self.names.of("", "INFO", key, "_text")] = ";".join(value or "" for value in values)
             if not bare:
-                self._put(row, name, values[0], declared, allele, alternates)
+                self._put(row, ("", "INFO", key), values[0], declared, allele, alternates)
             elif declared.kind == "Flag":
-                row[self.names.of(name, "")] = True
+                row[self.names.of("", "INFO", key, "")] = True
 
-    def _put(self, row: dict[str, Any], name: str, text: str, declared: Declared, allele: int, alternates: int) -> None:
+    def _put(
+        self,
+        row: dict[str, Any],
+        field: tuple[str, str, str],
+        text: str,
+        declared: Declared,
+        allele: int,
+        alternates: int,
+    ) -> None:
         try:
             values = cell(text, declared, allele, alternates, encoded=self.header.encoded)
         except MisfitError:
-            row.setdefault(self.names.of(name, "_text"), text)
+            row.setdefault(self.names.of(*field, "_text"), text)
             if declared.kind == "Flag":
-                row[self.names.of(name, "")] = True
+                row[self.names.of(*field, "")] = True
             return
         for suffix, value in values.items():
             if value is not None:
-                row[self.names.of(name, suffix)] = value
+                row[self.names.of(*field, suffix)] = value
 
     def _samples(self, row: dict[str, Any], fields: list[str], allele: int, alternates: int) -> None:
         keys = fields[8].split(":") if len(fields) > 9 and fields[8] not in {".", ""} else []
@@ -309,10 +316,10 @@ class ExpectedRows:
                 texts.setdefault(key, []).append(value)
         values: dict[str, Any] = {}
         for key, given in texts.items():
-            name = f"{prefix}.{key}"
+            field = ("sample", prefix, key)
             if len(given) > 1:
-                values[self.names.of(name, "_text")] = ";".join(given)
-            self._put(values, name, given[0], self.header.format[key], allele, alternates)
+                values[self.names.of(*field, "_text")] = ";".join(given)
+            self._put(values, field, given[0], self.header.format[key], allele, alternates)
         return values
 
 
