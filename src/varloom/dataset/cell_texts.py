@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from varloom.dataset.column_types import is_list
+from varloom.dataset.column_types import field_names, is_list, is_struct
 
 _TEXT = pa.large_string()
 _FORMULA_STARTS = "=+-@\t\r"
@@ -25,7 +25,10 @@ _JSON_ESCAPED = re.compile(_JSON_SPECIAL.encode())
 
 
 def csv_cells(column: pa.Array, delimiter: str) -> pa.Array:
-    """The cells of a column as they stand in a CSV or TSV file; missing ones are empty."""
+    """The cells of a column as they stand in a CSV or TSV file; missing ones are empty, and structs are JSON."""
+    if is_struct(_leaf_type(column.type)):
+        texts = pc.if_else(pc.is_valid(column), json_cells(column), None).cast(_TEXT)
+        return pc.fill_null(_quoted(texts, delimiter), "")
     texts = _plain_texts(column, (",", ";"))
     if _leaf_type(column.type) == pa.string():
         texts = _harmless(texts)
@@ -52,6 +55,8 @@ def json_cells(column: pa.Array) -> pa.Array:
         elements = json_cells(_flat(column))
         joined = pc.binary_join(_relisted(column, elements), pa.scalar(",", _TEXT))
         texts = _enclosed("[", joined, "]")
+    elif is_struct(column.type):
+        texts = _json_objects(column)
     elif column.type == pa.string():
         texts = _json_texts(column.cast(_TEXT))
     else:
@@ -141,6 +146,17 @@ def _json_texts(texts: pa.Array) -> pa.Array:
     special = pc.fill_null(pc.match_substring_regex(texts, _JSON_SPECIAL), fill_value=False)
     escaped = [json.dumps(text, ensure_ascii=False) for text in pc.filter(texts, special).to_pylist()]
     return pc.replace_with_mask(quoted, special, pa.array(escaped, _TEXT))
+
+
+def _json_objects(structs: pa.StructArray) -> pa.Array:
+    """Objects with the fields that are there: of the many that annotators list, most are missing in most entries."""
+    members = []
+    for name, values in zip(field_names(structs.type), structs.flatten(), strict=True):
+        key = json.dumps(name, ensure_ascii=False) + ":"
+        members.append(_enclosed(key, _json_texts(values.cast(_TEXT)), ""))
+    joined = pc.binary_join_element_wise(*members, pa.scalar(",", _TEXT), null_handling="skip")
+    objects = _enclosed("{", joined, "}")
+    return pc.if_else(pc.is_valid(structs), objects, None) if structs.null_count else objects
 
 
 def _json_numbers(column: pa.Array) -> pa.Array:

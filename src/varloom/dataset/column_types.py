@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pyarrow as pa
@@ -36,6 +37,8 @@ def plain_type(data_type: pa.DataType) -> pa.DataType:
         return pa.string()
     if is_list(data_type):
         return pa.list_(pa.field("element", plain_type(data_type.value_type)))
+    if is_struct(data_type):
+        return _struct([field.name for field in data_type if plain_type(field.type) == pa.string()], data_type)
     if pa.types.is_null(data_type):
         return pa.string()
     if data_type not in _NAMES:
@@ -44,8 +47,10 @@ def plain_type(data_type: pa.DataType) -> pa.DataType:
 
 
 def type_name(data_type: pa.DataType) -> str:
-    """The name of a type in the manifest, such as `int32` or `list<string>`."""
+    """The name of a type in the manifest, such as `int32`, `list<string>` or `list<struct<"Allele","Gene">>`."""
     data_type = plain_type(data_type)
+    if is_struct(data_type):
+        return f"struct<{json.dumps(field_names(data_type), ensure_ascii=False, separators=(',', ':'))[1:-1]}>"
     if is_list(data_type):
         return f"list<{type_name(data_type.value_type)}>"
     return _NAMES[data_type]
@@ -59,9 +64,38 @@ def type_of(name: str) -> pa.DataType:
     """
     if name.startswith("list<") and name.endswith(">"):
         return pa.list_(pa.field("element", type_of(name[5:-1])))
+    if name.startswith("struct<") and name.endswith(">"):
+        return _struct_of(name)
     if name not in _SCALARS:
         raise ValueError(f"{name!r} is not a column type")
     return _SCALARS[name]
+
+
+def _struct_of(name: str) -> pa.DataType:
+    try:
+        names = json.loads(f"[{name[7:-1]}]")
+    except ValueError:
+        names = []
+    if not names or not all(isinstance(each, str) for each in names):
+        raise ValueError(f"{name!r} is not a column type")
+    return pa.struct([pa.field(each, pa.string()) for each in names])
+
+
+def _struct(names: list[str], data_type: pa.DataType) -> pa.DataType:
+    """A struct of texts; the only kind that a dataset holds."""
+    if len(names) != data_type.num_fields or not names:
+        raise ValueError(f"a dataset has no columns of type {data_type}")
+    return pa.struct([pa.field(name, pa.string()) for name in names])
+
+
+def is_struct(data_type: pa.DataType) -> bool:
+    """Whether a value of the type has fields, each a text."""
+    return bool(pa.types.is_struct(data_type))
+
+
+def field_names(data_type: Any) -> list[str]:
+    """The names of a struct's fields."""
+    return [field.name for field in data_type]
 
 
 def is_list(data_type: pa.DataType) -> bool:

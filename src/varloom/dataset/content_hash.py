@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from varloom.dataset.column_types import is_list, plain_type, type_name
+from varloom.dataset.column_types import is_list, is_struct, plain_type, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -36,6 +36,7 @@ class ColumnDigest:
         self._lengths = hashlib.sha256()
         self._data = hashlib.sha256()
         self._elements = ColumnDigest(self.type.value_type) if is_list(self.type) else None
+        self._fields = [ColumnDigest(field.type) for field in self.type] if is_struct(self.type) else []
 
     def add_missing(self, count: int) -> None:
         """Add `count` missing values."""
@@ -43,26 +44,40 @@ class ColumnDigest:
 
     def add(self, array: pa.Array) -> None:
         """Add the values of an array whose type is the column's."""
+        present = None
         if array.null_count:
-            self._presence.update(_bytes_of(pc.is_valid(array).to_numpy(zero_copy_only=False)))
-            array = array.drop_null()
+            present = _presence(array)
+            self._presence.update(present.data)
         else:
             _add_repeated(self._presence, _PRESENT, len(array))
         if self._elements is not None:
+            if present is not None:
+                array = array.drop_null()
             self._lengths.update(_bytes_of(_unsigned(pc.list_value_length(array))))
             self._elements.add(array.flatten())
+        elif self._fields:
+            array = array.drop_null() if present is not None else array
+            for digest, values in zip(self._fields, array.flatten(), strict=True):
+                digest.add(values)
         elif self.type == pa.string():
-            self._add_text(array)
+            self._add_text(array, present)
         else:
-            self._data.update(_bytes_of(_canonical(array)))
+            self._data.update(_bytes_of(_canonical(array.drop_null() if present is not None else array)))
 
-    def _add_text(self, array: pa.StringArray) -> None:
-        """Add byte lengths and bytes of texts, none of them missing."""
+    def _add_text(self, array: pa.Array, present: _Values | None) -> None:
+        """Add byte lengths and bytes of texts; `present` tells which are there, None that all are."""
         if not len(array):
             return
         _, offsets_buffer, data = array.buffers()
         offsets = np.frombuffer(offsets_buffer, dtype="<i4")[array.offset : array.offset + len(array) + 1]
-        self._lengths.update(_bytes_of(np.diff(offsets).astype("<u4")))
+        lengths = offsets[1:] - offsets[:-1]
+        if present is not None:
+            whole, lengths = lengths, lengths[present.view(np.bool_)]
+            if int(lengths.sum(dtype=np.int64)) != int(whole.sum(dtype=np.int64)):
+                # Missing texts may have bytes, which do not count.
+                self._add_text(array.drop_null(), None)
+                return
+        self._lengths.update(_bytes_of(lengths.astype("<u4", copy=False)))
         if data is not None:
             self._data.update(memoryview(data)[int(offsets[0]) : int(offsets[-1])])
 
@@ -71,6 +86,8 @@ class ColumnDigest:
         parts = [self._presence.digest()]
         if self._elements is not None:
             parts += [self._lengths.digest(), self._elements.digest()]
+        elif self._fields:
+            parts += [digest.digest() for digest in self._fields]
         elif self.type == pa.string():
             parts += [self._lengths.digest(), self._data.digest()]
         else:
@@ -132,6 +149,14 @@ def content_hash(columns: Sequence[tuple[str, pa.DataType, bytes]], rows: int) -
             combined.update(struct.pack("<I", len(encoded)) + encoded)
         combined.update(digest)
     return f"sha256:{combined.hexdigest()}"
+
+
+def _presence(array: pa.Array) -> _Values:
+    """For each value one byte, 1 where it is there."""
+    bitmap = np.frombuffer(array.buffers()[0], np.uint8)
+    first, skipped = divmod(array.offset, 8)
+    last = (array.offset + len(array) + 7) // 8
+    return np.unpackbits(bitmap[first:last], bitorder="little")[skipped : skipped + len(array)]
 
 
 def _canonical(array: pa.Array) -> _Values:

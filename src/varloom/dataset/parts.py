@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from varloom.dataset.column_types import is_list, is_numeric
+from varloom.dataset.column_types import is_list, is_numeric, is_struct
 from varloom.dataset.durable import sync_file
 from varloom.dataset.manifest import Part
 
@@ -96,7 +96,7 @@ def open_part(path: Path, schema: pa.Schema, dictionary: list[str]) -> pq.Parque
     Whole numbers without a dictionary are counters and places, so their differences are stored: half the time and less
     than half the bytes of plain ones.
     """
-    leaves = [_leaf(field.name, field.type) for field in schema]
+    leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
     deltas = [path for path, leaf in leaves if pa.types.is_integer(leaf) and path not in dictionary]
     return pq.ParquetWriter(
         path,
@@ -123,7 +123,8 @@ def dictionary_columns(table: pa.Table) -> list[str]:
     return [
         path
         for name, column in zip(table.column_names, table.columns, strict=True)
-        if (path := _path_if_repetitive(name, column))
+        for path, values in _values(name, column)
+        if _is_repetitive(values)
     ]
 
 
@@ -134,33 +135,41 @@ def _columns_with_statistics(schema: pa.Schema) -> list[str]:
     rows that it should find, and finds `isnan` false everywhere. Texts other than the contig do not stand in the order
     of the file: their extremes would cost a tenth of the writing, and let no query leave out a row group.
     """
-    leaves = [_leaf(field.name, field.type) for field in schema]
+    leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
     return [path for path, leaf in leaves if pa.types.is_integer(leaf) or path == "contig"]
 
 
-def _leaf(path: str, data_type: pa.DataType) -> tuple[str, pa.DataType]:
-    """The Parquet path and the type of the values at the bottom of a column."""
-    while is_list(data_type):
-        path, data_type = f"{path}.list.element", data_type.value_type
-    return path, data_type
+def _leaves(path: str, data_type: pa.DataType) -> list[tuple[str, pa.DataType]]:
+    """The Parquet paths and the types of the values at the bottom of a column."""
+    if is_list(data_type):
+        return _leaves(f"{path}.list.element", data_type.value_type)
+    if is_struct(data_type):
+        return [leaf for field in data_type for leaf in _leaves(f"{path}.{field.name}", field.type)]
+    return [(path, data_type)]
 
 
-def _path_if_repetitive(name: str, column: pa.ChunkedArray) -> str | None:
-    """Few of the first values or, where these leave it open, of all of them are distinct."""
-    path, leaf = _leaf(name, column.type)
-    kind = "text" if leaf == pa.string() else "number" if is_numeric(leaf) else None
+def _values(path: str, column: Any) -> list[tuple[str, Any]]:
+    """The Parquet paths at the bottom of a column with the values there."""
+    if is_list(column.type):
+        return _values(f"{path}.list.element", pc.list_flatten(column))
+    if is_struct(column.type):
+        names = [field.name for field in column.type]
+        return [(f"{path}.{name}", pc.struct_field(column, [index])) for index, name in enumerate(names)]
+    return [(path, column)]
+
+
+def _is_repetitive(values: Any) -> bool:
+    """Whether few of the first values or, where these leave it open, of all of them are distinct."""
+    kind = "text" if values.type == pa.string() else "number" if is_numeric(values.type) else None
     if kind is None:
-        return None
-    share = _distinct_share(column.slice(0, _SAMPLED_ROWS))
+        return False
+    share = _distinct_share(values.slice(0, _SAMPLED_ROWS))
     if _DISTINCT_SHARE[kind] < share < _HOPELESS_SHARE:
-        share = _distinct_share(column)
-    return path if share <= _DISTINCT_SHARE[kind] else None
+        share = _distinct_share(values)
+    return share <= _DISTINCT_SHARE[kind]
 
 
-def _distinct_share(column: Any) -> float:
-    """The number of distinct values over that of all, at the bottom of a column; 0 where there is none or one."""
-    values = column
-    while is_list(values.type):
-        values = pc.list_flatten(values)
+def _distinct_share(values: Any) -> float:
+    """The number of distinct values over that of all; 0 where there is none or one."""
     distinct: int = pc.count_distinct(values, mode="only_valid").as_py()
     return distinct / (len(values) - values.null_count) if distinct > 1 else 0.0

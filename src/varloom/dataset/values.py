@@ -28,6 +28,8 @@ def json_safe(value: Any) -> Any:
     """
     if isinstance(value, list):
         return [json_safe(element) for element in value]
+    if isinstance(value, dict):
+        return {name: json_safe(element) for name, element in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, int) and abs(value) > LARGEST_EXACT:

@@ -341,6 +341,32 @@ VCF_VALUE_MISSING = define(
     cause="An INFO key that the header declares with a value stands without one.",
     resolution=("Correct the header (Type=Flag, Number=0) or the record.",),
 )
+VCF_ANNOTATION_FORMAT = define(
+    "vcf_annotation_format",
+    _NOTICE,
+    cause="The header does not say which subfields the entries of a consequence annotation (CSQ, ANN, BCSQ) have, or "
+    "it names one twice.",
+    resolution=(
+        "Nothing is lost: the annotation is kept as it stands. To have it unfolded, keep the annotator's INFO line.",
+    ),
+)
+VCF_ANNOTATION_COUNT = define(
+    "vcf_annotation_count",
+    _NOTICE,
+    cause="An entry of a consequence annotation has another number of subfields than the header lists. What it lacks "
+    "is missing in the unfolded columns; what it has beyond them stands in the raw column alone.",
+    resolution=("Annotate the file again, or correct the Description in the header.",),
+)
+VCF_ANNOTATION_ALLELE = define(
+    "vcf_annotation_allele",
+    _NOTICE,
+    cause="An entry of a consequence annotation names an allele that the record does not have. It is told with every "
+    "ALT allele of the record.",
+    resolution=(
+        "Look at the raw column of these records.",
+        "Split records with `bcftools norm -m-` before annotating, or annotate with `--allele_number`.",
+    ),
+)
 VCF_KEY_DUPLICATE = define(
     "vcf_key_duplicate",
     _NOTICE,

@@ -11,6 +11,7 @@ import pyarrow as pa
 from varloom.errors import Place, safe_excerpt
 from varloom.reader.native.buffers import counting
 from varloom.reader.problems import CONTROL_CHARACTER, TEXT_NOT_UTF8, FileRefused
+from varloom.reader.vcf.consequences import Consequences
 from varloom.reader.vcf.findings import Findings
 from varloom.reader.vcf.kernel_table import KernelTable
 from varloom.reader.vcf.record_parser import RecordParser
@@ -51,6 +52,7 @@ class ChunkReader:
         self._rules = RecordRules(header, diagnosis)
         self._parser = RecordParser(header, self._table, self._rules, diagnosis)
         self._findings = Findings(self._table, self._rules, diagnosis)
+        self._consequences = Consequences(self._table, diagnosis)
         self._kernels = [KernelTable(self._table, header, 0)]
 
     @property
@@ -70,7 +72,7 @@ class ChunkReader:
 
     def columns(self) -> tuple[Column, ...]:
         """The columns as they are now."""
-        return self._table.columns()
+        return self._consequences.columns(self._table.columns())
 
     def take(self, chunk: Chunk) -> Iterator[pa.RecordBatch]:
         """The rows of a chunk, and of what stands behind it in the same data. Errors are noted in the diagnosis."""
@@ -81,7 +83,7 @@ class ChunkReader:
                 chunk = self._with_known_keys(chunk)
                 batch = self._put_together(chunk)
                 if batch is not None and batch.num_rows and not self._diagnosis.errors:
-                    yield batch
+                    yield self._consequences.unfolded(batch)
                 if chunk.is_whole or self._diagnosis.full:
                     return
                 chunk = chunk.next(self.layout, self.most_rows, MOST_TEXT)

@@ -99,6 +99,10 @@ class RecordTable:
         """The columns from rowno to filter."""
         return self.columns()[: len(_VARLOOM) + len(_FIXED)]
 
+    def claim_name(self, wanted: str) -> str:
+        """A name for a column beside the table's own."""
+        return self._names.claim(wanted)
+
     def columns(self) -> tuple[Column, ...]:
         """The columns as they are now."""
         return self.buffer.described()
