@@ -47,6 +47,7 @@ class SourceFormat(StrEnum):
     BCF = "bcf"
     BAM = "bam"
     CRAM = "cram"
+    INDEX = "index"
     SAM = "sam"
     FASTQ = "fastq"
     FASTA = "fasta"
@@ -113,6 +114,10 @@ _SIGNATURES = (
     (b"BCF\x04", SourceFormat.BCF),
     (b"BAM\x01", SourceFormat.BAM),
     (b"CRAM", SourceFormat.CRAM),
+    (b"TBI\x01", SourceFormat.INDEX),
+    (b"CSI\x01", SourceFormat.INDEX),
+    (b"CSI\x02", SourceFormat.INDEX),
+    (b"BAI\x01", SourceFormat.INDEX),
     (b"%PDF-", SourceFormat.PDF),
     (b"\x89PNG\r\n", SourceFormat.IMAGE),
     (b"\xff\xd8\xff", SourceFormat.IMAGE),

@@ -65,6 +65,7 @@ _HURDLES = {
 _WORDS = {
     SourceFormat.BAM: "BAM (aligned reads)",
     SourceFormat.CRAM: "CRAM (aligned reads)",
+    SourceFormat.INDEX: "an index of another file, as `tabix` or `bcftools index` make it",
     SourceFormat.SAM: "SAM (aligned reads)",
     SourceFormat.FASTQ: "FASTQ (reads)",
     SourceFormat.FASTA: "FASTA (sequences)",
@@ -80,6 +81,7 @@ _WORDS = {
     SourceFormat.PARQUET: "Parquet",
 }
 _RESOLUTIONS = {
+    SourceFormat.INDEX: ("Upload the file that the index belongs to, without the index: Varloom needs none.",),
     SourceFormat.EXCEL: ("In the spreadsheet program, save the sheet as CSV (UTF-8), and upload that.",),
     SourceFormat.OFFICE: ("In the office program, save the table as CSV (UTF-8), and upload that.",),
     SourceFormat.ARCHIVE: ("Unpack it, for example with `tar -xf`, and upload the files one by one.",),
