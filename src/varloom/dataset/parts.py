@@ -30,6 +30,8 @@ _PAGE_BYTES = 64 * 1024
 _SAMPLED_ROWS = 20_000
 _DISTINCT_SHARE = {"text": 0.25, "number": 0.2}
 _HOPELESS_SHARE = 0.5
+_TOO_LONG = 64 * 1024
+"""Bytes of a value, on average, beyond which no dictionary is thought of: it would copy them."""
 
 
 class PartsWriter:
@@ -161,7 +163,7 @@ def _values(path: str, column: Any) -> list[tuple[str, Any]]:
 def _is_repetitive(values: Any) -> bool:
     """Whether few of the first values or, where these leave it open, of all of them are distinct."""
     kind = "text" if values.type == pa.string() else "number" if is_numeric(values.type) else None
-    if kind is None:
+    if kind is None or values.nbytes > _TOO_LONG * max(1, len(values)):
         return False
     share = _distinct_share(values.slice(0, _SAMPLED_ROWS))
     if _DISTINCT_SHARE[kind] < share < _HOPELESS_SHARE:

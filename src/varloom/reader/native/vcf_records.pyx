@@ -27,7 +27,7 @@ from varloom.reader.native.vcf_layout cimport (
 )
 from varloom.reader.native.vcf_values cimport (
     BARE, DONE, FIELD_FINDINGS, LEFT, MISFIT_COUNT, MISFIT_TYPE, NO_MEMORY, ODD_COMMA, ODD_COUNT, ODD_GENOTYPE, UNKNOWN,
-    Scalar, Values, find, is_dot, is_genotype, ploidy_of, read_values, write_genotypes, write_list, write_scalar,
+    Scalar, Values, append_numbers, find, is_dot, is_genotype, ploidy_of, read_values, write_genotypes, write_list, write_scalar,
     write_text,
 )
 
@@ -374,6 +374,8 @@ cdef class Chunk(Findings):
         cdef int status, columns = field.stride - 1, which
         if is_dot(start, end) and field.type != TYPE_FLAG:
             return DONE
+        if field.arity == ARITY_LIST and self.kept_rows == 1 and self.put_numbers(field, index, slot, start, end, sample):
+            return DONE
         status = self.judge(field, start, end)
         if status == NO_MEMORY:
             return NO_MEMORY
@@ -390,6 +392,18 @@ cdef class Chunk(Findings):
             if self.write_row(field, slot, 0, self.kept[row]) < 0:
                 return NO_MEMORY
         return DONE
+
+    cdef bint put_numbers(self, Field *field, int32_t index, int slot, const char *start, const char *end,
+                          int64_t sample) noexcept nogil:
+        """Write a list of plain numbers into the one row of the record; False when it takes more than that."""
+        cdef Column *column = &self.column[slot]
+        cdef int64_t count
+        if (field.type != TYPE_INTEGER and field.type != TYPE_FLOAT) or column_pad(column, self.rows) < 0:
+            return False
+        count = append_numbers(&column.leaf, &column.levels[0], field.type == TYPE_INTEGER, start, end)
+        if field.count and count > 0 and count != field.count:
+            self.find_field(index, ODD_COUNT, start, end, sample)
+        return count > 0
 
     cdef int put_text(self, int slot, const char *start, const char *end) noexcept nogil:
         """Keep a text as it stands, in all rows of the record."""

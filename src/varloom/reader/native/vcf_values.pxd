@@ -1,12 +1,14 @@
 # cython: language_level=3
 """The text of one INFO or FORMAT field to its values, and values into columns."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport realloc
 from libc.string cimport memchr, memcpy
 
-from varloom.reader.native.columns cimport Leaf, Level, leaf_double, leaf_int, leaf_pad, leaf_text_end, leaf_text_room, level_close
-from varloom.reader.native.numbers cimport is_digit, to_double, to_int
+from varloom.reader.native.columns cimport (
+    Leaf, Level, leaf_double, leaf_int, leaf_pad, leaf_text_end, leaf_text_room, leaf_truncate, level_close,
+)
+from varloom.reader.native.numbers cimport is_digit, scan_double, scan_int, to_double, to_int
 from varloom.reader.native.vcf_layout cimport (
     ARITY_ALLELES, ARITY_ALTERNATE, ARITY_GENOTYPES, ARITY_LIST, ARITY_ONE, TYPE_FLOAT, TYPE_GENOTYPE, TYPE_INTEGER,
     TYPE_STRING, Field,
@@ -206,6 +208,31 @@ cdef inline int write_list(Leaf *leaf, Level *level, Field *field, Values *value
         if write_scalar(leaf, field, &values.value[index], percent) < 0:
             return -1
     return level_close(level, leaf.length)
+
+
+cdef inline int64_t append_numbers(Leaf *leaf, Level *level, bint whole, const char *start,
+                                   const char *end) noexcept nogil:
+    """Append a list of plain numbers; how many, or 0 and nothing appended when one of them is not plain."""
+    cdef int64_t before = leaf.length, number
+    cdef double value
+    cdef bint wide = leaf.wide, done
+    cdef const char *at = start
+    while True:
+        if whole:
+            at = scan_int(at, end, &number)
+            done = at != NULL and (wide or number == <int32_t>number) and leaf_int(leaf, number) == 0
+        else:
+            at = scan_double(at, end, &value)
+            done = at != NULL and leaf_double(leaf, value) == 0
+        if not done or (at < end and at[0] != c","):
+            break
+        if at == end:
+            if level_close(level, leaf.length) < 0:
+                break
+            return leaf.length - before
+        at += 1
+    leaf_truncate(leaf, before)
+    return 0
 
 
 cdef inline int write_genotypes(Leaf *leaf, Level *level, Field *field, Values *values, int64_t allele, int64_t ploidy,

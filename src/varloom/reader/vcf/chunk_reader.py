@@ -78,15 +78,16 @@ class ChunkReader:
         """The rows of a chunk, and of what stands behind it in the same data. Errors are noted in the diagnosis."""
         while self._kernels[0].layout is not chunk.layout:
             del self._kernels[0]  # later chunks were begun with this layout or a later one
+        rest: Chunk | None = chunk
+        del chunk
         try:
-            while True:
-                chunk = self._with_known_keys(chunk)
-                batch = self._put_together(chunk)
+            while rest is not None and not self._diagnosis.full:
+                rest = self._with_known_keys(rest)
+                batch = self._put_together(rest)
+                # Its text may be a hundred megabytes, which nobody needs while the rows are written.
+                rest = None if rest.is_whole else rest.next(self.layout, self.most_rows, MOST_TEXT)
                 if batch is not None and batch.num_rows and not self._diagnosis.errors:
                     yield self._consequences.unfolded(batch)
-                if chunk.is_whole or self._diagnosis.full:
-                    return
-                chunk = chunk.next(self.layout, self.most_rows, MOST_TEXT)
         except FileRefused as refused:
             self._diagnosis.add_refusal(refused)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from varloom.errors import Place
@@ -114,6 +115,7 @@ class Findings:
 
 
 _MOST_ALIKE = 256
+_LONG_TEXT = 1000
 
 
 def _alike(chunk: Chunk, start: int, contig: bytes, position: int) -> list[bytes]:
@@ -122,13 +124,30 @@ def _alike(chunk: Chunk, start: int, contig: bytes, position: int) -> list[bytes
     data = chunk.source
     while start < chunk.end and len(found) < _MOST_ALIKE:
         end = data.index(b"\n", start)
-        cells = bytes(data[start:end]).split(b"\t", 5)
-        if len(cells) > 4:
-            if cells[0] != contig or not cells[1].isdigit() or int(cells[1]) != position:
+        tabs = _tabs(data, start, end)
+        if len(tabs) == 5:  # lines may have many megabytes: only what is asked for is taken out of them
+            place = bytes(data[tabs[0] + 1 : tabs[1]])
+            if data[start : tabs[0]] != contig or not place.isdigit() or int(place) != position:
                 break
-            found.append(cells[3] + b"\t" + cells[4])
+            found.append(_fingerprint(data, tabs[2] + 1, tabs[4]))
         start = end + 1
     return found
+
+
+def _fingerprint(data: bytes | bytearray, start: int, end: int) -> bytes:
+    """The text, or the hash of a long one."""
+    if end - start <= _LONG_TEXT:
+        return bytes(data[start:end])
+    with memoryview(data)[start:end] as text:
+        return hashlib.sha256(text).digest()
+
+
+def _tabs(data: bytes | bytearray, start: int, end: int) -> list[int]:
+    """Where the first five tabs of a line are."""
+    tabs: list[int] = []
+    while len(tabs) < 5 and (start := data.find(b"\t", start, end) + 1):
+        tabs.append(start - 1)
+    return tabs
 
 
 def _bytes(chunk: Chunk, start: int, end: int) -> bytes:
