@@ -180,24 +180,32 @@ def cell(text: str, declared: Declared, allele: int, alternates: int, *, encoded
 class Names:
     """Names of columns: each once whatever the case of its letters, the later one with a number.
 
-    Two fields may want the same name, as a sample may be called INFO; so each is known by its group and its key.
+    Two fields may want the same name, as a sample may be called INFO; so each is known by its group and its key. Names
+    of `_text` columns come after those of all that the header declares, or right after those of an undeclared key.
     """
 
     def __init__(self, header: Header) -> None:
         self._taken: set[str] = set(FIXED)
         self._given: dict[tuple[str, ...], str] = {}
-        for key, declared in header.info.items():
-            self.claim("", "INFO", key, declared)
-        for key, declared in header.format.items():
-            self.claim_samples(header, key, declared)
+        self._prefixes = ["FORMAT"] if header.many else header.samples
+        for texts in (False, True):
+            for key, declared in header.info.items():
+                self._claim([("", "INFO", key)], declared, texts=texts)
+            for key, declared in header.format.items():
+                self._claim([("sample", prefix, key) for prefix in self._prefixes], declared, texts=texts)
 
-    def claim(self, group: str, prefix: str, key: str, declared: Declared) -> None:
-        for suffix in ("_ref", "_alt") if declared.number == "R" else ("",):
-            self.of(group, prefix, key, suffix)
+    def claim(self, key: str, declared: Declared) -> None:
+        for texts in (False, True):
+            self._claim([("", "INFO", key)], declared, texts=texts)
 
-    def claim_samples(self, header: Header, key: str, declared: Declared) -> None:
-        for sample in ["FORMAT"] if header.many else header.samples:
-            self.claim("sample", sample, key, declared)
+    def claim_samples(self, key: str, declared: Declared) -> None:
+        for texts in (False, True):
+            self._claim([("sample", prefix, key) for prefix in self._prefixes], declared, texts=texts)
+
+    def _claim(self, fields: list[tuple[str, str, str]], declared: Declared, *, texts: bool) -> None:
+        for field in fields:
+            for suffix in ("_text",) if texts else ("_ref", "_alt") if declared.number == "R" else ("",):
+                self.of(*field, suffix)
 
     def of(self, *parts: str) -> str:
         """The name for a group, a prefix, a key and a suffix."""
@@ -264,7 +272,7 @@ class ExpectedRows:
         for key, values in entries.items():
             if key not in self.header.info:
                 self.header.info[key] = Declared("0", "Flag") if values[0] is None else UNDECLARED
-                self.names.claim("", "INFO", key, self.header.info[key])
+                self.names.claim(key, self.header.info[key])
             declared = self.header.info[key]
             bare = values[0] is None
             if len(values) > 1 or (bare and declared.kind != "Flag"):
@@ -299,7 +307,7 @@ class ExpectedRows:
         for key in keys:
             if key not in self.header.format:
                 self.header.format[key] = Declared("1", "Genotype") if key == "GT" else UNDECLARED
-                self.names.claim_samples(self.header, key, self.header.format[key])
+                self.names.claim_samples(key, self.header.format[key])
         texts = fields[9:] if keys else []
         if not self.header.many:
             for sample, text in zip(self.header.samples, texts, strict=False):

@@ -20,16 +20,25 @@ class ColumnNames:
 
     def claim(self, wanted: str) -> str:
         """`wanted` itself, or `wanted_2`, `wanted_3` ... when it is taken."""
+        name = self.reserve(wanted)
+        self.tell(wanted, name)
+        return name
+
+    def reserve(self, wanted: str) -> str:
+        """The name that `claim` would give, without its warning: the column may never be."""
         name, number = wanted, 1
         while name.casefold() in self._taken:
             number += 1
             name = f"{wanted}_{number}"
         self._taken.add(name.casefold())
+        return name
+
+    def tell(self, wanted: str, name: str) -> None:
+        """Warn that a column has another name than it should."""
         if name != wanted:
             self._diagnosis.warn(
                 COLUMN_RENAMED,
-                wanted,
+                name,
                 f"There is another column {safe_excerpt(wanted, 60)!r} (letters' case aside); "
                 f"this one is called {safe_excerpt(name, 70)!r}.",
             )
-        return name

@@ -55,6 +55,8 @@ class Diagnosis:
     def warn(self, kind: ErrorKind, subject: str, message: str, place: Place = NOWHERE, count: int = 1) -> None:
         """Note a fault that loses nothing, met `count` times; the same kind and subject again is only counted.
 
+        Whichever of them comes first, the one with the lowest line is shown.
+
         Subjects beyond `WARNING_SUBJECTS` of a kind share one warning, so that a hostile file cannot fill the memory.
         """
         key = (kind.code, subject)
@@ -65,6 +67,8 @@ class Diagnosis:
             message = f"There is more of this kind. First: {message}"
         if known is not None:
             known.count += count
+            if _by_line(problem := Problem(kind, message, Severity.WARNING, place)) < _by_line(known.problem):
+                known.problem = problem
             return
         self._subjects[kind.code] = self._subjects.get(kind.code, 0) + 1
         self._noticed[key] = _Noticed(Problem(kind, message, Severity.WARNING, place), count)

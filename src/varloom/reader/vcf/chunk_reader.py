@@ -104,15 +104,16 @@ class ChunkReader:
         return chunk
 
     def _declare_keys(self, chunk: Chunk) -> None:
-        known = len(self._table.columns())
-        for line, start, end, _, _, unknown in chunk.left_lines():
-            if unknown:
-                self._declare_keys_of(self.lines + line, bytes(chunk.source[start:end]).decode().removesuffix("\r"))
-        if len(self._table.columns()) > known:
+        """Make columns of new keys in the order of the lines, whatever it is that the kernel left these for."""
+        for line, start, end, *_ in chunk.left_lines():
+            self._declare_keys_of(self.lines + line, bytes(chunk.source[start:end]).decode(errors="replace"))
+        if self._table.fields > self.layout.fields:
             self._kernels.append(KernelTable(self._table, self._header, self.layout.version + 1))
 
     def _declare_keys_of(self, line: int, record: str) -> None:
-        cells = record.split("\t")
+        cells = record.removesuffix("\r").split("\t")
+        if len(cells) != self._header.columns:
+            return
         for entry in cells[7].split(";") if cells[7] != "." else ():
             key, equals, _ = entry.partition("=")
             if key and key not in self._table.info:

@@ -22,6 +22,7 @@ class Field:
     Attributes:
         label: how messages call it, such as `INFO.DP` or `HG002.DP`.
         text: the column for texts that do not fit, once there is one.
+        text_name: the name that such a column has.
         last_line: the line that was last put, which tells a key that a record repeats.
         convert: for a field with one value for all rows, what makes the value of its text: a caller with one row may
             write it into the only buffer itself, which is much faster than `put`.
@@ -39,6 +40,7 @@ class Field:
         "order",
         "sample",
         "text",
+        "text_name",
     )
 
     def __init__(
@@ -56,6 +58,7 @@ class Field:
         self.order = order
         self.buffers = buffers
         self.text: ColumnBuffer | None = None
+        self.text_name = ""
         self.last_line = 0
         self.convert = decoder.convert if type(decoder) is OneValue else None
         self.decoder = decoder
@@ -89,7 +92,7 @@ class Field:
 class GatheredField:
     """One FORMAT field of all samples: cells are lists with a value for each sample, in the header's order."""
 
-    __slots__ = ("buffers", "decl", "decoder", "label", "order", "samples", "text")
+    __slots__ = ("buffers", "decl", "decoder", "label", "order", "samples", "text", "text_name")
 
     sample: str | None = None
 
@@ -108,6 +111,7 @@ class GatheredField:
         self.buffers = buffers
         self.samples = samples
         self.text: ColumnBuffer | None = None
+        self.text_name = ""
         self.decoder = decoder
 
     def put_all(

@@ -27,6 +27,8 @@ from varloom.reader.vcf.fields import Field, GatheredField
 from varloom.reader.vcf.values import MisfitError, OddValueError, converters
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from varloom.reader.diagnosis import Diagnosis
     from varloom.reader.vcf.header import Header
     from varloom.reader.vcf.record import Spot
@@ -75,6 +77,7 @@ class RecordTable:
         self._names = ColumnNames(diagnosis)
         self._convert = converters(percent_encoded=header.percent_encoded)
         self._undeclared = 0
+        self._widened: set[str] = set()
         self.buffer = BatchBuffer(0)
         for name, kind in (*_VARLOOM, *_FIXED):
             origin = "varloom" if (name, kind) in _VARLOOM else "VCF"
@@ -87,6 +90,12 @@ class RecordTable:
         if self.samples:
             for declaration in header.formats.values():
                 self._add_format(declaration)
+        self._name_texts([*self.info.values(), *self._format_fields()])
+
+    @property
+    def fields(self) -> int:
+        """How many fields there are now: those of INFO and of FORMAT, whatever the number of samples."""
+        return len(self.info) + len(self.gathered_formats if self.gathered else self.formats)
 
     @property
     def capacity(self) -> int:
@@ -112,16 +121,23 @@ class RecordTable:
         before = self.columns()
         batch = self.buffer.take(0)
         for index, column in enumerate(before):
-            if column.type != batch.schema.field(index).type:
-                self.warn_wide(column, batch.column(index), batch.column(_LINE))
+            widened = column.type != batch.schema.field(index).type
+            if widened or column.name in self._widened:
+                self.warn_wide(column, batch.column(index), batch.column(_LINE), count=int(widened))
+        self._widened.clear()
         return batch
 
-    def warn_wide(self, column: Column, values: pa.Array, lines: pa.Array) -> None:
-        """Warn that a column became 64 bits wide, as some of its values need: VCF gives integers 32."""
-        row = next(row for row, value in enumerate(values.to_pylist()) if _is_wide(value))
-        line = lines[row].as_py()
-        message = f"{column.name} has numbers beyond 32 bits, which VCF does not allow; they are kept."
-        self.diagnosis.warn(VCF_RULE_BROKEN, column.name, message, Place(line=line, field=column.name))
+    def warn_wide(self, column: Column, values: pa.Array, lines: pa.Array, count: int = 1) -> None:
+        """Warn that a column became 64 bits wide, as some of its values need: VCF gives integers 32.
+
+        With a `count` of 0 it was told before in the same chunk, but an earlier line may have been the first.
+        """
+        self._widened.add(column.name)
+        row = next((row for row, value in enumerate(values.to_pylist()) if _is_wide(value)), None)
+        if row is not None:
+            place = Place(line=lines[row].as_py(), field=column.name)
+            message = f"{column.name} has numbers beyond 32 bits, which VCF does not allow; they are kept."
+            self.diagnosis.warn(VCF_RULE_BROKEN, column.name, message, place, count)
 
     # --- fields ---------------------------------------------------------------------------------------------------
 
@@ -132,6 +148,7 @@ class RecordTable:
         declaration = Declaration("INFO", key, kind, Arity.ONE, declared=False)
         field = self._info_field(declaration, None if bare else self._verbatim())
         self.info[key] = field
+        self._name_texts([field])
         return field
 
     def sample_fields(self, key: str, line: int) -> list[Field]:
@@ -150,6 +167,7 @@ class RecordTable:
         self._warn_undeclared("FORMAT", key, line)
         declaration = Declaration("FORMAT", key, ValueType.STRING, Arity.ONE, declared=False)
         self._add_format(declaration, None if key == "GT" else self._verbatim())
+        self._name_texts([self.gathered_formats[key]] if self.gathered else self.formats[key])
 
     def _warn_undeclared(self, kind: str, key: str, line: int) -> None:
         shown = safe_excerpt(key, 40)
@@ -191,6 +209,16 @@ class RecordTable:
             buffers = self._buffers(sample, declaration, decoder, order, sample)
             fields.append(Field(declaration, decoder, buffers, order=order, sample=sample))
         self.formats[declaration.key] = fields
+
+    def _format_fields(self) -> Iterator[Field | GatheredField]:
+        yield from self.gathered_formats.values()
+        for fields in self.formats.values():
+            yield from fields
+
+    def _name_texts(self, fields: Iterable[Field | GatheredField]) -> None:
+        """Set names aside for columns of texts, so that they do not depend on which of them is needed first."""
+        for field in fields:
+            field.text_name = self._names.reserve(_text_name(field))
 
     def _buffers(
         self,
@@ -282,10 +310,6 @@ class RecordTable:
             Place(line=line, field=label, excerpt=safe_excerpt(excerpt)),
         )
 
-    def has_text(self, field: Field, spot: Spot) -> bool:
-        """Whether a text of this record was kept already."""
-        return field.text is not None and field.text.cells[spot.row] is not None
-
     def has_gathered_text(self, field: GatheredField, spot: Spot, index: int) -> bool:
         """Whether a text of this record and sample was kept already."""
         cells = field.text.cells[spot.row] if field.text is not None else None
@@ -313,10 +337,10 @@ class RecordTable:
         """The `_text` column of a field; made when it is first asked for."""
         if field.text is None:
             first = field.buffers[0].column
-            prefix = field.sample or ("INFO" if field.decl.kind == "INFO" else "FORMAT")
+            self._names.tell(_text_name(field), field.text_name)
             kind = pa.list_(pa.string()) if isinstance(field, GatheredField) else pa.string()
             column = Column(
-                self._names.claim(f"{prefix}.{field.decl.key}_text"),
+                field.text_name,
                 kind,
                 first.origin,
                 f"Texts of {field.label} that its column cannot hold",
@@ -325,6 +349,10 @@ class RecordTable:
             )
             field.text = self.buffer.add(column, (*field.order, 9))
         return field.text
+
+
+def _text_name(field: Field | GatheredField) -> str:
+    return f"{field.sample or field.decl.kind}.{field.decl.key}_text"
 
 
 def _is_wide(value: Any) -> bool:

@@ -77,7 +77,7 @@ class SampleParser(_Samples):
             if text == ".":
                 continue
             if field.last_line == line:
-                self._repeated(field, spot, text, texts[fields.index(field)])
+                self._repeated(field, spot, fields, texts)
                 continue
             field.last_line = line
             try:
@@ -95,11 +95,11 @@ class SampleParser(_Samples):
         self._layouts[format_column] = layout
         return layout
 
-    def _repeated(self, field: Field, spot: Spot, text: str, first: str) -> None:
-        if not self._table.has_text(field, spot):
-            self._table.keep_text(field, spot, first)
-        self._table.keep_text(field, spot, text)
-        self._table.warn_repeated(field.label, spot.line, text)
+    def _repeated(self, field: Field, spot: Spot, fields: list[Field], texts: list[str]) -> None:
+        """Keep all texts of a key that stands again; the first that is not missing was written."""
+        given = [text for other, text in zip(fields, texts, strict=False) if other is field and text != "."]
+        self._table.replace_text(field, spot, ";".join(given))
+        self._table.warn_repeated(field.label, spot.line, given[1])
 
 
 class GatheredSampleParser(_Samples):
@@ -116,13 +116,14 @@ class GatheredSampleParser(_Samples):
             keys = self._keys(spot.line, cells[8])
             layout = self._layouts[cells[8]] = [self._table.gathered_field(key, spot.line) for key in keys]
         by_key = self._split(spot.line, cells[_FIRST_SAMPLE:], len(layout))
-        seen: dict[str, Sequence[str | None]] = {}
+        given: dict[GatheredField, list[Sequence[str | None]]] = {}
         for field, texts in zip(layout, by_key, strict=False):
-            first = seen.setdefault(field.decl.key, texts)
-            if first is texts:
-                self._put(field, spot, texts)
+            given.setdefault(field, []).append(texts)
+        for field, several in given.items():
+            if len(several) == 1:
+                self._put(field, spot, several[0])
             else:
-                self._repeated(field, spot, first, texts)
+                self._repeated(field, spot, several)
 
     def _split(self, line: int, cells: list[str], keys: int) -> list[Sequence[str | None]]:
         """The texts of all samples for each key; None where a sample leaves trailing ones out."""
@@ -132,7 +133,8 @@ class GatheredSampleParser(_Samples):
         for index, texts in enumerate(split):
             if len(texts) > keys and cells[index] not in {".", ""}:
                 self._too_many_values(line, index, cells[index], keys)
-        return list(zip_longest(*split))
+        by_key: list[Sequence[str | None]] = list(zip_longest(*split))
+        return by_key + [(None,) * len(cells)] * (keys - len(by_key))
 
     def _put(self, field: GatheredField, spot: Spot, texts: Sequence[str | None]) -> None:
         for index, trouble in field.put_all(spot.row, spot.shape, texts):
@@ -142,13 +144,13 @@ class GatheredSampleParser(_Samples):
                 self._table.keep_gathered_text(field, spot, index, text)
             self._table.note_trouble(field, trouble, text, spot.line, label=label)
 
-    def _repeated(
-        self, field: GatheredField, spot: Spot, first: Sequence[str | None], texts: Sequence[str | None]
-    ) -> None:
-        for index, text in enumerate(texts):
-            if text is None or text == ".":
-                continue
-            if not self._table.has_gathered_text(field, spot, index):
-                self._table.keep_gathered_text(field, spot, index, first[index] or "")
-            self._table.keep_gathered_text(field, spot, index, text)
-        self._table.warn_repeated(field.label, spot.line, field.decl.key)
+    def _repeated(self, field: GatheredField, spot: Spot, several: list[Sequence[str | None]]) -> None:
+        """Write the first text that is not missing of each sample, and keep all where there are more."""
+        given = [[text for text in texts if text is not None and text != "."] for texts in zip(*several, strict=True)]
+        self._put(field, spot, [texts[0] if texts else None for texts in given])
+        for index, texts in enumerate(given):
+            if len(texts) > 1:
+                kept = texts[1:] if self._table.has_gathered_text(field, spot, index) else texts
+                self._table.keep_gathered_text(field, spot, index, ";".join(kept))
+        if any(len(texts) > 1 for texts in given):
+            self._table.warn_repeated(field.label, spot.line, field.decl.key)
