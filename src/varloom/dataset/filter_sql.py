@@ -250,7 +250,7 @@ class _Compiler:
             hint = " If a text was meant, put it in single quotes." if _is_compared_with(node) else ""
             raise self._error(node, self._columns.unknown(name) + hint)
         if column.kind is None:
-            raise self._error(node, f"{column.name} holds lists of lists, which filters cannot ask.")
+            raise self._error(node, f"{column.name} holds lists of lists or of entries, which filters cannot ask.")
         return column
 
     def _text_column(self, node: exp.Expr) -> TableColumn:

@@ -1,4 +1,5 @@
 // How values look in a cell. A missing value is a quiet dot: it is neither "null", nor empty text, nor zero.
+import { entriesButton, holdsEntries } from "./entries.js";
 import { kindOf } from "./expressions.js";
 
 const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 20 });
@@ -8,6 +9,7 @@ export function rendererOf(column) {
   return ({ value, data }) => {
     if (data === undefined) return waiting();
     if (value === null || value === undefined) return missing();
+    if (holdsEntries(column)) return entriesButton(column, value, placeOf(data));
     return document.createTextNode(textOf(column, value));
   };
 }
@@ -18,6 +20,11 @@ export function textOf(column, value) {
   if (value !== null && typeof value === "object") return JSON.stringify(value);
   if (GROUPED.has(column.name) && typeof value === "number") return grouped.format(value);
   return kindOf(column) === "flag" ? (value ? "yes" : "no") : String(value);
+}
+
+/** Where the variant of a row is, if its position was asked for. */
+function placeOf(row) {
+  return row.contig && row.position ? `${row.contig}:${grouped.format(row.position)}` : "";
 }
 
 export function isNumber(column) {

@@ -1,4 +1,6 @@
 // The inside of a column's header: its name, what it means, and the button that filters it.
+import { holdsEntries } from "./entries.js";
+import { kindOf } from "./expressions.js";
 import { groupOf } from "./groups.js";
 
 export class ColumnHeader {
@@ -7,8 +9,9 @@ export class ColumnHeader {
     const name = this.element.querySelector("[data-name]");
     name.textContent = shortName(title);
     this.element.querySelector("[data-group]").textContent = groupOf(title).label === "Variant" ? "" : groupOf(title).label;
-    this.element.title = [title.name, title.description, title.type].filter(Boolean).join("\n");
+    this.element.title = [title.name, title.description, holdsEntries(title) ? "list of entries" : title.type].filter(Boolean).join("\n");
     const button = this.element.querySelector("button");
+    button.hidden = !kindOf(title); // lists of lists and of entries cannot be asked
     button.setAttribute("aria-label", `Filter ${title.name}`);
     button.addEventListener("click", (event) => {
       event.stopPropagation(); // a click on the header sorts
