@@ -7,6 +7,8 @@ from math import comb
 import pytest
 from vcf_verifier import differences
 
+from varloom.reader import check_file
+
 
 @pytest.mark.parametrize(
     ("alternates", "ploidy"),
@@ -21,3 +23,15 @@ def test_genotype_values_of_any_ploidy_find_their_allele(tmp_path, alternates, p
         f"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n1\t5\t.\tA\t{alt}\t.\t.\tGP={values}\n"
     )
     assert differences(path) == []
+
+
+def test_a_wide_number_in_a_line_that_only_the_careful_parser_reads(tmp_path):
+    head = '##fileformat=VCFv4.2\n##INFO=<ID=N,Number=1,Type=Integer,Description="d">\n'
+    path = tmp_path / "wide.vcf"
+    path.write_text(
+        f"{head}#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+        "1\t1\t.\tA\t.\t.\t.\tN=1\n1\t2\t.\tA\t.\t.\t.\tN=3000000000;X;X\n1\t3\t.\tA\t.\t.\t.\tN=2\n"
+    )
+    assert differences(path) == []
+    warned = [problem for problem in check_file(path).problems if "32 bits" in problem.message]
+    assert [(problem.place.line, problem.message.count("times")) for problem in warned] == [(5, 0)]

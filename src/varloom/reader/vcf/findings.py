@@ -95,41 +95,49 @@ class Findings:
             return
         start, end, line = runs[0]
         first = _bytes(chunk, start, end)
+        goes_on = first == self._contig and chunk.first_position == self._position
         if first != self._contig:
             self._rules.enter_contig(lines + line, first.decode())
         elif chunk.first_position < self._position:
             self._rules.out_of_order(lines + line, chunk.first_position, self._position)
-        elif chunk.first_position == self._position:
+        elif goes_on:
             self._tell_repeated(chunk, start, lines + line)
         for start, end, line in runs[1:]:
             self._rules.enter_contig(lines + line, _bytes(chunk, start, end).decode())
         self._contig = _bytes(chunk, *runs[-1][:2])
         self._position = chunk.last_position
-        self._group = frozenset(_alike(chunk, chunk.last_group, self._contig, self._position))
+        group = frozenset(_alike(chunk, chunk.last_group, self._contig, self._position))
+        if goes_on and chunk.last_group == runs[0][0] and len(group) + len(self._group) <= _MOST_ALIKE:
+            group |= self._group
+        self._group = group
 
     def _tell_repeated(self, chunk: Chunk, start: int, line: int) -> None:
-        """Records that stood at the same position before the chunk began."""
-        count = sum(alleles in self._group for alleles in _alike(chunk, start, self._contig, self._position))
-        if count:
-            self._rules.repeated(line, self._position, count)
+        """Records that stood at the same position before the chunk began; the kernel counts those within it."""
+        alike = _alike(chunk, start, self._contig, self._position)
+        again = [after for alleles, after in alike.items() if alleles in self._group]
+        if again:
+            self._rules.repeated(line + min(again), self._position, len(again))
 
 
 _MOST_ALIKE = 256
+_MOST_LINES = 4096
 _LONG_TEXT = 1000
 
 
-def _alike(chunk: Chunk, start: int, contig: bytes, position: int) -> list[bytes]:
-    """REF and ALT of the records from `start` on that stand at the position."""
-    found: list[bytes] = []
+def _alike(chunk: Chunk, start: int, contig: bytes, position: int) -> dict[bytes, int]:
+    """REF and ALT of the records from `start` on that stand at the position; after how many lines they first do."""
+    found: dict[bytes, int] = {}
     data = chunk.source
-    while start < chunk.end and len(found) < _MOST_ALIKE:
+    for after in range(_MOST_LINES):
+        if start >= chunk.end or len(found) == _MOST_ALIKE:
+            break
         end = data.index(b"\n", start)
         tabs = _tabs(data, start, end)
         if len(tabs) == 5:  # lines may have many megabytes: only what is asked for is taken out of them
             place = bytes(data[tabs[0] + 1 : tabs[1]])
             if data[start : tabs[0]] != contig or not place.isdigit() or int(place) != position:
                 break
-            found.append(_fingerprint(data, tabs[2] + 1, tabs[4]))
+            found.setdefault(_fingerprint(data, tabs[2] + 1, tabs[4]), after)
         start = end + 1
     return found
 

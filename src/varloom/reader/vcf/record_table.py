@@ -78,6 +78,7 @@ class RecordTable:
         self._convert = converters(percent_encoded=header.percent_encoded)
         self._undeclared = 0
         self._widened: set[str] = set()
+        self._told_wide: set[str] = set()
         self.buffer = BatchBuffer(0)
         for name, kind in (*_VARLOOM, *_FIXED):
             origin = "varloom" if (name, kind) in _VARLOOM else "VCF"
@@ -121,23 +122,24 @@ class RecordTable:
         before = self.columns()
         batch = self.buffer.take(0)
         for index, column in enumerate(before):
-            widened = column.type != batch.schema.field(index).type
-            if widened or column.name in self._widened:
-                self.warn_wide(column, batch.column(index), batch.column(_LINE), count=int(widened))
+            if column.type != batch.schema.field(index).type or column.name in self._widened:
+                self.warn_wide(column, batch.column(index), batch.column(_LINE))
         self._widened.clear()
         return batch
 
-    def warn_wide(self, column: Column, values: pa.Array, lines: pa.Array, count: int = 1) -> None:
+    def warn_wide(self, column: Column, values: pa.Array, lines: pa.Array) -> None:
         """Warn that a column became 64 bits wide, as some of its values need: VCF gives integers 32.
 
-        With a `count` of 0 it was told before in the same chunk, but an earlier line may have been the first.
+        Both parsers' rows of a chunk are to be looked at, as the first line counts; the warning is counted once.
         """
         self._widened.add(column.name)
         row = next((row for row, value in enumerate(values.to_pylist()) if _is_wide(value)), None)
         if row is not None:
             place = Place(line=lines[row].as_py(), field=column.name)
             message = f"{column.name} has numbers beyond 32 bits, which VCF does not allow; they are kept."
-            self.diagnosis.warn(VCF_RULE_BROKEN, column.name, message, place, count)
+            known = column.name in self._told_wide
+            self.diagnosis.warn(VCF_RULE_BROKEN, column.name, message, place, 0 if known else 1)
+            self._told_wide.add(column.name)
 
     # --- fields ---------------------------------------------------------------------------------------------------
 
