@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from varloom.dataset.column_types import is_list, is_struct, plain_type, type_name
 
@@ -51,10 +50,7 @@ class ColumnDigest:
         else:
             _add_repeated(self._presence, _PRESENT, len(array))
         if self._elements is not None:
-            if present is not None:
-                array = array.drop_null()
-            self._lengths.update(_bytes_of(_unsigned(pc.list_value_length(array))))
-            self._elements.add(array.flatten())
+            self._add_lists(array, present, self._elements)
         elif self._fields:
             array = array.drop_null() if present is not None else array
             for digest, values in zip(self._fields, array.flatten(), strict=True):
@@ -64,12 +60,26 @@ class ColumnDigest:
         else:
             self._data.update(_bytes_of(_canonical(array.drop_null() if present is not None else array)))
 
+    def _add_lists(self, array: Any, present: _Values | None, elements: ColumnDigest) -> None:
+        """Add lengths and elements of lists; `present` tells which are there, None that all are."""
+        if not len(array):
+            return
+        offsets = _offsets(array)
+        lengths = offsets[1:] - offsets[:-1]
+        if present is not None:
+            lengths = lengths[present.view(np.bool_)]
+            if int(lengths.sum(dtype=np.int64)) != int(offsets[-1]) - int(offsets[0]):
+                # Missing lists may have elements, which do not count.
+                self._add_lists(array.drop_null(), None, elements)
+                return
+        self._lengths.update(_bytes_of(lengths.astype("<u4", copy=False)))
+        elements.add(array.values.slice(int(offsets[0]), int(offsets[-1]) - int(offsets[0])))
+
     def _add_text(self, array: pa.Array, present: _Values | None) -> None:
         """Add byte lengths and bytes of texts; `present` tells which are there, None that all are."""
         if not len(array):
             return
-        _, offsets_buffer, data = array.buffers()
-        offsets = np.frombuffer(offsets_buffer, dtype="<i4")[array.offset : array.offset + len(array) + 1]
+        offsets, data = _offsets(array), array.buffers()[2]
         lengths = offsets[1:] - offsets[:-1]
         if present is not None:
             whole, lengths = lengths, lengths[present.view(np.bool_)]
@@ -151,6 +161,11 @@ def content_hash(columns: Sequence[tuple[str, pa.DataType, bytes]], rows: int) -
     return f"sha256:{combined.hexdigest()}"
 
 
+def _offsets(array: pa.Array) -> _Values:
+    """Where the texts or lists begin, and the last one ends."""
+    return np.frombuffer(array.buffers()[1], dtype="<i4")[array.offset : array.offset + len(array) + 1]
+
+
 def _presence(array: pa.Array) -> _Values:
     """For each value one byte, 1 where it is there."""
     bitmap = np.frombuffer(array.buffers()[0], np.uint8)
@@ -167,11 +182,6 @@ def _canonical(array: pa.Array) -> _Values:
         if holes.any():
             values = np.where(holes, np.array(np.nan, dtype=values.dtype), values)
     return values.astype(values.dtype.newbyteorder("<"), copy=False)
-
-
-def _unsigned(lengths: pa.Array) -> _Values:
-    values: _Values = lengths.to_numpy(zero_copy_only=False)
-    return values.astype("<u4")
 
 
 def _bytes_of(values: _Values) -> memoryview:
