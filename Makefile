@@ -12,7 +12,7 @@ RUN_FLAGS ?=
 PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench verify format lock clean
+.PHONY: help install run test check bench verify fuzz format lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench: install ## Run the benchmarks, side by side with the peers
 
 verify: install ## Hold every cell of datasets of a million records to the text of their files
 	@$(BIN)/python benchmarks/verify_cells.py
+
+fuzz: install ## Spoil valid files in many ways and look what the reader makes of them
+	@$(BIN)/python tests/faults/mutation_run.py --seeds 20
 
 format: install ## Format the code
 	@$(BIN)/ruff format .

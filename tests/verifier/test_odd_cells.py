@@ -35,3 +35,17 @@ def test_a_wide_number_in_a_line_that_only_the_careful_parser_reads(tmp_path):
     assert differences(path) == []
     warned = [problem for problem in check_file(path).problems if "32 bits" in problem.message]
     assert [(problem.place.line, problem.message.count("times")) for problem in warned] == [(5, 0)]
+
+
+def test_only_its_own_separator_ends_a_number(tmp_path):
+    head = "".join(
+        f'##{kind}=<ID={key},Number=1,Type={value_type},Description="d">\n'
+        for kind in ("INFO", "FORMAT")
+        for key, value_type in (("N", "Integer"), ("F", "Float"))
+    )
+    path = tmp_path / "separators.vcf"
+    path.write_text(
+        f"##fileformat=VCFv4.2\n{head}#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS\n"
+        "1\t1\t.\tA\t.\t.\t.\tN=1:F=2\tN:F\t5:6\n1\t2\t.\tA\t.\t.\t.\tN=3\tN:F\t1;2\n"
+    )
+    assert differences(path) == []

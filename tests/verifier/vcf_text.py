@@ -57,16 +57,51 @@ def text_lines(lines: Iterable[bytes]) -> Iterator[str]:
         yield (line if number else line.removeprefix("\ufeff")).removesuffix("\n")
 
 
-def attribute(line: str, name: str) -> str | None:
-    found = re.search(rf'[<,]\s*{name}\s*=\s*("([^"]*)"|[^,>]*)', line)
-    return None if found is None else (found[2] if found[2] is not None else found[1]).strip()
+def attributes(body: str) -> dict[str, str] | None:
+    """What stands between `<` and `>`; None if it is not made of pairs. A last description may have quotes within."""
+    found: dict[str, str] = {}
+    rest = body
+    while rest:
+        key, equals, rest = rest.partition("=")
+        if not equals or not key or set(key) & set(',<>"'):
+            break
+        value, rest = quoted(rest.lstrip()) if rest.lstrip().startswith('"') else plain(rest)
+        if value is None:
+            break
+        found.setdefault(key.strip(), value)
+    else:
+        return found
+    loose = re.search(r'(^|,)Description=".*"\s*$', body)
+    return attributes(body[: loose.start()]) if loose else None
+
+
+def quoted(text: str) -> tuple[str | None, str]:
+    """A text in quotes, and what follows the comma behind it."""
+    at = 1
+    while at < len(text) and text[at] != '"':
+        at += 2 if text[at] == "\\" else 1
+    behind = text[at + 1 :].lstrip()
+    if at >= len(text) or (behind and not behind.startswith(",")):
+        return None, ""
+    return text[1:at], behind[1:]
+
+
+def plain(text: str) -> tuple[str | None, str]:
+    """A text without quotes, or a list in brackets, and what follows the comma behind it."""
+    inner = text.lstrip()
+    if inner.startswith("[") and "]" in inner:
+        value, _, behind = inner.partition("]")
+        if not behind.strip() or behind.lstrip().startswith(","):
+            return value + "]", behind.lstrip()[1:]
+    value, _, behind = inner.partition(",")
+    return (None, "") if '"' in value else (value, behind)
 
 
 class Header:
     """Declarations, samples and version; only as much as the cells need."""
 
     def __init__(self, lines: list[str]) -> None:
-        version = re.match(r"##fileformat=VCFv4\.(\d)", lines[0])
+        version = re.match(r"##fileformat=VCFv4\.([0-5])\s*$", lines[0])
         self.encoded = version is not None and int(version[1]) >= 3
         self.info: dict[str, Declared] = {}
         self.format: dict[str, Declared] = {}
@@ -79,10 +114,11 @@ class Header:
 
     def _declare(self, line: str) -> None:
         table = self.info if line.startswith("##INFO") else self.format
-        name = attribute(line, "ID")
-        if not line.rstrip().endswith(">") or not name or name in table:
+        said = attributes(line.rstrip()[line.index("<") + 1 : -1]) if line.rstrip().endswith(">") else None
+        name = said and said.get("ID")
+        if not said or not name or name in table:
             return
-        number, kind = attribute(line, "Number") or ".", attribute(line, "Type") or "String"
+        number, kind = said.get("Number", "."), said.get("Type", "String")
         if kind not in {"Integer", "Float", "Flag"} or (kind == "Flag" and table is self.format):
             kind = "String"
         if (kind == "Flag" or (number == "0" and kind == "String")) and table is self.info:

@@ -424,8 +424,12 @@ cdef class Chunk(Findings):
                 return NO_MEMORY
         return DONE
 
-    cdef const char *put_number(self, Field *field, int slot, const char *start, const char *end) noexcept nogil:
-        """Write a plain number into the one row of the record; where it ends, or NULL when it takes more than that."""
+    cdef const char *put_number(self, Field *field, int slot, const char *start, const char *end,
+                                char behind) noexcept nogil:
+        """Write a plain number into the one row of the record; where it ends, or NULL when it takes more than that.
+
+        `behind` is the letter that alone may follow it.
+        """
         cdef int64_t whole
         cdef double number
         cdef const char *stop
@@ -434,12 +438,12 @@ cdef class Chunk(Findings):
             return NULL
         if field.type == TYPE_INTEGER:
             stop = scan_int(start, end, &whole)
-            if stop == NULL or (stop < end and stop[0] != c";" and stop[0] != c":"):
+            if stop == NULL or (stop < end and stop[0] != behind):
                 return NULL
             return stop if leaf_pad(leaf, self.rows) == 0 and leaf_int(leaf, whole) == 0 else NULL
         if field.type == TYPE_FLOAT:
             stop = scan_double(start, end, &number)
-            if stop == NULL or (stop < end and stop[0] != c";" and stop[0] != c":"):
+            if stop == NULL or (stop < end and stop[0] != behind):
                 return NULL
             return stop if leaf_pad(leaf, self.rows) == 0 and leaf_double(leaf, number) == 0 else NULL
         return NULL
@@ -482,7 +486,7 @@ cdef class Chunk(Findings):
                 stop = at
             else:
                 at += 1
-                stop = self.put_number(field, field.slot, at, end)
+                stop = self.put_number(field, field.slot, at, end, c";")
                 status = DONE
                 if stop == NULL:
                     stop = find(at, end, c";")
@@ -548,7 +552,7 @@ cdef class Chunk(Findings):
             index = format.fields[place]
             field = &self.layout.field[index]
             slot = field.slot + sample * field.stride
-            stop = self.put_number(field, slot, at, end)
+            stop = self.put_number(field, slot, at, end, c":")
             if stop == NULL:
                 stop = find(at, end, c":")
                 status = self.put(index, slot, at, stop, sample)
