@@ -132,8 +132,11 @@ _MARKS = (
 )
 _VCF_START = re.compile(r"##fileformat=|#CHROM\b", re.IGNORECASE)
 _VCF_LINE = re.compile(r"##\S|#CHROM\b", re.IGNORECASE)
-_PERSONAL_EXPORT = re.compile(r'(?:(?!#\s*rsid)#[^\n]*\n|[^\S\n]*\n)*+#?[^\S\n]*"?rsid"?[\t,]', re.IGNORECASE)
-"""Genotypes that a company gives to its customers; some call themselves something like a VCF in their comments."""
+PERSONAL_EXPORT = re.compile(
+    r'(?P<above>(?:(?!#[^\S\n]*"?rsid"?[\t,])#[^\n]*\n|[^\S\n]*\n)*+)(?P<mark>#[^\S\n]*)?"?rsid"?[\t,]', re.IGNORECASE
+)
+"""Genotypes that a company gives to its customers: comments, of which some pretend to be a VCF, and then a header row
+that may be a comment as well."""
 _VCF_RECORD = re.compile(r"[^\t\n]+\t\d+\t[^\t\n]*\t[A-Za-z.*]+\t[^\t\n]+\t")
 _PACKED_NAME = re.compile(r"\.(b?gz|bgzf|bz2|xz|zst|zip)$", re.IGNORECASE)
 _NAMED = (
@@ -296,7 +299,7 @@ def _format_of_text(text: str, named: SourceFormat | None) -> SourceFormat:  # n
     if lowered.startswith("##gff-version"):
         return SourceFormat.GFF
     tabular = named in {SourceFormat.CSV, SourceFormat.TSV}
-    if named is not SourceFormat.VCF and _PERSONAL_EXPORT.match(start):
+    if named is not SourceFormat.VCF and PERSONAL_EXPORT.match(start):
         return _format_of_other_text(start, named)
     if (_VCF_START if tabular else _VCF_LINE).match(text):
         return SourceFormat.VCF

@@ -30,7 +30,8 @@ class StoredFile:
         self, path: Path, *, passes: int = 1, on_progress: Callable[[ReadProgress], None] | None = None
     ) -> None:
         self.path = path
-        self.bytes = path.stat().st_size
+        self._state = _state_of(path)
+        self.bytes = self._state[0]
         self.records = 0
         self.sha256: str | None = None
         self._passes = passes
@@ -62,6 +63,11 @@ class StoredFile:
         if report:
             self.report_end_of_pass()
 
+    @property
+    def changed(self) -> bool:
+        """Whether the file is another one than when this was made, by its size and the time of its last change."""
+        return _state_of(self.path) != self._state
+
     def tell(self) -> None:
         """Report how far the reading is, if the last report is old enough."""
         self._report(self._done_in_pass)
@@ -79,3 +85,8 @@ class StoredFile:
         self._reported = now
         done = (self.bytes * self._passes_done + done_in_pass) // self._passes
         self._on_progress(ReadProgress(min(done, self.bytes), self.bytes, self.records))
+
+
+def _state_of(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns

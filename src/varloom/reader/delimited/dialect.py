@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from varloom.genomics.recognition import PERSONAL_EXPORT
 
 SEPARATORS = (",", "\t", ";", "|")
 _LOOKED_AT_ROWS = 200
@@ -21,13 +23,16 @@ class Dialect:
         separator: of cells.
         line_end: end of lines.
         quotes: whether double quotes enclose cells, or are letters like any other.
-        announced: whether the first line is no row but a spreadsheet's note of the separator, such as `sep=;`.
+        above: how many lines stand above the header row and are no rows: a spreadsheet's note of the separator, such as
+            `sep=;`, or the comments of a personal genotype export.
+        mark: what makes a comment of the header row of such an export; it belongs to no cell.
     """
 
     separator: str
     line_end: str = "\n"
     quotes: bool = True
-    announced: bool = False
+    above: int = 0
+    mark: str = ""
 
 
 def find_dialect(sample: str, *, whole: bool, named_tsv: bool = False) -> Dialect:
@@ -39,7 +44,24 @@ def find_dialect(sample: str, *, whole: bool, named_tsv: bool = False) -> Dialec
     """
     line_end = "\r" if "\r" in sample and "\n" not in sample else "\n"
     if announcement := _ANNOUNCEMENT.match(sample):
-        return Dialect(announcement[1] or announcement[2], line_end, announced=True)
+        return Dialect(announcement[1] or announcement[2], line_end, above=1)
+    above, mark = _comments(sample)
+    found = _found(sample[above + len(mark) :], line_end, whole=whole, named_tsv=named_tsv)
+    return replace(found, above=sample.count("\n", 0, above), mark=mark)
+
+
+def _comments(sample: str) -> tuple[int, str]:
+    """How many characters of comments stand above the header row of a personal export, and its own comment mark.
+
+    A table whose first column is called `#rsid`, without comments above, is a table like any other.
+    """
+    match = PERSONAL_EXPORT.match(sample)
+    if match is None or ("#" not in match["above"] and (match["mark"] or "#") == "#"):
+        return 0, ""
+    return match.end("above"), match["mark"] or ""
+
+
+def _found(sample: str, line_end: str, *, whole: bool, named_tsv: bool) -> Dialect:
     lines = sample.split(line_end)
     if not whole and len(lines) > 1:
         lines = lines[:-1]

@@ -104,7 +104,7 @@ class NativePasses:
         return RowChunks(self._file, self._compression, self._encoding, parse, self._threads)
 
     def rows_above(self, chunks: RowChunks[Survey] | RowChunks[Table]) -> Iterator[Row]:
-        """The first lines, up to and with the header row; the announcement of a separator is a row without cells.
+        """The first lines, up to and with the header row; a line above that is no row has one cell, its text.
 
         Raises:
             OddTextError: a row goes over several lines, or is no row.
@@ -114,8 +114,11 @@ class NativePasses:
             number += 1
             if number == 1:
                 raw = raw[self._mark_bytes :]
-            announced = number == 1 and self._dialect.announced
-            cells = [] if announced else self.cells(_text(raw))
+            if number <= self._dialect.above:
+                yield Row(number, [_text(raw).rstrip("\r")])
+                continue
+            text = _text(raw)
+            cells = self.cells(text.removeprefix(self._dialect.mark) if number == self._dialect.above + 1 else text)
             yield Row(number, cells)
             if cells:
                 return

@@ -70,6 +70,7 @@ class DelimitedReader:
         is_tsv = self._dialect.separator == "\t"
         self.recognition = replace(recognition, format=SourceFormat.TSV if is_tsv else SourceFormat.CSV)
         self._native: NativePasses | None = None
+        self._above: list[str] = []
         self._header: Row | None = None
         self._types: list[ColumnInference] = []
         self._records = 0
@@ -86,6 +87,8 @@ class DelimitedReader:
         budget = max(256, _CELL_BUDGET // len(columns))
         for arrays in self._native_arrays(budget) if self._native else self._careful_arrays(budget):
             yield pa.RecordBatch.from_arrays(arrays, names=names)
+        if self._file.changed:
+            raise refusal(FILE_UNREADABLE, "The file was changed while it was read.")
         self._finish(columns)
 
     def summary(self) -> ReadSummary:
@@ -151,12 +154,14 @@ class DelimitedReader:
         self._survey_carefully()
 
     def _survey_natively(self, native: NativePasses) -> None:
-        self._header, self._types, self._records = None, [], 0
+        self._header, self._types, self._records, self._above = None, [], 0, []
         survey = native.survey()
         try:
             for row in survey.rows_above():
-                if row.cells or not (row.line == 1 and self._dialect.announced):
+                if row.line > self._dialect.above:
                     self._take_header(row)
+                else:
+                    self._above.append(row.cells[0])
             survey.kinds = [0] * len(self._types)
             for part in survey.parts() if self._types else ():
                 self._tell_part(survey, part)
@@ -179,9 +184,10 @@ class DelimitedReader:
 
     def _survey_carefully(self) -> None:
         self._header, self._types, self._records = None, [], 0
+        rows = self._rows()
         chunk: list[list[str]] = []
         try:
-            for row in self._rows():
+            for row in rows:
                 if not self._types:
                     self._take_header(row)
                 elif self._merges_rows(row):
@@ -197,6 +203,7 @@ class DelimitedReader:
         except FileRefused as refused:
             self._diagnosis.add_refusal(refused)
         self._infer(chunk)
+        self._above = rows.above
 
     def _take_header(self, row: Row) -> None:
         if len(row.cells) > MOST_COLUMNS:
@@ -284,16 +291,12 @@ class DelimitedReader:
     def _native_arrays(self, budget: int) -> Iterator[list[pa.Array]]:
         if self._native is None:
             raise RuntimeError("the kernel did not survey this text")
-        rows = 0
-        size = min(self._options.batch_rows, budget)
         try:
-            for arrays in self._native.tables([column.type for column in self._types], size):
-                rows += len(arrays[0])
-                yield arrays
+            yield from self._native.tables(
+                [column.type for column in self._types], min(self._options.batch_rows, budget)
+            )
         except OddTextError as odd:
-            raise _changed() from odd
-        if rows != self._records:
-            raise _changed()
+            raise refusal(FILE_UNREADABLE, "The file was changed while it was read.") from odd
         self._file.report_end_of_pass()
 
     def _careful_arrays(self, budget: int) -> Iterator[list[pa.Array]]:
@@ -326,22 +329,19 @@ class DelimitedReader:
         return arrays
 
     def _finish(self, columns: tuple[Column, ...]) -> None:
-        header = self._header.cells if self._header else []
+        cells = self._header.cells if self._header else []
+        header = self._dialect.mark + self._dialect.separator.join(cells)
         self._summary = ReadSummary(
             records=self._records,
             variants=self._records,
             columns=columns,
             samples=(),
             warnings=self._diagnosis.warnings(),
-            header=self._dialect.separator.join(header),
+            header="\n".join([*self._above, header]),
             sha256=self._file.sha256 or "",
             bytes=self._file.bytes,
             contigs=(),
         )
-
-
-def _changed() -> FileRefused:
-    return refusal(FILE_UNREADABLE, "The file was changed while it was read.")
 
 
 def _plain_chunks(file: StoredFile) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from varloom.errors import Place, safe_excerpt
@@ -46,10 +47,12 @@ class Rows:
 
     Attributes:
         lines: how many physical lines were read so far.
+        above: the lines above the header row, without their line ends.
     """
 
     def __init__(self, stream: ByteStream, encoding: str, mark_bytes: int, dialect: Dialect) -> None:
         self.lines = 0
+        self.above: list[str] = []
         self._stream = stream
         self._encoding = encoding
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
@@ -61,9 +64,10 @@ class Rows:
         quote = '"' if self._dialect.quotes else None
         quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
         lines = self._physical_lines()
-        skipped = 1 if self._dialect.announced and next(lines, None) is not None else 0
+        self.above = [line.rstrip("\r\n") for line in islice(lines, self._dialect.above)]
+        skipped = len(self.above)
         reader = csv.reader(
-            lines,
+            self._unmarked(lines),
             delimiter=self._dialect.separator,
             quotechar=quote,
             quoting=quoting,
@@ -81,6 +85,13 @@ class Rows:
                 f"The row that starts at line {start:,} is not valid CSV: {_reason(str(error))}.",
                 Place(line=start),
             ) from error
+
+    def _unmarked(self, lines: Iterator[str]) -> Iterator[str]:
+        """The lines, the first one without the mark of a comment."""
+        first = next(lines, None)
+        if first is not None:
+            yield first.removeprefix(self._dialect.mark)
+        yield from lines
 
     def _physical_lines(self) -> Iterator[str]:
         """Lines with their line end, as the csv module wants them."""

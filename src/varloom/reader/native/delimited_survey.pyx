@@ -15,6 +15,7 @@ if not varloom_numbers_ready():
 
 cdef enum:
     MOST_NOTED = 4096
+    MOST_SEPARATORS = 1000000   # of a row, those within quotes counted
 
 
 cdef struct Noted:
@@ -137,11 +138,20 @@ cdef class Survey:
                 return False
             at = behind_row(at)
             self.end = at - self.data
+            if at - start > MOST_SEPARATORS and self.separators(start, at) > MOST_SEPARATORS:
+                return False
             if cells == self.columns:
                 self.rows += 1
             elif self.note(&self.ragged, &self.ragged_count, first_line, 0, start, at) < 0:
                 return False
         return True
+
+    cdef int64_t separators(self, const char *at, const char *end) noexcept nogil:
+        cdef int64_t count = 0
+        while at < end:
+            count += at[0] == self.style.separator
+            at += 1
+        return count
 
     cdef Ending read_cell(self, const char **at, int64_t column) noexcept nogil:
         cdef Cell cell
