@@ -45,7 +45,7 @@ def test_a_parse_on_a_full_disk_is_tried_again_and_completes_when_there_is_space
     vcf = write_vcf(tmp_path / "a.vcf", RECORDS)
     filler = small_disk / "filler"
     free = os.statvfs(small_disk)
-    filler.write_bytes(b"\0" * (free.f_bavail * free.f_frsize - vcf.stat().st_size - 64 * 1024))
+    filler.write_bytes(b"\0" * (free.f_bavail * free.f_frsize - vcf.stat().st_size - 12 * 1024))
     job = server.submit(vcf)
     waiting = server.until(job["id"], lambda job: job["attempt"] > 1 and job["error"] is not None)
     assert waiting["error"]["code"] == "disk_full"

@@ -15,8 +15,8 @@ from varloom.reader import FileRefused, open_reader
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 OTHER_DIALECT = "read with another separator or quote than the manifest's, so it is ragged at another line"
 EXCEPTIONS = {
-    "csv/apriha+snps/tests/input/myheritage_extra_quotes.csv": "its first line is a comment, which the manifest took for "
-    "the header row; below the header row, line 3 is the first that is ragged",
+    "csv/apriha+snps/tests/input/myheritage_extra_quotes.csv": "its first line is a comment, which the manifest took "
+    "for the header row; below the header row, line 3 is the first that is ragged",
     "csv/duckdb+duckdb/data/csv/broken/test.csv.zst": "the manifest judged packed bytes; no row of the text is ragged",
     "csv/duckdb+duckdb/data/csv/no_quote.csv": "the row spans lines 2 and 3; we name where it starts",
     "csv/duckdb+duckdb/data/csv/unquoted_escape/human_eval.csv": OTHER_DIALECT,

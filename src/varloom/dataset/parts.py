@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 ROW_GROUP_ROWS = 122_880
 """Rows of a full row group: DuckDB's own vector granularity, about the 120,000 that were measured best."""
 
-ROW_GROUP_BYTES = 32 * 1024**2
+ROW_GROUP_BYTES = 24 * 1024**2
 """A row group ends earlier when its columns take this much memory, so that memory stays flat for wide tables."""
 
 ROW_GROUPS_PER_PART = 8
@@ -45,6 +46,7 @@ class PartsWriter:
         self._row_groups_per_part = row_groups_per_part
         self._names: list[str] = []
         self._dictionary: list[str] | None = None
+        self._judging = Lock()
         self._writer: pq.ParquetWriter | None = None
         self._row_groups = 0
         self._schema: pa.Schema | None = None
@@ -59,12 +61,24 @@ class PartsWriter:
         writer.write_table(table, row_group_size=max(table.num_rows, 1))
         self._row_groups += 1
 
-    def _next_part(self, schema: pa.Schema) -> pq.ParquetWriter:
+    def claim(self) -> Path:
+        """The path of a next part that `write_alone` will write."""
         self._finish_part()
-        name = f"part-{len(self._names):05d}.parquet"
-        self._names.append(name)
+        self._names.append(f"part-{len(self._names):05d}.parquet")
+        return self._directory / self._names[-1]
+
+    def write_alone(self, path: Path, table: pa.Table) -> None:
+        """Write a claimed part, of one row group; several may be written at once."""
+        with self._judging:
+            if self._dictionary is None:
+                self._dictionary = dictionary_columns(table)
+        with open_part(path, table.schema, self._dictionary) as writer:
+            writer.write_table(table, row_group_size=max(table.num_rows, 1))
+
+    def _next_part(self, schema: pa.Schema) -> pq.ParquetWriter:
+        path = self.claim()
         self._schema, self._row_groups = schema, 0
-        self._writer = open_part(self._directory / name, schema, self._dictionary or [])
+        self._writer = open_part(path, schema, self._dictionary or [])
         return self._writer
 
     def _finish_part(self) -> None:

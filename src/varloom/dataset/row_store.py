@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from varloom.reader import ReadSummary
 
 
+_AT_ONCE = 2
+_PARTS_OF_ONE = 32
+"""So many row groups are parts of their own; of larger tables the others share parts, for a query opens all of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredRows:
     """What was written: the parts, the schema they all have, and the digest of each column."""
@@ -33,10 +39,11 @@ class StoredRows:
 
 
 class RowStore:
-    """Collects batches into row groups, and writes and digests each while the reader goes on.
+    """Collects batches into row groups, and writes and digests them while the reader goes on.
 
-    Memory holds one row group that fills and one that is being written. A column that was met once stays in all later
-    row groups, so that only the parts before it have to be written again.
+    Memory holds one row group that fills and two that are being written: the first row groups are parts of their own,
+    so that two threads can write. A column that was met once stays in all later row groups, so that only the parts
+    before it have to be written again.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -47,8 +54,10 @@ class RowStore:
         self._waiting_rows = 0
         self._waiting_bytes = 0
         self._schema = pa.schema([])
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="dataset-writer")
-        self._writing: tuple[Future[None], ...] = ()
+        self._writers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dataset-writer")
+        self._digester = ThreadPoolExecutor(1, thread_name_prefix="dataset-digester")
+        self._writing: deque[tuple[Future[None], Future[None]]] = deque()
+        self._row_groups = 0
 
     def __enter__(self) -> Self:
         return self
@@ -56,7 +65,8 @@ class RowStore:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        for threads in (self._writers, self._digester):
+            threads.shutdown(wait=True, cancel_futures=True)
         self._parts.abandon()
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -83,14 +93,14 @@ class RowStore:
             VarloomError: `dataset_inconsistent`.
         """
         self._flush()
-        self._settle()
+        self._settle(0)
         self._count.prove(summary)
         schema = schema_of(summary.columns)
         if not self._count.rows:
             self._parts.write(schema.empty_table())
         paths = self._parts.close()
         dictionary = self._parts.dictionary
-        parts = tuple(self._threads.map(lambda path: _sealed(path, schema, dictionary), paths))
+        parts = tuple(self._writers.map(lambda path: _sealed(path, schema, dictionary), paths))
         digests = {field.name: self._hasher.digest(field, lambda name: _column_values(paths, name)) for field in schema}
         return StoredRows(parts, schema, digests)
 
@@ -106,16 +116,20 @@ class RowStore:
         self._schema = widest([self._schema, *(batch.schema for batch in self._waiting)])
         table = pa.concat_tables([conformed(pa.Table.from_batches([batch]), self._schema) for batch in self._waiting])
         self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
-        self._settle()
-        steps = (self._parts.write, self._hasher.add)
-        self._writing = tuple(self._threads.submit(step, table) for step in steps)
+        alone = self._row_groups < _PARTS_OF_ONE
+        self._settle(_AT_ONCE - 1 if alone else 0)
+        if alone:
+            writing = self._writers.submit(self._parts.write_alone, self._parts.claim(), table)
+        else:
+            writing = self._writers.submit(self._parts.write, table)
+        self._writing.append((writing, self._digester.submit(self._hasher.add, table)))
+        self._row_groups += 1
 
-    def _settle(self) -> None:
-        """Wait for the row group that is being written; its error, if any, surfaces here."""
-        writing, self._writing = self._writing, ()
-        wait(writing)
-        for each in writing:
-            each.result()
+    def _settle(self, most: int) -> None:
+        """Wait until at most so many row groups are being written; the error of one, if any, surfaces here."""
+        while len(self._writing) > most:
+            for each in self._writing.popleft():
+                each.result()
 
 
 def _sealed(path: Path, schema: pa.Schema, dictionary: list[str]) -> Part:
