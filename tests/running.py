@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -19,7 +20,6 @@ import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 VARLOOM = [sys.executable, "-m", "varloom"]
 READY = re.compile(r"^Varloom is ready at (\S+)$")
@@ -32,6 +32,9 @@ QUICK = {
     "VARLOOM_RESCUE_INTERVAL": "0.5",
 }
 """Settings under which a dead worker is noticed within seconds."""
+
+HELD_STAGES = {"PYTHONPATH": str(Path(__file__).parent / "support" / "held_stages")}
+"""Under it the stages of a worker wait until they are released, so that no test depends on how fast they are."""
 
 
 class Process:
@@ -70,6 +73,13 @@ class Process:
             if match := pattern.search(line):
                 return match
 
+    def release_stages(self) -> None:
+        """Let the stages go on that `HELD_STAGES` holds."""
+        for child in psutil.Process(self.popen.pid).children():
+            while child.status() != psutil.STATUS_STOPPED:  # it may just be starting, and would not hear it
+                time.sleep(0.01)
+            child.resume()
+
     def kill(self) -> None:
         """What no process can prepare for."""
         self.popen.kill()
@@ -100,8 +110,12 @@ class Server(Process):
 
     def workers(self) -> list[psutil.Process]:
         """Its worker processes."""
-        children = psutil.Process(self.popen.pid).children()
-        return [child for child in children if "worker" in child.cmdline()]
+        found = []
+        for child in psutil.Process(self.popen.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended, and has no command line any more
+                if "worker" in child.cmdline():
+                    found.append(child)
+        return found
 
     def submit(self, file: Path | bytes, name: str | None = None, **fields: Any) -> dict[str, Any]:
         """Upload a file; the job."""
