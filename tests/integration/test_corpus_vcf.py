@@ -14,22 +14,10 @@ from varloom.reader import check_file
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 
 EBI = "vcf/EBIvariation+vcf-validator/test/input_files"
-UNJUDGED = "accepted without a warning: the reader does not judge whether annotations of structural variants agree"
 NO_EVIDENCE = "accepted without a warning: a VCF needs neither genotypes nor frequencies; one archive asks for them"
 EXCEPTIONS = {
     f"{EBI}/v4.3/evidence/failed/failed_no_genotypes_or_frequencies.vcf": NO_EVIDENCE,
     f"{EBI}/v4.4/evidence/failed/failed_no_genotypes_or_frequencies.vcf": NO_EVIDENCE,
-    f"{EBI}/v4.4/failed/failed_CNV_003.vcf": UNJUDGED,
-    f"{EBI}/v4.4/failed/failed_STR_001.vcf": UNJUDGED,
-    f"{EBI}/v4.4/failed/failed_STR_002.vcf": UNJUDGED,
-    f"{EBI}/v4.4/failed/failed_body_invalid_CNVTR_3.vcf": UNJUDGED,
-    f"{EBI}/v4.4/failed/failed_body_invalid_CNVTR_4.vcf": UNJUDGED,
-    f"{EBI}/v4.4/failed/failed_body_invalid_SV_3.vcf": UNJUDGED,
-    f"{EBI}/v4.4/failed/failed_body_invalid_SV_5.vcf": UNJUDGED,
-    f"{EBI}/v4.4/failed/failed_body_invalid_format_2.vcf": UNJUDGED,
-    f"{EBI}/v4.4/failed/failed_body_invalid_sample_PSL.vcf": UNJUDGED,
-    f"{EBI}/v4.4/failed/failed_body_invalid_sample_PSO.vcf": UNJUDGED,
-    f"{EBI}/v4.4/failed/failed_body_invalid_sample_PSQ.vcf": UNJUDGED,
 }
 
 

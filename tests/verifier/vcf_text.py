@@ -287,7 +287,9 @@ class ExpectedRows:
         for allele, alternate, alternates in alleles(fields[4]):
             row = {"rowno": self.rows, "record": self.records, "line": number, "allele": allele}
             row |= {"contig": fields[0], "position": int(fields[1]), "ref": fields[3]}
-            for name, text in (("id", fields[2]), ("alt", alternate), ("filter", fields[6])):
+            if alternate is not None:
+                row["alt"] = alternate
+            for name, text in (("id", fields[2]), ("filter", fields[6])):
                 if text not in {".", ""}:
                     row[name] = text
             if fields[5] not in {".", ""}:
@@ -367,10 +369,10 @@ class ExpectedRows:
         return values
 
 
-def alleles(alt: str) -> list[tuple[int, str, int]]:
+def alleles(alt: str) -> list[tuple[int, str | None, int]]:
     """Index and text of the ALT alleles that get a row, and how many there are in all."""
     if alt in {".", ""}:
-        return [(0, ".", 0)]
+        return [(0, None, 0)]
     named = alt.split(",")
     real = [(k, a, len(named)) for k, a in enumerate(named, 1) if a not in {"<NON_REF>", "<*>"}]
     return real or [(k, a, len(named)) for k, a in enumerate(named, 1)]

@@ -406,6 +406,13 @@ VCF_RULE_BROKEN = define(
     cause="A value breaks a rule of the VCF specification without being lost: it is kept as it stands.",
     resolution=("Nothing is lost. Check the named line if the value matters to you.",),
 )
+VCF_STRUCTURAL_ANNOTATION = define(
+    "vcf_structural_annotation",
+    _NOTICE,
+    cause="Annotations of a structural variant, a tandem repeat or a phase set contradict each other, or one is "
+    "missing that VCF 4.4 and later ask for.",
+    resolution=("Nothing is lost. Check the named line and field; a newer version of the caller may write it right.",),
+)
 VCF_RECORD_ORDER = define(
     "vcf_record_order",
     _NOTICE,

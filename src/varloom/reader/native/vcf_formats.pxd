@@ -60,6 +60,12 @@ cdef inline Format *format_of(Formats *formats, Layout layout, Token *text) noex
     return known
 
 
+cdef inline bint is_phase_key(const char *start, const char *end) noexcept nogil:
+    """Whether the text is PSL, PSO or PSQ."""
+    return end - start == 3 and start[0] == c"P" and start[1] == c"S" and (
+        start[2] == c"L" or start[2] == c"O" or start[2] == c"Q")
+
+
 cdef inline void read_keys(Format *format, Layout layout, Token *text) noexcept nogil:
     cdef const char *at = text.start
     cdef const char *end
@@ -67,7 +73,7 @@ cdef inline void read_keys(Format *format, Layout layout, Token *text) noexcept 
     while True:
         end = find(at, text.end, c":")
         field = layout.find(False, at, end - at)
-        if end == at:
+        if end == at or (layout.structural_rules and is_phase_key(at, end)):
             format.status = LEFT
             return
         if field < 0:

@@ -71,6 +71,7 @@ cdef class Layout:
     cdef readonly int file_columns
     cdef readonly bint gathered
     cdef readonly bint percent_encoded
+    cdef readonly bint structural_rules
     cdef Field *field
     cdef Column *column          # empty columns to begin with, one a slot
     cdef int32_t *buckets        # open addressing: INFO fields, then FORMAT fields; -1 is free

@@ -9,6 +9,7 @@ class Layout:
     file_columns: int
     gathered: bool
     percent_encoded: bool
+    structural_rules: bool
     def __init__(
         self,
         version: int,
@@ -19,6 +20,7 @@ class Layout:
         file_columns: int,
         contigs: Mapping[str, int | None],
         percent_encoded: bool,
+        structural_rules: bool,
     ) -> None: ...
     def slot_of(self, field: int, sample: int = 0) -> int: ...
     def stride_of(self, field: int) -> int: ...

@@ -28,10 +28,12 @@ cdef class Layout:
         file_columns: number of columns that each line must have.
         contigs: declared names with their lengths in bases, or None.
         percent_encoded: whether texts may hold percent encodings.
+        structural_rules: whether records with symbolic alleles or phase sets by allele are for the careful parser, which
+            knows the rules between their annotations.
     """
 
     def __cinit__(self, int version, list info, list formats, int samples, bint gathered, int file_columns,
-                  dict contigs, bint percent_encoded):
+                  dict contigs, bint percent_encoded, bint structural_rules):
         self.version = version
         self.info_fields = len(info)
         self.fields = len(info) + len(formats)
@@ -39,6 +41,7 @@ cdef class Layout:
         self.gathered = gathered
         self.file_columns = file_columns
         self.percent_encoded = percent_encoded
+        self.structural_rules = structural_rules
         self._kept = []
         self._add_fields(info, formats)
         self._add_contigs(contigs)

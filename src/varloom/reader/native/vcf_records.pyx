@@ -16,15 +16,14 @@ from varloom.reader.native.columns cimport (
 )
 from varloom.reader.native.numbers cimport is_digit, scan_double, scan_int, to_double, varloom_numbers_ready
 from varloom.reader.native.plain_text cimport is_sound_text
-from varloom.reader.native.vcf_findings cimport (
-    RULE_BLANK, RULE_INFO_EMPTY, Findings, Token, room_for,
-)
+from varloom.reader.native.vcf_findings cimport RULE_BLANK, RULE_INFO_EMPTY, Findings, Token, room_for
 from varloom.reader.native.vcf_formats cimport Format, Formats, format_of, free_formats
 from varloom.reader.native.vcf_layout cimport (
     ARITY_ALLELES, ARITY_ALTERNATE, ARITY_GENOTYPES, ARITY_LIST, ARITY_ONE, SLOT_ALLELE, SLOT_ALT, SLOT_CONTIG,
     SLOT_FILTER, SLOT_ID, SLOT_LINE, SLOT_POSITION, SLOT_QUAL, SLOT_RECORD, SLOT_REF, TYPE_FLAG, TYPE_FLOAT,
     TYPE_GENOTYPE, TYPE_INTEGER, TYPE_STRING, Field, Layout,
 )
+from varloom.reader.native.vcf_rules cimport is_unseen
 from varloom.reader.native.vcf_values cimport (
     BARE, DONE, FIELD_FINDINGS, LEFT, MISFIT_COUNT, MISFIT_TYPE, NO_MEMORY, ODD_COMMA, ODD_COUNT, ODD_GENOTYPE, UNKNOWN,
     Scalar, Values, append_numbers, find, is_dot, is_genotype, ploidy_of, read_values, write_genotypes, write_list, write_scalar,
@@ -253,8 +252,11 @@ cdef class Chunk(Findings):
             self.allele[self.alternates].start = at
             self.allele[self.alternates].end = end
             self.alternates += 1
-            if not self.is_unseen(at, end) and self.keep(self.alternates) != DONE:
-                return NO_MEMORY
+            if not is_unseen(at, end):
+                if at[0] == c"<" and self.layout.structural_rules:
+                    return LEFT
+                if self.keep(self.alternates) != DONE:
+                    return NO_MEMORY
             if end == alt.end:
                 break
             at = end + 1
@@ -265,13 +267,6 @@ cdef class Chunk(Findings):
                 if self.keep(allele) != DONE:
                     return NO_MEMORY
         return DONE
-
-    cdef bint is_unseen(self, const char *start, const char *end) noexcept nogil:
-        """Whether the allele is `<NON_REF>` or `<*>`, which stand for any other."""
-        if start[0] != c"<":
-            return False
-        return (end - start == 3 and start[1] == c"*" and start[2] == c">") or (
-            end - start == 9 and memcmp(start, b"<NON_REF>", 9) == 0)
 
     cdef int keep(self, int64_t allele) noexcept nogil:
         cdef void *array = room_for(self.kept, &self.kept_capacity, self.kept_rows + 1, sizeof(int64_t))

@@ -1,6 +1,7 @@
 """Texts of a VCF that are right or wrong by themselves."""
 
 from libc.stdint cimport uint8_t
+from libc.string cimport memcmp
 
 
 cdef extern from *:
@@ -79,3 +80,11 @@ cdef inline bint is_identifier(const char *start, const char *end) noexcept nogi
             name = True
         at += 1
     return not several or (name and not empty)
+
+
+cdef inline bint is_unseen(const char *start, const char *end) noexcept nogil:
+    """Whether the allele is `<NON_REF>` or `<*>`, which stand for any other."""
+    if start[0] != c"<":
+        return False
+    return (end - start == 3 and start[1] == c"*" and start[2] == c">") or (
+        end - start == 9 and memcmp(start, b"<NON_REF>", 9) == 0)

@@ -10,6 +10,7 @@ from varloom.reader.native.buffers import counting
 from varloom.reader.native.vcf_layout import Layout
 from varloom.reader.vcf.declaration import Arity, ValueType
 from varloom.reader.vcf.decoders import FlagValue, Genotype, OneText
+from varloom.reader.vcf.structural_rules import FIRST_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +56,7 @@ class KernelTable:
             header.columns,
             header.contigs,
             header.percent_encoded,
+            header.minor_version >= FIRST_VERSION,
         )
 
     def batch(self, chunk: Chunk, *, rows: int, records: int, lines: int) -> pa.RecordBatch:

@@ -21,6 +21,7 @@ from varloom.reader.vcf.header import FIXED_COLUMNS, Header
 from varloom.reader.vcf.info_parser import InfoParser
 from varloom.reader.vcf.record import FixedFields, Spot
 from varloom.reader.vcf.sample_parser import GatheredSampleParser, SampleParser
+from varloom.reader.vcf.structural_rules import StructuralRules
 from varloom.reader.vcf.values import MisfitError, is_number, to_float
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class RecordParser:
         self._info = InfoParser(table, diagnosis)
         self._samples = (GatheredSampleParser if table.gathered else SampleParser)(table, diagnosis)
         self._rules = rules
+        self._structural = StructuralRules(header, diagnosis)
 
     def parse(self, line: int, text: str) -> None:
         """Write one data line, or note why it cannot be."""
@@ -67,6 +69,8 @@ class RecordParser:
         if self._columns > 9:
             self._samples.parse(spot, cells)
         self._rules.check_texts(line, fixed)
+        if self._structural.apply:
+            self._structural.check(line, cells)
 
     def _fixed_fields(self, line: int, cells: list[str], text: str) -> FixedFields:
         contig, position, identifier, ref, alt, quality, filters = cells[:7]
