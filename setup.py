@@ -11,6 +11,7 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Command, Extension, setup
 from setuptools.command.build import build
+from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
 FRONTEND = ROOT / "src" / "varloom" / "web" / "frontend"
@@ -74,6 +75,20 @@ class BuildFrontend(Command):
         return {}
 
 
+class BuildKernel(build_ext):
+    """Compile the native modules; GCC is told to inline as much as clang does by itself."""
+
+    def build_extensions(self) -> None:
+        """A fifth of the time of parsing is calls of small functions where GCC decides by its own limits."""
+        told = subprocess.run(
+            [*self.compiler.compiler_so[:1], "--version"], capture_output=True, text=True, check=False
+        )
+        if "Free Software Foundation" in told.stdout:
+            for extension in self.extensions:
+                extension.extra_compile_args[:0] = [word for limit in GCC_LIMITS for word in ("--param", limit)]
+        super().build_extensions()
+
+
 def kernel() -> list[Extension]:
     """The native modules of the reader, each of one `.pyx`; CFLAGS of the environment come last and so win."""
     extensions = [
@@ -84,8 +99,14 @@ def kernel() -> list[Extension]:
     return cythonize(extensions, build_dir=str(built), language_level=3, nthreads=0, compiler_directives=DIRECTIVES)
 
 
+GCC_LIMITS = (
+    "max-inline-insns-single=1000",
+    "max-inline-insns-auto=200",
+    "large-function-growth=2000",
+    "inline-unit-growth=300",
+)
 DIRECTIVES = {"boundscheck": False, "wraparound": False, "cdivision": True, "initializedcheck": False}
 
 build.sub_commands.insert(0, ("build_frontend", None))
 os.chdir(ROOT)
-setup(cmdclass={"build_frontend": BuildFrontend}, ext_modules=kernel())
+setup(cmdclass={"build_frontend": BuildFrontend, "build_ext": BuildKernel}, ext_modules=kernel())

@@ -193,6 +193,45 @@ def test_numbers_that_are_declared_with_number_0_stay_numbers(load):
     ]
 
 
+@pytest.mark.parametrize("depths", ["3000000000,x", "3000000000", "1,3000000000,2", "3000000000,"])
+def test_numbers_of_a_field_that_does_not_fit_do_not_widen_its_columns(load, depths):
+    rows, summary = load(info("AD=1,2"), info(f"AD={depths}"), info("AD=3,4"))
+    assert [(row["INFO.AD_ref"], row["INFO.AD_alt"]) for row in rows] == [(1, 2), (None, None), (3, 4)]
+    assert [row["INFO.AD_text"] for row in rows] == [None, depths, None]
+    types = {column.name: column.type for column in summary.columns}
+    assert types["INFO.AD_ref"] == types["INFO.AD_alt"] == pa.int32()
+
+
+@pytest.mark.parametrize("samples", [2, 20])
+@pytest.mark.parametrize(
+    ("alt", "genotype", "likelihoods", "kept"),
+    [
+        ("C", "0|1", "1,2,3", [1, 2, 3]),
+        ("C", "1", "1,2", [1, 2]),
+        ("C", "0/1/1/1", "1,2,3,4,5", [1, 2, 3, 4, 5]),
+        ("C", "0/1", "1", None),
+        ("C", "0/1", "1,.,3", [1, None, 3]),
+        ("C", "0/1", ",".join(map(str, range(65))), list(range(65))),
+        ("C", "0/1", ",".join(map(str, range(66))), None),
+        ("<NON_REF>", "0/0", "1,2,3", [1, 2, 3]),
+        (".", "0/0", "1", [1]),
+        (".", "0/0", "1,2,3", None),
+    ],
+)
+def test_plain_samples_of_records_with_one_allele_or_none(load, samples, alt, genotype, likelihoods, kept):
+    """The kernel has a shorter way for them; where the values do not fit, their text is kept."""
+    names = [f"S{number}" for number in range(1, samples + 1)]
+    columns = "\t".join((SITES, "FORMAT", *names))
+    record = f"1\t5\t.\tA\t{alt}\t.\t.\t.\tGT:PL" + f"\t{genotype}:{likelihoods}" * samples
+    [row], _ = load(record, columns=columns)
+    many = samples > 16
+    assert row["FORMAT.GT" if many else "S2.GT"] == ([genotype] * samples if many else genotype)
+    assert row["FORMAT.PL" if many else "S2.PL"] == ([kept] * samples if many else kept)
+    text = row.get("FORMAT.PL_text" if many else "S2.PL_text")
+    given = likelihoods if kept is None else None
+    assert text == ([given] * samples if many and given else given)
+
+
 def test_values_of_another_number_than_declared(load):
     rows, summary = load(info("P=1,2,3"), info("AD=1,2,3"))
     assert rows[0]["INFO.P"] == [1.0, 2.0, 3.0]

@@ -44,16 +44,16 @@ class Lines:
 
     pieces: list[bytes | bytearray]
 
-    def joined(self) -> bytes | bytearray:
-        """All of them at once, and one byte more."""
+    def joined(self, margin: int = 1) -> bytes | bytearray:
+        """All of them at once, and so many zero bytes behind them, which a kernel may look at."""
         first = self.pieces[0]
         if isinstance(first, bytearray):
             # A line of many megabytes: it is in memory once, and stays so.
             for piece in self.pieces[1:]:
                 first += piece
-            first += b"\0"
+            first += bytes(margin)
             return first
-        return b"".join([*self.pieces, b"\0"])
+        return b"".join([*self.pieces, bytes(margin)])
 
 
 class TextPortions(Protocol):

@@ -10,6 +10,12 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport realloc
 from libc.string cimport memcpy, memset
 
+cdef extern from *:
+    """
+    #define varloom_rarely(condition) __builtin_expect(!!(condition), 0)
+    """
+    bint rarely "varloom_rarely" (bint condition) nogil
+
 cdef enum:
     KIND_BOOL = 0
     KIND_INT = 1
@@ -25,6 +31,7 @@ cdef struct Leaf:
     int64_t length      # values, missing ones included
     int64_t present     # values that are not missing
     int64_t capacity
+    int64_t expected    # values, at a guess; the first capacity
     uint8_t *valid      # one bit a value
     char *data
     int32_t *offsets    # of texts: length + 1 of them
@@ -36,6 +43,7 @@ cdef struct Level:
     int64_t length
     int64_t present
     int64_t capacity
+    int64_t expected
     uint8_t *valid
     int32_t *offsets
 
@@ -46,9 +54,9 @@ cdef struct Column:
     Level levels[2]
 
 
-cdef inline int64_t grown(int64_t capacity, int64_t wanted) noexcept nogil:
+cdef inline int64_t grown(int64_t capacity, int64_t wanted, int64_t expected) noexcept nogil:
     """A capacity of at least `wanted`, a multiple of 64 so that bitmaps end at whole bytes."""
-    cdef int64_t larger = capacity * 2 if capacity else 1024
+    cdef int64_t larger = capacity * 2 if capacity else expected if expected > 1024 else 1024
     return ((larger if larger > wanted else wanted) + 63) & ~63
 
 
@@ -65,9 +73,9 @@ cdef inline int leaf_reserve(Leaf *leaf, int64_t wanted) noexcept nogil:
     """Make room for `wanted` values in all; 0, or -1 when there is no memory."""
     cdef int64_t capacity
     cdef void *moved
-    if wanted <= leaf.capacity:
+    if not rarely(wanted > leaf.capacity):
         return 0
-    capacity = grown(leaf.capacity, wanted)
+    capacity = grown(leaf.capacity, wanted, leaf.expected)
     if grow_bits(&leaf.valid, leaf.capacity, capacity) < 0:
         return -1
     if leaf.kind == KIND_BOOL:
@@ -133,7 +141,7 @@ cdef inline int leaf_widen(Leaf *leaf) noexcept nogil:
 cdef inline int leaf_int(Leaf *leaf, int64_t value) noexcept nogil:
     if leaf_reserve(leaf, leaf.length + 1) < 0:
         return -1
-    if not leaf.wide and value != <int32_t>value and leaf_widen(leaf) < 0:
+    if rarely(not leaf.wide and value != <int32_t>value) and leaf_widen(leaf) < 0:
         return -1
     if leaf.wide:
         (<int64_t *>leaf.data)[leaf.length] = value
@@ -165,8 +173,8 @@ cdef inline char *leaf_text_room(Leaf *leaf, int64_t size) noexcept nogil:
     cdef void *moved
     if leaf_reserve(leaf, leaf.length + 1) < 0 or leaf.text_length + size > MOST_TEXT:
         return NULL
-    if leaf.data == NULL or leaf.text_length + size > leaf.text_capacity:
-        capacity = grown(leaf.text_capacity, leaf.text_length + size)
+    if rarely(leaf.data == NULL or leaf.text_length + size > leaf.text_capacity):
+        capacity = grown(leaf.text_capacity, leaf.text_length + size, 4 * leaf.expected)
         # A huge text is made room for exactly: to double it would need memory that nobody uses.
         if size > 1 << 24:
             capacity = leaf.text_length + size
@@ -214,9 +222,9 @@ cdef inline void leaf_truncate(Leaf *leaf, int64_t length) noexcept nogil:
 cdef inline int level_reserve(Level *level, int64_t wanted) noexcept nogil:
     cdef int64_t capacity
     cdef void *moved
-    if wanted <= level.capacity:
+    if not rarely(wanted > level.capacity):
         return 0
-    capacity = grown(level.capacity, wanted)
+    capacity = grown(level.capacity, wanted, level.expected)
     if grow_bits(&level.valid, level.capacity, capacity) < 0:
         return -1
     moved = realloc(level.offsets, (capacity + 1) * sizeof(int32_t))

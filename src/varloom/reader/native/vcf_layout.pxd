@@ -36,6 +36,8 @@ cdef enum:
 cdef struct Field:
     const char *key
     int32_t key_size
+    uint64_t head       # the first eight bytes of the key, zero behind a shorter one
+    uint64_t head_mask
     int32_t type
     int32_t arity
     int32_t slot        # of the first column (of the first sample); a second one (Number=R) and the texts' follow

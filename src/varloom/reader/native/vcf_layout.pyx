@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp
+from libc.string cimport memcmp, memcpy, memset
 
 from varloom.reader.native.columns cimport KIND_BOOL, KIND_DOUBLE, KIND_INT, KIND_TEXT, Column
 
@@ -71,6 +71,8 @@ cdef class Layout:
             self._kept.append(key)
             field.key = <const char *><bytes>key
             field.key_size = <int32_t>len(key)
+            memcpy(&field.head, field.key, min(field.key_size, 8))
+            memset(&field.head_mask, 0xFF, min(field.key_size, 8))
             field.type = kind
             field.arity = arity
             field.count = count

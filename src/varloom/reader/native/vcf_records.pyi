@@ -7,6 +7,8 @@ from varloom.reader.native.vcf_layout import Layout
 Level: TypeAlias = tuple[int, int, NativeBuffer | None, list[NativeBuffer]]
 ColumnData: TypeAlias = tuple[bool, list[Level]]
 
+MARGIN: int
+
 class Chunk(Findings):
     start: int
     end: int

@@ -5,7 +5,7 @@ need words, is left alone: its rows are taken back, and it is handed to the care
 words faults. Findings that lose nothing are counted here, with the place of the first of each kind.
 """
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 
@@ -25,15 +25,18 @@ from varloom.reader.native.vcf_layout cimport (
 )
 from varloom.reader.native.vcf_rules cimport is_unseen
 from varloom.reader.native.vcf_values cimport (
-    BARE, DONE, FIELD_FINDINGS, LEFT, MISFIT_COUNT, MISFIT_TYPE, NO_MEMORY, ODD_COMMA, ODD_COUNT, ODD_GENOTYPE, UNKNOWN,
-    Scalar, Values, append_numbers, find, is_dot, is_genotype, ploidy_of, read_values, write_genotypes, write_list, write_scalar,
-    write_text,
+    BARE, DONE, LEFT, MISFIT_COUNT, MISFIT_TYPE, NO_MEMORY, ODD_COUNT, UNKNOWN,
+    BEHIND, Scalar, Values, append_numbers, append_plain, eight, find, find_soon, is_dot, judge, ploidy_of,
+    write_genotypes, write_list, write_scalar,
 )
 
 import cython
 
 if not varloom_numbers_ready():
     raise MemoryError
+
+MARGIN = BEHIND
+"""How many bytes must follow the lines of a chunk."""
 
 cdef enum:
     MOST_LEFT = 4096    # lines left alone in one chunk before it is cut short
@@ -51,7 +54,7 @@ cdef class Chunk(Findings):
 
     Args:
         layout: fields and columns.
-        data: bytes that hold the lines; each ends with a line feed. At least one more byte follows them.
+        data: bytes that hold the lines; each ends with a line feed. At least MARGIN more bytes follow.
         start, end: where the lines stand in `data`.
         suspicious: whether the lines hold bytes that are neither printable ASCII nor tab nor line feed.
         most_rows: stop after the record that reaches so many rows.
@@ -67,6 +70,7 @@ cdef class Chunk(Findings):
     cdef Column *column
     # The record at hand.
     cdef int64_t kept_rows
+    cdef bint plain             # it has one ALT allele or none
     # Arrays that grow: ALT alleles and which of them have rows, values of a field, texts of samples.
     cdef int64_t *kept
     cdef int64_t kept_capacity
@@ -80,8 +84,8 @@ cdef class Chunk(Findings):
 
     def __cinit__(self, Layout layout not None, const unsigned char[::1] data not None, int64_t start, int64_t end,
                   bint suspicious, int64_t most_rows, int64_t most_text):
-        if not 0 <= start <= end < data.shape[0] or (end > start and data[end - 1] != 10):
-            raise ValueError("the lines must stand within the data, be whole, and be followed by a byte")
+        if not 0 <= start <= end <= data.shape[0] - BEHIND or (end > start and data[end - 1] != 10):
+            raise ValueError("the lines must stand within the data, be whole, and be followed by some bytes")
         self.limit = self.data + end
         self.start = self.end = start
         self.suspicious = suspicious
@@ -89,10 +93,11 @@ cdef class Chunk(Findings):
         self.most_text = most_text
         self.column = <Column *>malloc(layout.slots * sizeof(Column))
         self.stamp = <int64_t *>calloc(layout.fields + 1, sizeof(int64_t))
-        self.following = <int32_t *>calloc(layout.info_fields + 1, sizeof(int32_t))
+        self.following = <int32_t *>calloc(layout.info_fields + 1, 2 * sizeof(int32_t))
         if self.column == NULL or self.stamp == NULL or self.following == NULL:
             raise MemoryError
         memcpy(self.column, layout.column, layout.slots * sizeof(Column))
+        self.expect()
         with nogil:
             status = self.read_lines()
         if status == NO_MEMORY:
@@ -130,6 +135,16 @@ cdef class Chunk(Findings):
     def again(self, Layout layout not None, int64_t most_rows, int64_t most_text):
         """The same lines by another layout."""
         return Chunk(layout, self.source, self.start, self.limit - self.data, self.suspicious, most_rows, most_text)
+
+    cdef void expect(self) noexcept nogil:
+        """Guess the number of rows from the first line, so that columns seldom have to grow."""
+        cdef const char *at = self.data + self.start
+        cdef int64_t rows = (self.limit - at) * 9 // 8 // (find(at, self.limit, c"\n") + 1 - at)
+        cdef int slot, level
+        for slot in range(self.layout.slots):
+            self.column[slot].leaf.expected = min(rows, self.most_rows)
+            for level in range(self.column[slot].depth):
+                self.column[slot].levels[level].expected = min(rows, self.most_rows)
 
     # --- lines ----------------------------------------------------------------------------------------------------
 
@@ -197,7 +212,7 @@ cdef class Chunk(Findings):
         if at[0] == c"#":
             return LEFT
         for index in range(columns):
-            end = find(at, stop, c"\t")
+            end = find_soon(at, stop, c"\t")
             token[index].start = at
             token[index].end = end
             if end == stop and index < self.layout.file_columns - 1:
@@ -239,10 +254,11 @@ cdef class Chunk(Findings):
         cdef int64_t allele
         self.alternates = 0
         self.kept_rows = 0
+        self.plain = True
         if is_dot(alt.start, alt.end):
             return self.keep(0)
         while True:
-            end = find(at, alt.end, c",")
+            end = find_soon(at, alt.end, c",")
             if end == at:
                 return LEFT
             array = room_for(self.allele, &self.allele_capacity, self.alternates + 1, sizeof(Token))
@@ -260,6 +276,7 @@ cdef class Chunk(Findings):
             if end == alt.end:
                 break
             at = end + 1
+        self.plain = self.alternates == 1
         if self.alternates > 1 and self.alternates > EXPANDED // line_size:
             return LEFT
         if self.kept_rows == 0:
@@ -312,31 +329,6 @@ cdef class Chunk(Findings):
 
     # --- fields ---------------------------------------------------------------------------------------------------
 
-    cdef int judge(self, Field *field, const char *start, const char *end) noexcept nogil:
-        """Read all values of a field into `values`: DONE, an ODD_ one that can be kept, or a MISFIT_ that cannot."""
-        cdef int status
-        cdef int64_t alternates = self.alternates, count
-        if field.type == TYPE_FLAG:
-            return MISFIT_TYPE
-        status = read_values(&self.values, field, start, end)
-        count = self.values.count
-        if status != DONE:
-            # As many checks as there are elements come first; then their number.
-            return status
-        if field.arity == ARITY_ONE:
-            if field.type == TYPE_GENOTYPE:
-                return DONE if self.values.value[0].missing or is_genotype(start, end, alternates) else ODD_GENOTYPE
-            return ODD_COMMA if field.type == TYPE_STRING and find(start, end, c",") != end else DONE
-        if field.arity == ARITY_ALTERNATE:
-            return DONE if count == alternates or (count == 1 and alternates == 0) else MISFIT_COUNT
-        if field.arity == ARITY_ALLELES:
-            return DONE if count == alternates + 1 else MISFIT_COUNT
-        if field.arity == ARITY_GENOTYPES:
-            if alternates == 0:
-                return DONE if count == 1 else MISFIT_COUNT
-            return DONE if ploidy_of(alternates + 1, count) else MISFIT_COUNT
-        return ODD_COUNT if field.count and count != field.count else DONE
-
     cdef int write_row(self, Field *field, int slot, int depth, int64_t allele) noexcept nogil:
         """Append the values that were judged to the columns at `slot`, as a row of this ALT allele has them.
 
@@ -371,7 +363,7 @@ cdef class Chunk(Findings):
             return DONE
         if field.arity == ARITY_LIST and self.kept_rows == 1 and self.put_numbers(field, index, slot, start, end, sample):
             return DONE
-        status = self.judge(field, start, end)
+        status = judge(&self.values, field, self.alternates, start, end)
         if status == NO_MEMORY:
             return NO_MEMORY
         if status != DONE:
@@ -419,29 +411,18 @@ cdef class Chunk(Findings):
                 return NO_MEMORY
         return DONE
 
-    cdef const char *put_number(self, Field *field, int slot, const char *start, const char *end,
-                                char behind) noexcept nogil:
-        """Write a plain number into the one row of the record; where it ends, or NULL when it takes more than that.
+    cdef const char *put_plain(self, Field *field, int slot, const char *start, const char *end,
+                               char behind) noexcept nogil:
+        """Write a plain field into the one row of a record; where it ends, or NULL when it takes more than that.
 
         `behind` is the letter that alone may follow it.
         """
-        cdef int64_t whole
-        cdef double number
-        cdef const char *stop
-        cdef Leaf *leaf = &self.column[slot].leaf
-        if self.kept_rows != 1 or self.alternates > 1 or field.arity > ARITY_ALTERNATE:
+        cdef Column *column = &self.column[slot]
+        if not self.plain or column_pad(column, self.rows) < 0:
             return NULL
-        if field.type == TYPE_INTEGER:
-            stop = scan_int(start, end, &whole)
-            if stop == NULL or (stop < end and stop[0] != behind):
-                return NULL
-            return stop if leaf_pad(leaf, self.rows) == 0 and leaf_int(leaf, whole) == 0 else NULL
-        if field.type == TYPE_FLOAT:
-            stop = scan_double(start, end, &number)
-            if stop == NULL or (stop < end and stop[0] != behind):
-                return NULL
-            return stop if leaf_pad(leaf, self.rows) == 0 and leaf_double(leaf, number) == 0 else NULL
-        return NULL
+        if field.arity == ARITY_ALLELES and column_pad(column + 1, self.rows) < 0:
+            return NULL
+        return append_plain(column, 0, field, self.alternates, start, end, behind)
 
     # --- INFO -----------------------------------------------------------------------------------------------------
 
@@ -453,7 +434,7 @@ cdef class Chunk(Findings):
         cdef int status
         cdef int64_t record = self.records + 1
         while True:
-            index = self.predict(last, at, end)
+            index = self.predict(last, at, end) if self.layout.info_fields else -1
             if index < 0:
                 stop = at
                 while stop < end and stop[0] != c"=" and stop[0] != c";":
@@ -469,7 +450,8 @@ cdef class Chunk(Findings):
                 index = self.layout.find(True, at, stop - at)
                 if index < 0:
                     return UNKNOWN
-                self.following[last] = index
+                self.following[2 * last + 1] = self.following[2 * last]
+                self.following[2 * last] = index
             field = &self.layout.field[index]
             if self.stamp[index] == record:
                 return LEFT
@@ -481,10 +463,10 @@ cdef class Chunk(Findings):
                 stop = at
             else:
                 at += 1
-                stop = self.put_number(field, field.slot, at, end, c";")
+                stop = self.put_plain(field, field.slot, at, end, c";")
                 status = DONE
                 if stop == NULL:
-                    stop = find(at, end, c";")
+                    stop = find_soon(at, end, c";")
                     status = self.put(index, field.slot, at, stop, 0)
             if status != DONE:
                 return status
@@ -493,13 +475,28 @@ cdef class Chunk(Findings):
             at = stop + 1
 
     cdef int32_t predict(self, int32_t last, const char *at, const char *end) noexcept nogil:
-        """The field that followed `last` in a record before, if its key stands at `at`; else -1."""
-        cdef int32_t index = self.following[last]
+        """The field that followed `last` in one of the records before, if its key stands at `at`; else -1."""
+        cdef uint64_t word = eight(at)
+        cdef int32_t *index = &self.following[2 * last]
+        cdef int32_t second
+        if self.is_key(index[0], word, at, end):
+            return index[0]
+        if self.is_key(index[1], word, at, end):
+            second = index[1]
+            index[1] = index[0]
+            index[0] = second
+            return second
+        return -1
+
+    cdef bint is_key(self, int32_t index, uint64_t word, const char *at, const char *end) noexcept nogil:
+        """Whether the key of this field stands at `at`, where the eight bytes are `word`."""
         cdef Field *field = &self.layout.field[index]
         cdef const char *after = at + field.key_size
-        if self.layout.info_fields == 0 or after > end or memcmp(at, field.key, field.key_size) != 0:
-            return -1
-        return index if after == end or after[0] == c"=" or after[0] == c";" else -1
+        if (word ^ field.head) & field.head_mask or after > end:
+            return False
+        if field.key_size > 8 and memcmp(at + 8, field.key + 8, field.key_size - 8) != 0:
+            return False
+        return after == end or after[0] == c"=" or after[0] == c";"
 
     cdef int put_bare(self, Field *field, int32_t index, const char *at) noexcept nogil:
         """Write an entry without a value."""
@@ -547,9 +544,9 @@ cdef class Chunk(Findings):
             index = format.fields[place]
             field = &self.layout.field[index]
             slot = field.slot + sample * field.stride
-            stop = self.put_number(field, slot, at, end, c":")
+            stop = self.put_plain(field, slot, at, end, c":")
             if stop == NULL:
-                stop = find(at, end, c":")
+                stop = find_soon(at, end, c":")
                 status = self.put(index, slot, at, stop, sample)
                 if status != DONE:
                     return status
@@ -570,7 +567,7 @@ cdef class Chunk(Findings):
         for sample in range(self.layout.samples):
             if at > stop:
                 return LEFT
-            end = find(at, stop, c"\t")
+            end = find_soon(at, stop, c"\t")
             if end == at or not self.split_sample(format.count, sample, at, end):
                 return LEFT
             at = end + 1
@@ -615,7 +612,10 @@ cdef class Chunk(Findings):
         for sample in range(self.layout.samples):
             status = DONE
             if cell[sample].end != NULL and not is_dot(cell[sample].start, cell[sample].end):
-                status = self.judge(field, cell[sample].start, cell[sample].end)
+                if self.plain and append_plain(column, 1, field, self.alternates, cell[sample].start, cell[sample].end,
+                                               c":") != NULL:
+                    continue
+                status = judge(&self.values, field, self.alternates, cell[sample].start, cell[sample].end)
                 if status == NO_MEMORY:
                     return NO_MEMORY
                 if status != DONE and row == 0:

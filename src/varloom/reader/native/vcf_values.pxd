@@ -1,20 +1,39 @@
 # cython: language_level=3
 """The text of one INFO or FORMAT field to its values, and values into columns."""
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport realloc
 from libc.string cimport memchr, memcpy
 
 from varloom.reader.native.columns cimport (
-    Leaf, Level, leaf_double, leaf_int, leaf_pad, leaf_text_end, leaf_text_room, leaf_truncate, level_close,
+    Column, Leaf, Level, leaf_double, leaf_int, leaf_pad, leaf_text, leaf_text_end, leaf_text_room, leaf_truncate,
+    level_close, level_truncate,
 )
 from varloom.reader.native.numbers cimport is_digit, scan_double, scan_int, to_double, to_int
 from varloom.reader.native.vcf_layout cimport (
-    ARITY_ALLELES, ARITY_ALTERNATE, ARITY_GENOTYPES, ARITY_LIST, ARITY_ONE, TYPE_FLOAT, TYPE_GENOTYPE, TYPE_INTEGER,
+    ARITY_ALLELES, ARITY_ALTERNATE, ARITY_GENOTYPES, ARITY_ONE, TYPE_FLAG, TYPE_FLOAT, TYPE_GENOTYPE, TYPE_INTEGER,
     TYPE_STRING, Field,
 )
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    #error "the kernel takes the first of eight bytes for the lowest"
+    #endif
+    static inline uint64_t varloom_eight(const char *at) {
+        uint64_t bytes;
+        memcpy(&bytes, at, 8);
+        return bytes;
+    }
+    """
+    uint64_t eight "varloom_eight" (const char *at) noexcept nogil
+    int first_bit "__builtin_ctzll" (uint64_t bits) noexcept nogil
+
 cdef enum:
+    BEHIND = 16         # bytes that may be read behind a text
+    MOST_PLOIDY = 64
     # What became of a line, a value or a finding of a field; `FIELD_FINDINGS` counts them.
     DONE = 0
     LEFT = 1            # for the careful parser
@@ -47,6 +66,26 @@ cdef inline const char *find(const char *start, const char *end, char letter) no
     """The first `letter` in the text, or its end."""
     cdef const char *found = <const char *>memchr(start, letter, end - start) if start < end else NULL
     return end if found == NULL else found
+
+
+cdef inline const char *find_soon(const char *start, const char *end, char letter) noexcept nogil:
+    """As `find`, and faster where it is near: eight bytes at a time. Up to eight bytes behind the end are looked at.
+
+    Of a word whose bytes are zero where the letter stands, `(word - 0x01...) & ~word & 0x80...` marks the first zero.
+    """
+    cdef uint64_t pattern = <uint64_t>0x0101010101010101 * <unsigned char>letter
+    cdef uint64_t word, marks
+    cdef int step
+    for step in range(3):
+        if start >= end:
+            return end
+        word = eight(start) ^ pattern
+        marks = (word - <uint64_t>0x0101010101010101) & ~word & <uint64_t>0x8080808080808080
+        if marks:
+            start += first_bit(marks) >> 3
+            return start if start < end else end
+        start += 8
+    return find(start, end, letter)
 
 
 cdef inline bint is_dot(const char *start, const char *end) noexcept nogil:
@@ -138,7 +177,12 @@ cdef inline int read_values(Values *values, Field *field, const char *start, con
         scalar = next_scalar(values)
         if scalar == NULL:
             return NO_MEMORY
-        stop = end if field.arity == ARITY_ONE else find(start, end, c",")
+        if field.arity == ARITY_ONE:
+            stop = end
+        elif field.type == TYPE_STRING:
+            stop = find(start, end, c",")  # an entry of an annotation, for example, is long
+        else:
+            stop = find_soon(start, end, c",")
         if read_scalar(scalar, field, start, stop) != DONE:
             status = MISFIT_TYPE
         if stop == end:
@@ -173,13 +217,13 @@ cdef inline bint is_genotype(const char *start, const char *end, int64_t alterna
 
 
 cdef inline int64_t ploidy_of(int64_t alleles, int64_t count) noexcept nogil:
-    """The ploidy, at most 64, with which `alleles` alleles have `count` genotypes; 0 when there is none.
+    """The ploidy, at most MOST_PLOIDY, with which `alleles` alleles have `count` genotypes; 0 when there is none.
 
     There are C(alleles + ploidy - 1, ploidy) of them: VCF 4.5, section 1.6.2.
     """
     cdef int64_t ploidy = 1
     cdef int64_t genotypes = alleles
-    while genotypes < count and ploidy < 64:
+    while genotypes < count and ploidy < MOST_PLOIDY:
         genotypes = genotypes * (alleles + ploidy) // (ploidy + 1)
         ploidy += 1
     return ploidy if genotypes == count else 0
@@ -199,6 +243,33 @@ cdef inline int64_t genotype_place(int64_t allele, int64_t copies, int64_t ploid
             term = term * (allele + index - 1 - steps + step) // step
         place += term
     return place
+
+
+cdef inline int judge(Values *values, Field *field, int64_t alternates, const char *start,
+                      const char *end) noexcept nogil:
+    """Read all values of a field: DONE, an ODD_ one that can be kept, or a MISFIT_ that cannot.
+
+    As many checks as there are values come first; then their number.
+    """
+    cdef int status
+    if field.type == TYPE_FLAG:
+        return MISFIT_TYPE
+    status = read_values(values, field, start, end)
+    if status != DONE:
+        return status
+    if field.arity == ARITY_ONE:
+        if field.type == TYPE_GENOTYPE:
+            return DONE if values.value[0].missing or is_genotype(start, end, alternates) else ODD_GENOTYPE
+        return ODD_COMMA if field.type == TYPE_STRING and find_soon(start, end, c",") != end else DONE
+    if field.arity == ARITY_ALTERNATE:
+        return DONE if values.count == alternates or (values.count == 1 and alternates == 0) else MISFIT_COUNT
+    if field.arity == ARITY_ALLELES:
+        return DONE if values.count == alternates + 1 else MISFIT_COUNT
+    if field.arity == ARITY_GENOTYPES:
+        if alternates == 0:
+            return DONE if values.count == 1 else MISFIT_COUNT
+        return DONE if ploidy_of(alternates + 1, values.count) else MISFIT_COUNT
+    return ODD_COUNT if field.count and values.count != field.count else DONE
 
 
 cdef inline int write_list(Leaf *leaf, Level *level, Field *field, Values *values, bint percent) noexcept nogil:
@@ -243,3 +314,74 @@ cdef inline int write_genotypes(Leaf *leaf, Level *level, Field *field, Values *
         if write_scalar(leaf, field, &values.value[genotype_place(allele, copies, ploidy)], percent) < 0:
             return -1
     return level_close(level, leaf.length)
+
+
+cdef inline const char *append_plain(Column *column, int depth, Field *field, int64_t alternates, const char *start,
+                                     const char *end, char behind) noexcept nogil:
+    """Append what a field of a record with one ALT allele or none has, if it is as plain as most are.
+
+    `column` is the first of the field's, padded to the record; `depth` is that of the list that holds its values: 0 for
+    a list of values, 1 for one within a list of samples. `behind` is the letter that alone may follow within the text
+    up to `end`. Where the field ends, or NULL and nothing appended.
+    """
+    if field.type == TYPE_INTEGER or field.type == TYPE_FLOAT:
+        if field.arity <= ARITY_ALTERNATE:
+            return append_number(&column.leaf, field, start, end, behind)
+        if field.arity == ARITY_ALLELES and alternates:
+            return append_pair(&column.leaf, &column[1].leaf, field, start, end, behind)
+        if field.arity == ARITY_GENOTYPES and alternates:
+            return append_all_genotypes(&column.leaf, &column.levels[depth], field, start, end, behind)
+    elif field.type == TYPE_GENOTYPE and field.arity == ARITY_ONE and end - start >= 3:
+        if (start[1] == c"/" or start[1] == c"|") and is_digit(start[0]) and start[0] - c"0" <= alternates \
+                and is_digit(start[2]) and start[2] - c"0" <= alternates and (end - start == 3 or start[3] == behind):
+            return start + 3 if leaf_text(&column.leaf, start, 3) == 0 else NULL
+    return NULL
+
+
+cdef inline const char *append_number(Leaf *leaf, Field *field, const char *start, const char *end,
+                                      char behind) noexcept nogil:
+    """Append one number."""
+    cdef int64_t whole
+    cdef double number
+    cdef const char *stop
+    if field.type == TYPE_INTEGER:
+        stop = scan_int(start, end, &whole)
+        if stop == NULL or (stop < end and stop[0] != behind) or leaf_int(leaf, whole) < 0:
+            return NULL
+    else:
+        stop = scan_double(start, end, &number)
+        if stop == NULL or (stop < end and stop[0] != behind) or leaf_double(leaf, number) < 0:
+            return NULL
+    return stop
+
+
+cdef inline const char *append_pair(Leaf *reference, Leaf *alternate, Field *field, const char *start, const char *end,
+                                    char behind) noexcept nogil:
+    """Append the numbers of the reference and of the ALT allele; both are read before one is appended."""
+    cdef int64_t[2] whole
+    cdef double[2] number
+    cdef const char *stop
+    cdef bint integers = field.type == TYPE_INTEGER
+    stop = scan_int(start, end, &whole[0]) if integers else scan_double(start, end, &number[0])
+    if stop == NULL or stop == end or stop[0] != c",":
+        return NULL
+    stop = scan_int(stop + 1, end, &whole[1]) if integers else scan_double(stop + 1, end, &number[1])
+    if stop == NULL or (stop < end and stop[0] != behind):
+        return NULL
+    if integers:
+        return stop if leaf_int(reference, whole[0]) == 0 and leaf_int(alternate, whole[1]) == 0 else NULL
+    return stop if leaf_double(reference, number[0]) == 0 and leaf_double(alternate, number[1]) == 0 else NULL
+
+
+cdef inline const char *append_all_genotypes(Leaf *leaf, Level *level, Field *field, const char *start,
+                                             const char *end, char behind) noexcept nogil:
+    """Append the numbers of all genotypes: with one ALT allele, those with 0, 1 ... copies of it, in this order."""
+    cdef const char *stop = find_soon(start, end, behind)
+    cdef int64_t lists = level.length
+    cdef int64_t count = append_numbers(leaf, level, field.type == TYPE_INTEGER, start, stop)
+    if count == 0:
+        return NULL
+    if count == 1 or count > MOST_PLOIDY + 1:
+        leaf_truncate(leaf, level_truncate(level, lists))
+        return NULL
+    return stop

@@ -14,7 +14,7 @@ from varloom.errors import Place, safe_excerpt
 from varloom.reader.diagnosis import Diagnosis
 from varloom.reader.model import ReadOptions, ReadSummary
 from varloom.reader.native.plain_text import is_suspicious
-from varloom.reader.native.vcf_records import Chunk
+from varloom.reader.native.vcf_records import MARGIN, Chunk
 from varloom.reader.portions import Portions
 from varloom.reader.problems import (
     BGZIP_END_MISSING,
@@ -154,6 +154,6 @@ class VcfReader:
 
 def parse(lines: Lines, layout: Layout, most_rows: int) -> Chunk:
     """Parse whole lines, in one of the reader's threads."""
-    data = lines.joined()
-    end = len(data) - 1
+    data = lines.joined(MARGIN)
+    end = len(data) - MARGIN
     return Chunk(layout, data, 0, end, is_suspicious(data, 0, end), most_rows, MOST_TEXT)
