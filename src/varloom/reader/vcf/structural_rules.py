@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from varloom.errors import Place, safe_excerpt
+from varloom.errors import Place, counted, safe_excerpt
 from varloom.reader.problems import VCF_STRUCTURAL_ANNOTATION
 from varloom.reader.vcf.alleles import UNSEEN
 from varloom.reader.vcf.values import MisfitError, to_float
@@ -82,15 +82,20 @@ class StructuralRules:
         repeats = _total(info["RN"], places) if "RN" in info else count
         for key in _REPEAT_LISTS:
             if repeats is not None and key in info and info[key] != ["."] and len(info[key]) != repeats:
-                message = f"has {len(info[key])} values for {repeats} repeats, which are counted by RN."
+                message = f"has {counted(len(info[key]), 'value')} for {counted(repeats, 'repeat')}, as RN counts."
                 self._warn(line, f"INFO.{key}", message, "RN")
         for key, of in (("CIRUC", "RUC"), ("CIRB", "RB")):
             if key in info and of in info and len(info[key]) != 2 * len(info[of]):
-                message = f"has {len(info[key])} values, not two for each of the {len(info[of])} of {of}."
+                message = f"has {counted(len(info[key]), 'value')}, not two for each of the {len(info[of])} of {of}."
                 self._warn(line, f"INFO.{key}", message, of)
         for unit, length in zip(info.get("RUS", []), info.get("RUL", []), strict=False):
             if "." not in {unit, length} and length.isdecimal() and int(length[:9]) != len(unit):
-                self._warn(line, "INFO.RUL", f"is {safe_excerpt(length, 20)} for a unit of {len(unit)} bases.", "RUS")
+                self._warn(
+                    line,
+                    "INFO.RUL",
+                    f"is {safe_excerpt(length, 20)} for a unit of {counted(len(unit), 'base')}.",
+                    "RUS",
+                )
         if "RUB" in info:
             self._check_units(line, info["RUB"], info.get("RUC", []))
 
@@ -101,7 +106,12 @@ class StructuralRules:
         if not numbers or len(whole) + counts.count(".") != len(numbers):
             self._warn(line, "INFO.RUB", "needs RUC as whole numbers.", "whole")
         elif "." not in counts and sum(whole) != len(units):
-            self._warn(line, "INFO.RUB", f"has {len(units)} values for {sum(whole)} units, which RUC counts.", "RUC")
+            self._warn(
+                line,
+                "INFO.RUB",
+                f"has {counted(len(units), 'value')} for {counted(sum(whole), 'unit')}, as RUC counts.",
+                "RUC",
+            )
 
     # --- phase sets by allele: section 1.6.2, PSL, PSO, PSQ ---------------------------------------------------------
 
@@ -111,7 +121,7 @@ class StructuralRules:
         lists = {key: values[key].split(",") for key in PHASE_KEYS if values.get(key, ".") != "."}
         for key in sorted(lists):
             if len(lists[key]) != len(phased):
-                message = f"has {len(lists[key])} values for {len(phased)} alleles of GT."
+                message = f"has {counted(len(lists[key]), 'value')} for {counted(len(phased), 'allele')} of GT."
                 self._warn(line, f"{safe_excerpt(sample, 40)}.{key}", message, key)
                 return
         sets = lists.get("PSL", ["."] * len(phased))
