@@ -11,7 +11,7 @@ import pytest
 from varloom.jobs.lifecycle import Stage, State
 from varloom.services.events import SNAPSHOT_NEWEST, Message
 from varloom.services.views import JobView
-from varloom.web.pages.formatting import about, clock, size
+from varloom.web.pages.formatting import about, clock, size, with_code
 from varloom.web.pages.job_entries import STAGE_NAMES, STATE_LOOKS, job_entry
 from varloom.web.pages.stream import LivePanel, render_entry, render_snapshot
 
@@ -226,3 +226,8 @@ def test_durations(seconds: float, text: str) -> None:
 )
 def test_rough_durations(seconds: float, text: str) -> None:
     assert about(seconds) == text
+
+
+def test_code_in_steps_is_marked_and_all_else_is_escaped():
+    assert with_code("Test it with `gzip -t`.") == "Test it with <code>gzip -t</code>."
+    assert with_code("<b> `a<b` `") == "&lt;b&gt; <code>a&lt;b</code> `"

@@ -189,8 +189,15 @@ function setStatus(element, text, pace = "") {
 function showError(element, { title, detail, resolution }) {
   element.querySelector("[data-error-title]").textContent = `${title}.`;
   element.querySelector("[data-error-text]").textContent = detail ?? "";
-  const steps = (resolution ?? []).map((step) => Object.assign(document.createElement("li"), { textContent: step }));
+  const steps = (resolution ?? []).map((step) => withCode(document.createElement("li"), step));
   element.querySelector("[data-error-steps]").replaceChildren(...steps);
+}
+
+/** Fill an element with a text whose parts between backticks are code. */
+function withCode(element, text) {
+  const parts = text.split("`").map((part, index) => (index % 2 ? Object.assign(document.createElement("code"), { textContent: part }) : part));
+  element.append(...parts);
+  return element;
 }
 
 function update() {

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+
+from markupsafe import Markup, escape
 
 from varloom.errors import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+_CODE = re.compile("`([^`]+)`")
 _SIZE_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
+
+def with_code(text: str) -> Markup:
+    """A text whose parts between backticks are shown as code; all else is escaped."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - it was escaped
 
 
 def count(number: float) -> str:

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from varloom.web.dependencies import account_of, csp_nonce_of, services_of
 from varloom.web.pages.assets import asset
-from varloom.web.pages.formatting import clock, count
+from varloom.web.pages.formatting import clock, count, with_code
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -27,7 +27,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.globals["asset"] = asset
-_environment.filters.update(clock=clock, count=count)
+_environment.filters.update(clock=clock, count=count, with_code=with_code)
 
 
 def render(template: str, **values: Any) -> str:
