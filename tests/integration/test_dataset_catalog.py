@@ -20,7 +20,7 @@ def manifest(variants: int = 12, split: Split | None = None) -> Manifest:
         records=10,
         variants=variants,
         columns=(Column("rowno", pa.int64(), "varloom"),),
-        content_hash="sha256:00",
+        content_hash="blake3:00",
         source=Source("a.vcf", 100, "ab", "vcf", "none"),
         parts=(Part("part-00000.parquet", variants, 4000, "cd"), Part("part-00001.parquet", 0, 500, "ef")),
         assembly="GRCh38",
@@ -63,7 +63,7 @@ async def test_what_is_published_is_found_by_its_account_only(connection, accoun
     assert (sample.name, sample.records, sample.variants, sample.bytes) == ("Anna's genome", 10, 12, 4500)
     assert (sample.format, sample.assembly, sample.datasets) == ("vcf", "GRCh38", 1)
     (dataset,) = await catalog.datasets_of(connection, account.id, sample_id)
-    assert (dataset.name, dataset.storage_key, dataset.content_hash) == ("Anna's genome", "k/dataset-0", "sha256:00")
+    assert (dataset.name, dataset.storage_key, dataset.content_hash) == ("Anna's genome", "k/dataset-0", "blake3:00")
     assert dataset.job_id == sample.job_id
     assert (await catalog.list_samples(connection, account.id)).samples == (sample,)
 

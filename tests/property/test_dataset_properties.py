@@ -61,7 +61,7 @@ def columns_of(**types: pa.DataType) -> TableColumns:
 
 def manifest_of(columns: list[Column], rows: int = 0, parts: tuple[Part, ...] = ()) -> Manifest:
     source = Source("a", 0, "", "csv", "none")
-    return Manifest(rows, rows, tuple(columns), "sha256:0", source, parts, None, (), (), (), {}, "")
+    return Manifest(rows, rows, tuple(columns), "blake3:0", source, parts, None, (), (), (), {}, "")
 
 
 @given(name=names, value=texts)

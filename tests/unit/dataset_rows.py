@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import math
 import struct
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from blake3 import blake3
 
 from varloom.dataset import Manifest
 from varloom.genomics.recognition import Recognition, SourceFormat
@@ -83,23 +84,27 @@ def witnessed_hash(directory: Path) -> str:
         for text in (column["name"], column["type"]):
             message += struct.pack("<I", len(text.encode())) + text.encode()
         message += _column(column["type"], table.column(column["name"]).to_pylist())
-    return "sha256:" + hashlib.sha256(message).hexdigest()
+    return "blake3:" + blake3(message).hexdigest()
 
 
 def _column(type_name: str, values: list[Any]) -> bytes:
     presence = b"".join(b"\x00" if value is None else b"\x01" for value in values)
     present = [value for value in values if value is not None]
-    streams = [presence]
+    streams = [presence if len(present) < len(values) else b""]
     if type_name.startswith("list<"):
         streams.append(b"".join(struct.pack("<I", len(value)) for value in present))
         elements = _column(type_name[5:-1], [element for value in present for element in value])
-        return hashlib.sha256(b"".join(hashlib.sha256(s).digest() for s in streams) + elements).digest()
+        return blake3(b"".join(blake3(s).digest() for s in streams) + elements).digest()
+    if type_name.startswith("struct<"):
+        fields = json.loads(f"[{type_name[7:-1]}]")
+        digests = [_column("string", [value[field] for value in present]) for field in fields]
+        return blake3(blake3(streams[0]).digest() + b"".join(digests)).digest()
     if type_name == "string":
         streams.append(b"".join(struct.pack("<I", len(value.encode())) for value in present))
         streams.append(b"".join(value.encode() for value in present))
     else:
         streams.append(b"".join(_number(type_name, value) for value in present))
-    return hashlib.sha256(b"".join(hashlib.sha256(stream).digest() for stream in streams)).digest()
+    return blake3(b"".join(blake3(stream).digest() for stream in streams)).digest()
 
 
 def _number(type_name: str, value: Any) -> bytes:

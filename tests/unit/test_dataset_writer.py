@@ -45,6 +45,14 @@ def every_type(start: int, rows: int) -> pa.RecordBatch:
             "INFO.NEST": pa.array(
                 [[["a", None], [], None][: number % 4] for number in numbers], pa.list_(pa.list_(pa.string()))
             ),
+            "INFO.LATE": pa.array([None if number > 60 else number for number in numbers], pa.int32()),
+            "INFO.CSQ": pa.array(
+                [
+                    [None, [], [{"Gene": "a", "SYMBOL": None}, {"Gene": "", "SYMBOL": "b"}]][number % 3]
+                    for number in numbers
+                ],
+                pa.list_(pa.struct({"Gene": pa.string(), "SYMBOL": pa.string()})),
+            ),
         },
     )
 
