@@ -133,6 +133,19 @@ def test_entries_with_another_number_of_subfields(load):
     assert warnings == [("vcf_annotation_count", 4)]
 
 
+def test_subfields_of_every_length_and_at_every_place(load):
+    letters = "abcdefghijklmnopqrstuvwxyz" * 2
+    texts = [
+        "|".join([letters[:first], letters[:second], "x" * (first % 3), "", letters[: (first * second) % 35]])
+        for first in range(40)
+        for second in range(40)
+    ]
+    rows, _ = load([("A", "C", f"CSQ={text}") for text in texts] + [("A", "C", "CSQ=a|b|c|d|e")])
+    expected = [[list(filter(None, text.split("|")))] if text != "||||" else [[]] for text in texts]
+    assert [entries(row) for row in rows[:-1]] == expected
+    assert entries(rows[-1]) == [["a", "b", "c", "d", "e"]]
+
+
 def test_a_declaration_of_one_text_is_cut_at_commas(load):
     rows, _ = load([("A", "C,G", "CSQ=G|b|||,C|a|||")], number="1")
     assert [[entry[1] for entry in entries(row)] for row in rows] == [["a"], ["b"]]

@@ -5,9 +5,9 @@ belongs to the row whose allele it names, by the spellings that annotators use, 
 record has the name.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memchr, memcmp
+from libc.string cimport memchr, memcmp, memcpy
 
 from varloom.reader.native.column_data cimport leaf_data, level_data
 from varloom.reader.native.columns cimport (
@@ -15,12 +15,30 @@ from varloom.reader.native.columns cimport (
 )
 from varloom.reader.native.vcf_layout cimport hash_text
 
+cdef extern from *:
+    """
+    /* The eight bytes at `at`, the high bit of each set where it is a bar, and no other bit. */
+    static inline uint64_t varloom_bars(const char *at) {
+        const uint64_t low = 0x7f7f7f7f7f7f7f7fULL;
+        uint64_t word;
+        memcpy(&word, at, 8);
+        word ^= 0x7c7c7c7c7c7c7c7cULL;
+        return ~(((word & low) + low) | word | low);
+    }
+    /* Which byte of a word (little-endian, as Arrow's buffers are) has the first of the bits. */
+    static inline int varloom_first(uint64_t bits) { return __builtin_ctzll(bits) >> 3; }
+    """
+    uint64_t varloom_bars(const char *at) noexcept nogil
+    int varloom_first(uint64_t bits) noexcept nogil
+
+
 cdef enum:
     TERMS = 512             # buckets
     UNRANKED = 1 << 20      # of terms that are not known
     MOST_COMPARED = 1 << 24 # pairs of entries and alleles in one record
     NAMES_LITERALLY = 1     # how entries name alleles: as ALT has them, perhaps with `-REF` behind
     NAMES_TRIMMED = 2       # without the first base if all alleles of a record with an indel share it
+    SHORT = 16              # bytes that are copied at once, whether the text has them or not
 
 
 cdef struct Term:
@@ -39,6 +57,7 @@ cdef struct Piece:
 cdef struct Texts:
     const int32_t *offsets
     const char *data
+    const char *end
 
 
 cdef class Terms:
@@ -162,7 +181,7 @@ cdef class Unfolding:
             self.lists = &offsets[0]
             texts_of(&self.entry, entries, offsets[self.rows])
         self.child = <Leaf *>calloc(subfields, sizeof(Leaf))
-        self.part = <Piece *>malloc(subfields * sizeof(Piece))
+        self.part = <Piece *>malloc((subfields + 1) * sizeof(Piece))
         if self.child == NULL or self.part == NULL:
             raise MemoryError
         for index in range(subfields):
@@ -251,9 +270,8 @@ cdef class Unfolding:
                 if self.ragged == 0:
                     self.first_ragged = row
                 self.ragged += 1
-            for index in range(self.subfields):
-                if self.append(&self.child[index], &self.part[index]) < 0:
-                    return -1
+            if self.append_parts() < 0:
+                return -1
             found = self.rank(best, rank)
             rank = found if rank < 0 or found < rank else rank
         if self.child[0].length == before:
@@ -264,6 +282,39 @@ cdef class Unfolding:
         for index in range(3):
             if self.append(&self.best[index], &best[index]) < 0:
                 return -1
+        return 0
+
+    cdef int append_parts(self) noexcept nogil:
+        """Append each of `part` to its child.
+
+        Subfields are short, so the call of a copy would take longer than the copy: they are taken by blocks.
+        """
+        cdef Leaf *leaf
+        cdef const char *start
+        cdef char *room
+        cdef int64_t size
+        cdef int index
+        for index in range(self.subfields):
+            leaf = &self.child[index]
+            start = self.part[index].start
+            size = self.part[index].end - start
+            if leaf.length == leaf.capacity and leaf_reserve(leaf, leaf.length + 1) < 0:
+                return -1
+            if size:
+                room = leaf.data + leaf.text_length
+                if leaf.data == NULL or leaf.text_capacity - leaf.text_length < size + SHORT:
+                    room = leaf_text_room(leaf, size + SHORT)
+                    if room == NULL:
+                        return -1
+                if size <= SHORT and self.entry.end - start >= SHORT:
+                    memcpy(room, start, SHORT)
+                else:
+                    memcpy(room, start, size)
+                leaf.valid[leaf.length >> 3] |= <uint8_t>(1 << (leaf.length & 7))
+                leaf.present += 1
+                leaf.text_length += size
+            leaf.length += 1
+            leaf.offsets[leaf.length] = <int32_t>leaf.text_length
         return 0
 
     cdef int append(self, Leaf *leaf, Piece *piece) noexcept nogil:
@@ -301,22 +352,27 @@ cdef class Unfolding:
     cdef int split(self, Piece *entry) noexcept nogil:
         """Cut an entry into `part`; how many subfields it has. Those that it lacks are empty."""
         cdef const char *at = entry.start
-        cdef const char *end
-        cdef int count = 0, index
         cdef const char *limit = entry.end
-        while True:
-            end = at
-            while end < limit and end[0] != c"|":
-                end += 1
-            if count < self.subfields:
-                self.part[count].start = at
-                self.part[count].end = end
-            count += 1
-            if end == limit:
-                break
-            at = end + 1
-        for index in range(count, self.subfields):
-            self.part[index].start = self.part[index].end = NULL
+        cdef Piece *part = self.part
+        cdef uint64_t bars
+        cdef int most = self.subfields, count = 0, index
+        part[0].start = at
+        while limit - at >= 8:
+            bars = varloom_bars(at)
+            while bars:
+                close_part(part, count, most, at + varloom_first(bars))
+                count += 1
+                bars &= bars - 1
+            at += 8
+        while at < limit:
+            if at[0] == c"|":
+                close_part(part, count, most, at)
+                count += 1
+            at += 1
+        close_part(part, count, most, limit)
+        count += 1
+        for index in range(count, most):
+            part[index].start = part[index].end = NULL
         return count
 
     cdef int rank(self, Piece *best, int known) noexcept nogil:
@@ -447,6 +503,13 @@ cdef class Unfolding:
         return indel
 
 
+cdef inline void close_part(Piece *part, int number, int most, const char *end) noexcept nogil:
+    """The part with the number ends here, and the next begins behind the bar; the array has room for `most` + 1."""
+    if number < most:
+        part[number].end = end
+        part[number + 1].start = end + 1
+
+
 cdef inline Piece text_at(Texts *texts, int64_t index) noexcept nogil:
     cdef Piece piece
     piece.start = texts.data + texts.offsets[index]
@@ -494,4 +557,5 @@ cdef int texts_of(Texts *texts, pair, int64_t count) except -1:
             raise ValueError("the offsets must rise")
     texts.offsets = &offsets[0]
     texts.data = <const char *>&data[0]
+    texts.end = texts.data + data.shape[0]
     return 0
