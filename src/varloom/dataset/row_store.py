@@ -58,6 +58,7 @@ class RowStore:
         self._digester = ThreadPoolExecutor(1, thread_name_prefix="dataset-digester")
         self._writing: deque[tuple[Future[None], Future[None]]] = deque()
         self._row_groups = 0
+        self._sealed: dict[Path, tuple[Part, pa.Schema]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -99,8 +100,7 @@ class RowStore:
         if not self._count.rows:
             self._parts.write(schema.empty_table())
         paths = self._parts.close()
-        dictionary = self._parts.dictionary
-        parts = tuple(self._writers.map(lambda path: _sealed(path, schema, dictionary), paths))
+        parts = tuple(self._writers.map(lambda path: self._finally_sealed(path, schema), paths))
         digests = {field.name: self._hasher.digest(field, lambda name: _column_values(paths, name)) for field in schema}
         return StoredRows(parts, schema, digests)
 
@@ -119,23 +119,30 @@ class RowStore:
         alone = self._row_groups < _PARTS_OF_ONE
         self._settle(_AT_ONCE - 1 if alone else 0)
         if alone:
-            writing = self._writers.submit(self._parts.write_alone, self._parts.claim(), table)
+            writing = self._writers.submit(self._write_alone, self._parts.claim(), table)
         else:
             writing = self._writers.submit(self._parts.write, table)
         self._writing.append((writing, self._digester.submit(self._hasher.add, table)))
         self._row_groups += 1
+
+    def _write_alone(self, path: Path, table: pa.Table) -> None:
+        """Write a part of one row group, and seal it at once: its schema is nearly always the final one."""
+        self._parts.write_alone(path, table)
+        self._sealed[path] = seal_part(path), table.schema
+
+    def _finally_sealed(self, path: Path, schema: pa.Schema) -> Part:
+        """A part with the final schema, safe on the disk."""
+        part, written = self._sealed.get(path, (None, None))
+        if part is not None and written == schema:
+            return part
+        _reconcile(path, schema, self._parts.dictionary)
+        return seal_part(path)
 
     def _settle(self, most: int) -> None:
         """Wait until at most so many row groups are being written; the error of one, if any, surfaces here."""
         while len(self._writing) > most:
             for each in self._writing.popleft():
                 each.result()
-
-
-def _sealed(path: Path, schema: pa.Schema, dictionary: list[str]) -> Part:
-    """A part with the final schema, safe on the disk."""
-    _reconcile(path, schema, dictionary)
-    return seal_part(path)
 
 
 def _reconcile(path: Path, schema: pa.Schema, dictionary: list[str]) -> None:
