@@ -74,16 +74,16 @@ def conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """
     if table.schema.equals(schema):
         return table
-    lost = set(table.column_names) - set(schema.names)
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    lost = columns.keys() - set(schema.names)
     if lost:
         raise VarloomError(DATASET_INCONSISTENT, f"The column {min(lost)!r} was read but is not among the columns.")
-    return pa.table([_column(table, field) for field in schema], schema=schema)
+    return pa.table([_column(columns.get(field.name), field, table.num_rows) for field in schema], schema=schema)
 
 
-def _column(table: pa.Table, field: pa.Field) -> pa.ChunkedArray:
-    if field.name not in table.column_names:
-        return pa.chunked_array([pa.nulls(table.num_rows, field.type)])
-    column = table.column(field.name)
+def _column(column: pa.ChunkedArray | None, field: pa.Field, rows: int) -> pa.ChunkedArray:
+    if column is None:
+        return pa.chunked_array([pa.nulls(rows, field.type)])
     return column if column.type == field.type else _widened(column, field)
 
 
