@@ -10,6 +10,7 @@ import click
 from varloom.cli.exit_status import ERROR, OK
 from varloom.cli.output import print_json
 from varloom.cli.readable_file import STDIN
+from varloom.garbage import collect_nothing_at_exit
 
 if TYPE_CHECKING:
     from varloom.reader import CheckResult
@@ -62,6 +63,7 @@ def check(
     from varloom.cli.check_sources import sources_of
     from varloom.reader import ReadOptions
 
+    collect_nothing_at_exit()
     if files.count(STDIN) > 1:
         raise click.UsageError("- can be given once.")
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":

@@ -13,6 +13,7 @@ from varloom.cli.output import counts, describe, print_json
 from varloom.cli.problems import OUTPUT_UNWRITABLE
 from varloom.cli.readable_file import STDIN, on_disk
 from varloom.errors import VarloomError, counted
+from varloom.garbage import collect_nothing_at_exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,7 @@ def load(
     from varloom.dataset import load_file, written_directories
     from varloom.services.options import parse_options
 
+    collect_nothing_at_exit()
     options = parse_options({"assembly": assembly, "split_by_sample": split_by_sample, "annotate": annotate})
     with on_disk(str(file)) as path, _into(directory), TransferBar(f"Loading {file.name}", None) as bar:
         manifests = load_file(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import logging
 import os
@@ -15,6 +14,7 @@ import click
 import varloom
 from varloom.cli.exit_status import ERROR, INTERRUPTED
 from varloom.errors import VarloomError
+from varloom.garbage import collect_seldom
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 # no more time. The threads that numpy would start for linear algebra have nothing to do here. Children inherit both.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# Hardly anything here is garbage in cycles, least of all what imports make; looking for it took a tenth of a short run.
-gc.set_threshold(50_000, 20, 20)
+collect_seldom()
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("varloom.cli.serve:serve", "Start the server, its database and a worker."),

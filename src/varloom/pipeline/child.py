@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from varloom.errors import INTERNAL_ERROR, VarloomError
+from varloom.garbage import collect_seldom
 from varloom.pipeline.request import StageRequest
 from varloom.pipeline.stages import parse
 
@@ -37,6 +38,7 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Run stages until the parent goes away."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    collect_seldom()
     parent = os.getppid()
     _die_with_parent(parent)
     asked, answers = _take_over_stdin(), _take_over_stdout()
