@@ -36,6 +36,21 @@ def test_help_loads_nothing_that_it_does_not_need():
     assert all(f"\n  {name} " in done.stdout for name in COMMANDS)
 
 
+@pytest.mark.parametrize("command", [["check"], ["load", "-o", "ds"]])
+def test_a_small_file_is_read_without_what_other_files_need(tmp_path, command):
+    (tmp_path / "small.vcf").write_text(
+        "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n1\t1\t.\tA\tC\t.\t.\t.\n"
+    )
+    script = (
+        "import sys; from varloom.cli import main\n"
+        f"try:\n    main([*{command}, 'small.vcf'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "needless = {'duckdb', 'multiprocessing', 'pysam', 'varloom.reader.bcf', 'varloom.reader.delimited.reader'}\n"
+        "assert not needless & sys.modules.keys(), needless & sys.modules.keys()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("states", "status"),
     [

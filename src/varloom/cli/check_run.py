@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import os
-import signal
-import threading
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures import TimeoutError as NotYetError
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from varloom.cli.problems import CHECK_CRASHED, COMMAND_FAILED
+from varloom.cli.problems import COMMAND_FAILED
 from varloom.cli.readable_file import STDIN, on_disk
 from varloom.errors import Problem, VarloomError
 from varloom.reader.checking import CheckResult, check_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Future
 
     from varloom.cli.check_progress import CheckProgress
     from varloom.cli.check_sources import Source
     from varloom.reader import ReadOptions, ReadProgress
-
-LOOK_SECONDS = 0.2
-"""How often the progress of other processes is looked at."""
 
 
 def check_all(
@@ -37,7 +24,9 @@ def check_all(
 ) -> Iterator[CheckResult]:
     """The results in the order of the sources, each as soon as it and all before it are known."""
     if jobs > 1 and len(sources) > 1:
-        return _in_processes(sources, options, min(jobs, len(sources)), progress)
+        from varloom.cli.check_processes import check_in_processes
+
+        return check_in_processes(sources, options, min(jobs, len(sources)), progress)
     return _in_turn(sources, options, progress)
 
 
@@ -49,19 +38,20 @@ def _in_turn(sources: Sequence[Source], options: ReadOptions, progress: CheckPro
 def check_source(source: Source, options: ReadOptions, on_progress: Callable[[ReadProgress], None]) -> CheckResult:
     """Check one file; whatever happens to it becomes a result."""
     if source.problem:
-        return _refused(source, source.problem)
+        return refused(source, source.problem)
     try:
         with on_disk(source.name) as path:
             name = None if source.name == STDIN else Path(source.name).name
             result = check_file(path, name=name, options=options, on_progress=on_progress)
     except VarloomError as error:
-        return _refused(source, Problem(error.kind, error.message, place=error.place, resolution=error.resolution))
+        return refused(source, Problem(error.kind, error.message, place=error.place, resolution=error.resolution))
     except Exception as error:  # noqa: BLE001 - a fault of ours in one file must not keep the other files back
-        return _refused(source, Problem(COMMAND_FAILED, f"The check failed: {type(error).__name__}: {error}"))
+        return refused(source, Problem(COMMAND_FAILED, f"The check failed: {type(error).__name__}: {error}"))
     return replace(result, path=source.name)
 
 
-def _refused(source: Source, problem: Problem) -> CheckResult:
+def refused(source: Source, problem: Problem) -> CheckResult:
+    """The result for a file that could not be checked."""
     return CheckResult(
         source.name,
         ok=False,
@@ -72,85 +62,3 @@ def _refused(source: Source, problem: Problem) -> CheckResult:
         seconds=0.0,
         problems=(problem,),
     )
-
-
-# --- several at a time ----------------------------------------------------------------------------------------------
-
-
-def _in_processes(
-    sources: Sequence[Source], options: ReadOptions, jobs: int, progress: CheckProgress
-) -> Iterator[CheckResult]:
-    """In processes and not in threads: much of the work on small files is Python, and a crash takes one file only."""
-    options = replace(options, threads=max(1, (os.cpu_count() or 1) // jobs))
-    context = multiprocessing.get_context("spawn")
-    shared = context.RawArray("Q", len(sources) + 1)  # the bytes read of each file; the last one asks to stop
-    pool = ProcessPoolExecutor(jobs, context, initializer=_start_process, initargs=(shared,))
-    try:
-        futures = [
-            None if source.name == STDIN else pool.submit(_check_in_process, index, source, options)
-            for index, source in enumerate(sources)
-        ]
-        for index, (source, future) in enumerate(zip(sources, futures, strict=True)):
-            if future is None:  # other processes do not have our standard input
-                yield check_source(source, options, progress.of(index))
-                continue
-            try:
-                yield _awaited(future, partial(_look, progress, index, shared))
-            except BrokenProcessPool:
-                yield _check_alone(source, options)
-    finally:
-        shared[len(sources)] = 1
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _look(progress: CheckProgress, index: int, shared: Any) -> None:
-    progress.reach(index, sum(shared[index:-1]))
-
-
-def _awaited(future: Future[CheckResult], look: Callable[[], None]) -> CheckResult:
-    while True:
-        look()
-        with contextlib.suppress(NotYetError):
-            return future.result(LOOK_SECONDS)
-
-
-def _check_alone(source: Source, options: ReadOptions) -> CheckResult:
-    """Check a file in a process of its own, after one of several has died: only the culprit dies again."""
-    context = multiprocessing.get_context("spawn")
-    shared = context.RawArray("Q", 2)
-    with ProcessPoolExecutor(1, context, initializer=_start_process, initargs=(shared,)) as pool:
-        try:
-            return pool.submit(_check_in_process, 0, source, options).result()
-        except BrokenProcessPool:
-            return _refused(source, Problem(CHECK_CRASHED, "The process that read the file died."))
-
-
-_shared: Any = None
-"""In a process of the pool: the array that all of them share with their parent."""
-
-
-class _StoppedError(Exception):
-    """The parent does not want the result any more."""
-
-
-def _start_process(shared: Any) -> None:
-    global _shared  # noqa: PLW0603 - the one way to hand shared memory to a process of a pool
-    _shared = shared
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the parent, too, and it asks us to stop
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _check_in_process(index: int, source: Source, options: ReadOptions) -> CheckResult:
-    def tell(read: ReadProgress) -> None:
-        if _shared[len(_shared) - 1]:
-            raise _StoppedError
-        _shared[index] = read.bytes_done
-
-    return check_source(source, options, tell)

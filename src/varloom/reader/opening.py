@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from varloom.errors import Place
 from varloom.genomics.recognition import Compression, Hurdle, Recognition, SourceFormat, TextEncoding, recognise
-from varloom.reader.bcf import BcfReader
 from varloom.reader.decompression import ByteStream, DamagedStreamError
-from varloom.reader.delimited.reader import DelimitedReader
 from varloom.reader.model import ReadOptions, ReadProgress, TableReader
 from varloom.reader.problems import (
     COMPRESSION_NOT_SUPPORTED,
@@ -23,7 +21,6 @@ from varloom.reader.problems import (
     refusal,
 )
 from varloom.reader.stored_file import StoredFile
-from varloom.reader.vcf.reader import VcfReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,13 +109,26 @@ def open_reader(
     try:
         _refuse_damaged_start(path, recognition)
         refuse_unreadable(recognition)
-        if recognition.format is SourceFormat.BCF:
-            return BcfReader(path, recognition, options, on_progress)
-        if recognition.format is SourceFormat.VCF:
-            return VcfReader(StoredFile(path, on_progress=on_progress), recognition, options)
-        return DelimitedReader(StoredFile(path, passes=2, on_progress=on_progress), recognition, options)
+        return _reader(path, recognition, options, on_progress)
     except OSError as error:
         raise unreadable(error) from error
+
+
+def _reader(
+    path: Path, recognition: Recognition, options: ReadOptions, on_progress: Callable[[ReadProgress], None] | None
+) -> TableReader:
+    """The reader for a format; each is imported when it is needed, so that small files are read at once."""
+    if recognition.format is SourceFormat.BCF:
+        from varloom.reader.bcf import BcfReader
+
+        return BcfReader(path, recognition, options, on_progress)
+    if recognition.format is SourceFormat.VCF:
+        from varloom.reader.vcf.reader import VcfReader
+
+        return VcfReader(StoredFile(path, on_progress=on_progress), recognition, options)
+    from varloom.reader.delimited.reader import DelimitedReader
+
+    return DelimitedReader(StoredFile(path, passes=2, on_progress=on_progress), recognition, options)
 
 
 def recognise_file(path: Path, name: str) -> Recognition:
