@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from varloom.dataset.content_hash import ContentHasher
-from varloom.dataset.parts import ROW_GROUP_BYTES, ROW_GROUP_ROWS, PartsWriter, open_part, seal_part
+from varloom.dataset.parts import ROW_GROUP_BYTES, ROW_GROUP_ROWS, PartFile, PartsWriter, seal_part
 from varloom.dataset.row_count import RowCount
 from varloom.dataset.schema import conformed, plain_batch, schema_of, widest
 
@@ -151,10 +151,9 @@ def _reconcile(path: Path, schema: pa.Schema, dictionary: list[str]) -> None:
         if file.schema_arrow.equals(schema):
             return
         rewritten = path.with_name(path.name + ".unfinished")
-        with open_part(rewritten, schema, dictionary) as writer:
+        with PartFile(rewritten, schema, dictionary) as part:
             for group in range(file.num_row_groups):
-                table = conformed(file.read_row_group(group), schema)
-                writer.write_table(table, row_group_size=max(table.num_rows, 1))
+                part.write(conformed(file.read_row_group(group), schema))
     rewritten.replace(path)
 
 

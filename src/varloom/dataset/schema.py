@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from varloom.dataset.column_types import is_list, plain_type
 from varloom.dataset.problems import DATASET_INCONSISTENT
@@ -92,7 +91,7 @@ def _widened(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
     try:
         if is_list(field.type) and not is_list(column.type):
             return pa.chunked_array([_wrapped(chunk, field.type) for chunk in column.chunks], type=field.type)
-        return pc.cast(column, field.type, safe=True)
+        return column.cast(field.type, safe=True)
     except pa.ArrowInvalid as error:
         raise VarloomError(
             DATASET_INCONSISTENT,
@@ -101,17 +100,19 @@ def _widened(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
 
 
 def _wrapped(values: pa.Array, list_type: pa.DataType) -> pa.ListArray:
-    present = pc.is_valid(values)
+    import pyarrow.compute as pc
+
+    present = values.is_valid()
     offsets = pc.cumulative_sum(present.cast(pa.int32()))
     offsets = pa.concat_arrays([pa.array([0], pa.int32()), offsets])
-    elements = pc.cast(values.drop_null(), list_type.value_type, safe=True)
+    elements = values.drop_null().cast(list_type.value_type, safe=True)
     return pa.ListArray.from_arrays(offsets, elements, type=list_type, mask=pc.invert(present))
 
 
 def _conformed_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.record_batch(
         [
-            column if column.type == field.type else pc.cast(column, field.type)
+            column if column.type == field.type else column.cast(field.type)
             for column, field in zip(batch.columns, schema, strict=True)
         ],
         schema=schema,

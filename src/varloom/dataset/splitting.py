@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from varloom.dataset.content_hash import ContentHasher, content_hash
@@ -132,6 +131,8 @@ def _taken_values(table: pa.Table, item: _Taken) -> pa.ChunkedArray:
 
 def _element(lists: pa.ListArray, index: int) -> pa.Array:
     """The element at `index` of each list; missing where the list is missing or shorter."""
+    import pyarrow.compute as pc
+
     reaches = pc.fill_null(pc.greater(pc.list_value_length(lists), index), fill_value=False)
     starts = pc.cast(lists.offsets[:-1], pa.int64())
     positions = pc.if_else(reaches, pc.add(starts, index), pa.scalar(None, pa.int64()))
