@@ -267,3 +267,15 @@ def test_latin_1_is_told_of_a_tsv_whose_quotes_are_letters_too(tmp_path):
     reader = open_reader(path)
     list(reader.batches())
     assert {"csv_latin1", "tsv_quotes_as_text"} <= {warning.kind.code for warning in reader.summary().warnings}
+
+
+@pytest.mark.parametrize("rows", [1, 20_000])
+def test_latin_1_behind_a_quote_that_is_a_letter_in_a_tsv(load, rows):
+    content = "h\ti\tj\n" + '"t"x\t1\n' * rows + '"t"x\t1\t\u00e9\n'
+    with pytest.raises(FileRefused) as caught:
+        load(content.encode("latin-1"), "a.tsv")
+    assert caught.value.problems[0].place.line == 2
+    whole, reader = load(content.replace("\t1\n", "\t1\t2\n").encode("latin-1"), "b.tsv")
+    assert len(whole) == rows + 1
+    assert whole[-1]["j"] == "\u00e9"
+    assert {"csv_latin1", "tsv_quotes_as_text"} == {warning.kind.code for warning in reader.summary().warnings}

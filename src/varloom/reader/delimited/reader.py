@@ -117,26 +117,29 @@ class DelimitedReader:
 
     def _survey_as_written(self) -> None:
         """The first pass, again in another encoding or without quotes where the first way cannot be right."""
-        try:
-            self._survey()
-        except UnicodeDecodeError:
-            self._start_again(CSV_LATIN1, "The file is not valid UTF-8; it was read as Latin-1.")
-            self._encoding = _LATIN_1
-            self._survey()
+        self._survey_as_encoded()
         if self._rows_merged or (
             self._dialect.separator == "\t" and any(e.kind is CSV_QUOTE_INVALID for e in self._diagnosis.errors)
         ):
             message = "Quotes of this TSV do not enclose whole cells; they were read as letters like any other."
             self._start_again(TSV_QUOTES_AS_TEXT, message)
             self._dialect = replace(self._dialect, quotes=False)
+            self._survey_as_encoded()  # the bytes that are not UTF-8 may stand behind the quote that was met first
+
+    def _survey_as_encoded(self) -> None:
+        try:
+            self._survey()
+        except UnicodeDecodeError:
+            self._start_again(CSV_LATIN1, "The file is not valid UTF-8; it was read as Latin-1.")
+            self._encoding = _LATIN_1
             self._survey()
 
     def _start_again(self, kind: ErrorKind, message: str) -> None:
-        earlier = self._diagnosis.warnings() if kind is TSV_QUOTES_AS_TEXT else ()
+        """Forget what was found but for what an earlier start told."""
+        earlier = [one for one in self._diagnosis.warnings() if one.kind in {CSV_LATIN1, TSV_QUOTES_AS_TEXT}]
         self._diagnosis = Diagnosis(self._options.max_problems)
         for problem in earlier:
-            if problem.kind is CSV_LATIN1:
-                self._diagnosis.warn(problem.kind, "", problem.message)
+            self._diagnosis.warn(problem.kind, "", problem.message)
         self._diagnosis.warn(kind, "", message)
 
     def _survey(self) -> None:
