@@ -217,3 +217,13 @@ def test_annotations_of_real_files_as_python_cuts_them():
                     assert ranks[row[f"INFO.{key}.consequence"]] == worst
                 seen += 1
     assert seen > 300
+
+
+def test_entries_without_a_subfield_for_the_consequence_have_none(load):
+    """With the sanitizers this looked before the first subfield."""
+    rows, _ = load(
+        [("A", "C", "CSQ=C|HIGH|G1")],
+        description="Consequence annotations from Ensembl VEP. Format: Allele|IMPACT|SYMBOL",
+    )
+    assert entries(rows[0]) == [["C", "HIGH", "G1"]]
+    assert rows[0]["INFO.CSQ.consequence"] is None

@@ -377,14 +377,18 @@ cdef class Unfolding:
 
     cdef int rank(self, Piece *best, int known) noexcept nogil:
         """The rank of the entry in `part`; when it is more severe than what is known, it becomes the best."""
-        cdef Piece *consequence = &self.part[self.place[2]]
-        cdef const char *at = consequence.start
+        cdef Piece *consequence
+        cdef const char *at
         cdef const char *end
         cdef const Term *term
         cdef const Term *chosen = NULL
         cdef Piece text
         cdef int rank, least = -1
-        if self.place[2] < 0 or at == consequence.end or at[0] == c"@":
+        if self.place[2] < 0:
+            return known if known >= 0 else UNRANKED + 1
+        consequence = &self.part[self.place[2]]
+        at = consequence.start
+        if at == consequence.end or at[0] == c"@":
             return known if known >= 0 else UNRANKED + 1
         text.start = text.end = NULL
         while at < consequence.end:
