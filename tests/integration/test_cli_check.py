@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import subprocess
 import threading
 
@@ -170,6 +171,22 @@ def test_pipes_are_read(files):
         [read, _] = objects(varloom("check", "--json", "--jobs", jobs, pipe, "good.vcf"))
         writer.join()
         assert (read["path"], read["ok"], read["records"]) == (pipe, True, 3)
+
+
+def test_pipes_in_folders_are_told_and_not_waited_for(files):
+    (files / "run").mkdir()
+    (files / "run" / "good.vcf").write_bytes(VCF)
+    os.mkfifo(files / "run" / "pipe.vcf")
+    for jobs in ("1", "2"):
+        found = objects(varloom("check", "--json", "-j", jobs, "-r", "run"))
+        assert [(one["path"], one["ok"]) for one in found] == [("run/good.vcf", True), ("run/pipe.vcf", False)]
+        assert found[1]["problems"][0]["code"] == "source_unreadable"
+
+
+def test_pipes_of_a_shell_are_read_beside_other_processes(files):
+    command = f"{shlex.join(VARLOOM)} check --json -j 2 <(cat good.vcf) <(cat table.csv) good.vcf"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert [json.loads(line)["records"] for line in done.stdout.splitlines()] == [3, 1, 3]
 
 
 def test_a_closed_standard_input_keeps_no_file_back(files):

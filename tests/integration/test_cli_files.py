@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shlex
+import signal
+import subprocess
 import threading
+import time
 
 import pyarrow.parquet as pq
 import pytest
 from api_support import VCF
-from cli_support import varloom
+from cli_support import VARLOOM, varloom
 
 BAD = VCF.replace(b"chr1\t200\t.\tC", b"chr1\t200\tC")
 
@@ -102,3 +107,49 @@ def test_load_says_why_its_folder_cannot_be_made(files):
         result = varloom("load", files / "good.vcf", "-o", wrong)
         assert (result.status, result.err.split(":")[0]) == (1, "The output cannot be written")
         assert str(wrong) in result.err
+
+
+def test_two_loads_into_one_folder_give_one_dataset(files):
+    """Whichever comes second is told so; what the first one wrote is whole."""
+    for name, genotype in (("a", "0/1"), ("b", "1/1")):
+        lines = "".join(f"chr1\t{place}\t.\tA\tC\t.\t.\t.\tGT\t{genotype}\n" for place in range(1, 150_000))
+        header = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS\n"
+        (files / f"{name}.vcf").write_text(header + lines)
+    loads = [
+        subprocess.Popen([*VARLOOM, "load", files / f"{name}.vcf", "-o", files / "out"], stderr=subprocess.PIPE)
+        for name in "ab"
+    ]
+    told = [load.communicate()[1].decode() for load in loads]
+    [winner] = [name for name, load in zip("ab", loads, strict=True) if load.returncode == 0]
+    [loser] = [error for error, load in zip(told, loads, strict=True) if load.returncode == 1]
+    assert loser.startswith("Folder in use")
+    manifest = json.loads((files / "out" / "manifest.json").read_text())
+    assert manifest["source"]["name"] == f"{winner}.vcf"
+    genotypes = set()
+    for part in manifest["parts"]:
+        path = files / "out" / part["name"]
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == part["sha256"]
+        genotypes |= set(pq.read_table(path, columns=["S.GT"])["S.GT"].to_pylist())
+    assert genotypes == {"0/1" if winner == "a" else "1/1"}
+
+
+def test_a_load_that_is_ended_leaves_nothing(files):
+    """As a scheduler or `timeout` ends it."""
+    header = b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    with (files / "long.vcf").open("wb") as file:
+        file.write(header)
+        for start in range(1, 6_000_000, 500_000):
+            file.write(b"".join(b"chr1\t%d\t.\tA\tC\t.\t.\t.\n" % place for place in range(start, start + 500_000)))
+    load = subprocess.Popen([*VARLOOM, "load", files / "long.vcf", "-o", files / "out"])
+    while not list((files / "out").glob("part-*")):
+        assert load.poll() is None
+        time.sleep(0.01)
+    load.terminate()
+    assert load.wait(60) == 128 + signal.SIGTERM
+    assert not (files / "out").exists()
+
+
+def test_a_closed_output_is_no_error(files):
+    command = f"{shlex.join(VARLOOM)} check {files / 'good.vcf'} >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command], check=False).returncode == 0
+    assert subprocess.run(["sh", "-c", command.replace("good", "bad")], check=False).returncode == 1

@@ -129,7 +129,8 @@ load_file(Path(sys.argv[1]), Path(sys.argv[2]))
 def test_a_killed_load_leaves_no_dataset_and_can_be_done_again_elsewhere(vcf: Path, tmp_path: Path) -> None:
     arguments = [sys.executable, "-c", KILLED_AT_THE_MANIFEST, vcf, tmp_path / "ds"]
     assert subprocess.run(arguments, check=False).returncode == -signal.SIGKILL
-    assert [path.name for path in (tmp_path / "ds").iterdir()] == ["part-00000.parquet"]
+    left = sorted(path.name for path in (tmp_path / "ds").iterdir())
+    assert left == ["manifest.json.unfinished", "part-00000.parquet"]
     with pytest.raises(VarloomError) as caught:
         Dataset.open(tmp_path / "ds")
     assert caught.value.code == "dataset_missing"

@@ -12,6 +12,7 @@ from concurrent.futures import TimeoutError as NotYetError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from varloom.cli.check_run import check_source, refused
@@ -41,11 +42,11 @@ def check_in_processes(
     pool = ProcessPoolExecutor(jobs, context, initializer=_start_process, initargs=(shared,))
     try:
         futures = [
-            None if source.name == STDIN else pool.submit(_check_in_process, index, source, options)
+            pool.submit(_check_in_process, index, source, options) if _is_for_all(source.name) else None
             for index, source in enumerate(sources)
         ]
         for index, (source, future) in enumerate(zip(sources, futures, strict=True)):
-            if future is None:  # other processes do not have our standard input
+            if future is None:
                 yield check_source(source, options, progress.of(index))
                 continue
             try:
@@ -55,6 +56,16 @@ def check_in_processes(
     finally:
         shared[len(sources)] = 1
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _is_for_all(name: str) -> bool:
+    """Whether other processes can open it, too: they have neither our standard input nor a pipe of our shell's."""
+    if name == STDIN:
+        return False
+    try:
+        return not Path(name).exists() or Path(name).is_file() or Path(name).is_dir()
+    except (OSError, ValueError):
+        return True
 
 
 def _look(progress: CheckProgress, index: int, shared: Any) -> None:

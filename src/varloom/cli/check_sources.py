@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
+_PIPE = Problem(SOURCE_UNREADABLE, "This is a pipe or a device, which is read only when it is named itself.")
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file to check under the name that the user knows, or why there is none to check."""
@@ -66,10 +69,19 @@ def _below(folder: str) -> Iterator[Source]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith(".") and named_format(name) is not None:
-                yield Source(os.path.join(parent, name))  # noqa: PTH118 - pathlib would drop a leading ./
+                path = os.path.join(parent, name)  # noqa: PTH118 - pathlib would drop a leading ./
+                yield Source(path, _PIPE if _is_pipe(path) else None)
     for error in denied:
         message = f"The folder cannot be looked into: {error.strerror or 'unknown reason'}."
         yield Source(str(error.filename), Problem(SOURCE_UNREADABLE, message))
+
+
+def _is_pipe(path: str) -> bool:
+    """Whether it is a pipe or a device; nobody may ever write into it."""
+    try:
+        return Path(path).exists() and not Path(path).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _without_files(name: str) -> Source:

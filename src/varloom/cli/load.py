@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +51,7 @@ def load(
     from varloom.dataset import load_file, written_directories
     from varloom.services.options import parse_options
 
+    signal.signal(signal.SIGTERM, _end)
     collect_nothing_at_exit()
     options = parse_options({"assembly": assembly, "split_by_sample": split_by_sample, "annotate": annotate})
     with on_disk(str(file)) as path, _into(directory), TransferBar(f"Loading {file.name}", None) as bar:
@@ -66,6 +69,11 @@ def load(
             print_json(manifest.as_dict())
         else:
             _print(folder, manifest)
+
+
+def _end(*_: object) -> None:
+    """What has been written is removed, as when the user interrupts: a scheduler or `timeout` ends programs so."""
+    sys.exit(128 + signal.SIGTERM)
 
 
 @contextlib.contextmanager

@@ -77,10 +77,10 @@ class Program(click.Group):
     ) -> NoReturn:
         """Run one command and exit with its status."""
         extra["standalone_mode"] = False
+        _fill_in_outputs()
         try:
             status: Any = super().main(args, prog_name, *rest, **extra)
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            sys.stdout.flush()
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
@@ -101,10 +101,17 @@ class Program(click.Group):
         sys.exit(status if isinstance(status, int) else 0)
 
 
+def _fill_in_outputs() -> None:
+    """What is printed goes nowhere where the caller has closed an output, as `>&-` does."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - it stays open
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+
+
 def _drop_output() -> None:
     """What is still to be printed goes nowhere: the interpreter must not try again at its end."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(error: Exception) -> None:

@@ -29,8 +29,9 @@ DATASET_INCONSISTENT = define(
 DATASET_EXISTS = define(
     "dataset_exists",
     "Folder in use",
-    cause="The folder to write to already holds a dataset, or other files. Nothing is ever changed or overwritten.",
-    resolution=("Choose another folder, or empty this one first.",),
+    cause="The folder to write to already holds a dataset or other files, or another load is writing into it. Nothing "
+    "is ever changed or overwritten.",
+    resolution=("Choose another folder, or empty this one first if no load is at work in it.",),
     status=409,
 )
 DATASET_MISSING = define(

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import shutil
+import tempfile
+import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -19,10 +25,15 @@ from varloom.dataset.splitting import split_dataset
 from varloom.errors import VarloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
     from varloom.reader import ReadSummary, TableReader
+
+_CLAIM = f"{MANIFEST_NAME}.unfinished"
+"""Made by one load alone, it keeps others out of the folder until the manifest takes its place."""
+
+_STALE_SECONDS = 60
+"""How old a folder of a split must be before it is taken for one that a killed process left."""
 
 
 def write_dataset(
@@ -54,16 +65,12 @@ def write_dataset(
     with disk_full_told(f"the dataset of {source_name}"):
         if not split_by_sample:
             return (_write_whole(reader, directory, source_name, assembly),)
-        whole = directory.with_name(f".{directory.name}.whole")
-        _clear(whole)
-        try:
+        with _scratch(directory) as whole:
             manifest = _write_whole(reader, whole, source_name, assembly)
             if len(manifest.samples) < 2:
                 _take_over(whole, directory)
                 return (manifest,)
             return _write_split(Dataset(whole, manifest), directory, on_split)
-        finally:
-            _clear(whole)
 
 
 def split_directories(directory: Path, samples: int) -> tuple[Path, ...]:
@@ -99,14 +106,14 @@ def _write_split(whole: Dataset, directory: Path, on_split: Callable[[], None]) 
     targets = split_directories(directory, len(whole.manifest.samples))
     for target in targets:
         _refuse_used(target)
-    made: list[Path] = []
+    prepared: list[tuple[Path, bool]] = []
     try:
-        made.extend(target for target in targets if _prepare(target))
+        prepared.extend((target, _prepare(target)) for target in targets)
         manifests = split_dataset(whole, targets, on_split)
         sync_directory(directory.parent)
     except BaseException:
-        for target in targets:
-            _remove(target, whole=target in made)
+        for target, made in prepared:  # never those that another load has taken in the meantime
+            _remove(target, whole=made)
         raise
     return manifests
 
@@ -135,10 +142,18 @@ def _describe(
 
 
 def _prepare(directory: Path) -> bool:
-    """Make the folder, or take an empty one; True when it is new."""
+    """Make the folder, or take an empty one, and keep others out of it; True when it is new."""
     _refuse_used(directory)
     made = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
+    claim = directory / _CLAIM
+    try:
+        claim.touch(exist_ok=False)
+    except FileExistsError:
+        raise VarloomError(DATASET_EXISTS, f"{directory} is being written by another load.") from None
+    if any(path != claim for path in directory.iterdir()):  # another load was faster than our look, and has ended
+        claim.unlink()
+        raise VarloomError(DATASET_EXISTS, f"{directory} is not empty.")
     return made
 
 
@@ -146,6 +161,9 @@ def _refuse_used(directory: Path) -> None:
     """Files of others are neither mixed with a dataset nor removed with a broken one."""
     if (directory / MANIFEST_NAME).exists():
         raise VarloomError(DATASET_EXISTS, f"{directory} holds a dataset already.")
+    if (directory / _CLAIM).exists():
+        message = f"{directory} is being written by another load, or was left by one that was killed."
+        raise VarloomError(DATASET_EXISTS, message)
     if directory.is_dir() and any(directory.iterdir()):
         raise VarloomError(DATASET_EXISTS, f"{directory} is not empty.")
 
@@ -159,7 +177,8 @@ def _remove(directory: Path, *, whole: bool) -> None:
         for leftover in directory.glob(pattern):
             leftover.unlink(missing_ok=True)
     if whole:
-        directory.rmdir()
+        with contextlib.suppress(OSError):  # another load may have taken it
+            directory.rmdir()
 
 
 def _take_over(whole: Path, directory: Path) -> None:
@@ -169,11 +188,39 @@ def _take_over(whole: Path, directory: Path) -> None:
         if path.name == MANIFEST_NAME:
             sync_directory(directory)
         path.replace(directory / path.name)
+    (directory / _CLAIM).unlink()
     sync_directory(directory)
     sync_directory(directory.parent)
 
 
-def _clear(directory: Path) -> None:
-    """Remove the folder in which a dataset waited for its split."""
-    if directory.exists():
-        shutil.rmtree(directory)
+@contextlib.contextmanager
+def _scratch(directory: Path) -> Iterator[Path]:
+    """A folder beside `directory` in which a dataset waits for its split. It is ours alone, and gone in the end.
+
+    Its lock tells the living from those that killed processes left, which are removed here.
+    """
+    prefix, suffix = f".{directory.name}.", ".whole"
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    for path in directory.parent.iterdir():
+        if path.name.startswith(prefix) and path.name.endswith(suffix):
+            _remove_stale(path)
+    made = Path(tempfile.mkdtemp(prefix=prefix, suffix=suffix, dir=directory.parent))
+    descriptor = os.open(made, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield made
+    finally:
+        shutil.rmtree(made)
+        os.close(descriptor)
+
+
+def _remove_stale(path: Path) -> None:
+    with contextlib.suppress(OSError):  # it is in use, or was removed by its owner or another load
+        if time.time() - path.stat().st_mtime < _STALE_SECONDS:
+            return
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path)
+        finally:
+            os.close(descriptor)
