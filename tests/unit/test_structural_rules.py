@@ -133,7 +133,7 @@ def test_phase_sets_that_agree_are_not_told(warnings, keys, values):
 
 
 def test_the_values_are_those_of_any_other_record(tmp_path):
-    """Records for the rules go to the careful parser in 4.4, and to the kernel in 4.3; both give the same cells."""
+    """Records have rules from 4.4 on, and none in 4.3; both give the same cells."""
     records = "1\t5\tx\tA\t<DEL>,C\t3.5\tPASS\tSVLEN=9,.;SVCLAIM=D,.\tGT:CN\t0|1:1.5\n" * 3
     rows = []
     for version in ("4.3", "4.4"):
@@ -142,3 +142,14 @@ def test_the_values_are_those_of_any_other_record(tmp_path):
         rows.append([row for batch in open_reader(path, options=ReadOptions()).batches() for row in batch.to_pylist()])
     assert len(rows[0]) == 6
     assert rows[0] == rows[1]
+
+
+def test_each_record_is_counted_once_whoever_reads_it(tmp_path):
+    """The second one has a key twice, so that the kernel leaves it to the careful parser; CRLF changes nothing."""
+    records = ["SVLEN=9", "SVLEN=9;SVLEN=9", "SVLEN=9", "SVLEN=9;SVCLAIM=D"]
+    lines = "".join(f"1\t{place}\t.\tA\t<DEL>\t.\t.\t{info}\tGT\t0|1\r\n" for place, info in enumerate(records, 5))
+    path = tmp_path / "a.vcf"
+    path.write_bytes((HEADER.format(version="4.4") + lines).encode())
+    [told] = [problem for problem in check_file(path).problems if problem.kind.code == "vcf_structural_annotation"]
+    assert (told.place.line, told.place.field) == (19, "INFO.SVCLAIM")
+    assert told.message.endswith("(3 times in all)")

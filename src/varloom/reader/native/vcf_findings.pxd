@@ -104,6 +104,9 @@ cdef class Findings:
     cdef Left *left
     cdef int64_t left_count
     cdef int64_t left_capacity
+    cdef Left *ruled            # lines whose annotations have rules of their own
+    cdef int64_t ruled_count
+    cdef int64_t ruled_capacity
     cdef Run *run
     cdef int64_t run_count
     cdef int64_t run_capacity
@@ -117,6 +120,8 @@ cdef class Findings:
     cdef int alike_count
 
     cdef int leave(self, int reason) noexcept nogil
+    cdef int add_ruled(self) noexcept nogil
+    cdef void describe_line(self, Left *line, int reason) noexcept nogil
     cdef void notice(self, Note *note, const char *start, int64_t size, int64_t extra) noexcept nogil
     cdef void count(self, Note *note, const char *start, int64_t size, int64_t extra) noexcept nogil
     cdef void find_field(self, int32_t field, int finding, const char *start, const char *end,

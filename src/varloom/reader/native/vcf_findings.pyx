@@ -33,6 +33,7 @@ cdef class Findings:
         free(self.journal)
         free(self.allele)
         free(self.left)
+        free(self.ruled)
         free(self.run)
         free(self.filters)
         free(self.filter_buckets)
@@ -41,20 +42,31 @@ cdef class Findings:
 
     cdef int leave(self, int reason) noexcept nogil:
         cdef void *array = room_for(self.left, &self.left_capacity, self.left_count + 1, sizeof(Left))
-        cdef Left *left
         if array == NULL:
             return -1
         self.left = <Left *>array
-        left = &self.left[self.left_count]
-        left.reason = reason
-        left.line = self.lines
-        left.start = self.line - self.data
-        left.end = self.line_end - self.data
-        left.rows = self.rows
-        left.records = self.records
+        self.describe_line(&self.left[self.left_count], reason)
         self.left_count += 1
         self.unknown = self.unknown or reason == UNKNOWN
         return 0
+
+    cdef int add_ruled(self) noexcept nogil:
+        """Remember the line at hand: its annotations have rules of their own."""
+        cdef void *array = room_for(self.ruled, &self.ruled_capacity, self.ruled_count + 1, sizeof(Left))
+        if array == NULL:
+            return -1
+        self.ruled = <Left *>array
+        self.describe_line(&self.ruled[self.ruled_count], 0)
+        self.ruled_count += 1
+        return 0
+
+    cdef void describe_line(self, Left *line, int reason) noexcept nogil:
+        line.reason = reason
+        line.line = self.lines
+        line.start = self.line - self.data
+        line.end = self.line_end - self.data
+        line.rows = self.rows
+        line.records = self.records
 
     cdef void notice(self, Note *note, const char *start, int64_t size, int64_t extra) noexcept nogil:
         """Count a finding, which is taken back if the line is left alone."""
@@ -243,6 +255,12 @@ cdef class Findings:
              self.left[index].records, self.left[index].reason == UNKNOWN)
             for index in range(self.left_count)
         ]
+
+    def ruled_lines(self):
+        """The lines whose annotations have rules of their own: `(line, start, end)`; lines count from 1."""
+        cdef int64_t index
+        return [(self.ruled[index].line, self.ruled[index].start, self.ruled[index].end)
+                for index in range(self.ruled_count)]
 
     def field_findings(self):
         """What was found in fields: `(field, finding, count, line, line start, start, end, sample)`, by line."""

@@ -18,6 +18,7 @@ cdef struct Format:
     int32_t *fields
     int32_t count
     int status
+    bint ruled          # it has PSL, PSO or PSQ, and the layout says that there are rules for them
 
 
 cdef struct Formats:
@@ -50,6 +51,7 @@ cdef inline Format *format_of(Formats *formats, Layout layout, Token *text) noex
     known.size = size
     known.count = 0
     known.status = DONE
+    known.ruled = False
     known.fields = <int32_t *>malloc((size // 2 + 2) * sizeof(int32_t))
     if known.fields == NULL:
         return NULL
@@ -73,9 +75,11 @@ cdef inline void read_keys(Format *format, Layout layout, Token *text) noexcept 
     while True:
         end = find(at, text.end, c":")
         field = layout.find(False, at, end - at)
-        if end == at or (layout.structural_rules and is_phase_key(at, end)):
+        if end == at:
             format.status = LEFT
             return
+        if layout.structural_rules and is_phase_key(at, end):
+            format.ruled = True
         if field < 0:
             format.status = UNKNOWN
             return

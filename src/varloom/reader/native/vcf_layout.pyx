@@ -28,8 +28,8 @@ cdef class Layout:
         file_columns: number of columns that each line must have.
         contigs: declared names with their lengths in bases, or None.
         percent_encoded: whether texts may hold percent encodings.
-        structural_rules: whether records with symbolic alleles or phase sets by allele are for the careful parser, which
-            knows the rules between their annotations.
+        structural_rules: whether there are rules between the annotations of records with symbolic alleles or phase sets
+            by allele.
     """
 
     def __cinit__(self, int version, list info, list formats, int samples, bint gathered, int file_columns,

@@ -71,6 +71,7 @@ cdef class Chunk(Findings):
     # The record at hand.
     cdef int64_t kept_rows
     cdef bint plain             # it has one ALT allele or none
+    cdef bint is_ruled          # its annotations have rules of their own
     # Arrays that grow: ALT alleles and which of them have rows, values of a field, texts of samples.
     cdef int64_t *kept
     cdef int64_t kept_capacity
@@ -188,10 +189,11 @@ cdef class Chunk(Findings):
             self.notice(&self.rule[RULE_BLANK], at, 0, 0)
             return DONE
         status = self.read_record(at, stop)
-        if status == DONE:
-            self.rows += self.kept_rows
-            self.records += 1
-        return status
+        if status != DONE:
+            return status
+        self.rows += self.kept_rows
+        self.records += 1
+        return NO_MEMORY if self.is_ruled and self.add_ruled() < 0 else DONE
 
     cdef void take_back(self) noexcept nogil:
         """Undo what the record at hand has written."""
@@ -255,6 +257,7 @@ cdef class Chunk(Findings):
         self.alternates = 0
         self.kept_rows = 0
         self.plain = True
+        self.is_ruled = False
         if is_dot(alt.start, alt.end):
             return self.keep(0)
         while True:
@@ -269,8 +272,8 @@ cdef class Chunk(Findings):
             self.allele[self.alternates].end = end
             self.alternates += 1
             if not is_unseen(at, end):
-                if at[0] == c"<" and self.layout.structural_rules:
-                    return LEFT
+                if at[0] == c"<":
+                    self.is_ruled = self.layout.structural_rules
                 if self.keep(self.alternates) != DONE:
                     return NO_MEMORY
             if end == alt.end:
@@ -513,6 +516,7 @@ cdef class Chunk(Findings):
             return NO_MEMORY
         if format.status != DONE:
             return format.status
+        self.is_ruled = self.is_ruled or format.ruled
         if self.layout.gathered:
             return self.read_gathered(format, at, stop)
         return self.read_columns(format, at, stop)

@@ -17,6 +17,7 @@ from varloom.reader.vcf.kernel_table import KernelTable
 from varloom.reader.vcf.record_parser import RecordParser
 from varloom.reader.vcf.record_rules import RecordRules
 from varloom.reader.vcf.record_table import RecordTable
+from varloom.reader.vcf.structural_rules import StructuralRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,7 @@ class ChunkReader:
         self._rules = RecordRules(header, diagnosis)
         self._parser = RecordParser(header, self._table, self._rules, diagnosis)
         self._findings = Findings(self._table, self._rules, diagnosis)
+        self._structural = StructuralRules(header, diagnosis)
         self._consequences = Consequences(self._table, diagnosis)
         self._kernels = [KernelTable(self._table, header, 0)]
 
@@ -131,6 +133,9 @@ class ChunkReader:
         """The rows of the kernel and of the careful parser, in the order of the lines."""
         kernel = self._kernel_of(chunk)
         self._findings.tell(chunk, kernel, self.lines)
+        for line, start, end in chunk.ruled_lines():
+            text = bytes(chunk.source[start:end]).decode().removesuffix("\r")
+            self._structural.check(self.lines + line, text.split("\t"))
         careful = self._parse_left(chunk)
         batch = kernel.batch(chunk, rows=self.rows, records=self.records, lines=self.lines) if chunk.rows else None
         if self._table.buffer.rows and not self._diagnosis.errors:
