@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from typing import TYPE_CHECKING, Any
@@ -106,3 +107,14 @@ def test_scratch_of_killed_processes_is_removed_and_that_of_living_ones_is_not(t
     write(GivenRows([rows("split", 2)], samples=("S1", "S2")), tmp_path / "ds", split_by_sample=True)
     os.close(living)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".ds.living.whole", ".ds.new.whole", "ds-0", "ds-1"]
+
+
+def test_a_folder_that_cannot_be_claimed_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(type(tmp_path), "touch", full)
+    with pytest.raises(VarloomError) as caught:
+        write(GivenRows([rows("first")]), tmp_path / "ds")
+    assert caught.value.code == "disk_full"
+    assert list(tmp_path.iterdir()) == []

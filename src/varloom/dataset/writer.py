@@ -151,6 +151,11 @@ def _prepare(directory: Path) -> bool:
         claim.touch(exist_ok=False)
     except FileExistsError:
         raise VarloomError(DATASET_EXISTS, f"{directory} is being written by another load.") from None
+    except OSError:
+        if made:
+            with contextlib.suppress(OSError):  # only if it is empty: it may be another's by now
+                directory.rmdir()
+        raise
     if any(path != claim for path in directory.iterdir()):  # another load was faster than our look, and has ended
         claim.unlink()
         raise VarloomError(DATASET_EXISTS, f"{directory} is not empty.")
@@ -207,11 +212,14 @@ def _scratch(directory: Path) -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix=prefix, suffix=suffix, dir=directory.parent))
     descriptor = os.open(made, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):  # where the storage knows no locks, nobody can take it for stale
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield made
     finally:
-        shutil.rmtree(made)
-        os.close(descriptor)
+        try:
+            shutil.rmtree(made)
+        finally:
+            os.close(descriptor)
 
 
 def _remove_stale(path: Path) -> None:

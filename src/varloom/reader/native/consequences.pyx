@@ -14,23 +14,7 @@ from varloom.reader.native.columns cimport (
     KIND_TEXT, Leaf, Level, leaf_reserve, leaf_text, leaf_text_room, level_close, level_pad, level_reserve,
 )
 from varloom.reader.native.vcf_layout cimport hash_text
-
-cdef extern from *:
-    """
-    /* The eight bytes at `at`, the high bit of each set where it is a bar, and no other bit. */
-    static inline uint64_t varloom_bars(const char *at) {
-        const uint64_t low = 0x7f7f7f7f7f7f7f7fULL;
-        uint64_t word;
-        memcpy(&word, at, 8);
-        word ^= 0x7c7c7c7c7c7c7c7cULL;
-        return ~(((word & low) + low) | word | low);
-    }
-    /* Which byte of a word (little-endian, as Arrow's buffers are) has the first of the bits. */
-    static inline int varloom_first(uint64_t bits) { return __builtin_ctzll(bits) >> 3; }
-    """
-    uint64_t varloom_bars(const char *at) noexcept nogil
-    int varloom_first(uint64_t bits) noexcept nogil
-
+from varloom.reader.native.words cimport eight, first_bit
 
 cdef enum:
     TERMS = 512             # buckets
@@ -358,9 +342,9 @@ cdef class Unfolding:
         cdef int most = self.subfields, count = 0, index
         part[0].start = at
         while limit - at >= 8:
-            bars = varloom_bars(at)
+            bars = bars_in(eight(at))
             while bars:
-                close_part(part, count, most, at + varloom_first(bars))
+                close_part(part, count, most, at + (first_bit(bars) >> 3))
                 count += 1
                 bars &= bars - 1
             at += 8
@@ -505,6 +489,13 @@ cdef class Unfolding:
             if alt.start[0] != ref.start[0] and memchr(alt.start, c"*", alt.end - alt.start) == NULL:
                 return False
         return indel
+
+
+cdef inline uint64_t bars_in(uint64_t word) noexcept nogil:
+    """The high bit of each byte that is a bar, and no other bit: all of them are right, and not only the first."""
+    cdef uint64_t low = <uint64_t>0x7F7F7F7F7F7F7F7F
+    word ^= <uint64_t>0x7C7C7C7C7C7C7C7C
+    return ~(((word & low) + low) | word | low)
 
 
 cdef inline void close_part(Piece *part, int number, int most, const char *end) noexcept nogil:

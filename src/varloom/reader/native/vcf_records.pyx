@@ -26,9 +26,10 @@ from varloom.reader.native.vcf_layout cimport (
 from varloom.reader.native.vcf_rules cimport is_unseen
 from varloom.reader.native.vcf_values cimport (
     BARE, DONE, LEFT, MISFIT_COUNT, MISFIT_TYPE, NO_MEMORY, ODD_COUNT, UNKNOWN,
-    BEHIND, Scalar, Values, append_numbers, append_plain, eight, find, find_soon, is_dot, judge, ploidy_of,
+    BEHIND, Scalar, Values, append_numbers, append_plain, find, find_soon, is_dot, judge, ploidy_of,
     write_genotypes, write_list, write_scalar,
 )
+from varloom.reader.native.words cimport eight
 
 import cython
 

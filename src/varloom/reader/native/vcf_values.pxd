@@ -14,22 +14,7 @@ from varloom.reader.native.vcf_layout cimport (
     ARITY_ALLELES, ARITY_ALTERNATE, ARITY_GENOTYPES, ARITY_ONE, TYPE_FLAG, TYPE_FLOAT, TYPE_GENOTYPE, TYPE_INTEGER,
     TYPE_STRING, Field,
 )
-
-cdef extern from *:
-    """
-    #include <stdint.h>
-    #include <string.h>
-    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-    #error "the kernel takes the first of eight bytes for the lowest"
-    #endif
-    static inline uint64_t varloom_eight(const char *at) {
-        uint64_t bytes;
-        memcpy(&bytes, at, 8);
-        return bytes;
-    }
-    """
-    uint64_t eight "varloom_eight" (const char *at) noexcept nogil
-    int first_bit "__builtin_ctzll" (uint64_t bits) noexcept nogil
+from varloom.reader.native.words cimport eight, first_bit
 
 cdef enum:
     BEHIND = 16         # bytes that may be read behind a text

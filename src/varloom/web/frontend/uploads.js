@@ -195,7 +195,7 @@ function showError(element, { title, detail, resolution }) {
 
 /** Fill an element with a text whose parts between backticks are code. */
 function withCode(element, text) {
-  const parts = text.split("`").map((part, index) => (index % 2 ? Object.assign(document.createElement("code"), { textContent: part }) : part));
+  const parts = text.split(/`([^`]+)`/).map((part, index) => (index % 2 ? Object.assign(document.createElement("code"), { textContent: part }) : part));
   element.append(...parts);
   return element;
 }
