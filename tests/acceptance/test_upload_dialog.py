@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
+from visiting import Visitor, visiting
+
+from running import Server, serving
 
 if TYPE_CHECKING:
-    from visiting import Visitor
+    from pathlib import Path
 
-    from running import Server
+    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.browser
 
@@ -104,3 +107,15 @@ def test_an_ended_session_is_said(visitor: Visitor) -> None:
     refused = visitor.page.locator(".upload-file[data-state=failed]")
     expect(refused).to_contain_text("Your session has ended")
     expect(refused).to_contain_text("Log in again in another tab")
+
+
+def test_names_of_settings_and_commands_in_a_refusal_are_shown_as_code(browser: Browser, tmp_path: Path) -> None:
+    small = {"VARLOOM_MAX_UPLOAD_BYTES": "1000"}
+    with serving(tmp_path / "data", **small) as server, visiting(browser, server) as visitor:
+        visitor.log_in()
+        visitor.expected = ("status of 413",)
+        visitor.choose("large.vcf", TRIO.encode() + b"chr1\t200\t.\tA\tC\t50\tPASS\t.\tGT\t0/1\t1/1\n" * 50)
+        visitor.page.click("#upload-send")
+        steps = visitor.page.locator(".upload-file[data-state=failed] [data-error-steps]")
+        expect(steps.locator("code")).to_have_text("max_upload_bytes")
+        expect(steps).not_to_contain_text("`")
