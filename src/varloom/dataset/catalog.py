@@ -16,6 +16,7 @@ from psycopg.rows import class_row, scalar_row
 from varloom.dataset.cursors import open_cursor, seal_cursor
 from varloom.dataset.problems import SAMPLE_NOT_FOUND
 from varloom.errors import VarloomError
+from varloom.failpoints import commit_point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -221,6 +222,7 @@ async def delete_sample(conn: AsyncConnection[Any], account_id: UUID, sample_id:
     Raises:
         VarloomError: `sample_not_found`.
     """
+    commit_point("delete_sample", conn)
     await _update(conn, _DELETE, {"account": account_id, "sample": sample_id})
 
 

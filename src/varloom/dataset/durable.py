@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from varloom.dataset.problems import DISK_FULL
 from varloom.errors import VarloomError
+from varloom.failpoints import failpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,11 +39,14 @@ def sync_directory(directory: Path) -> None:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that it appears under its name only when all of it is on the disk."""
     unfinished = path.with_name(path.name + ".unfinished")
+    failpoint("file.before_write")
     with unfinished.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    failpoint("file.before_rename")
     unfinished.replace(path)
+    failpoint("file.after_rename")
     sync_directory(path.parent)
 
 

@@ -13,6 +13,7 @@ from varloom.dataset.column_types import type_name, type_of
 from varloom.dataset.durable import write_atomically
 from varloom.dataset.problems import DATASET_DAMAGED, DATASET_MISSING, DATASET_TOO_NEW
 from varloom.errors import VarloomError
+from varloom.failpoints import failpoint
 from varloom.reader import Column
 
 if TYPE_CHECKING:
@@ -105,8 +106,10 @@ class Manifest:
     def save(self, directory: Path) -> None:
         """Write `manifest.json`: from here on the folder is a dataset."""
         text = json.dumps(self.as_dict(), ensure_ascii=False, indent=1)
+        failpoint("manifest.before_write")
         # A header may carry bytes that are no text; they come as lone surrogates and leave as they came.
         write_atomically(directory / MANIFEST_NAME, text.encode("utf-8", "surrogateescape"))
+        failpoint("manifest.after_write")
 
     @classmethod
     def load(cls, directory: Path) -> Manifest:

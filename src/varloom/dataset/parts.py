@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from varloom.dataset.column_types import is_list, is_numeric, is_struct
 from varloom.dataset.durable import sync_file
 from varloom.dataset.manifest import Part
+from varloom.failpoints import failpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,6 +139,7 @@ class PartFile:
 
     def write(self, table: pa.Table) -> None:
         """Append a table as one row group."""
+        failpoint("part.before_write")
         self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
 
     def close(self) -> None:
@@ -150,7 +152,9 @@ class PartFile:
 
 def seal_part(path: Path) -> Part:
     """Force a finished part to the disk and describe it."""
+    failpoint("part.before_sync")
     sync_file(path)
+    failpoint("part.after_sync")
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Part(path.name, pq.read_metadata(path).num_rows, path.stat().st_size, sha256)

@@ -23,6 +23,7 @@ from varloom.dataset.problems import DATASET_EXISTS
 from varloom.dataset.row_store import RowStore, StoredRows
 from varloom.dataset.splitting import split_dataset
 from varloom.errors import VarloomError
+from varloom.failpoints import failpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -192,7 +193,9 @@ def _take_over(whole: Path, directory: Path) -> None:
     for path in sorted(whole.iterdir(), key=lambda path: path.name == MANIFEST_NAME):
         if path.name == MANIFEST_NAME:
             sync_directory(directory)
+        failpoint("dataset.before_rename")
         path.replace(directory / path.name)
+        failpoint("dataset.after_rename")
     (directory / _CLAIM).unlink()
     sync_directory(directory)
     sync_directory(directory.parent)

@@ -12,6 +12,8 @@ import psycopg
 from psycopg import sql
 from psycopg_pool import AsyncConnectionPool
 
+from varloom.db.faulty_commits import connection_class
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
@@ -64,6 +66,7 @@ async def open_pool(
     """
     pool = AsyncConnectionPool(
         conninfo,
+        connection_class=connection_class(),
         min_size=min_size,
         max_size=max_size,
         timeout=timeout,

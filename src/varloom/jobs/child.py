@@ -17,6 +17,9 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
+from varloom import failpoints
+from varloom.failpoints import failpoint
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
@@ -79,17 +82,19 @@ class Child:
     @classmethod
     async def start(cls, module: str) -> Self:
         """Start `python -m MODULE` as the leader of a new session, hence of a process group of its own."""
+        failpoint("child.before_start")
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             module,
-            env={name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)},
+            env=_environment(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
             limit=MAX_MESSAGE_BYTES,
         )
+        failpoint("child.after_start")
         return cls(process)
 
     @property
@@ -113,8 +118,10 @@ class Child:
         if stdin is None:
             raise AssertionError("a child is started with pipes")
         with contextlib.suppress(ConnectionError):  # a dead child is told by the end of its output
+            failpoint("child.before_request")
             stdin.write(json.dumps({"run": request}).encode() + b"\n")
             await stdin.drain()
+        failpoint("child.after_request")
         while (line := await self._line()).endswith(b"\n"):  # a child that dies may leave half a line
             message: dict[str, Any] = storable(json.loads(line))
             yield message
@@ -182,6 +189,14 @@ class Child:
     def _log(self, line: bytes) -> None:
         if text := line.decode("utf-8", "replace").rstrip():
             logger.info("child %d: %s", self.pid, text)
+
+
+def _environment() -> dict[str, str]:
+    """What a child is told: no secrets, but the failpoints of a process under test."""
+    passed = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
+    if failpoints.VARIABLE in os.environ:
+        passed[failpoints.VARIABLE] = os.environ[failpoints.VARIABLE]
+    return passed
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

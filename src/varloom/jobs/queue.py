@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import procrastinate
 
+from varloom.failpoints import failpoint
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
@@ -30,6 +32,7 @@ _sender = procrastinate.App(connector=procrastinate.PsycopgConnector())
 
 async def enqueue(connection: AsyncConnection[Any], stage: Stage, at: datetime | None = None) -> None:
     """Put a ticket for the stage into its queue, in the caller's transaction, due at once or at a time."""
+    failpoint("enqueue.before", connection)
     deferrer = _sender.configure_task(
         TICKET,
         allow_unknown=True,
@@ -38,6 +41,7 @@ async def enqueue(connection: AsyncConnection[Any], stage: Stage, at: datetime |
         connection=connection,
     )
     await deferrer.defer_async(stage=stage.value)
+    failpoint("enqueue.after", connection)
 
 
 def receiver(on_ticket: Callable[[str], Awaitable[None]]) -> procrastinate.App:

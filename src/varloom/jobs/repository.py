@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from varloom.errors import VarloomError, counted
+from varloom.failpoints import commit_point
 from varloom.jobs.lifecycle import STATE_OF_STAGE, Stage, State, next_stage
 from varloom.jobs.model import Claim, HeldStage, Job, JobEvent, NewJob, StageQueue, WorkerRecord
 from varloom.jobs.problems import (
@@ -64,6 +65,7 @@ async def _job(conn: AsyncConnection[Any], name: str, values: Mapping[str, Any])
 
 async def create_job(conn: AsyncConnection[Any], new: NewJob) -> Job:
     """Create a queued job and its first ticket; with the upload's row in the same transaction, all or nothing."""
+    commit_point("create_job", conn)
     first = new.plan[0]
     job = await _job(
         conn,
@@ -208,6 +210,7 @@ async def request_cancel(conn: AsyncConnection[Any], account_id: UUID, job_id: U
     Raises:
         VarloomError: `job_not_found`; `job_already_final`.
     """
+    commit_point("request_cancel", conn)
     ids = {"account_id": account_id, "job_id": job_id}
     for _ in range(3):  # the job may be claimed, or returned to the queue, between the two statements
         job = await _job(conn, "cancel_waiting", {**ids, "message": "Cancelled while it waited."})
@@ -251,6 +254,7 @@ async def retry_by_hand(
     plan = plan or job.plan
     stage = from_stage or (job.stage if job.stage in plan else plan[0]) or plan[0]
     kept = _kept_artefacts(job, plan, stage)
+    commit_point("retry_by_hand", conn)
     retried = await _job(
         conn,
         "retry_by_hand",
@@ -291,6 +295,7 @@ async def dismiss(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) ->
     Raises:
         VarloomError: `job_not_found` or `job_not_final`.
     """
+    commit_point("dismiss", conn)
     cursor = await conn.execute(statement("dismiss"), {"account_id": account_id, "job_id": job_id})
     if cursor.rowcount == 0:
         job = await get_job(conn, account_id, job_id)
@@ -302,6 +307,7 @@ async def dismiss(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) ->
 
 async def claim(conn: AsyncConnection[Any], stage: Stage, worker_id: UUID) -> Claim | None:
     """Take the best waiting job of the stage, atomically; None when nothing waits."""
+    commit_point("claim", conn)
     running = STATE_OF_STAGE[stage]
     job = await _job(
         conn,
@@ -330,6 +336,7 @@ async def hold(conn: AsyncConnection[Any], claim: Claim) -> Job | None:
 
 async def write_progress(conn: AsyncConnection[Any], claim: Claim, progress: Mapping[str, Any]) -> bool | None:
     """Write the latest progress: whether the user asked to cancel, or None when the claim is lost."""
+    commit_point("write_progress", conn)
     rows = await _rows(
         conn,
         statement("write_progress"),
@@ -340,6 +347,7 @@ async def write_progress(conn: AsyncConnection[Any], claim: Claim, progress: Map
 
 async def settle_advance(conn: AsyncConnection[Any], claim: Claim, outcome: Succeeded) -> Job | None:
     """Go on to the next stage of the plan."""
+    commit_point("settle_advance", conn)
     following = next_stage(claim.job.plan, claim.stage)
     if following is None:
         raise AssertionError("the last stage completes a job, it does not advance it")
@@ -365,6 +373,7 @@ async def settle_complete(
     variants: int | None,
 ) -> Job | None:
     """Complete the job, in the transaction that publishes its dataset."""
+    commit_point("settle_complete", conn)
     values = {
         "sample_id": sample_id,
         "records": records,
@@ -378,6 +387,7 @@ async def settle_complete(
 
 async def settle_retry(conn: AsyncConnection[Any], claim: Claim, outcome: Failed, *, delay: float) -> Job | None:
     """Count the failed attempt and queue the next one, `delay` seconds from now."""
+    commit_point("settle_retry", conn)
     nth = claim.job.attempt
     message = f"Attempt {nth} of {claim.job.max_attempts} failed: {outcome.error['message']}"
     values = {"error": Jsonb(outcome.error), "delay": delay, "message": message}
@@ -389,17 +399,20 @@ async def settle_retry(conn: AsyncConnection[Any], claim: Claim, outcome: Failed
 
 async def settle_fail(conn: AsyncConnection[Any], claim: Claim, outcome: Failed) -> Job | None:
     """End the job as failed."""
+    commit_point("settle_fail", conn)
     values = {"error": Jsonb(outcome.error), "message": f"Failed: {outcome.error['message']}"}
     return await _job(conn, "settle_fail", {**_claimed(claim), **values})
 
 
 async def settle_cancel(conn: AsyncConnection[Any], claim: Claim) -> Job | None:
     """End the job as cancelled."""
+    commit_point("settle_cancel", conn)
     return await _job(conn, "settle_cancel", {**_claimed(claim), "message": "Cancelled."})
 
 
 async def settle_release(conn: AsyncConnection[Any], claim: Claim) -> Job | None:
     """Return the stage to the queue because the worker stops; the attempt does not count."""
+    commit_point("settle_release", conn)
     message = f"Its worker was stopped. {_waiting(claim.stage)}"
     job = await _job(conn, "settle_release", {**_claimed(claim), "message": message})
     if job is not None:
@@ -420,6 +433,7 @@ async def register_worker(
     slots: Mapping[Stage, int],
 ) -> None:
     """Enter a worker that has started."""
+    commit_point("register_worker", conn)
     by_name = Jsonb({stage.value: count for stage, count in slots.items()})
     values = {"worker_id": worker_id, "host": host, "pid": pid, "version": version, "slots": by_name}
     await conn.execute(statement("register_worker"), values)
@@ -427,16 +441,19 @@ async def register_worker(
 
 async def beat(conn: AsyncConnection[Any], worker_id: UUID) -> bool:
     """Say that the worker lives; False when it was given up for dead."""
+    commit_point("heartbeat", conn)
     return bool(await _rows(conn, statement("beat"), {"worker_id": worker_id}))
 
 
 async def stop_worker(conn: AsyncConnection[Any], worker_id: UUID) -> None:
     """Note that a worker has ended."""
+    commit_point("stop_worker", conn)
     await conn.execute(statement("stop_worker"), {"worker_id": worker_id})
 
 
 async def give_up_worker(conn: AsyncConnection[Any], worker: WorkerRecord) -> None:
     """Note that a worker is given up for dead, unless it has spoken since it was looked at."""
+    commit_point("give_up_worker", conn)
     values = {"worker_id": worker.id, "heartbeat_at": worker.heartbeat_at}
     await conn.execute(statement("give_up_worker"), values)
 
@@ -472,5 +489,6 @@ async def missing_tickets(conn: AsyncConnection[Any]) -> Iterable[tuple[Stage, i
 
 async def forget_the_dead(conn: AsyncConnection[Any]) -> None:
     """Delete the tickets whose deliverer has died, and workers that ended long ago."""
+    commit_point("tidy_queue", conn)
     await conn.execute(statement("forget_tickets"))
     await conn.execute(statement("forget_workers"))

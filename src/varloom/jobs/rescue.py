@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from varloom.failpoints import failpoint
 from varloom.jobs import repository
 from varloom.jobs.attempt import failure
 from varloom.jobs.problems import WORKER_CRASHED
@@ -108,6 +109,7 @@ class Rescuer:
             orphans = await repository.orphaned_claims(conn)
         rescued = 0
         for job_id, stage, token in orphans:
+            failpoint("rescue.before_return")
             try:
                 rescued += await self._return(job_id, stage, token)
             except psycopg.OperationalError:

@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from varloom.failpoints import failpoint
 from varloom.jobs import repository
 from varloom.jobs.lifecycle import next_stage
 from varloom.jobs.outcome import Cancelled, Failed, Lost, Outcome, Released, Succeeded
@@ -60,6 +61,7 @@ async def settle(
         The job as it is now; None when the claim was lost and nothing was changed.
     """
     held = await repository.hold(conn, claim)
+    failpoint("settle.after_hold", conn)
     if held is None or isinstance(outcome, Lost):
         logger.warning("job %s: the result of a lost claim is thrown away", claim.job.id)
         return None

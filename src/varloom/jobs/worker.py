@@ -17,6 +17,7 @@ from procrastinate.exceptions import ConnectorException
 
 from varloom import __version__
 from varloom.errors import INTERNAL_ERROR, VarloomError
+from varloom.failpoints import failpoint
 from varloom.jobs import repository
 from varloom.jobs.attempt import Attempt, failure
 from varloom.jobs.child import ChildPool
@@ -210,7 +211,9 @@ class Worker:
                 return
             self._serving.add(claim.token)
             try:
+                failpoint("worker.after_claim")
                 outcome = await self._run(claim)
+                failpoint("worker.before_settle")
                 # Whatever goes wrong, the claim is not forgotten: nobody else would settle it while this worker lives.
                 await self._patiently("settle", partial(self._settle, claim, outcome), through=(Exception,))
             finally:
@@ -270,7 +273,9 @@ class Worker:
     async def _discard(self, claim: Claim) -> None:
         """Remove what the attempt left; what cannot be removed now is swept later."""
         try:
+            failpoint("discard.before")
             await asyncio.to_thread(self._backend.discard, claim)
+            failpoint("discard.after")
         except Exception:
             logger.exception("job %s: what an attempt left could not be removed yet", claim.job.id)
 

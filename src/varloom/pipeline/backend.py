@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from varloom.dataset import Manifest, catalog
 from varloom.errors import VarloomError
+from varloom.failpoints import failpoint
 from varloom.genomics.recognition import VARIANT_FORMATS
 from varloom.jobs.settle import Published
 from varloom.pipeline.problems import UPLOAD_GONE
@@ -53,6 +54,7 @@ class PipelineBackend:
     async def publish(self, conn: AsyncConnection[Any], job: Job, result: dict[str, Any]) -> Published:
         """Make the datasets of a parsed file visible, in the transaction that completes the job."""
         datasets = await asyncio.to_thread(self._load, result["folders"])
+        failpoint("publish.before_rows", conn)
         sample_id = await catalog.publish(
             conn,
             account_id=job.account_id,
@@ -61,6 +63,7 @@ class PipelineBackend:
             sample_name=job.sample_name,
             datasets=datasets,
         )
+        failpoint("publish.after_rows", conn)
         first = datasets[0].manifest
         variants = first.variants if first.source.format in VARIANT_FORMATS else None
         return Published(sample_id, first.records, variants)

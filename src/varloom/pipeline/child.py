@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from varloom.errors import INTERNAL_ERROR, VarloomError
+from varloom.failpoints import failpoint
 from varloom.garbage import collect_seldom
 from varloom.pipeline.request import StageRequest
 from varloom.pipeline.stages import parse
@@ -46,7 +47,11 @@ def main() -> None:
     threading.Thread(target=_read_requests, args=(asked, requests), daemon=True).start()
     while True:
         message = requests.get()
-        _answer(answers, _run(StageRequest.from_json(message["run"]), answers))
+        failpoint("stage.after_request")
+        answer = _run(StageRequest.from_json(message["run"]), answers)
+        failpoint("stage.before_answer")
+        _answer(answers, answer)
+        failpoint("stage.after_answer")
 
 
 def _die_with_parent(parent: int) -> None:

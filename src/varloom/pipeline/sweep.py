@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
+from varloom.failpoints import commit_point, failpoint
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -65,10 +67,12 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
     attempts = await asyncio.to_thread(_folders, storage, "attempts", 3)
     async with pool.connection() as conn:
         live = await _column(conn, _LIVE_ATTEMPTS)
+    failpoint("sweep.after_listing")
     dead = [key for key in attempts if key.split("/")[2] not in live]
     await asyncio.to_thread(_remove, storage, dead)
 
     async with pool.connection() as conn:
+        commit_point("give_up_uploads", conn)
         await conn.execute(_GIVE_UP_UPLOADS)
     stored = await asyncio.to_thread(_folders, storage, "uploads", 2)
     async with pool.connection() as conn:
@@ -104,7 +108,9 @@ def _remove(storage: Storage, keys: Iterable[str]) -> None:
     """Remove folders."""
     for key in keys:
         logger.info("removing %s, which nothing needs any more", key)
+        failpoint("sweep.before_delete")
         storage.delete_tree(key)
+        failpoint("sweep.after_delete")
 
 
 async def _column(conn: AsyncConnection[Any], query: LiteralString) -> frozenset[str]:

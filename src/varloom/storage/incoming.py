@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from varloom.errors import VarloomError
+from varloom.failpoints import failpoint
 from varloom.storage.model import StoredObject
 from varloom.storage.problems import STORAGE_FULL, STORAGE_UNUSABLE, UPLOAD_TOO_LARGE
 
@@ -85,6 +86,7 @@ class IncomingObject:
             if self._closed:
                 return
             check_space(self._unfinished.parent, len(portion), self._reserve)
+            failpoint("upload.before_write")
             self._digest.update(portion)
             remaining = memoryview(portion)
             while remaining:
@@ -94,10 +96,13 @@ class IncomingObject:
         with self._lock, _told(self._target):
             if self._closed:
                 return
+            failpoint("upload.before_sync")
             os.fsync(self._descriptor)
             self._close()
+            failpoint("upload.before_rename")
             self._unfinished.rename(self._target)
             self._published = True
+            failpoint("upload.after_rename")
             for folder in {self._target.parent, *(created.parent for created in self._created)}:
                 _sync_folder(folder)
 

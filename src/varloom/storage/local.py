@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from varloom.errors import VarloomError
+from varloom.failpoints import failpoint
 from varloom.storage.incoming import IncomingObject, check_space, make_folder, too_large
 from varloom.storage.model import StoredObject, checked_key
 from varloom.storage.problems import STORAGE_UNUSABLE
@@ -82,11 +83,14 @@ class LocalStorage:
         path = self.path(key)
         trash = self._root / _TRASH / secrets.token_hex(8)
         make_folder(trash.parent)
+        failpoint("delete.before_rename")
         try:
             path.rename(trash)
         except FileNotFoundError:
             return
+        failpoint("delete.before_remove")
         _remove(trash)
+        failpoint("delete.after_remove")
 
     def remove_leftovers(self, before: float) -> int:
         """See `Storage.remove_leftovers`."""

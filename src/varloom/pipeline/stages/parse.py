@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from varloom.dataset import load_file, written_directories
+from varloom.failpoints import failpoint
 from varloom.pipeline.request import StageResult
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def run(request: StageRequest, report: Callable[[int, int | None, str], None]) -
         report(progress.bytes_done, progress.bytes_total, "bytes")
 
     request.output.mkdir(parents=True, mode=0o700)
+    failpoint("stage.after_folder")
     manifests = load_file(
         request.source,
         request.output / "dataset",
