@@ -96,17 +96,17 @@ def test_two_splits_to_one_name_do_not_share_their_scratch(tmp_path: Path) -> No
 
 
 def test_scratch_of_killed_processes_is_removed_and_that_of_living_ones_is_not(tmp_path: Path) -> None:
-    for name, age in ((".ds.killed.whole", HOUR_AGO), (".ds.living.whole", HOUR_AGO), (".ds.new.whole", 0.0)):
+    for name, age in (("ds.killed.whole", HOUR_AGO), ("ds.living.whole", HOUR_AGO), ("ds.new.whole", 0.0)):
         folder = tmp_path / name
         folder.mkdir()
         (folder / "part-00000.parquet").write_bytes(b"of a patient")
         stood = folder.stat().st_mtime - age
         os.utime(folder, (stood, stood))
-    living = os.open(tmp_path / ".ds.living.whole", os.O_RDONLY)
+    living = os.open(tmp_path / "ds.living.whole", os.O_RDONLY)
     fcntl.flock(living, fcntl.LOCK_EX)
     write(GivenRows([rows("split", 2)], samples=("S1", "S2")), tmp_path / "ds", split_by_sample=True)
     os.close(living)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".ds.living.whole", ".ds.new.whole", "ds-0", "ds-1"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ds-0", "ds-1", "ds.living.whole", "ds.new.whole"]
 
 
 def test_a_folder_that_cannot_be_claimed_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,7 +207,7 @@ def _scratch(directory: Path) -> Iterator[Path]:
 
     Its lock tells the living from those that killed processes left, which are removed here.
     """
-    prefix, suffix = f".{directory.name}.", ".whole"
+    prefix, suffix = f"{directory.name}.", ".whole"  # not hidden: the sweep of a storage must see what was left
     directory.parent.mkdir(parents=True, exist_ok=True)
     for path in directory.parent.iterdir():
         if path.name.startswith(prefix) and path.name.endswith(suffix):
