@@ -6,6 +6,7 @@ flags are those of the command. A setting that nobody gave keeps its default.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -25,6 +26,8 @@ STAGES = ("download", "process", "annotate", "parse")
 """The stages that a slot can be given to, in the order in which a job can run them."""
 
 DEFAULT_SLOTS = {"parse": 2}
+DEFAULT_STALL_LIMITS = {"download": 120.0, "process": 3600.0}
+"""A source that sends nothing for two minutes is gone; tools of secondary analysis may say nothing for long."""
 
 
 def default_data_dir() -> Path:
@@ -53,6 +56,12 @@ class Settings(BaseSettings):
     slots: Annotated[dict[str, int], NoDecode] = Field(
         default_factory=lambda: dict(DEFAULT_SLOTS), description="how many stages of each kind one worker runs at once"
     )
+    stages_at_once: int | None = Field(
+        default=None,
+        ge=1,
+        description="how many stages one worker runs at once over all kinds, parsing first, then download, process and "
+        "annotate; default: as many as it has slots",
+    )
     max_attempts: int = Field(
         default=4, ge=1, le=100, description="tries of each stage: the first and the automatic retries"
     )
@@ -72,6 +81,10 @@ class Settings(BaseSettings):
         default=600.0,
         gt=0,
         description="a stage that reports no progress for this long is stopped and counted as failed",
+    )
+    stall_limits: Annotated[dict[str, float], NoDecode] = Field(
+        default_factory=lambda: dict(DEFAULT_STALL_LIMITS),
+        description="stages with a stall limit of their own; all others have `stall_limit`",
     )
     shutdown_grace: float = Field(default=10.0, ge=0, description="how long a stopping worker lets its stages go on")
     max_upload_bytes: int = Field(default=200 * 1024**3, gt=0, description="the largest file that is accepted")
@@ -93,11 +106,23 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             value = dict(_slot(item) for item in value.split(",") if item.strip())
         if isinstance(value, dict):
+            _check_stages(value)
             for stage, count in value.items():
-                if stage not in STAGES:
-                    raise ValueError(f"{stage!r} is not a stage; the stages are {', '.join(STAGES)}")
                 if int(count) < 0:
                     raise ValueError(f"the number of slots for {stage} cannot be negative")
+        return value
+
+    @field_validator("stall_limits", mode="before")
+    @classmethod
+    def _parse_stall_limits(cls, value: Any) -> Any:
+        """Accept `download=120,process=3600` as well as a mapping; every stage must be known."""
+        if isinstance(value, str):
+            value = dict(_stall_limit(item) for item in value.split(",") if item.strip())
+        if isinstance(value, dict):
+            _check_stages(value)
+            for stage, seconds in value.items():
+                if not 0 < float(seconds) < math.inf:
+                    raise ValueError(f"the stall limit of {stage} must be a number of seconds above 0")
         return value
 
     @model_validator(mode="after")
@@ -129,6 +154,25 @@ def _slot(item: str) -> tuple[str, int]:
     if not sign or not count.strip().isdigit():
         raise ValueError(f"{item.strip()!r} is not of the form stage=count")
     return stage.strip(), int(count)
+
+
+def _stall_limit(item: str) -> tuple[str, float]:
+    """One `stage=seconds`."""
+    stage, sign, seconds = item.strip().partition("=")
+    try:
+        limit = float(seconds) if sign else math.nan
+    except ValueError:
+        limit = math.nan
+    if math.isnan(limit):
+        raise ValueError(f"{item.strip()!r} is not of the form stage=seconds")
+    return stage.strip(), limit
+
+
+def _check_stages(by_stage: dict[str, Any]) -> None:
+    """Every name must be that of a stage."""
+    for stage in by_stage:
+        if stage not in STAGES:
+            raise ValueError(f"{stage!r} is not a stage; the stages are {', '.join(STAGES)}")
 
 
 def load_settings(**flags: Any) -> Settings:

@@ -36,6 +36,7 @@ class ScriptedBackend:
     """Plays, for each attempt at each stage, the script that the job's options hold; remembers what it was asked."""
 
     child_module = "tests.engine.scripted_child"
+    plan_version = 1
 
     def __init__(self):
         self.begun = []

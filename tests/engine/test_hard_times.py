@@ -72,10 +72,10 @@ async def test_a_stage_that_is_claimed_while_the_worker_stops_is_returned(engine
     claiming, go_on = asyncio.Event(), asyncio.Event()
     claim = repository.claim
 
-    async def slow_claim(*values):
+    async def slow_claim(*values, **options):
         claiming.set()
         await go_on.wait()
-        return await claim(*values)
+        return await claim(*values, **options)
 
     monkeypatch.setattr(worker_module.repository, "claim", slow_claim)
     job = await engine.create(parse=[[["progress", 1, 2], ["sleep", 60]]])

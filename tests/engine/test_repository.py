@@ -9,7 +9,7 @@ import pytest
 from tests.engine.conftest import FAILURE, REFUSAL
 
 from varloom.errors import VarloomError
-from varloom.jobs import repository
+from varloom.jobs import line, repository
 from varloom.jobs.lifecycle import Stage, State
 from varloom.jobs.model import HeldStage
 from varloom.jobs.outcome import Cancelled, Failed, Released, Succeeded
@@ -119,7 +119,7 @@ async def test_a_retry_waits_for_its_time(engine):
     assert 55 < (waiting.retry_at - waiting.created_at).total_seconds() < 80
     assert await engine.claim() is None
     async with engine.pool.connection() as conn:
-        assert await repository.queue_positions(conn, engine.account.id) == {}
+        assert await line.queue_positions(conn, engine.account.id) == {}
     assert (await engine.job(job.id)).state is State.QUEUED
 
 
@@ -149,8 +149,8 @@ async def test_accounts_take_turns_and_the_shown_position_is_the_true_one(engine
     for number in range(7):
         async with engine.pool.connection() as conn:
             ahead = {
-                **await repository.queue_positions(conn, engine.account.id),
-                **await repository.queue_positions(conn, other.id),
+                **await line.queue_positions(conn, engine.account.id),
+                **await line.queue_positions(conn, other.id),
             }
         if number >= 1:  # from the first turn on, what is shown is what will happen
             assert [ahead[job.id] for job in expected[number:]] == list(range(7 - number))
@@ -214,7 +214,7 @@ async def test_nothing_is_seen_or_touched_by_another_account(engine, make_accoun
         assert await repository.list_jobs(conn, stranger) == []
         assert await repository.history(conn, stranger, job.id) == []
         assert await repository.events_after(conn, stranger, 0) == []
-        assert await repository.queue_positions(conn, stranger) == {}
+        assert await line.queue_positions(conn, stranger) == {}
         for act in (repository.request_cancel, repository.retry_by_hand, repository.dismiss):
             with pytest.raises(VarloomError) as caught:
                 await act(conn, stranger, job.id)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
+STAGES = ("download", "process", "annotate", "parse")
 STATES = ("queued", "downloading", "processing", "annotating", "parsing", "completed", "failed", "cancelled")
 PAGE = 500
 
@@ -95,6 +96,8 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("State", state_of(found)),
         ("Options", ", ".join(f"{name}={value}" for name, value in found["options"].items()) or "none"),
     ]
+    if found["held_up"]:
+        facts.append(("Held up", safe_excerpt(found["held_up"]["message"], 300)))
     if found["records"] is not None:
         facts.append(("Rows", counts(found["records"], found["variants"])))
     facts.extend(("Warning", safe_excerpt(warning["message"])) for warning in found["warnings"])
@@ -104,6 +107,7 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
 @click.command()
 @click.argument("job_id", metavar="ID", type=click.UUID)
 @click.option("--from-start", is_flag=True, help="Begin with the first stage, not with the one that failed.")
+@click.option("--from-stage", type=click.Choice(STAGES), help="Begin with this stage, on what the earlier ones left.")
 @click.option("--assembly", type=click.Choice(["GRCh38", "GRCh37", "hg38", "hg19"], case_sensitive=False))
 @click.option("--split-by-sample/--no-split-by-sample", default=None, help="Change this option for the retry.")
 @click.option("--annotate", hidden=True)
@@ -113,6 +117,7 @@ def retry(
     *,
     job_id: UUID,
     from_start: bool,
+    from_stage: str | None,
     as_json: bool,
     url: str | None,
     token: str | None,
@@ -120,8 +125,10 @@ def retry(
     **options: Any,
 ) -> None:
     """Queue a failed or cancelled job again."""
+    if from_start and from_stage:
+        raise click.UsageError("Give either --from-start or --from-stage.")
     changed = {name: value for name, value in options.items() if value is not None}
-    how = {"from_stage": "start" if from_start else None, "options": changed or None}
+    how = {"from_stage": "start" if from_start else from_stage, "options": changed or None}
     with connected(url, token, data) as server:
         _print_changed(server.request("POST", f"/jobs/{job_id}/retry", json=how), as_json=as_json)
 
@@ -141,6 +148,25 @@ def cancel(
     """Stop a job: a waiting one at once, a running one within seconds."""
     with connected(url, token, data) as server:
         _print_changed(server.request("POST", f"/jobs/{job_id}/cancel"), as_json=as_json)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("job_id", metavar="ID", type=click.UUID)
+@click.argument("number", metavar="N", type=click.IntRange(-1000, 1000))
+@click.option("--json", "as_json", is_flag=True, help="Print the job as a JSON object.")
+@server_options
+def priority(
+    *,
+    job_id: UUID,
+    number: int,
+    as_json: bool,
+    url: str | None,
+    token: str | None,
+    data: Path | None,
+) -> None:
+    """Let a job go before or after others: higher numbers go first, 0 is ordinary."""
+    with connected(url, token, data) as server:
+        _print_changed(server.request("POST", f"/jobs/{job_id}/priority", json={"priority": number}), as_json=as_json)
 
 
 @click.command()

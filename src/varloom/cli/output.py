@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NAME_WIDTH = 40
 """The most characters of a name in a table."""
+HELD_UP = {"paused": "paused", "no_slots": "no worker", "plan_unknown": "update the workers"}
+"""Why a job is held up, in a word or two."""
 
 
 def print_json(value: Any) -> None:
@@ -84,7 +86,9 @@ def state_of(job: Mapping[str, Any]) -> str:
     """A job's state in words: with its place in the queue, its attempt, or how far it is."""
     state = str(job["state"]).capitalize()
     details = []
-    if job["state"] == "queued" and job.get("queue_position") is not None:
+    if job["state"] == "queued" and job.get("held_up"):
+        details.append(HELD_UP[job["held_up"]["cause"]])
+    elif job["state"] == "queued" and job.get("queue_position") is not None:
         details.append("next" if job["queue_position"] == 0 else f"{job['queue_position']:,} ahead")
     if job.get("retry_at") and job["state"] == "queued":
         details.append(f"again at {local_time(job['retry_at'])[11:]}")

@@ -18,6 +18,8 @@ from varloom.jobs.problems import STAGE_CRASHED, STAGE_STALLED
 from varloom.jobs.progress import RateMeter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.jobs.child import ChildPool
@@ -66,13 +68,14 @@ class Attempt:
         if not self._stopped.done():
             self._stopped.set_result(outcome)
 
-    async def run(self, children: ChildPool, request: dict[str, Any]) -> Outcome:
+    async def run(self, children: ChildPool, prepare: Callable[[Claim], dict[str, Any]]) -> Outcome:
         """Run the stage in a child until it ends, stalls, is cancelled, released or lost.
 
-        When this returns, the child is idle again or its whole process group is gone.
+        `prepare` makes the request to the child, in a thread: it may take its time, and is watched as well. When this
+        returns, the child is idle again or its whole process group is gone.
         """
         watch = asyncio.create_task(self._watch())
-        work = asyncio.create_task(self._work(children, request))
+        work = asyncio.create_task(self._work(children, prepare))
         try:
             endings: tuple[asyncio.Future[Any], ...] = (work, watch, self._stopped)
             await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
@@ -88,9 +91,10 @@ class Attempt:
             watch.cancel()
             await asyncio.gather(work, watch, return_exceptions=True)
 
-    async def _work(self, children: ChildPool, request: dict[str, Any]) -> Outcome:
+    async def _work(self, children: ChildPool, prepare: Callable[[Claim], dict[str, Any]]) -> Outcome:
         """Lend a child, run the stage and translate its last message."""
         stage = self.claim.stage.value
+        request = await asyncio.to_thread(prepare, self.claim)
         try:
             async with children.child() as child, contextlib.aclosing(child.run(request)) as messages:
                 async for message in messages:
@@ -122,8 +126,7 @@ class Attempt:
                 stage = self.claim.stage.value
                 limit = f"{self._stall_limit:g} s"
                 self._stop(failure(STAGE_STALLED, f"The {stage} stage made no progress for {limit}.", stage))
-            if self._latest is not None:
-                await self._write(meter.measure(**self._latest))
+            await self._look(None if self._latest is None else meter.measure(**self._latest))
 
     async def _has_ended_within(self, seconds: float) -> bool:
         """Wait for the end of the stage, but not longer; whether it came."""
@@ -131,11 +134,17 @@ class Attempt:
             await asyncio.wait_for(self._ended.wait(), seconds)
         return self._ended.is_set()
 
-    async def _write(self, progress: dict[str, Any]) -> None:
-        """Write the progress to the job row; a database that is away is waited for by the next write."""
+    async def _look(self, progress: dict[str, Any] | None) -> None:
+        """Write the progress to the job row, and hear from it: nobody else may tell of a cancel, or not in time.
+
+        A database that is away is waited for by the next look.
+        """
         try:
             async with self._pool.connection() as conn:
-                cancelled = await repository.write_progress(conn, self.claim, progress)
+                if progress is None:
+                    cancelled = await repository.is_cancel_requested(conn, self.claim)
+                else:
+                    cancelled = await repository.write_progress(conn, self.claim, progress)
         except psycopg.Error:
             logger.warning("job %s: its progress could not be written; it goes on", self.claim.job.id)
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from uuid import UUID
 
 from varloom.jobs.lifecycle import ACTIVE, FINAL, Stage, State
@@ -25,6 +25,7 @@ class NewJob:
     priority: int = 0
     idempotency_key: str | None = None
     max_attempts: int = 4
+    plan_version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
     dismissed_at: datetime | None
+    plan_version: int = 1  # a worker that does not know it leaves the job to others
+    suspected_at: datetime | None = None  # a worker died with its stage: it runs beside no other suspect
     idempotency_key: str | None = None
     source_kind: str = "file"
     source_name: str = ""
@@ -138,6 +141,33 @@ class HeldStage:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldUp:
+    """Why a job that waits is not in line."""
+
+    cause: Literal["paused", "plan_unknown", "no_slots"]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a waiting job stands."""
+
+    ahead: int | None = None  # how many jobs, of anyone, go before it; None: it is not in line, or far behind
+    held_up: HeldUp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A stage, or an account's jobs, of which nothing is claimed until it is resumed."""
+
+    stage: Stage | None
+    account_id: UUID | None
+    account_name: str | None
+    reason: str | None
+    paused_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class StageQueue:
     """How one stage stands: slots of all living workers, and jobs that wait for one."""
 
@@ -159,3 +189,18 @@ class WorkerRecord:
     slots: dict[str, int]
     started_at: datetime
     heartbeat_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """What a worker is doing."""
+
+    id: UUID
+    host: str
+    pid: int
+    version: str
+    slots: dict[str, int]
+    stages_at_once: int | None
+    busy: dict[str, int]  # by stage: how many it runs
+    started_at: datetime
+    silence: float  # seconds since its last heartbeat, by the clock of the database

@@ -37,8 +37,16 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerDied:
+    """The worker died with it, and with so many other stages, any of which may be the cause."""
+
+    failure: Failed
+    beside: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """The claim is no longer ours: what was done is thrown away."""
 
 
-Outcome = Succeeded | Failed | Cancelled | Released | Lost
+Outcome = Succeeded | Failed | Cancelled | Released | WorkerDied | Lost

@@ -72,7 +72,8 @@ STAGE_STALLED = define(
     "long a stage may take as long as it moves.",
     resolution=(
         "Nothing needs to be done while attempts are left: the stage is tried again by itself.",
-        "If it stalls each time, look whether the storage is slow or full; the setting `stall_limit` can be raised.",
+        "If it stalls each time, look whether the storage is slow or full.",
+        "The settings `stall_limits` and `stall_limit` can be raised, where a stage is known to be silent for long.",
     ),
     retryable=True,
     status=500,

@@ -14,25 +14,25 @@ from psycopg.types.json import Jsonb
 from varloom.errors import VarloomError, counted
 from varloom.failpoints import commit_point
 from varloom.jobs.lifecycle import STATE_OF_STAGE, Stage, State, next_stage
-from varloom.jobs.model import Claim, HeldStage, Job, JobEvent, NewJob, StageQueue, WorkerRecord
+from varloom.jobs.model import Claim, HeldStage, Job, JobEvent, NewJob, WorkerRecord
 from varloom.jobs.problems import (
     JOB_ALREADY_FINAL,
     JOB_COMPLETED,
     JOB_NOT_FINAL,
     JOB_NOT_FOUND,
-    STAGE_NOT_RESUMABLE,
 )
 from varloom.jobs.queue import enqueue
+from varloom.jobs.resume import resume
 from varloom.jobs.statements import job_statement, statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from psycopg import AsyncConnection
 
-    from varloom.jobs.outcome import Failed, Succeeded
+    from varloom.jobs.outcome import Failed, Succeeded, WorkerDied
 
 _NOUN = {
     Stage.DOWNLOAD: "download",
@@ -76,6 +76,7 @@ async def create_job(conn: AsyncConnection[Any], new: NewJob) -> Job:
             "sample_name": new.sample_name,
             "options": Jsonb(new.options),
             "plan": [stage.value for stage in new.plan],
+            "plan_version": new.plan_version,
             "stage": first.value,
             "priority": new.priority,
             "idempotency_key": new.idempotency_key,
@@ -146,6 +147,13 @@ async def list_jobs(
     return [Job.from_row(row) for row in rows]
 
 
+async def list_active(conn: AsyncConnection[Any], account_id: UUID, limit: int) -> list[Job]:
+    """The account's jobs that wait or run, newest first, but at most so many."""
+    query = job_statement("list_active") + " ORDER BY j.created_at DESC, j.id DESC"
+    rows = await _rows(conn, query, {"account_id": account_id, "limit": limit})
+    return [Job.from_row(row) for row in rows]
+
+
 def _escape_like(text: str) -> str:
     """The text as a LIKE pattern that matches itself."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
@@ -192,18 +200,6 @@ async def count_active(conn: AsyncConnection[Any], account_id: UUID) -> int:
     return int(rows[0]["n"])
 
 
-async def queue_positions(conn: AsyncConnection[Any], account_id: UUID) -> dict[UUID, int]:
-    """For each of the account's jobs that waits for a slot: how many jobs, of anyone, go before it."""
-    rows = await _rows(conn, statement("queue_positions"), {"account_id": account_id})
-    return {row["id"]: int(row["ahead"]) for row in rows}
-
-
-async def queue_overview(conn: AsyncConnection[Any], worker_timeout: float) -> list[StageQueue]:
-    """Slots, running and waiting jobs of each stage over all workers that were heard of within the timeout."""
-    rows = await _rows(conn, statement("queue_overview"), {"timeout": worker_timeout})
-    return [StageQueue(Stage(row.pop("stage")), **row) for row in rows]
-
-
 async def request_cancel(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) -> Job:
     """Cancel a waiting job at once; ask the worker of a running one to stop it.
 
@@ -232,6 +228,8 @@ async def retry_by_hand(
     from_stage: Stage | None = None,
     options: dict[str, Any] | None = None,
     plan: tuple[Stage, ...] | None = None,
+    plan_version: int | None = None,
+    stale: Collection[Stage] = (),
 ) -> Job:
     """Queue a failed or cancelled job again, with fresh attempts.
 
@@ -239,9 +237,11 @@ async def retry_by_hand(
         conn: a connection.
         account_id: whose job.
         job_id: which.
-        from_stage: the stage to begin with; unset: the one in which it ended.
+        from_stage: the stage to begin with; unset: the first one that has left nothing that still holds.
         options: new options; unset: as before.
         plan: the new plan that goes with the new options; unset: as before.
+        plan_version: that of the new plan; unset: as before.
+        stale: stages whose artefacts do not go with the new options.
 
     Raises:
         VarloomError: `job_not_found`, `job_not_final`, `job_completed` or `stage_not_resumable`.
@@ -252,8 +252,7 @@ async def retry_by_hand(
     if not job.is_final:
         raise VarloomError(JOB_NOT_FINAL, f"The job is still {job.state.value}.")
     plan = plan or job.plan
-    stage = from_stage or (job.stage if job.stage in plan else plan[0]) or plan[0]
-    kept = _kept_artefacts(job, plan, stage)
+    stage, kept = resume(job, plan, from_stage, stale)
     commit_point("retry_by_hand", conn)
     retried = await _job(
         conn,
@@ -263,6 +262,7 @@ async def retry_by_hand(
             "job_id": job_id,
             "stage": stage.value,
             "plan": [item.value for item in plan],
+            "plan_version": plan_version,
             "options": Jsonb(job.options if options is None else options),
             "artefacts": Jsonb(kept),
             "warnings": Jsonb(list(job.warnings) if kept else []),
@@ -275,18 +275,19 @@ async def retry_by_hand(
     return retried
 
 
-def _kept_artefacts(job: Job, plan: tuple[Stage, ...], stage: Stage) -> dict[str, Any]:
-    """What the stages before `stage` left, which the retry goes on with."""
-    if stage not in plan:
-        raise VarloomError(STAGE_NOT_RESUMABLE, f"This job has no {stage.value} stage.")
-    before = plan[: plan.index(stage)]
-    missing = [item.value for item in before if item not in job.artefacts]
-    if missing:
-        raise VarloomError(
-            STAGE_NOT_RESUMABLE,
-            f"The {stage.value} stage needs what the {missing[0]} stage leaves, which was not finished.",
-        )
-    return {item.value: job.artefacts[item] for item in before}
+async def prioritise(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID, priority: int) -> Job:
+    """Change the priority of a job that waits or runs; it counts from the next claim on.
+
+    Raises:
+        VarloomError: `job_not_found`; `job_already_final`.
+    """
+    commit_point("prioritise", conn)
+    values = {"priority": priority, "message": f"Its priority was set to {priority}."}
+    job = await _job(conn, "prioritise", {"account_id": account_id, "job_id": job_id, **values})
+    if job is None:
+        job = await get_job(conn, account_id, job_id)
+        raise VarloomError(JOB_ALREADY_FINAL, f"The job is {job.state.value} already.")
+    return job
 
 
 async def dismiss(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) -> None:
@@ -305,8 +306,18 @@ async def dismiss(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) ->
 # --- What workers do ------------------------------------------------------------------------------------------------
 
 
-async def claim(conn: AsyncConnection[Any], stage: Stage, worker_id: UUID) -> Claim | None:
-    """Take the best waiting job of the stage, atomically; None when nothing waits."""
+async def claim(
+    conn: AsyncConnection[Any], stage: Stage, worker_id: UUID, *, plan_version: int = 1, suspects: bool = True
+) -> Claim | None:
+    """Take the best waiting job of the stage, atomically; None when nothing waits.
+
+    Args:
+        conn: a connection.
+        stage: which stage has a free slot.
+        worker_id: who takes it.
+        plan_version: the newest plan that the worker knows; jobs with newer ones are left to others.
+        suspects: whether it may be one of the stages with which a worker died.
+    """
     commit_point("claim", conn)
     running = STATE_OF_STAGE[stage]
     job = await _job(
@@ -316,6 +327,8 @@ async def claim(conn: AsyncConnection[Any], stage: Stage, worker_id: UUID) -> Cl
             "stage": stage.value,
             "state": running.value,
             "worker_id": worker_id,
+            "plan_version": plan_version,
+            "suspects": suspects,
             "message": f"{running.value.capitalize()} has begun.",
         },
     )
@@ -342,6 +355,12 @@ async def write_progress(conn: AsyncConnection[Any], claim: Claim, progress: Map
         statement("write_progress"),
         {"job_id": claim.job.id, "token": claim.token, "progress": Jsonb(dict(progress))},
     )
+    return bool(rows[0]["cancel_requested"]) if rows else None
+
+
+async def is_cancel_requested(conn: AsyncConnection[Any], claim: Claim) -> bool | None:
+    """Whether the user asked to cancel, or None when the claim is lost."""
+    rows = await _rows(conn, statement("is_cancel_requested"), _claimed(claim))
     return bool(rows[0]["cancel_requested"]) if rows else None
 
 
@@ -385,22 +404,38 @@ async def settle_complete(
     return await _job(conn, "settle_complete", {**_claimed(claim), **values})
 
 
-async def settle_retry(conn: AsyncConnection[Any], claim: Claim, outcome: Failed, *, delay: float) -> Job | None:
+async def settle_retry(
+    conn: AsyncConnection[Any], claim: Claim, outcome: Failed, *, delay: float, suspect: bool = False
+) -> Job | None:
     """Count the failed attempt and queue the next one, `delay` seconds from now."""
     commit_point("settle_retry", conn)
     nth = claim.job.attempt
     message = f"Attempt {nth} of {claim.job.max_attempts} failed: {outcome.error['message']}"
-    values = {"error": Jsonb(outcome.error), "delay": delay, "message": message}
+    values = {"error": Jsonb(outcome.error), "delay": delay, "message": message, "suspect": suspect}
     job = await _job(conn, "settle_retry", {**_claimed(claim), **values})
     if job is not None:
         await enqueue(conn, claim.stage, job.run_after)
     return job
 
 
-async def settle_fail(conn: AsyncConnection[Any], claim: Claim, outcome: Failed) -> Job | None:
+async def settle_suspect(conn: AsyncConnection[Any], claim: Claim, outcome: WorkerDied) -> Job | None:
+    """Queue again one of several stages that a worker died with; the attempt does not count."""
+    commit_point("settle_suspect", conn)
+    others = counted(outcome.beside, "other stage")
+    message = f"Its worker died while it ran this and {others}. {_waiting(claim.stage)}"
+    values = {"error": Jsonb(outcome.failure.error), "message": message}
+    job = await _job(conn, "settle_suspect", {**_claimed(claim), **values})
+    if job is not None:
+        await enqueue(conn, claim.stage)
+    return job
+
+
+async def settle_fail(
+    conn: AsyncConnection[Any], claim: Claim, outcome: Failed, *, suspect: bool = False
+) -> Job | None:
     """End the job as failed."""
     commit_point("settle_fail", conn)
-    values = {"error": Jsonb(outcome.error), "message": f"Failed: {outcome.error['message']}"}
+    values = {"error": Jsonb(outcome.error), "message": f"Failed: {outcome.error['message']}", "suspect": suspect}
     return await _job(conn, "settle_fail", {**_claimed(claim), **values})
 
 
@@ -431,12 +466,17 @@ async def register_worker(
     pid: int,
     version: str,
     slots: Mapping[Stage, int],
+    plan_version: int = 1,
+    stages_at_once: int | None = None,
 ) -> None:
     """Enter a worker that has started."""
     commit_point("register_worker", conn)
     by_name = Jsonb({stage.value: count for stage, count in slots.items()})
-    values = {"worker_id": worker_id, "host": host, "pid": pid, "version": version, "slots": by_name}
-    await conn.execute(statement("register_worker"), values)
+    known = {"version": version, "plan_version": plan_version}
+    room = {"slots": by_name, "stages_at_once": stages_at_once}
+    await conn.execute(
+        statement("register_worker"), {"worker_id": worker_id, "host": host, "pid": pid, **known, **room}
+    )
 
 
 async def beat(conn: AsyncConnection[Any], worker_id: UUID) -> bool:
@@ -469,10 +509,21 @@ async def claims_of(conn: AsyncConnection[Any], worker_id: UUID) -> list[HeldSta
     return [HeldStage(stage=Stage(row.pop("stage")), **row) for row in rows]
 
 
-async def orphaned_claims(conn: AsyncConnection[Any]) -> list[tuple[UUID, Stage, UUID]]:
-    """Job, stage and attempt token of every stage whose worker has ended."""
-    rows = await _rows(conn, statement("orphaned_claims"), {})
-    return [(row["job_id"], Stage(row["stage"]), row["attempt_token"]) for row in rows]
+async def dead_holders(conn: AsyncConnection[Any]) -> list[UUID]:
+    """The workers that have ended and hold stages still."""
+    return [row["id"] for row in await _rows(conn, statement("dead_holders"), {})]
+
+
+async def orphaned_claims(conn: AsyncConnection[Any], worker_id: UUID) -> list[Claim]:
+    """Take over all that a worker that has ended holds, in order to settle it: the jobs are locked.
+
+    They are taken over together, so that everyone who returns them sees how many they were.
+    """
+    if not await _rows(conn, statement("hold_worker"), {"worker_id": worker_id}):
+        return []
+    query = job_statement("hold_orphans") + " ORDER BY j.account_id, j.id"
+    jobs = [Job.from_row(row) for row in await _rows(conn, query, {"worker_id": worker_id})]
+    return [Claim(job, job.stage, job.attempt_token) for job in jobs if job.stage and job.attempt_token]
 
 
 async def job_of_claim(conn: AsyncConnection[Any], job_id: UUID, stage: Stage, token: UUID) -> Claim | None:
@@ -481,10 +532,11 @@ async def job_of_claim(conn: AsyncConnection[Any], job_id: UUID, stage: Stage, t
     return Claim(job, stage, token) if job else None
 
 
-async def missing_tickets(conn: AsyncConnection[Any]) -> Iterable[tuple[Stage, int]]:
-    """How many tickets each stage lacks for the jobs that could begin now."""
-    rows = await _rows(conn, statement("missing_tickets"), {})
-    return [(Stage(row["stage"]), int(row["missing"])) for row in rows]
+async def add_missing_tickets(conn: AsyncConnection[Any], at_most: int) -> None:
+    """Put into each queue the tickets that it lacks for the jobs that could begin now, but at most so many."""
+    for row in await _rows(conn, statement("missing_tickets"), {}):
+        for _ in range(min(int(row["missing"]), at_most)):
+            await enqueue(conn, Stage(row["stage"]))
 
 
 async def forget_the_dead(conn: AsyncConnection[Any]) -> None:

@@ -17,8 +17,8 @@ import psycopg
 from varloom.failpoints import failpoint
 from varloom.jobs import repository
 from varloom.jobs.attempt import failure
+from varloom.jobs.outcome import WorkerDied
 from varloom.jobs.problems import WORKER_CRASHED
-from varloom.jobs.queue import enqueue
 from varloom.jobs.settle import Publisher, settle
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
-    from varloom.jobs.lifecycle import Stage
-    from varloom.jobs.model import WorkerRecord
+    from varloom.jobs.model import Claim, WorkerRecord
 
 logger = logging.getLogger(__name__)
 
@@ -104,30 +104,33 @@ class Rescuer:
             self._silence[worker.id] = _Silence(worker.heartbeat_at, seconds)
 
     async def return_orphans(self) -> int:
-        """Settle each stage of a dead worker as a failed attempt, one transaction each; the number that were."""
+        """Return the stages of dead workers to the queue, those of a worker in one transaction; how many they were."""
         async with self._pool.connection() as conn:
-            orphans = await repository.orphaned_claims(conn)
-        rescued = 0
-        for job_id, stage, token in orphans:
-            failpoint("rescue.before_return")
-            try:
-                rescued += await self._return(job_id, stage, token)
-            except psycopg.OperationalError:
-                raise
-            except Exception:  # one job that cannot be returned must not keep the others from it
-                logger.exception("job %s: its %s stage could not be rescued", job_id, stage.value)
-        return rescued
+            dead = await repository.dead_holders(conn)
+        return sum([await self._return_all(worker_id) for worker_id in dead])
 
-    async def _return(self, job_id: UUID, stage: Stage, token: UUID) -> bool:
-        """Settle one stage of a dead worker; False when someone else did."""
+    async def _return_all(self, worker_id: UUID) -> int:
+        """Settle all that a dead worker holds, as long as nobody else does: what it ran alone, it died of."""
         async with self._pool.connection() as conn:
-            claim = await repository.job_of_claim(conn, job_id, stage, token)
-            if claim is None:
-                return False
-            outcome = failure(WORKER_CRASHED, f"The worker died while it ran the {stage.value} stage.", stage.value)
-            job = await settle(conn, claim, outcome, self._publisher, retry_delay=self._retry_delay)
+            claims = await repository.orphaned_claims(conn, worker_id)
+            return sum([await self._return(conn, claim, beside=len(claims) - 1) for claim in claims])
+
+    async def _return(self, conn: AsyncConnection[Any], claim: Claim, *, beside: int) -> bool:
+        """Settle one stage of a dead worker; one that cannot be returned must not keep the others from it."""
+        failpoint("rescue.before_return")
+        stage = claim.stage.value
+        died = failure(WORKER_CRASHED, f"The worker died while it ran the {stage} stage.", stage)
+        try:
+            async with conn.transaction():
+                outcome = WorkerDied(died, beside)
+                job = await settle(conn, claim, outcome, self._publisher, retry_delay=self._retry_delay)
+        except psycopg.OperationalError:
+            raise
+        except Exception:
+            logger.exception("job %s: its %s stage could not be rescued", claim.job.id, stage)
+            return False
         if job is not None:
-            logger.warning("job %s: its %s stage was rescued from a dead worker", job_id, stage.value)
+            logger.warning("job %s: its %s stage was rescued from a dead worker", job.id, stage)
         return job is not None
 
     async def _tidy_queue(self) -> None:
@@ -139,9 +142,7 @@ class Rescuer:
             if not await _try_lock(conn):
                 return
             await repository.forget_the_dead(conn)
-            for stage, missing in await repository.missing_tickets(conn):
-                for _ in range(min(missing, TICKETS_AT_ONCE)):
-                    await enqueue(conn, stage)
+            await repository.add_missing_tickets(conn, TICKETS_AT_ONCE)
 
 
 async def _try_lock(conn: Any) -> bool:

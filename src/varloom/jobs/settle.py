@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from varloom.failpoints import failpoint
 from varloom.jobs import repository
 from varloom.jobs.lifecycle import next_stage
-from varloom.jobs.outcome import Cancelled, Failed, Lost, Outcome, Released, Succeeded
+from varloom.jobs.outcome import Cancelled, Failed, Lost, Outcome, Released, Succeeded, WorkerDied
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -74,11 +74,23 @@ async def settle(
             job = await repository.settle_cancel(conn, claim)
         case Released():
             job = await repository.settle_release(conn, claim)
-        case Failed() if outcome.retryable and held.attempt < held.max_attempts:
-            job = await repository.settle_retry(conn, claim, outcome, delay=backoff(held.attempt, retry_delay))
+        case WorkerDied() if outcome.beside and held.suspected_at is None:
+            job = await repository.settle_suspect(conn, claim, outcome)
+        case WorkerDied():
+            job = await _fail(conn, held, claim, outcome.failure, retry_delay=retry_delay, suspect=True)
         case Failed():
-            job = await repository.settle_fail(conn, claim, outcome)
+            job = await _fail(conn, held, claim, outcome, retry_delay=retry_delay, suspect=False)
     return job
+
+
+async def _fail(
+    conn: AsyncConnection[Any], held: Job, claim: Claim, outcome: Failed, *, retry_delay: float, suspect: bool
+) -> Job | None:
+    """Count the attempt: try again after a wait, as long as that can help."""
+    if outcome.retryable and held.attempt < held.max_attempts:
+        delay = backoff(held.attempt, retry_delay)
+        return await repository.settle_retry(conn, claim, outcome, delay=delay, suspect=suspect)
+    return await repository.settle_fail(conn, claim, outcome, suspect=suspect)
 
 
 def _completes(claim: Claim, outcome: Outcome) -> bool:

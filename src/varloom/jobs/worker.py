@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,6 +23,7 @@ from varloom.jobs.attempt import Attempt, failure
 from varloom.jobs.child import ChildPool
 from varloom.jobs.lifecycle import Stage
 from varloom.jobs.outcome import Cancelled, Failed, Outcome, Released
+from varloom.jobs.places import Places
 from varloom.jobs.queue import receiver
 from varloom.jobs.rescue import Rescuer
 from varloom.jobs.settle import Publisher, settle
@@ -60,6 +61,11 @@ class Backend(Publisher, Protocol):
         """The module whose `__main__` runs stages in a child process."""
         ...
 
+    @property
+    def plan_version(self) -> int:
+        """The newest version of plans that it knows."""
+        ...
+
     def request(self, claim: Claim) -> dict[str, Any]:
         """What the child needs to run the claimed stage, as JSON."""
         ...
@@ -80,6 +86,12 @@ class WorkerOptions:
     rescue_interval: float
     stall_limit: float
     shutdown_grace: float
+    stall_limits: Mapping[Stage, float] = field(default_factory=dict)  # of stages that have one of their own
+    stages_at_once: int | None = None  # over all kinds; None: as many as there are slots
+
+    def stall_limit_of(self, stage: Stage) -> float:
+        """Seconds without progress after which a stage is stopped."""
+        return self.stall_limits.get(stage, self.stall_limit)
 
 
 class Worker:
@@ -107,6 +119,8 @@ class Worker:
         self._cancel_notices = cancel_notices
         self._children = ChildPool(backend.child_module)
         self._slots = {stage: asyncio.Semaphore(count) for stage, count in options.slots.items() if count > 0}
+        self._places = Places(options.stages_at_once)
+        self._suspect = asyncio.Lock()  # held while a suspect runs, or may be about to
         self._attempts: set[Attempt] = set()
         self._serving: set[uuid.UUID] = set()  # attempt tokens, from the claim to the settlement
         self._strays: set[uuid.UUID] = set()
@@ -202,42 +216,57 @@ class Worker:
         await asyncio.shield(task)
 
     async def _serve(self, stage: Stage) -> None:
-        """In a free slot: claim, run, settle."""
-        async with self._slots[stage]:
-            if self._stopping.is_set():
-                return
-            claim = await self._claim(stage)
-            if claim is None:
-                return
-            self._serving.add(claim.token)
-            try:
-                failpoint("worker.after_claim")
-                outcome = await self._run(claim)
-                failpoint("worker.before_settle")
-                # Whatever goes wrong, the claim is not forgotten: nobody else would settle it while this worker lives.
-                await self._patiently("settle", partial(self._settle, claim, outcome), through=(Exception,))
-            finally:
-                self._serving.discard(claim.token)
+        """In a free slot: serve the best waiting job. After a suspect, another one may have waited for its end."""
+        async with self._slots[stage], self._places.place(stage):
+            again = True
+            while again and not self._stopping.is_set():
+                again = await self._serve_best(stage)
 
-    async def _claim(self, stage: Stage) -> Claim | None:
+    async def _serve_best(self, stage: Stage) -> bool:
+        """Claim, run, settle; whether it was a suspect. Only one at a time is claimed, lest they die of each other."""
+        async with contextlib.AsyncExitStack() as alone:
+            may_be_suspect = not self._suspect.locked()
+            if may_be_suspect:
+                await alone.enter_async_context(self._suspect)
+            claim = await self._claim(stage, suspects=may_be_suspect)
+            if claim is None:
+                return False
+            is_suspect = claim.job.suspected_at is not None
+            if not is_suspect:
+                await alone.aclose()
+            await self._run_and_settle(claim)
+            return is_suspect
+
+    async def _run_and_settle(self, claim: Claim) -> None:
+        """Whatever goes wrong, the claim is not forgotten: nobody else would settle it while this worker lives."""
+        self._serving.add(claim.token)
+        try:
+            failpoint("worker.after_claim")
+            outcome = await self._run(claim)
+            failpoint("worker.before_settle")
+            await self._patiently("settle", partial(self._settle, claim, outcome), through=(Exception,))
+        finally:
+            self._serving.discard(claim.token)
+
+    async def _claim(self, stage: Stage, *, suspects: bool) -> Claim | None:
         """Claim the best waiting job; a database that is away keeps the job waiting, and rescue brings a new ticket."""
+        known = self._backend.plan_version
         try:
             async with self._pool.connection() as conn:
-                return await repository.claim(conn, stage, self.id)
+                return await repository.claim(conn, stage, self.id, plan_version=known, suspects=suspects)
         except DATABASE_AWAY:
             logger.warning("nothing can be claimed while the database is away")
             return None
 
     async def _run(self, claim: Claim) -> Outcome:
         """Run the claimed stage to its outcome; whatever fails, it is an outcome."""
-        attempt = Attempt(claim, self._pool, stall_limit=self._options.stall_limit)
+        attempt = Attempt(claim, self._pool, stall_limit=self._options.stall_limit_of(claim.stage))
         self._attempts.add(attempt)
         if self._releasing:
             attempt.release()
         logger.info("job %s: %s stage, attempt %d", claim.job.id, claim.stage.value, claim.job.attempt)
         try:
-            request = await asyncio.to_thread(self._backend.request, claim)
-            return await attempt.run(self._children, request)
+            return await attempt.run(self._children, self._backend.request)
         except VarloomError as error:
             return Failed(error.as_dict(claim.stage.value))
         except Exception:
@@ -291,6 +320,8 @@ class Worker:
                 pid=os.getpid(),
                 version=__version__,
                 slots=self._options.slots,
+                plan_version=self._backend.plan_version,
+                stages_at_once=self._options.stages_at_once,
             )
 
     async def _heartbeat(self) -> None:

@@ -10,6 +10,7 @@ from varloom.errors import VarloomError
 from varloom.failpoints import failpoint
 from varloom.genomics.recognition import VARIANT_FORMATS
 from varloom.jobs.settle import Published
+from varloom.pipeline.plan import PLAN_VERSION
 from varloom.pipeline.problems import UPLOAD_GONE
 from varloom.pipeline.request import StageRequest
 
@@ -29,6 +30,7 @@ class PipelineBackend:
     """Runs Varloom's stages for a worker; see `varloom.jobs.worker.Backend`."""
 
     child_module = "varloom.pipeline.child"
+    plan_version = PLAN_VERSION
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage

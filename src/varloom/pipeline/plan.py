@@ -1,4 +1,4 @@
-"""The plan: which stages a job has, fixed when it is created."""
+"""The plan: which stages a job has, fixed when it is created, and which options each of them depends on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,28 @@ from varloom.jobs.lifecycle import Stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PLAN_VERSION = 1
+"""Of the plans and options that this version makes, and the newest that its workers know.
+
+A worker takes no job with a newer one. Raise it with every stage or option that a worker of the version before would
+not know, or would understand in another way.
+"""
+
+STAGE_OPTIONS: Mapping[Stage, frozenset[str]] = {
+    Stage.DOWNLOAD: frozenset({"credential"}),
+    Stage.PROCESS: frozenset({"assembly", "pgx"}),
+    Stage.ANNOTATE: frozenset({"assembly", "annotate"}),
+    Stage.PARSE: frozenset({"assembly", "annotate", "pgx", "split_by_sample"}),
+}
+"""The options by which a stage would leave something else."""
+
 
 def make_plan(options: Mapping[str, Any]) -> tuple[Stage, ...]:  # noqa: ARG001  (stages to come read them)
     """The ordered stages for these options. Every plan ends with parsing."""
     return (Stage.PARSE,)
+
+
+def stale_stages(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[Stage]:
+    """The stages whose artefacts do not hold any more when the options change."""
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    return frozenset(stage for stage, names in STAGE_OPTIONS.items() if names & changed)

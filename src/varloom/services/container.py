@@ -17,6 +17,7 @@ from varloom.errors import VarloomError
 from varloom.services.accounts import Accounts
 from varloom.services.events import Events
 from varloom.services.jobs import Jobs
+from varloom.services.queue import Queue
 from varloom.services.samples import Samples
 from varloom.services.uploads import Uploads
 from varloom.storage import open_storage
@@ -48,6 +49,7 @@ class Services:
     accounts: Accounts
     uploads: Uploads
     jobs: Jobs
+    queue: Queue
     samples: Samples
     events: Events
 
@@ -88,6 +90,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 accounts=Accounts(pool, settings),
                 uploads=Uploads(pool, storage, settings),
                 jobs=Jobs(pool, settings),
+                queue=Queue(pool, settings),
                 samples=samples,
                 events=events,
             )

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
 
-from varloom.jobs import repository
-from varloom.jobs.lifecycle import State
-from varloom.services.views import job_view
+from varloom.jobs import line, repository
+from varloom.services.views import job_view, place_view
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from uuid import UUID
 
     from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
-    from varloom.jobs.model import Job
+    from varloom.jobs.model import Job, Place
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +29,8 @@ QUEUE_LIMIT = 1000
 """Messages that a subscriber may lag behind before it is cut off; it resumes by its last event id."""
 POSITIONS_INTERVAL = 1.0
 """Queue positions are sent at most this often, in seconds."""
+PLACES_LIMIT = 1000
+"""Of so many waiting jobs, the newest, it is told that they are held up."""
 LOOK_INTERVAL = 15.0
 """A feed looks for events at least this often, in seconds, should a notification ever be lost."""
 READ_AGAIN_DELAY = 1.0
@@ -82,7 +81,7 @@ class AccountFeed:
         self._pool = pool
         self._account_id = account_id
         self._position = 0
-        self._positions: dict[UUID, int] | None = None
+        self._positions: dict[UUID, Place] | None = None
         self._positions_at = float("-inf")
         self._positions_stale = True
         self._progressed: set[UUID] = set()
@@ -153,7 +152,7 @@ class AccountFeed:
 
     async def _send_events(self, conn: AsyncConnection[Any]) -> None:
         while events := await repository.events_after(conn, self._account_id, self._position, PAGE):
-            positions = await places_of(conn, self._account_id, [event.job for event in events])
+            positions = await line.places_of(conn, self._account_id, [event.job for event in events])
             for event in events:
                 self._position = event.id
                 self._send(job_message(event.job, positions, event.id, event.id))
@@ -176,7 +175,7 @@ class AccountFeed:
             return
         self._positions_stale = False
         self._positions_at = loop.time()
-        positions = await repository.queue_positions(conn, self._account_id)
+        positions = await line.places_of_all(conn, self._account_id, PLACES_LIMIT)
         if positions != self._positions:
             self._positions = positions
             self._send(queue_message(positions, self._position))
@@ -186,19 +185,11 @@ class AccountFeed:
             subscription.put(message)
 
 
-async def places_of(conn: AsyncConnection[Any], account_id: UUID, jobs: Iterable[Job]) -> dict[UUID, int]:
-    """The account's places in the queue; asked for only when one of the jobs can have one."""
-    if not any(job.state is State.QUEUED for job in jobs):
-        return {}
-    return await repository.queue_positions(conn, account_id)
-
-
-def job_message(job: Job, positions: dict[UUID, int], event_id: int | None, position: int) -> Message:
+def job_message(job: Job, positions: dict[UUID, Place], event_id: int | None, position: int) -> Message:
     """A job for the panels; see `Message` for what the numbers mean."""
     return Message("job", job_view(job, positions.get(job.id)).model_dump_json(), event_id, position)
 
 
-def queue_message(positions: dict[UUID, int], position: int) -> Message:
+def queue_message(positions: dict[UUID, Place], position: int) -> Message:
     """The places in the queue for the panels."""
-    ahead = {str(job_id): count for job_id, count in positions.items()}
-    return Message("queue", json.dumps({"positions": ahead}), None, position)
+    return Message("queue", place_view(positions).model_dump_json(), None, position)

@@ -16,9 +16,8 @@ from psycopg import IsolationLevel
 
 from varloom.db.pool import Notification, Reconnected, listen
 from varloom.errors import VarloomError
-from varloom.jobs import repository
-from varloom.jobs.lifecycle import ACTIVE
-from varloom.services.event_feed import PAGE, AccountFeed, Message, Subscription, job_message, places_of
+from varloom.jobs import line, repository
+from varloom.services.event_feed import PAGE, AccountFeed, Message, Subscription, job_message
 from varloom.services.problems import EVENTS_UNAVAILABLE
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ class Events:
         while True:
             async with self.pool.connection() as conn:
                 events = await repository.events_after(conn, account_id, position, PAGE)
-                positions = await places_of(conn, account_id, [event.job for event in events])
+                positions = await line.places_of(conn, account_id, [event.job for event in events])
             for event in events:
                 position = event.id
                 yield job_message(event.job, positions, event.id, event.id)
@@ -167,7 +166,7 @@ class Events:
                 async with conn.transaction():
                     newest = await repository.last_event_id(conn, account_id)
                     jobs = await _shown_jobs(conn, account_id)
-                    positions = await places_of(conn, account_id, jobs)
+                    positions = await line.places_of(conn, account_id, jobs)
             finally:
                 await conn.set_isolation_level(None)
         messages = [job_message(job, positions, None, newest) for job in jobs[:-1]]
@@ -178,6 +177,6 @@ class Events:
 
 async def _shown_jobs(conn: AsyncConnection[Any], account_id: UUID) -> list[Job]:
     newest = await repository.list_jobs(conn, account_id, limit=SNAPSHOT_NEWEST)
-    active = await repository.list_jobs(conn, account_id, states=sorted(ACTIVE, key=str), limit=SNAPSHOT_ACTIVE)
+    active = await repository.list_active(conn, account_id, SNAPSHOT_ACTIVE)
     shown = {job.id: job for job in (*newest, *active)}
     return sorted(shown.values(), key=lambda job: (job.created_at, job.id))

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from varloom.errors import VarloomError
-from varloom.jobs import repository
+from varloom.jobs import line, repository
 from varloom.jobs.lifecycle import Stage, State
-from varloom.services.event_feed import places_of
-from varloom.services.options import parse_options
+from varloom.pipeline.plan import PLAN_VERSION, stale_stages
+from varloom.services.options import parse_options, parse_priority
 from varloom.services.paging import check_limit, checked_search, decode_cursor, encode_cursor
 from varloom.services.problems import REQUEST_INVALID
-from varloom.services.views import EventList, JobList, JobView, QueueView, event_view, job_view, queue_view
+from varloom.services.views import EventList, JobList, JobView, event_view, job_view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,10 +50,10 @@ class Jobs:
             found = await repository.list_jobs(
                 conn, account_id, states=wanted, limit=limit + 1, before=before, search=sought
             )
-            positions = await places_of(conn, account_id, found)
+            places = await line.places_of(conn, account_id, found)
         page = found[:limit]
         following = encode_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None
-        return JobList(jobs=[job_view(job, positions.get(job.id)) for job in page], next=following)
+        return JobList(jobs=[job_view(job, places.get(job.id)) for job in page], next=following)
 
     async def get(self, account_id: UUID, job_id: UUID) -> JobView:
         """One job; `job_not_found` for another account's too."""
@@ -80,13 +80,15 @@ class Jobs:
         Args:
             account_id: whose job.
             job_id: which.
-            from_stage: the stage to begin with, or "start"; unset: the one in which it ended.
+            from_stage: the stage to begin with, or "start"; unset: the one in which it ended, or an earlier one whose
+                work the changed options make useless.
             options: the options to change; those that are not named stay as they were.
         """
         async with self.pool.connection() as conn:
             job = await repository.get_job(conn, account_id, job_id)
             changed = parse_options({**job.options, **options}) if options else None
             plan = changed.plan() if changed else job.plan
+            stale = stale_stages(job.options, changed.as_dict()) if changed else ()
             retried = await repository.retry_by_hand(
                 conn,
                 account_id,
@@ -94,6 +96,8 @@ class Jobs:
                 from_stage=_first_stage(from_stage, plan),
                 options=changed.as_dict() if changed else None,
                 plan=plan if changed else None,
+                plan_version=PLAN_VERSION if changed else None,
+                stale=stale,
             )
             return await self._view(conn, retried)
 
@@ -112,17 +116,16 @@ class Jobs:
         async with self.pool.connection() as conn:
             return await repository.count_active(conn, account_id)
 
-    async def queue(self, account_id: UUID) -> QueueView:
-        """Slots and waiting jobs of each stage, and the places of the account's own jobs."""
+    async def prioritise(self, account_id: UUID, job_id: UUID, priority: int) -> JobView:
+        """Change the priority of a job that waits or runs; higher goes first."""
+        checked = parse_priority(priority)
         async with self.pool.connection() as conn:
-            stages = await repository.queue_overview(conn, self.settings.worker_timeout)
-            positions = await repository.queue_positions(conn, account_id)
-        return queue_view(stages, positions)
+            return await self._view(conn, await repository.prioritise(conn, account_id, job_id, checked))
 
     async def _view(self, conn: AsyncConnection[Any], job: Job) -> JobView:
         """The job with its place in the queue."""
-        positions = await places_of(conn, job.account_id, [job])
-        return job_view(job, positions.get(job.id))
+        places = await line.places_of(conn, job.account_id, [job])
+        return job_view(job, places.get(job.id))
 
 
 def parse_state(name: str) -> State:

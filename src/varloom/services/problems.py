@@ -84,3 +84,17 @@ TABLE_NOT_FOUND = define(
     resolution=("Leave `dataset` out for the first table; the sample's description lists all of them.",),
     status=404,
 )
+OWNER_ONLY = define(
+    "owner_only",
+    "Only for owners",
+    cause="What was asked for concerns all accounts, and the account that asked has not the role of an owner.",
+    resolution=("Ask whoever runs this server; `varloom queue` with the token of its data folder is an owner's.",),
+    status=403,
+)
+ACCOUNT_NOT_FOUND = define(
+    "account_not_found",
+    "No such account",
+    cause="There is no account with this name.",
+    resolution=("Check the name; the menu at the top right of each page shows the name of one's own account.",),
+    status=404,
+)

@@ -15,8 +15,9 @@ from uuid import UUID, uuid4
 from psycopg.errors import UniqueViolation
 
 from varloom.errors import VarloomError
-from varloom.jobs import repository
+from varloom.jobs import line, repository
 from varloom.jobs.model import Job, NewJob
+from varloom.pipeline.plan import PLAN_VERSION
 from varloom.services.names import checked_sample_name, file_name, sample_name_from
 from varloom.services.options import JobOptions
 from varloom.services.problems import IDEMPOTENCY_CONFLICT, REQUEST_INVALID, UPLOAD_EMPTY
@@ -109,8 +110,8 @@ class Intake:
             if job is None:
                 raise VarloomError(IDEMPOTENCY_CONFLICT, "The Idempotency-Key was in use at the same moment.")
             self._refuse_other(job, self._received, sample, request.options)
-            positions = await repository.queue_positions(conn, self._account_id)
-        return job_view(job, positions.get(job.id))
+            places = await line.places_of(conn, self._account_id, [job])
+        return job_view(job, places.get(job.id))
 
     async def discard(self) -> None:
         """Remove what was stored, unless a job needs it."""
@@ -141,6 +142,7 @@ class Intake:
                         upload_id=received.upload_id,
                         sample_name=sample,
                         plan=request.options.plan(),
+                        plan_version=PLAN_VERSION,
                         options=request.options.as_dict(),
                         priority=request.priority,
                         idempotency_key=self._key,

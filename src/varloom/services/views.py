@@ -1,6 +1,6 @@
 """What the outside sees: the JSON shapes of jobs, events, samples and the queue, for API, CLI and pages alike."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from varloom.genomics.recognition import VARIANT_FORMATS
-from varloom.jobs.model import Job, JobEvent, StageQueue
+from varloom.jobs.model import Job, JobEvent, Pause, Place, StageQueue, WorkerState
 
 StateName = Literal["queued", "downloading", "processing", "annotating", "parsing", "completed", "failed", "cancelled"]
 StageName = Literal["download", "process", "annotate", "parse"]
@@ -80,6 +80,13 @@ class ErrorView(View):
     problems: list[ProblemView] = Field(default=[], description="what else the same pass found")
 
 
+class HeldUpView(View):
+    """Why a job that waits is not served."""
+
+    cause: Literal["paused", "plan_unknown", "no_slots"]
+    message: str = Field(description="one sentence for people")
+
+
 class JobView(View):
     """One job, whole."""
 
@@ -93,7 +100,12 @@ class JobView(View):
     attempt: int = Field(description="the try of this stage, counted from 1")
     max_attempts: int
     retry_at: UtcTime | None = Field(description="when the next automatic attempt is due")
-    queue_position: int | None = Field(description="how many jobs are ahead of it; null when it does not wait")
+    queue_position: int | None = Field(
+        description="how many jobs are ahead of it; null when it is not in line, or is far behind"
+    )
+    held_up: HeldUpView | None = Field(
+        default=None, description="why a job that waits is not served, whatever its place"
+    )
     priority: int
     cancel_requested: bool
     progress: ProgressView | None
@@ -143,11 +155,43 @@ class StageQueueView(View):
     delayed: int = Field(description="jobs that wait for the time of their retry")
 
 
+class PauseView(View):
+    """A stage, or an account's jobs, of which nothing is claimed until it is resumed."""
+
+    stage: StageName | None
+    account: str | None = Field(description="the account's name")
+    reason: str | None
+    paused_at: UtcTime
+
+
+class WorkerView(View):
+    """What a worker is doing."""
+
+    id: UUID
+    host: str
+    pid: int
+    version: str
+    slots: dict[StageName, int]
+    stages_at_once: int | None = Field(description="over all kinds; null: as many as there are slots")
+    busy: dict[StageName, int] = Field(description="by stage: how many it runs")
+    started_at: UtcTime
+    heartbeat_age: float = Field(description="seconds since it was last heard of")
+
+
 class QueueView(View):
-    """Slots by stage, and where the account's own jobs stand."""
+    """Slots by stage, where the account's own jobs stand, and what is paused."""
 
     stages: list[StageQueueView]
     positions: dict[UUID, int] = Field(description="for each of the account's waiting jobs: how many are ahead of it")
+    pauses: list[PauseView] = Field(description="of stages, and of the own account; for owners of all accounts")
+    workers: list[WorkerView] | None = Field(description="for owners only; null for everyone else")
+
+
+class PlacesView(View):
+    """Where the account's waiting jobs stand."""
+
+    positions: dict[UUID, int]
+    held_up: dict[UUID, HeldUpView] = {}
 
 
 class DatasetView(View):
@@ -246,8 +290,9 @@ class HistogramView(View):
     odd: int = Field(description="numbers that no bin can hold: NaN and infinities")
 
 
-def job_view(job: Job, queue_position: int | None = None) -> JobView:
-    """The JOB of the contract. `queue_position` counts the jobs ahead and is None for one that does not wait."""
+def job_view(job: Job, place: Place | None = None) -> JobView:
+    """The JOB of the contract. `place` is where it stands; None for one that does not wait."""
+    place = place if place is not None and job.state.value == "queued" else Place()
     return JobView.model_validate(
         {
             "id": job.id,
@@ -260,7 +305,8 @@ def job_view(job: Job, queue_position: int | None = None) -> JobView:
             "attempt": job.attempt,
             "max_attempts": job.max_attempts,
             "retry_at": job.retry_at,
-            "queue_position": queue_position if job.state.value == "queued" else None,
+            "queue_position": place.ahead,
+            "held_up": _held_up_view(place),
             "priority": job.priority,
             "cancel_requested": job.cancel_requested_at is not None and job.is_active,
             "progress": job.progress,
@@ -290,15 +336,49 @@ def event_view(event: JobEvent) -> EventView:
     )
 
 
-def queue_view(stages: Iterable[StageQueue], positions: dict[UUID, int]) -> QueueView:
+def _held_up_view(place: Place) -> HeldUpView | None:
+    why = place.held_up
+    return None if why is None else HeldUpView(cause=why.cause, message=why.message)
+
+
+def place_view(places: Mapping[UUID, Place]) -> PlacesView:
+    """The places of the account's waiting jobs."""
+    held_up = {job_id: view for job_id, place in places.items() if (view := _held_up_view(place)) is not None}
+    positions = {job_id: place.ahead for job_id, place in places.items() if place.ahead is not None}
+    return PlacesView(positions=positions, held_up=held_up)
+
+
+def stage_queue_views(stages: Iterable[StageQueue]) -> list[StageQueueView]:
     """Only stages that have slots or work are of interest to anyone."""
-    return QueueView(
-        stages=[
-            StageQueueView(
-                stage=one.stage.value, busy=one.busy, total=one.slots, waiting=one.waiting, delayed=one.delayed
-            )
-            for one in stages
-            if one.slots or one.busy or one.waiting or one.delayed
-        ],
-        positions=positions,
+    return [
+        StageQueueView(stage=one.stage.value, busy=one.busy, total=one.slots, waiting=one.waiting, delayed=one.delayed)
+        for one in stages
+        if one.slots or one.busy or one.waiting or one.delayed
+    ]
+
+
+def pause_view(pause: Pause) -> PauseView:
+    """What is paused, and why."""
+    return PauseView(
+        stage=pause.stage.value if pause.stage else None,
+        account=pause.account_name,
+        reason=pause.reason,
+        paused_at=pause.paused_at,
+    )
+
+
+def worker_view(worker: WorkerState) -> WorkerView:
+    """What a worker is doing."""
+    return WorkerView.model_validate(
+        {
+            "id": worker.id,
+            "host": worker.host,
+            "pid": worker.pid,
+            "version": worker.version,
+            "slots": worker.slots,
+            "stages_at_once": worker.stages_at_once,
+            "busy": worker.busy,
+            "started_at": worker.started_at,
+            "heartbeat_age": round(max(0.0, worker.silence), 1),
+        }
     )

@@ -110,6 +110,8 @@ def _options(settings: Settings, slots: dict[Stage, int]) -> WorkerOptions:
         rescue_interval=settings.rescue_interval,
         stall_limit=settings.stall_limit,
         shutdown_grace=settings.shutdown_grace,
+        stall_limits={Stage(stage): limit for stage, limit in settings.stall_limits.items()},
+        stages_at_once=settings.stages_at_once,
     )
 
 

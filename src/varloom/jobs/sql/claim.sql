@@ -1,10 +1,48 @@
--- Take the best waiting job of a stage: lock it, write the attempt token, remember whose turn it was.
+-- Take the best waiting job of a stage: lock it, write the attempt token, remember whose turn it was. The order is by
+-- priority, then in turns between the accounts (the one that was served longest ago first), then the oldest first.
+-- Only the heads of the accounts' lines are looked at, by jobs_line_idx, so that a long queue costs nothing. Several of
+-- each, because other workers may hold the first ones locked.
 -- A worker that was given up for dead gets none: what it took would at once count as a dead worker's work.
-WITH best AS MATERIALIZED (
-    SELECT id, place FROM waiting_jobs WHERE stage = %(stage)s ORDER BY place LIMIT 64
+WITH RECURSIVE accounts_in_line (account_id) AS (
+    (SELECT account_id FROM jobs WHERE state = 'queued' AND stage = %(stage)s ORDER BY account_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT jobs.account_id FROM jobs
+            WHERE state = 'queued' AND stage = %(stage)s AND jobs.account_id > accounts_in_line.account_id
+            ORDER BY jobs.account_id LIMIT 1)
+    FROM accounts_in_line WHERE accounts_in_line.account_id IS NOT NULL
+), heads AS MATERIALIZED (
+    SELECT accounts_in_line.account_id, turns.last_claimed_at
+    FROM accounts_in_line
+    LEFT JOIN account_turns AS turns ON turns.account_id = accounts_in_line.account_id AND turns.stage = %(stage)s
+    CROSS JOIN LATERAL (
+        SELECT id, priority, created_at FROM jobs
+        WHERE state = 'queued' AND stage = %(stage)s AND account_id = accounts_in_line.account_id AND run_after <= now()
+          AND plan_version <= %(plan_version)s AND (%(suspects)s OR suspected_at IS NULL)
+        ORDER BY -priority, created_at, id LIMIT 1
+    ) AS head
+    WHERE NOT EXISTS (
+        SELECT 1 FROM pauses WHERE pauses.stage = %(stage)s OR pauses.account_id = accounts_in_line.account_id
+    )
+    ORDER BY head.priority DESC, turns.last_claimed_at NULLS FIRST, head.created_at, head.id
+    LIMIT 16
+), best AS MATERIALIZED (
+    SELECT line.id, row_number() OVER (
+        ORDER BY line.priority DESC, line.turn, heads.last_claimed_at NULLS FIRST, line.created_at, line.id
+    ) AS place
+    FROM heads CROSS JOIN LATERAL (
+        SELECT id, priority, created_at, row_number() OVER (PARTITION BY -priority ORDER BY created_at, id) AS turn
+        FROM (
+            SELECT id, priority, created_at FROM jobs
+            WHERE state = 'queued' AND stage = %(stage)s AND account_id = heads.account_id AND run_after <= now()
+              AND plan_version <= %(plan_version)s AND (%(suspects)s OR suspected_at IS NULL)
+            ORDER BY -priority, created_at, id LIMIT 16
+        ) AS first
+    ) AS line
+    ORDER BY place LIMIT 64
 ), locked AS MATERIALIZED (
-    SELECT jobs.id FROM jobs JOIN best ON best.id = jobs.id
-    WHERE jobs.state = 'queued' AND jobs.stage = %(stage)s AND jobs.run_after <= now()
+    SELECT jobs.id FROM jobs JOIN best ON best.id = jobs.id  -- looked at anew: whoever held it locked may have taken it
+    WHERE jobs.attempt_token IS NULL AND jobs.finished_at IS NULL  -- queued, said so that only the primary key serves
+      AND jobs.stage = %(stage)s AND jobs.run_after <= now()
       AND EXISTS (SELECT 1 FROM workers WHERE workers.id = %(worker_id)s AND workers.stopped_at IS NULL)
     ORDER BY best.place
     FOR UPDATE OF jobs SKIP LOCKED

@@ -1,2 +1,65 @@
--- For each of the account's waiting jobs: how many go before it.
-SELECT id, place - 1 AS ahead FROM waiting_jobs WHERE account_id = %(account_id)s
+-- For each of the account's jobs in line: how many, of anyone, go before it; in the order of claim.sql. Only what can go
+-- before the account's own first thousand jobs of a stage is numbered: of the others' lines as many turns as its own
+-- have, and what has a higher priority is counted.
+WITH RECURSIVE stages AS MATERIALIZED (
+    SELECT stage.name AS stage, coalesce(
+        (SELECT max(plan_version) FROM workers WHERE stopped_at IS NULL AND (slots ->> stage.name)::int > 0), 2147483647
+    ) AS plan_version
+    FROM unnest(ARRAY['download', 'process', 'annotate', 'parse']) AS stage (name)
+    WHERE NOT EXISTS (SELECT 1 FROM pauses WHERE pauses.stage = stage.name OR pauses.account_id = %(account_id)s)
+), own AS MATERIALIZED (
+    SELECT stages.stage, stages.plan_version, line.id, line.priority,
+           row_number() OVER (PARTITION BY stages.stage, line.priority ORDER BY line.created_at, line.id) AS turn
+    FROM stages CROSS JOIN LATERAL (
+        SELECT id, priority, created_at FROM jobs
+        WHERE state = 'queued' AND stage = stages.stage AND account_id = %(account_id)s AND run_after <= now()
+          AND jobs.plan_version <= stages.plan_version
+        ORDER BY -priority, created_at, id LIMIT 1000
+    ) AS line
+), sought AS MATERIALIZED (
+    SELECT stage, plan_version, priority, max(turn) AS turns FROM own GROUP BY stage, plan_version, priority
+), accounts_in_line (stage, account_id) AS (
+    SELECT stage, (SELECT account_id FROM jobs WHERE state = 'queued' AND jobs.stage = reached.stage
+                   ORDER BY account_id LIMIT 1)
+    FROM (SELECT DISTINCT stage FROM sought) AS reached
+    UNION ALL
+    SELECT stage, (SELECT jobs.account_id FROM jobs
+                   WHERE state = 'queued' AND jobs.stage = accounts_in_line.stage
+                     AND jobs.account_id > accounts_in_line.account_id
+                   ORDER BY jobs.account_id LIMIT 1)
+    FROM accounts_in_line WHERE accounts_in_line.account_id IS NOT NULL
+), rivals AS MATERIALIZED (
+    SELECT accounts_in_line.stage, accounts_in_line.account_id, turns.last_claimed_at
+    FROM accounts_in_line
+    LEFT JOIN account_turns AS turns
+        ON turns.account_id = accounts_in_line.account_id AND turns.stage = accounts_in_line.stage
+    WHERE accounts_in_line.account_id IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM pauses WHERE pauses.account_id = accounts_in_line.account_id)
+), more_urgent AS MATERIALIZED (
+    SELECT sought.stage, sought.priority, coalesce(sum(counted.jobs), 0) AS jobs
+    FROM sought JOIN rivals ON rivals.stage = sought.stage CROSS JOIN LATERAL (
+        SELECT count(*) AS jobs FROM jobs
+        WHERE state = 'queued' AND jobs.stage = sought.stage AND account_id = rivals.account_id
+          AND -jobs.priority < -sought.priority AND run_after <= now() AND jobs.plan_version <= sought.plan_version
+    ) AS counted
+    GROUP BY sought.stage, sought.priority
+), numbered AS (
+    SELECT line.id, sought.stage, sought.priority, row_number() OVER (
+        PARTITION BY sought.stage, sought.priority
+        ORDER BY line.turn, rivals.last_claimed_at NULLS FIRST, line.created_at, line.id
+    ) AS place
+    FROM sought JOIN rivals ON rivals.stage = sought.stage CROSS JOIN LATERAL (
+        SELECT id, created_at, row_number() OVER (ORDER BY created_at, id) AS turn
+        FROM (
+            SELECT id, created_at FROM jobs
+            WHERE state = 'queued' AND jobs.stage = sought.stage AND account_id = rivals.account_id
+              AND -jobs.priority = -sought.priority AND run_after <= now()
+              AND jobs.plan_version <= sought.plan_version
+            ORDER BY created_at, id LIMIT sought.turns
+        ) AS first
+    ) AS line
+)
+SELECT own.id, more_urgent.jobs + numbered.place - 1 AS ahead
+FROM own
+JOIN numbered ON numbered.id = own.id
+JOIN more_urgent ON more_urgent.stage = own.stage AND more_urgent.priority = own.priority

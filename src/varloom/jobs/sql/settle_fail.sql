@@ -1,6 +1,6 @@
 WITH changed AS (
     UPDATE jobs SET state = 'failed', attempt_token = NULL, worker_id = NULL, error = %(error)s, message = %(message)s,
-        finished_at = now()
+        finished_at = now(), suspected_at = CASE WHEN %(suspect)s THEN coalesce(suspected_at, now()) END
     WHERE id = %(job_id)s AND stage = %(stage)s AND attempt_token = %(token)s
     RETURNING *
 )

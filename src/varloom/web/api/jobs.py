@@ -1,4 +1,4 @@
-"""Jobs: list, look, retry, cancel, dismiss; and the queue."""
+"""Jobs: list, look, retry, cancel, prioritise, dismiss."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -6,8 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from varloom.services.options import PRIORITY_LIMIT
 from varloom.services.paging import PAGE_LIMIT
-from varloom.services.views import EventList, JobList, JobView, QueueView, StateName
+from varloom.services.views import EventList, JobList, JobView, StateName
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.problem_documents import problem_responses
 
@@ -21,6 +22,16 @@ class RetryRequest(BaseModel):
 
     from_stage: Literal["start", "download", "process", "annotate", "parse"] | None = None
     options: dict[str, Any] | None = Field(default=None, description="the options to change; others stay")
+
+
+class PriorityRequest(BaseModel):
+    """The new priority of a job."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    priority: Annotated[
+        int, Field(ge=-PRIORITY_LIMIT, le=PRIORITY_LIMIT, description="higher goes first; 0 is ordinary")
+    ]
 
 
 @router.get("/jobs")
@@ -64,13 +75,15 @@ async def cancel_job(services: CurrentServices, account: CurrentAccount, job_id:
     return await services.jobs.cancel(account.id, job_id)
 
 
+@router.post("/jobs/{job_id}/priority", responses=problem_responses(404, 409))
+async def prioritise_job(
+    services: CurrentServices, account: CurrentAccount, job_id: UUID, wanted: PriorityRequest
+) -> JobView:
+    """Change the priority of a job that waits or runs; it counts from the next free slot on."""
+    return await services.jobs.prioritise(account.id, job_id, wanted.priority)
+
+
 @router.delete("/jobs/{job_id}", status_code=204, responses=problem_responses(404, 409))
 async def dismiss_job(services: CurrentServices, account: CurrentAccount, job_id: UUID) -> None:
     """Take a job that has ended out of the list; its sample stays."""
     await services.jobs.dismiss(account.id, job_id)
-
-
-@router.get("/queue")
-async def get_queue(services: CurrentServices, account: CurrentAccount) -> QueueView:
-    """Slots by stage, what waits, and where the account's own jobs stand."""
-    return await services.jobs.queue(account.id)

@@ -197,15 +197,19 @@ def _status(job: JobView, retry_seconds: float | None) -> str:
             return ""
         case _ if job.cancel_requested:
             return "Cancelling"
-        case "queued" if job.stage is not None and retry_seconds is None:
-            return _waits(STAGE_NAMES[job.stage][1], job.queue_position)
         case "queued":
-            return "Waiting for its retry"
+            return _waits(job, retry_seconds)
         case _:
             return _done(job.progress) if job.progress else "Starting"
 
 
-def _waits(slot: str, ahead: int | None) -> str:
+def _waits(job: JobView, retry_seconds: float | None) -> str:
+    """Why a queued job does not run, or how many go before it."""
+    if job.held_up is not None:
+        return job.held_up.message
+    if job.stage is None or retry_seconds is not None:
+        return "Waiting for its retry"
+    slot, ahead = STAGE_NAMES[job.stage][1], job.queue_position
     if ahead is None:
         return f"Waiting for {slot}"
     return f"{count(ahead)} ahead of you for {slot}" if ahead else f"Next for {slot}"
@@ -225,7 +229,7 @@ def _pace(progress: ProgressView) -> str:
 
 def _retry_seconds(job: JobView, now: datetime) -> float | None:
     """How long until the next automatic attempt; None once it only waits for a slot."""
-    if job.state != "queued" or job.retry_at is None:
+    if job.state != "queued" or job.retry_at is None or job.held_up is not None:
         return None
     left = (job.retry_at - now).total_seconds()
     return left if left > 0 else None

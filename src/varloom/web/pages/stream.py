@@ -5,18 +5,16 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import TypeAdapter
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from varloom.services.events import SNAPSHOT_NEWEST, Message
-from varloom.services.views import JobView
+from varloom.services.views import JobView, PlacesView
 from varloom.web.dependencies import CurrentIdentity, CurrentServices
 from varloom.web.pages.job_entries import job_entry
 from varloom.web.pages.rendering import render
 from varloom.web.streams import HEARTBEAT, STREAM_HEADERS, account_messages
 
 _FINAL = frozenset({"completed", "failed", "cancelled"})
-_QUEUE = TypeAdapter(dict[str, dict[UUID, int]])
 
 router = APIRouter(include_in_schema=False)
 
@@ -76,12 +74,12 @@ class LivePanel:
             yield "active", str(len(self.active))
 
     def _queue(self, data: str) -> Iterator[tuple[str, str]]:
-        """The places in the queue moved: entries whose place is another now."""
-        for job_id, place in _QUEUE.validate_json(data)["positions"].items():
-            job = self.active.get(job_id)
-            if job is not None and job.state == "queued" and job.queue_position != place:
-                moved = job.model_copy(update={"queue_position": place})
-                yield from self._job(moved)
+        """The places in the queue moved: entries whose place is another now, or that are held up, or no longer so."""
+        places = PlacesView.model_validate_json(data)
+        for job in [job for job in self.active.values() if job.state == "queued"]:
+            now = {"queue_position": places.positions.get(job.id), "held_up": places.held_up.get(job.id)}
+            if now != {"queue_position": job.queue_position, "held_up": job.held_up}:
+                yield from self._job(job.model_copy(update=now))
 
     def _complete(self) -> Iterator[tuple[str, str]]:
         newest_first = (self.snapshot or [])[::-1]

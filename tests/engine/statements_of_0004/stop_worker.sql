@@ -1,0 +1,1 @@
+UPDATE workers SET stopped_at = now() WHERE id = %(worker_id)s AND stopped_at IS NULL

@@ -1,0 +1,225 @@
+"""The line before each stage: claims come in the order that people are shown, whoever waits, is delayed or paused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+
+import pytest
+
+from varloom.jobs import line, repository
+from varloom.jobs.lifecycle import Stage
+from varloom.jobs.places import PRECEDENCE, Places
+
+DAY = "interval '1 day'"
+
+
+class Line:
+    """What must be true of the line, as plain Python says it."""
+
+    def __init__(self, rows, turns):
+        self.rows = rows
+        self.turns = turns
+
+    def order(self, *, plan_version, suspects=True):
+        """The ids of the jobs that can be claimed, in their order."""
+        rows = [row for row in self.rows if row["plan_version"] <= plan_version and (suspects or not row["suspect"])]
+        rows.sort(key=lambda row: (row["created_at"], row["id"]))
+        turn = {}
+        keyed = []
+        for row in rows:
+            account = row["account_id"]
+            group = (account, row["priority"])
+            turn[group] = turn.get(group, 0) + 1
+            served = self.turns.get(account)
+            keyed.append((-row["priority"], turn[group], served is not None, served or 0, row["created_at"], row["id"]))
+        return [key[-1] for key in sorted(keyed)]
+
+
+async def read_line(connection):
+    """The line before parsing, read by the plainest of statements."""
+    cursor = await connection.execute(
+        "SELECT id, account_id, priority, created_at, plan_version, suspected_at IS NOT NULL FROM jobs"
+        " WHERE state = 'queued' AND stage = 'parse' AND run_after <= now()"
+        " AND account_id NOT IN (SELECT account_id FROM pauses WHERE account_id IS NOT NULL)"
+        " AND NOT EXISTS (SELECT 1 FROM pauses WHERE stage = 'parse')"
+    )
+    names = ("id", "account_id", "priority", "created_at", "plan_version", "suspect")
+    rows = [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
+    cursor = await connection.execute("SELECT account_id, last_claimed_at FROM account_turns WHERE stage = 'parse'")
+    return Line(rows, {account: at.timestamp() for account, at in await cursor.fetchall()})
+
+
+async def shown(engine, accounts):
+    """Every position that anybody is shown."""
+    found = {}
+    async with engine.pool.connection() as conn:
+        for account in accounts:
+            found |= await line.queue_positions(conn, account.id)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_claims_come_in_the_order_that_is_shown(engine, connection, make_account, seed):
+    """Random accounts, priorities, ages, delays, pauses, suspects and plans, claimed until nothing is left."""
+    chance = random.Random(seed)
+    accounts = [await make_account() for _ in range(chance.choice([1, 3, 8]))]
+    weights = [chance.random() ** 3 for _ in accounts]
+    for account in chance.choices(accounts, weights, k=60):
+        await engine.create(account=account, priority=chance.choice([0, 0, 0, -2, 7]))
+    await connection.execute(
+        "UPDATE jobs SET created_at = now() - random() * interval '1 hour',"
+        " run_after = now() + CASE WHEN random() < 0.2 THEN interval '1 day' ELSE interval '-1 s' END,"
+        " plan_version = CASE WHEN random() < 0.1 THEN 2 ELSE 1 END,"
+        " suspected_at = CASE WHEN random() < 0.2 THEN now() END"
+    )
+    async with engine.pool.connection() as conn:
+        worker_id = await engine.register(conn)
+        if len(accounts) > 1 and chance.random() < 0.5:
+            await line.pause(conn, account_id=chance.choice(accounts).id)
+    claimed = 0
+    while True:
+        truth = await read_line(connection)
+        expected = truth.order(plan_version=1)
+        assert await shown(engine, accounts) == {job_id: number for number, job_id in enumerate(expected)}
+        suspects = chance.random() < 0.7
+        left = truth.order(plan_version=1, suspects=suspects)
+        async with engine.pool.connection() as conn:
+            claim = await repository.claim(conn, Stage.PARSE, worker_id, plan_version=1, suspects=suspects)
+        if not left:
+            assert claim is None
+            if not expected:
+                break
+            continue
+        assert claim.job.id == left[0]
+        claimed += 1
+    assert claimed > 5
+
+
+async def test_the_position_tells_of_the_others_turns_and_urgent_jobs_too(engine, make_account):
+    """The account with one job is not numbered behind another's thousand; urgent ones are counted, however many."""
+    other = await make_account()
+    for _ in range(30):
+        await engine.create(account=other)
+    for _ in range(4):
+        await engine.create(account=other, priority=3)
+    mine = await engine.create()
+    async with engine.pool.connection() as conn:
+        await engine.register(conn)
+        assert await line.queue_positions(conn, engine.account.id) == {mine.id: 5}
+
+
+@pytest.fixture
+async def long_queue(connection, engine, make_account):
+    """100,000 finished jobs and 10,000 waiting ones of forty accounts, as a busy year leaves them."""
+    accounts = [engine.account, *[await make_account() for _ in range(39)]]
+    upload_id = await engine.upload()
+    await connection.execute("ALTER TABLE jobs DISABLE TRIGGER USER")
+    error = json.dumps({"code": "x", "message": "x", "retryable": False})
+    await connection.execute(
+        "INSERT INTO jobs (account_id, upload_id, sample_name, plan, stage, state, error, finished_at, created_at)"
+        " SELECT (%s::uuid[])[1 + n %% 40], %s, 'old', '{parse}', 'parse', 'failed', %s, now(),"
+        "   now() - interval '1 year' + n * interval '1 s' FROM generate_series(1, 100000) AS n",
+        [[account.id for account in accounts], upload_id, error],
+    )
+    await connection.execute(  # every third of them waits for the time of its retry
+        "INSERT INTO jobs (account_id, upload_id, sample_name, plan, stage, run_after, created_at)"
+        " SELECT (%s::uuid[])[1 + n %% 40], %s, 'new', '{parse}', 'parse',"
+        "   now() + (n %% 3 = 0)::int * interval '1 day',"
+        "   now() - interval '1 hour' + n * interval '1 ms' FROM generate_series(1, 10000) AS n",
+        [[account.id for account in accounts], upload_id],
+    )
+    await connection.execute("ALTER TABLE jobs ENABLE TRIGGER USER")
+
+
+class Plan:
+    """What EXPLAIN ANALYZE says of a statement."""
+
+    def __init__(self, told):
+        self.nodes = list(self._walk(told[0]["Plan"]))
+
+    def _walk(self, node):
+        yield node
+        for child in node.get("Plans", ()):
+            yield from self._walk(child)
+
+    @property
+    def indexes(self):
+        return {node["Index Name"] for node in self.nodes if "Index Name" in node}
+
+    @property
+    def rows_of_jobs(self):
+        """How many rows of `jobs` were visited, whether they were taken or not."""
+        scans = [node for node in self.nodes if node.get("Relation Name") == "jobs"]
+        return sum((one["Actual Rows"] + one.get("Rows Removed by Filter", 0)) * one["Actual Loops"] for one in scans)
+
+    @property
+    def scans_jobs_whole(self):
+        return any(node["Node Type"] == "Seq Scan" and node["Relation Name"] == "jobs" for node in self.nodes)
+
+
+async def explain(connection, query, values):
+    cursor = await connection.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + query.encode(), values)
+    (plan,) = await cursor.fetchone()
+    return Plan(plan)
+
+
+@pytest.mark.parametrize("analyzed", [False, True], ids=["before the first ANALYZE", "analyzed"])
+async def test_a_long_history_and_a_long_queue_cost_a_claim_and_a_page_nothing(
+    engine, connection, long_queue, analyzed
+):
+    """By their indexes, and by the rows that they visit: they see what they return, and the heads of the lines."""
+    await connection.execute("ALTER TABLE jobs SET (autovacuum_enabled = false)")
+    if analyzed:
+        await connection.execute("ANALYZE jobs")
+    async with engine.pool.connection() as conn:
+        worker_id = await engine.register(conn)
+    values = {"stage": "parse", "state": "parsing", "worker_id": worker_id, "plan_version": 1, "suspects": True}
+    claim = await explain(connection, repository.job_statement("claim"), {**values, "message": "x"})
+    assert "jobs_line_idx" in claim.indexes
+    assert not claim.scans_jobs_whole
+    assert claim.rows_of_jobs < 1000
+
+    mine = {"account_id": engine.account.id}
+    page = {**mine, "states": None, "before_at": None, "before_id": None, "search": None, "limit": 101}
+    first = await explain(connection, repository.job_statement("list_jobs"), page)
+    assert "jobs_newest_idx" in first.indexes
+    assert first.rows_of_jobs < 300
+    active = await explain(connection, repository.job_statement("list_active"), {**mine, "limit": 500})
+    assert "jobs_active_idx" in active.indexes
+    assert active.rows_of_jobs < 800
+    held = await explain(connection, repository.statement("claims_of"), {"worker_id": worker_id})
+    assert "jobs_worker_idx" in held.indexes
+    assert held.rows_of_jobs < 10
+
+
+async def test_parsing_goes_first_when_stages_compete():
+    places = Places(1)
+    order = []
+
+    async def take(stage):
+        async with places.place(stage):
+            order.append(stage)
+            await asyncio.sleep(0)
+
+    async with places.place(Stage.ANNOTATE):
+        waiters = [asyncio.create_task(take(stage)) for stage in (Stage.ANNOTATE, *reversed(PRECEDENCE), Stage.PARSE)]
+        await asyncio.sleep(0)
+        waiters[1].cancel()  # the second to wait for annotation
+    await asyncio.gather(*waiters, return_exceptions=True)
+    assert order == [Stage.PARSE, Stage.PARSE, Stage.DOWNLOAD, Stage.PROCESS, Stage.ANNOTATE]
+    async with asyncio.timeout(1), places.place(Stage.PARSE):
+        pass
+
+
+async def test_a_place_that_is_called_and_cancelled_at_once_goes_to_the_next():
+    places = Places(1)
+    async with places.place(Stage.PARSE):
+        first = asyncio.create_task(places._enter(Stage.PARSE))
+        second = asyncio.create_task(places._enter(Stage.PARSE))
+        await asyncio.sleep(0)
+    first.cancel()
+    async with asyncio.timeout(1):
+        await asyncio.gather(first, second, return_exceptions=True)
+    assert not second.cancelled()
