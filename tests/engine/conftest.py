@@ -32,6 +32,16 @@ FAILURE = {
 REFUSAL = FAILURE | {"code": "vcf_header", "message": "No #CHROM.", "line": 3, "retryable": False}
 
 
+WORKER_OPTIONS = {
+    "retry_delay": 0.05,
+    "heartbeat_interval": 0.2,
+    "worker_timeout": 1.5,
+    "rescue_interval": 0.2,
+    "stall_limit": 30.0,
+    "shutdown_grace": 5.0,
+}
+
+
 class ScriptedBackend:
     """Plays, for each attempt at each stage, the script that the job's options hold; remembers what it was asked."""
 
@@ -79,11 +89,14 @@ class Engine:
             (upload_id,) = await cursor.fetchone()
         return upload_id
 
-    async def create(self, *, account=None, plan=(Stage.PARSE,), max_attempts=4, priority=0, **scripts: Any) -> Job:
+    async def create(
+        self, *, account=None, plan=(Stage.PARSE,), max_attempts=4, priority=0, plan_version=1, **scripts: Any
+    ) -> Job:
         """A queued job; `scripts` maps a stage's name to one script per attempt (the last one serves all further)."""
         account = account or self.account
         upload_id = await self.upload(account)
-        new = NewJob(account.id, upload_id, "NA1", plan, options=scripts, priority=priority, max_attempts=max_attempts)
+        kept = {"priority": priority, "max_attempts": max_attempts, "plan_version": plan_version}
+        new = NewJob(account.id, upload_id, "NA1", plan, options=scripts, **kept)
         async with self.pool.connection() as conn:
             return await repository.create_job(conn, new)
 
@@ -122,15 +135,7 @@ class Engine:
     @contextlib.asynccontextmanager
     async def worker(self, *, slots=None, **changed):
         """A worker that is stopped at the end of the block."""
-        values = {
-            "slots": slots or {Stage.PARSE: 2},
-            "retry_delay": 0.05,
-            "heartbeat_interval": 0.2,
-            "worker_timeout": 1.5,
-            "rescue_interval": 0.2,
-            "stall_limit": 30.0,
-            "shutdown_grace": 5.0,
-        } | changed
+        values = WORKER_OPTIONS | {"slots": slots or {Stage.PARSE: 2}} | changed
         async with open_pool(self.url, max_size=12) as pool:
             worker = Worker(pool, self.backend, WorkerOptions(**values), self._cancel_notices)
             self.running = running = asyncio.create_task(worker.run())

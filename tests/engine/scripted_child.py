@@ -4,9 +4,11 @@ A script is a list of moves: ["progress", done, total] | ["sleep", seconds] | ["
 ["say", text to stderr] | ["spawn"] (a grandchild that sleeps for ever) | ["fail", error] | ["wait", path of a file] |
 ["done", result] | ["raw", text to stdout] | ["flood", bytes to stdout, then to stderr, without a line end] |
 ["close"] (standard output) | ["deafen"] (to SIGTERM) | ["daemon", path] (a grandchild that leaves the group and keeps
-the pipes open) | ["environment", path].
+the pipes open) | ["environment", path] | ["kill_worker"] | ["freeze"] (itself, by SIGSTOP) | ["hold", seconds] (the
+interpreter, in native code).
 """
 
+import ctypes
 import json
 import os
 import signal
@@ -25,6 +27,11 @@ def say(message):
 def wait_for(path):
     while not Path(path).exists():
         time.sleep(0.01)
+
+
+def hold_the_interpreter(seconds):
+    """Native code that does not give the interpreter's lock back."""
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
 
 
 def spawn(pid_file, **options):
@@ -49,6 +56,9 @@ MOVES = {
     "wait": wait_for,
     "die": lambda number: os.kill(os.getpid(), number),
     "exit": os._exit,
+    "kill_worker": lambda: os.kill(os.getppid(), signal.SIGKILL),
+    "freeze": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "hold": hold_the_interpreter,
     "say": lambda text: sys.stderr.write(text + "\n"),
     "spawn": spawn,
     "raw": raw,
