@@ -89,13 +89,43 @@ def test_a_step_changed_after_it_was_applied_is_refused(make_database: MakeDatab
     assert caught.value.code == "schema_changed"
 
 
-def test_a_database_newer_than_the_code_is_refused(make_database: MakeDatabase) -> None:
+@pytest.mark.parametrize("compatible_from", [None, 9998])
+def test_a_database_too_new_for_the_code_is_refused(make_database: MakeDatabase, compatible_from: int | None) -> None:
     conninfo = make_database()
-    with psycopg.connect(conninfo) as connection:
-        connection.execute("INSERT INTO schema_migrations (version, name, sha256) VALUES (9999, 'future', 'x')")
+    remember_future_step(conninfo, compatible_from)
     with pytest.raises(VarloomError, match="9999_future") as caught:
         migrate(conninfo)
     assert caught.value.code == "schema_newer"
+
+
+def test_older_code_goes_on_with_newer_tables_that_say_so(
+    make_database: MakeDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    conninfo = make_database()
+    remember_future_step(conninfo, known_migrations()[-1].version)
+    assert migrate(conninfo) == ()
+    assert "9999_future" in caplog.text
+
+
+def remember_future_step(conninfo: str, compatible_from: int | None) -> None:
+    with psycopg.connect(conninfo) as connection:
+        connection.execute(
+            "INSERT INTO schema_migrations (version, name, sha256, compatible_from) VALUES (9999, 'future', 'x', %s)",
+            [compatible_from],
+        )
+
+
+def test_a_step_says_in_its_first_line_which_code_can_work_with_it() -> None:
+    assert Migration(7, "x", b"-- compatible from: 0005\nSELECT 1").compatible_from == 5
+    assert Migration(7, "x", b"SELECT 1").compatible_from == 7
+    assert [step.compatible_from for step in known_migrations()][:6] == [0, 1, 2, 3, 4, 4]
+
+
+def test_the_record_of_a_database_that_was_made_before_is_extended(make_database: MakeDatabase) -> None:
+    conninfo = make_database()
+    with psycopg.connect(conninfo) as connection:
+        connection.execute("ALTER TABLE schema_migrations DROP COLUMN compatible_from")
+    assert migrate(conninfo) == ()
 
 
 @pytest.mark.parametrize(("applied", "accepted"), [("procrastinate_3.10.99", True), ("procrastinate_3.9.0", False)])

@@ -2,12 +2,18 @@
 
 Step 0 is the schema of the queue, taken from the installed Procrastinate. The steps after it are the files of
 `db/migrations`. What was applied is remembered in `schema_migrations` with a checksum: a step that was changed after
-it had been applied, or that this code does not know, is refused, since nobody could say what the tables look like.
+it had been applied is refused, since nobody could say what the tables look like.
+
+Servers and workers are upgraded one by one, so that older code meets newer tables: while it runs, and when it is started
+again. A step says in its first line from which step on code can work with what it makes of the tables (`-- compatible
+from: 0004`); without that line, only code that knows the step itself. docs/how-to/upgrade.md tells how such steps are
+written.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from dataclasses import dataclass
 from importlib import metadata, resources
@@ -18,8 +24,11 @@ from procrastinate.schema import SchemaManager
 from varloom.db.problems import SCHEMA_CHANGED, SCHEMA_NEWER
 from varloom.errors import VarloomError
 
+logger = logging.getLogger(__name__)
+
 _LOCK = 0x7661726C6F6F6D
 """The advisory lock under which the steps are applied: "varloom" in ASCII."""
+_COMPATIBLE = re.compile(rb"-- compatible from: (\d{4})\n")
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 
 _CREATE_RECORD = b"""
@@ -27,9 +36,11 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     version integer PRIMARY KEY,
     name text NOT NULL,
     sha256 text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT now()
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    compatible_from integer
 )
 """
+_EXTEND_RECORD = b"ALTER TABLE schema_migrations ADD COLUMN IF NOT EXISTS compatible_from integer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,12 @@ class Migration:
     name: str
     sql: bytes
     queue: bool = False
+
+    @property
+    def compatible_from(self) -> int:
+        """The oldest step whose code can work with the tables as this one leaves them."""
+        match = _COMPATIBLE.match(self.sql)
+        return int(match.group(1)) if match else self.version
 
     @property
     def sha256(self) -> str:
@@ -68,13 +85,15 @@ def migrate(conninfo: str) -> tuple[str, ...]:
         The names of the steps applied now.
 
     Raises:
-        VarloomError: `schema_changed` or `schema_newer`; nothing has been applied then.
+        VarloomError: `schema_changed`, or `schema_newer` for tables with which this code cannot work; nothing has been
+            applied then.
     """
     migrations = known_migrations()
     with psycopg.connect(conninfo, autocommit=True, application_name="varloom migrate") as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         connection.execute("SET client_min_messages = warning")
         connection.execute(_CREATE_RECORD)
+        connection.execute(_EXTEND_RECORD)
         applied = _applied(connection)
         _check(migrations, applied)
         pending = [migration for migration in migrations if migration.version not in applied]
@@ -93,18 +112,21 @@ def _file_version(name: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def _applied(connection: psycopg.Connection) -> dict[int, tuple[str, str]]:
-    rows = connection.execute("SELECT version, name, sha256 FROM schema_migrations").fetchall()
-    return {version: (name, sha256) for version, name, sha256 in rows}
+def _applied(connection: psycopg.Connection) -> dict[int, tuple[str, str, int | None]]:
+    rows = connection.execute("SELECT version, name, sha256, compatible_from FROM schema_migrations").fetchall()
+    return {version: (name, sha256, compatible_from) for version, name, sha256, compatible_from in rows}
 
 
-def _check(migrations: tuple[Migration, ...], applied: dict[int, tuple[str, str]]) -> None:
+def _check(migrations: tuple[Migration, ...], applied: dict[int, tuple[str, str, int | None]]) -> None:
     known = {migration.version: migration for migration in migrations}
     newest = max(known)
-    for version, (name, sha256) in sorted(applied.items()):
+    for version, (name, sha256, compatible_from) in sorted(applied.items()):
         if version > newest:
             message = f"The database has the step {version:04}_{name}; this Varloom knows steps up to {newest:04}."
-            raise VarloomError(SCHEMA_NEWER, message)
+            if compatible_from is None or compatible_from > newest:
+                raise VarloomError(SCHEMA_NEWER, message)
+            logger.warning("%s It can go on with it; upgrade it soon.", message)
+            continue
         migration = known.get(version)
         if migration is None or not migration.is_what_was_applied(name, sha256):
             here = f"{version:04}_{migration.name}" if migration else "no such step"
@@ -118,8 +140,8 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> None:
     with connection.transaction():
         connection.execute(migration.sql)
         connection.execute(
-            "INSERT INTO schema_migrations (version, name, sha256) VALUES (%s, %s, %s)",
-            [migration.version, migration.name, migration.sha256],
+            "INSERT INTO schema_migrations (version, name, sha256, compatible_from) VALUES (%s, %s, %s, %s)",
+            [migration.version, migration.name, migration.sha256, migration.compatible_from],
         )
 
 
