@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from tests.engine.test_repository import tickets
 from tests.engine.test_worker import DONE
 
 from varloom.jobs import line
@@ -24,7 +27,7 @@ def pause(engine):
 
 
 @pytest.mark.parametrize("what", ["stage", "account"])
-async def test_what_is_paused_is_not_begun_and_what_runs_goes_on(engine, connection, pause, tmp_path, what):
+async def test_what_is_paused_is_not_begun_and_what_runs_goes_on(engine, pause, tmp_path, what):
     finish = tmp_path / "finish"
     target = {"stage": Stage.PARSE} if what == "stage" else {"account_id": engine.account.id}
     running = await engine.create(parse=[[["progress", 1, 2], ["wait", str(finish)], DONE]])
@@ -43,9 +46,9 @@ async def test_what_is_paused_is_not_begun_and_what_runs_goes_on(engine, connect
         elsewhere = await engine.create(plan=(Stage.DOWNLOAD, Stage.PARSE))
         assert (await place(engine, elsewhere)).held_up.cause == ("no_slots" if what == "stage" else "paused")
         # The worker has a free slot, and looks: its tickets are used up, and no new ones are added for what is paused.
-        cursor = await connection.execute("SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'parse'")
-        while (await cursor.fetchone())[0]:
-            cursor = await connection.execute("SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'parse'")
+        async with asyncio.timeout(10):
+            while await tickets(engine):
+                await asyncio.sleep(0.02)
         assert (await engine.job(waiting.id)).state is State.QUEUED
         assert await pause("resume", **target)
         assert (await engine.at_rest(waiting.id, seconds=3)).state is State.COMPLETED

@@ -20,9 +20,9 @@ async def owner(api: Api) -> Person:
     return Person(account, token, await api.client(headers={"Authorization": f"Bearer {token}"}))
 
 
-async def test_owners_see_the_workers_and_everyone_the_sums(api, owner, pool, storage):
+async def test_owners_see_the_workers_and_everyone_the_sums(api, owner):
     member = await api.person()
-    worker = await HandWorker(pool, storage).start()
+    worker = await HandWorker(api.services.pool, api.services.storage).start()
     await member.upload()
     claim = await worker.claim()
     waiting = await member.upload()
@@ -103,9 +103,9 @@ async def test_a_waiting_job_can_be_given_another_priority(api):
     assert (late.status_code, late.json()["code"]) == (409, "job_already_final")
 
 
-async def test_a_retry_takes_changed_options_and_a_stage(api, pool, storage):
+async def test_a_retry_takes_changed_options_and_a_stage(api):
     member = await api.person()
-    worker = await HandWorker(pool, storage).start()
+    worker = await HandWorker(api.services.pool, api.services.storage).start()
     job = await member.upload()
     await worker.fail(await worker.claim())
     path = f"/api/v1/jobs/{job['id']}/retry"

@@ -4,10 +4,10 @@ Step 0 is the schema of the queue, taken from the installed Procrastinate. The s
 `db/migrations`. What was applied is remembered in `schema_migrations` with a checksum: a step that was changed after
 it had been applied is refused, since nobody could say what the tables look like.
 
-Servers and workers are upgraded one by one, so that older code meets newer tables: while it runs, and when it is started
-again. A step says in its first line from which step on code can work with what it makes of the tables (`-- compatible
-from: 0004`); without that line, only code that knows the step itself. docs/how-to/upgrade.md tells how such steps are
-written.
+Servers and workers are upgraded one by one, so that older code meets newer tables: while it runs, and when it is
+started again. A step says in its first line from which step on code can work with what it makes of the tables
+(`-- compatible from: 0004`); without that line, only code that knows the step itself. docs/how-to/upgrade.md tells how
+such steps are written.
 """
 
 from __future__ import annotations
