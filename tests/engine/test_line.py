@@ -223,3 +223,23 @@ async def test_a_place_that_is_called_and_cancelled_at_once_goes_to_the_next():
     async with asyncio.timeout(1):
         await asyncio.gather(first, second, return_exceptions=True)
     assert not second.cancelled()
+
+
+async def test_a_worker_that_is_bounded_runs_one_stage_at_a_time_parsing_first(engine, tmp_path):
+    go_on = tmp_path / "go-on"
+    held = [["progress", 1, 2], ["wait", str(go_on)], ["done", {}]]
+    first = await engine.create(plan=(Stage.DOWNLOAD, Stage.PARSE), download=[held])
+    async with engine.worker(slots=dict.fromkeys(Stage, 2), stages_at_once=1) as worker:
+        await engine.until(first.id, lambda job: job.progress is not None)
+        annotate = await engine.create(plan=(Stage.ANNOTATE, Stage.PARSE))
+        parse = await engine.create()
+        async with asyncio.timeout(10):
+            while len(worker._places._waiting) < 2:
+                await asyncio.sleep(0.01)
+        assert len(engine.backend.begun) == 1
+        go_on.touch()
+        for job in (first, annotate, parse):
+            await engine.at_rest(job.id)
+    order = [(job_id, stage) for job_id, stage, _ in engine.backend.begun]
+    assert order[0] == (first.id, Stage.DOWNLOAD)
+    assert order.index((parse.id, Stage.PARSE)) < order.index((annotate.id, Stage.ANNOTATE))

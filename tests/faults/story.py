@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 SPLIT = {"single.vcf"}
+SUSPECTS = ("suspect 1.vcf", "suspect 2.vcf")
 POLL = 0.02
 LONGEST_ACT = 20.0
 
@@ -148,29 +149,68 @@ class Story:
 
     async def advance(self):
         """A job of two stages, of which this version can run one only: the first is settled by hand."""
-        name, plan = "two stages.vcf", (Stage.DOWNLOAD, Stage.PARSE)
-        if not await self.column("SELECT id FROM uploads WHERE name = %s", name):
-            await self._create(name, plan)
-        rescuer = Rescuer(self.pool, None, interval=1.0, worker_timeout=1.0, retry_delay=0.0)
-        await rescuer.return_orphans()
+        name = "two stages.vcf"
+        await self._create(name)
+        await self._return_orphans()
         if await self.column("SELECT stage FROM jobs WHERE id = %s", await self.job(name)) == ["download"]:
-            worker_id = uuid4()
-            async with self.pool.connection() as conn:
-                await repository.register_worker(
-                    conn, worker_id, host=socket.gethostname(), pid=os.getpid(), version="0", slots={}
-                )
-            async with self.pool.connection() as conn:
-                claim = await repository.claim(conn, Stage.DOWNLOAD, worker_id)
+            (claim,) = await self._claim(1)
             async with self.pool.connection() as conn:
                 await settle(conn, claim, Succeeded({"key": "k"}), None, retry_delay=0.0)
         if await self.state(name) != "cancelled":
             await self.jobs.cancel(await self.account(), await self.job(name))
 
-    async def _create(self, name, plan):
+    async def suspect(self):
+        """A worker dies with two jobs, which lose nothing; then another one with one of them, which does."""
+        for name in SUSPECTS:
+            await self._create(name)
+        await self._return_orphans()
+        if await self._attempts_of_suspects() == []:
+            await self._die_with(2)
+        if await self._attempts_of_suspects() == [1, 1]:
+            await self._die_with(1)
+        if await self._attempts_of_suspects() != [1, 2]:
+            raise AssertionError("the first death counts for none of them, the second one for one")
+
+    async def give_up(self):
+        """The suspects are given another priority, and up."""
+        for name in SUSPECTS:
+            if await self.state(name) != "cancelled":
+                await self.jobs.prioritise(await self.account(), await self.job(name), 1)
+                await self.jobs.cancel(await self.account(), await self.job(name))
+
+    async def _attempts_of_suspects(self):
+        return await self.column(
+            "SELECT attempt FROM jobs WHERE suspected_at IS NOT NULL AND stage = 'download' ORDER BY 1"
+        )
+
+    async def _die_with(self, number):
+        claims = await self._claim(number)
+        async with self.pool.connection() as conn:
+            await repository.stop_worker(conn, claims[0].job.worker_id)
+        await self._return_orphans()
+
+    async def _claim(self, number):
+        """Claims of the download stage, by a worker that does no more."""
+        worker_id = uuid4()
+        async with self.pool.connection() as conn:
+            await repository.register_worker(
+                conn, worker_id, host=socket.gethostname(), pid=os.getpid(), version="0", slots={}
+            )
+        async with self.pool.connection() as conn:
+            return [await repository.claim(conn, Stage.DOWNLOAD, worker_id) for _ in range(number)]
+
+    async def _return_orphans(self):
+        await Rescuer(self.pool, None, interval=1.0, worker_timeout=1.0, retry_delay=0.0).return_orphans()
+
+    async def _create(self, name):
+        """A job of two stages, once."""
+        if await self.column("SELECT id FROM uploads WHERE name = %s", name):
+            return
         async with self.pool.connection() as conn:
             query = "INSERT INTO uploads (account_id, kind, name) VALUES (%s, 'file', %s) RETURNING id"
             cursor = await conn.execute(query, [await self.account(), name])
             (upload_id,) = await cursor.fetchone()
+            plan = (Stage.DOWNLOAD, Stage.PARSE)
             await repository.create_job(conn, NewJob(await self.account(), upload_id, name, plan))
 
     async def sweep(self):

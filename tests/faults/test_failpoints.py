@@ -23,7 +23,21 @@ from varloom.failpoints import Plan, Rule
 
 SOURCE = Path(varloom.__file__).parent
 STORY = Path(__file__).with_name("story.py")
-ACTS = ["upload", "discard", "die", "release", "cancel", "retry", "work", "advance", "dismiss", "delete", "sweep"]
+ACTS = [
+    "upload",
+    "discard",
+    "die",
+    "release",
+    "cancel",
+    "retry",
+    "work",
+    "advance",
+    "suspect",
+    "give_up",
+    "dismiss",
+    "delete",
+    "sweep",
+]
 RECORDS = {"good": 300, "single": 200, "large": 5000}
 MOST_PLAYS = 100
 SLOW_STAGES = "stage.before_answer=stall:1.5@100%"
@@ -152,6 +166,8 @@ def assert_the_end_is_right(theatre, storage):
         ("good.vcf", "completed", RECORDS["good"]),
         ("large.vcf", "completed", RECORDS["large"]),
         ("single.vcf", "completed", RECORDS["single"]),
+        ("suspect 1.vcf", "cancelled", None),
+        ("suspect 2.vcf", "cancelled", None),
         ("two stages.vcf", "cancelled", None),
     ]
     visible = theatre.rows(

@@ -397,3 +397,41 @@ def test_bad_input_fails_with_code_place_and_resolution_and_publishes_nothing(se
             assert line is None or error["line"] == line
     assert run("samples", "--json").out == samples
     assert not list(server.data.parent.rglob("x.vcf"))
+
+
+def test_the_queue_is_shown_paused_and_resumed(run, vcf):
+    seen = json.loads(run("queue", "--json").out)
+    assert seen["stages"] == [{"stage": "parse", "busy": 0, "total": 2, "waiting": 0, "delayed": 0}]
+    assert [worker["slots"] for worker in seen["workers"]] == [{"parse": 2}]
+    paused = run("queue", "pause", "--stage", "parse", "--reason", "new disk")
+    assert (paused.status, paused.err) == (0, "")
+    assert "stage parse: new disk" in paused.out
+    job = submitted(run, vcf)
+    assert job["held_up"] == {"cause": "paused", "message": "Paused by the operator: new disk"}
+    assert "Queued (paused)" in run("jobs", "--state", "queued").out
+    assert "Paused by the operator: new disk" in run("job", job["id"]).out
+    assert json.loads(run("priority", job["id"], "-5", "--json").out)["priority"] == -5
+    resumed = json.loads(run("queue", "--json", "resume", "--stage", "parse").out)
+    assert resumed["pauses"] == []
+    assert run("watch", job["id"]).status == 0
+    late = run("priority", job["id"], "1")
+    assert (late.status, late.err.splitlines()[0]) == (
+        1,
+        "The job has already ended: The job is completed already.",
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [("queue", "pause"), ("queue", "resume", "--stage", "parse", "--account", "x"), ("priority", "x", "1")]
+)
+def test_wrong_usage_of_the_queue_ends_with_2(run, arguments):
+    assert run(*arguments).status == 2
+
+
+def test_a_retry_from_a_stage_that_the_job_has_not_is_refused(run, bad):
+    job = json.loads(run("submit", bad, "--wait", "--json").out)
+    refused = run("retry", job["id"], "--from-stage", "annotate")
+    assert (refused.status, "This job has no annotate stage." in refused.err) == (1, True)
+    assert run("retry", job["id"], "--from-stage", "parse", "--from-start").status == 2
+    again = json.loads(run("retry", job["id"], "--from-stage", "parse", "--json").out)
+    assert (again["state"], again["stage"], again["attempt"]) == ("queued", "parse", 1)

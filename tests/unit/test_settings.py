@@ -32,6 +32,8 @@ def test_lists_are_written_as_people_write_them(monkeypatch):
     assert settings.slots == {"download": 4, "parse": 1}
     assert settings.hosts == ("a.example.org", "b.example.org")
     assert load_settings(slots="parse=9").slots == {"parse": 9}
+    monkeypatch.setenv("VARLOOM_STALL_LIMITS", "download=60, annotate=1.5")
+    assert load_settings().stall_limits == {"download": 60.0, "annotate": 1.5}
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,11 @@ def test_lists_are_written_as_people_write_them(monkeypatch):
         ({"slots": "prase=2"}, "slots: 'prase' is not a stage"),
         ({"slots": "parse"}, "slots: 'parse' is not of the form stage=count"),
         ({"slots": "parse=-1"}, "slots: 'parse=-1' is not of the form stage=count"),
+        ({"stall_limits": "prase=2"}, "stall_limits: 'prase' is not a stage"),
+        ({"stall_limits": "parse"}, "stall_limits: 'parse' is not of the form stage=seconds"),
+        ({"stall_limits": "parse=soon"}, "stall_limits: 'parse=soon' is not of the form stage=seconds"),
+        ({"stall_limits": "parse=0"}, "stall_limits: the stall limit of parse must be a number of seconds above 0"),
+        ({"stages_at_once": 0}, "stages_at_once: "),
         ({"port": 70000}, "port: "),
         ({"retry_delay": "soon"}, "retry_delay: "),
         ({"heartbeat_interval": 15}, "worker_timeout must be at least twice heartbeat_interval"),

@@ -89,10 +89,12 @@ async def places_of(conn: AsyncConnection[Any], account_id: UUID, jobs: Iterable
 
 async def places_of_all(conn: AsyncConnection[Any], account_id: UUID, at_most: int) -> dict[UUID, Place]:
     """Where the account's waiting jobs stand: those in line that are numbered, and the newest of those held up."""
+    newest = await _rows(conn, "newest_waiting", {"account_id": account_id, "limit": at_most})
+    if not newest:
+        return {}
     found = {job_id: Place(ahead) for job_id, ahead in (await queue_positions(conn, account_id)).items()}
     conditions = await conditions_of(conn, account_id)
-    values = {"account_id": account_id, "limit": at_most}
-    for row in await _rows(conn, "newest_waiting", values):
+    for row in newest:
         stage = Stage(row["stage"])
         reason = conditions[stage].hold_up(stage, row["plan_version"])
         if reason is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -131,8 +130,10 @@ class AccountFeed:
 
     async def _run(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
+            try:
                 await asyncio.wait_for(self._wake.wait(), LOOK_INTERVAL)
+            except TimeoutError:
+                self._positions_stale = True  # retries become due, and workers come and go, without an event
             self._wake.clear()
             if self._stopped:
                 return
