@@ -167,7 +167,7 @@ async def explain(connection, query, values):
 
 @pytest.mark.parametrize("analyzed", [False, True], ids=["before the first ANALYZE", "analyzed"])
 async def test_a_long_history_and_a_long_queue_cost_a_claim_and_a_page_nothing(
-    engine, connection, long_queue, analyzed
+    engine, connection, long_queue, make_account, analyzed
 ):
     """By their indexes, and by the rows that they visit: they see what they return, and the heads of the lines."""
     await connection.execute("ALTER TABLE jobs SET (autovacuum_enabled = false)")
@@ -180,6 +180,12 @@ async def test_a_long_history_and_a_long_queue_cost_a_claim_and_a_page_nothing(
     assert "jobs_line_idx" in claim.indexes
     assert not claim.scans_jobs_whole
     assert claim.rows_of_jobs < 1000
+
+    newcomer = await make_account()
+    await engine.create(account=newcomer)
+    positions = await explain(connection, repository.statement("queue_positions"), {"account_id": newcomer.id})
+    assert not positions.scans_jobs_whole
+    assert positions.rows_of_jobs < 1000, "one turn of each account"
 
     mine = {"account_id": engine.account.id}
     page = {**mine, "states": None, "before_at": None, "before_id": None, "search": None, "limit": 101}

@@ -8,7 +8,7 @@ WITH RECURSIVE stages AS MATERIALIZED (
     FROM unnest(ARRAY['download', 'process', 'annotate', 'parse']) AS stage (name)
     WHERE NOT EXISTS (SELECT 1 FROM pauses WHERE pauses.stage = stage.name OR pauses.account_id = %(account_id)s)
 ), own AS MATERIALIZED (
-    SELECT stages.stage, stages.plan_version, line.id, line.priority,
+    SELECT stages.stage, stages.plan_version, line.priority,
            row_number() OVER (PARTITION BY stages.stage, line.priority ORDER BY line.created_at, line.id) AS turn
     FROM stages CROSS JOIN LATERAL (
         SELECT id, priority, created_at FROM jobs
@@ -44,7 +44,7 @@ WITH RECURSIVE stages AS MATERIALIZED (
     ) AS counted
     GROUP BY sought.stage, sought.priority
 ), numbered AS (
-    SELECT line.id, sought.stage, sought.priority, row_number() OVER (
+    SELECT line.id, rivals.account_id, sought.stage, sought.priority, row_number() OVER (
         PARTITION BY sought.stage, sought.priority
         ORDER BY line.turn, rivals.last_claimed_at NULLS FIRST, line.created_at, line.id
     ) AS place
@@ -59,7 +59,6 @@ WITH RECURSIVE stages AS MATERIALIZED (
         ) AS first
     ) AS line
 )
-SELECT own.id, more_urgent.jobs + numbered.place - 1 AS ahead
-FROM own
-JOIN numbered ON numbered.id = own.id
-JOIN more_urgent ON more_urgent.stage = own.stage AND more_urgent.priority = own.priority
+SELECT numbered.id, more_urgent.jobs + numbered.place - 1 AS ahead
+FROM numbered JOIN more_urgent ON more_urgent.stage = numbered.stage AND more_urgent.priority = numbered.priority
+WHERE numbered.account_id = %(account_id)s
