@@ -96,7 +96,7 @@ async def test_an_unexpected_error_tells_nothing_but_where_to_look(api, monkeypa
     async def broken(*args, **kwargs):
         raise RuntimeError("the secret recipe")
 
-    monkeypatch.setattr("varloom.jobs.repository.queue_overview", broken)
+    monkeypatch.setattr("varloom.jobs.line.queue_overview", broken)
     with caplog.at_level(logging.INFO, "varloom"):
         answer = await ann.client.get("/api/v1/queue?token=hidden")
     problem = answer.json()
