@@ -85,6 +85,12 @@ def test_every_state_and_stage_has_its_look() -> None:
         ),
         ({"attempt": 2, "retry_at": NOW - timedelta(seconds=1), "queue_position": 0}, "Next for a Parsing slot"),
         ({"cancel_requested": True}, "Cancelling"),
+        ({"held_up": {"cause": "paused", "message": "Paused by the operator."}}, "Paused by the operator."),
+        ({"held_up": {"cause": "no_slots", "message": "Waiting: no worker."}}, "Waiting: no worker."),
+        (
+            {"held_up": {"cause": "no_slots", "message": "x"}, "queue_position": 2},
+            "2 ahead of you for a Parsing slot; no running worker has one",
+        ),
     ],
 )
 def test_a_queued_job_says_why_it_waits(changes: dict[str, Any], status: str) -> None:

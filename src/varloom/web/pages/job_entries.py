@@ -205,11 +205,16 @@ def _status(job: JobView, retry_seconds: float | None) -> str:
 
 def _waits(job: JobView, retry_seconds: float | None) -> str:
     """Why a queued job does not run, or how many go before it."""
-    if job.held_up is not None:
+    ahead = job.queue_position
+    if job.held_up is not None and (job.held_up.cause != "no_slots" or ahead is None):
         return job.held_up.message
     if job.stage is None or retry_seconds is not None:
         return "Waiting for its retry"
-    slot, ahead = STAGE_NAMES[job.stage][1], job.queue_position
+    place = _place(STAGE_NAMES[job.stage][1], ahead)
+    return place if job.held_up is None else f"{place}; no running worker has one"
+
+
+def _place(slot: str, ahead: int | None) -> str:
     if ahead is None:
         return f"Waiting for {slot}"
     return f"{count(ahead)} ahead of you for {slot}" if ahead else f"Next for {slot}"
