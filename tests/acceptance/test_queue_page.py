@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 TABLE = b"a,b\n1,2\n"
+SOON = 20_000
+"""Milliseconds within which the page has looked again: it does so every five seconds."""
 
 
 def test_an_owner_pauses_a_stage_sees_what_waits_and_resumes(visitor: Visitor) -> None:
@@ -22,7 +24,7 @@ def test_an_owner_pauses_a_stage_sees_what_waits_and_resumes(visitor: Visitor) -
     page.get_by_role("link", name="Queue", exact=True).click()
     page.wait_for_url("**/queue")
     workers = page.get_by_role("table")
-    expect(workers.get_by_role("row")).to_have_count(2)
+    expect(workers.get_by_role("row")).to_have_count(2, timeout=SOON)
     expect(workers).to_contain_text("Parse 0/2")
     expect(workers).to_contain_text("just now")
 
@@ -32,10 +34,10 @@ def test_an_owner_pauses_a_stage_sees_what_waits_and_resumes(visitor: Visitor) -
     expect(stage).to_contain_text("Paused")
     visitor.upload("held.csv", TABLE)
     expect(visitor.entry("held")).to_contain_text("Paused by the operator")
-    expect(stage).to_contain_text("1 job waits")  # the page looks again by itself
+    expect(stage).to_contain_text("1 job waits", timeout=SOON)
     page.get_by_role("button", name="Resume Stage Parse").click()
     visitor.wait_for_state("held", "completed")
-    expect(stage.get_by_role("button", name="Pause")).to_be_visible()
+    expect(stage.get_by_role("button", name="Pause")).to_be_visible(timeout=SOON)
 
 
 def test_nothing_is_wider_than_a_narrow_window(visitor: Visitor) -> None:
