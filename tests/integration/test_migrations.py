@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -142,3 +144,28 @@ def test_the_queue_may_differ_by_its_patch_release_only(
     else:
         with pytest.raises(VarloomError, match=applied):
             migrate(conninfo)
+
+
+def test_a_step_gets_through_beside_a_worker_that_goes_on(
+    make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker has changed its own row and then reads jobs; the step has locked jobs and wants the workers."""
+    conninfo = make_database(migrated=False)
+    steps = known_migrations()
+    with monkeypatch.context() as earlier:
+        earlier.setattr(migrate_module, "known_migrations", lambda: steps[:5])
+        migrate(conninfo)
+    with psycopg.connect(conninfo) as worker, ThreadPoolExecutor(1) as threads:
+        worker.execute("UPDATE workers SET heartbeat_at = now()")
+        migrating = threads.submit(migrate, conninfo)
+        with psycopg.connect(conninfo, autocommit=True) as observer:
+            waits = (
+                "SELECT 1 FROM pg_stat_activity WHERE application_name = 'varloom migrate' AND wait_event_type = 'Lock'"
+            )
+            while observer.execute(waits).fetchone() is None:
+                assert not migrating.done()
+                time.sleep(0.02)
+        with contextlib.suppress(psycopg.errors.DeadlockDetected):  # one of the two is told to try again
+            worker.execute("SELECT * FROM jobs")
+        worker.rollback()
+        assert migrating.result(60) == tuple(step.name for step in steps[5:])

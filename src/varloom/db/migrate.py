@@ -14,15 +14,24 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import random
 import re
+import time
 from dataclasses import dataclass
 from importlib import metadata, resources
 
 import psycopg
 from procrastinate.schema import SchemaManager
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from varloom.db.problems import SCHEMA_CHANGED, SCHEMA_NEWER
 from varloom.errors import VarloomError
+
+LOCK_TIMEOUT = "5s"
+"""While a step waits for a table, everyone who comes after it waits, too: it must not be for long."""
+TRIES = 20
+LONGEST_PAUSE = 1.0
+"""Seconds between two tries at most."""
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +107,7 @@ def migrate(conninfo: str) -> tuple[str, ...]:
         _check(migrations, applied)
         pending = [migration for migration in migrations if migration.version not in applied]
         for migration in pending:
-            _apply(connection, migration)
+            _apply_among_others(connection, migration)
     return tuple(migration.name for migration in pending)
 
 
@@ -134,6 +143,18 @@ def _check(migrations: tuple[Migration, ...], applied: dict[int, tuple[str, str,
                 f"The database has the step {version:04}_{name}, and this Varloom brings {here} with other contents."
             )
             raise VarloomError(SCHEMA_CHANGED, message)
+
+
+def _apply_among_others(connection: psycopg.Connection, migration: Migration) -> None:
+    """Apply a step beside workers and servers that go on: it locks tables which they use, in an order of their own."""
+    connection.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
+    for _ in range(TRIES - 1):
+        try:
+            return _apply(connection, migration)
+        except (DeadlockDetected, LockNotAvailable):
+            logger.warning("The step %04d_%s waits for others to end.", migration.version, migration.name)
+            time.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311  (spreads tries, guards nothing)
+    return _apply(connection, migration)
 
 
 def _apply(connection: psycopg.Connection, migration: Migration) -> None:
