@@ -11,7 +11,7 @@ from tests.engine.conftest import FAILURE, REFUSAL
 from varloom.errors import VarloomError
 from varloom.jobs import line, repository
 from varloom.jobs.lifecycle import Stage, State
-from varloom.jobs.model import HeldStage
+from varloom.jobs.model import HeldStage, NewJob
 from varloom.jobs.outcome import Cancelled, Failed, Released, Succeeded
 from varloom.jobs.settle import settle
 
@@ -243,7 +243,21 @@ async def test_a_dismissed_job_leaves_the_list_but_an_active_one_cannot_be(engin
     async with engine.pool.connection() as conn:
         await repository.dismiss(conn, engine.account.id, job.id)
         assert await repository.list_jobs(conn, engine.account.id) == []
+    async with engine.pool.connection() as conn:
         assert (await repository.events_after(conn, engine.account.id, 3))[0].job.dismissed_at is not None
+
+
+async def test_steps_of_one_account_do_not_wait_for_one_that_is_not_committed_yet(engine):
+    """Events are numbered at the commit: a step that takes its time holds up no other one, and leaves no gap."""
+    job = await engine.create()
+    upload_id = await engine.upload()
+    async with engine.pool.connection() as slow:
+        await repository.create_job(slow, NewJob(engine.account.id, upload_id, "slow", (Stage.PARSE,)))
+        async with asyncio.timeout(10), engine.pool.connection() as conn:
+            await repository.request_cancel(conn, engine.account.id, job.id)
+    async with engine.pool.connection() as conn:
+        events = await repository.events_after(conn, engine.account.id, 0)
+    assert [(event.id, event.state.value) for event in events] == [(1, "queued"), (2, "cancelled"), (3, "queued")]
 
 
 async def test_jobs_are_listed_newest_first_page_by_page(engine):

@@ -11,10 +11,12 @@ import time
 import psutil
 import pytest
 from tests.engine.conftest import FAILURE, REFUSAL
+from tests.engine.test_repository import tickets
 
 from varloom.jobs import repository
 from varloom.jobs.lifecycle import Stage, State
 from varloom.jobs.rescue import Rescuer
+from varloom.jobs.worker import Worker
 
 DONE = ["done", {"records": 5, "variants": 6}]
 
@@ -221,6 +223,24 @@ async def test_lost_tickets_are_replaced(engine, connection):
     async with engine.worker():
         for job in jobs:
             assert (await engine.at_rest(job.id)).state is State.COMPLETED
+
+
+async def test_a_slot_that_becomes_free_takes_the_next_ticket_itself(engine, monkeypatch):
+    """Only who waits for work has it delivered: each delivery costs as much as a claim."""
+    delivered = []
+    deliver = Worker._on_ticket
+
+    async def counting(self, stage):
+        delivered.append(stage)
+        await deliver(self, stage)
+
+    monkeypatch.setattr(Worker, "_on_ticket", counting)
+    jobs = [await engine.create() for _ in range(12)]
+    async with engine.worker(slots={Stage.PARSE: 1}):
+        for job in jobs:
+            assert (await engine.at_rest(job.id)).state is State.COMPLETED
+    assert len(delivered) < len(jobs)
+    assert await tickets(engine) == 0
 
 
 async def test_a_ticket_too_many_does_nothing(engine, connection):

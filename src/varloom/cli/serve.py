@@ -46,12 +46,13 @@ def serve(*, no_worker: bool, verbose: bool, **flags: Any) -> None:
     from varloom.services.data_folder import held_data_folder, remove_server_note
     from varloom.services.work import checked_slots
     from varloom.settings import load_settings
-    from varloom.web.server import bind
+    from varloom.web.server import allow_many_connections, bind
 
     log_to_stderr(verbose=verbose)
     settings = load_settings(**flags)
     if not no_worker:
         checked_slots(settings)
+    allow_many_connections()
     signal.signal(signal.SIGTERM, _interrupt)
     with (
         held_data_folder(settings.data),

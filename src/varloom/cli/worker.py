@@ -23,6 +23,8 @@ def worker(*, parent_pipe: int | None, verbose: bool, **flags: Any) -> None:
 
     SIGTERM or Ctrl+C stops it: what it cannot finish in time returns to the queue.
     """
+    import uvloop
+
     from varloom.db.database import open_database
     from varloom.db.migrate import migrate
     from varloom.settings import load_settings
@@ -31,7 +33,7 @@ def worker(*, parent_pipe: int | None, verbose: bool, **flags: Any) -> None:
     settings = load_settings(**flags)
     with open_database(settings) as database:
         migrate(database.conninfo)
-        asyncio.run(_work(settings, database, parent_pipe))
+        uvloop.run(_work(settings, database, parent_pipe))
 
 
 async def _work(settings: Settings, database: Database, parent_pipe: int | None) -> None:

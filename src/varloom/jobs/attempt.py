@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from varloom.db.pool import single_statements
 from varloom.errors import ErrorKind, VarloomError
 from varloom.jobs import repository
 from varloom.jobs.child import ChildDiedError
@@ -140,7 +141,7 @@ class Attempt:
         A database that is away is waited for by the next look.
         """
         try:
-            async with self._pool.connection() as conn:
+            async with self._pool.connection() as conn, single_statements(conn):
                 if progress is None:
                     cancelled = await repository.is_cancel_requested(conn, self.claim)
                 else:

@@ -150,15 +150,15 @@ class Child:
         if stdout is None:
             raise AssertionError("a child is started with pipes")
         reading = asyncio.create_task(stdout.readline())
-        ended = asyncio.create_task(self._ended.wait())
         try:
-            await asyncio.wait({reading, ended}, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({reading}, timeout=TERMINATION_GRACE)  # its last words may still be in the pipe
+            await asyncio.wait({reading, self._ending}, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                await asyncio.wait({reading}, timeout=TERMINATION_GRACE)  # its last words may still be in the pipe
             return reading.result() if reading.done() else b""
         finally:
-            for task in (reading, ended):
-                task.cancel()
-            await asyncio.gather(reading, ended, return_exceptions=True)
+            if not reading.done():
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
 
     async def _watch_end(self) -> None:
         """Notice when it ends, and end what it started and left behind."""

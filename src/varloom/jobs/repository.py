@@ -539,6 +539,11 @@ async def add_missing_tickets(conn: AsyncConnection[Any], at_most: int) -> None:
             await enqueue(conn, Stage(row["stage"]))
 
 
+async def take_ticket(conn: AsyncConnection[Any], stage: Stage) -> bool:
+    """Take a ticket out of the stage's queue; False when none is due."""
+    return bool(await _rows(conn, statement("take_ticket"), {"stage": stage.value}))
+
+
 async def forget_the_dead(conn: AsyncConnection[Any]) -> None:
     """Delete the tickets whose deliverer has died, and workers that ended long ago."""
     commit_point("tidy_queue", conn)

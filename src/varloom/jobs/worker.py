@@ -16,6 +16,7 @@ import psycopg
 from procrastinate.exceptions import ConnectorException
 
 from varloom import __version__
+from varloom.db.pool import single_statements
 from varloom.errors import INTERNAL_ERROR, VarloomError
 from varloom.failpoints import failpoint
 from varloom.jobs import repository
@@ -103,6 +104,8 @@ class Worker:
         backend: Backend,
         options: WorkerOptions,
         cancel_notices: Callable[[], AsyncIterator[str | None]],
+        *,
+        ticket_pool: AsyncConnectionPool | None = None,
     ) -> None:
         """Prepare a worker.
 
@@ -111,9 +114,11 @@ class Worker:
             backend: the stages.
             options: slots and durations.
             cancel_notices: job ids that users want cancelled, as they are told; None after a gap in the telling.
+            ticket_pool: connections for receiving tickets, which need not be lasting; unset: those of `pool`.
         """
         self.id = uuid.uuid4()
         self._pool = pool
+        self._ticket_pool = ticket_pool or pool
         self._backend = backend
         self._options = options
         self._cancel_notices = cancel_notices
@@ -197,7 +202,7 @@ class Worker:
     async def _receive(self, stage: Stage) -> None:
         """Hand every ticket of the stage's queue to `_on_ticket`, until the connection is lost."""
         app = receiver(self._on_ticket)
-        async with app.open_async(self._pool):
+        async with app.open_async(self._ticket_pool):
             await app.run_worker_async(
                 queues=[stage.value],
                 name=f"{stage.value}-{self.id}",
@@ -216,11 +221,27 @@ class Worker:
         await asyncio.shield(task)
 
     async def _serve(self, stage: Stage) -> None:
-        """In a free slot: serve the best waiting job. After a suspect, another one may have waited for its end."""
-        async with self._slots[stage], self._places.place(stage):
-            again = True
-            while again and not self._stopping.is_set():
-                again = await self._serve_best(stage)
+        """In a free slot: serve one ticket after the other, until there is none.
+
+        Only the first was delivered. The slot takes the others itself: a delivery costs as much as a claim. After a
+        suspect it needs none, because another one may have waited for its end.
+        """
+        async with self._slots[stage]:
+            more = True
+            while more and not self._stopping.is_set():
+                async with self._places.place(stage):
+                    more = await self._serve_best(stage)
+                more = more or await self._take_ticket(stage)
+
+    async def _take_ticket(self, stage: Stage) -> bool:
+        """Take a ticket of the stage out of its queue, if one is due; what is lost with it, rescue brings back."""
+        if self._stopping.is_set():
+            return False
+        try:
+            async with self._ticket_pool.connection() as conn:
+                return await repository.take_ticket(conn, stage)
+        except DATABASE_AWAY:
+            return False
 
     async def _serve_best(self, stage: Stage) -> bool:
         """Claim, run, settle; whether it was a suspect. Only one at a time is claimed, lest they die of each other."""
@@ -252,7 +273,7 @@ class Worker:
         """Claim the best waiting job; a database that is away keeps the job waiting, and rescue brings a new ticket."""
         known = self._backend.plan_version
         try:
-            async with self._pool.connection() as conn:
+            async with self._pool.connection() as conn, single_statements(conn):
                 return await repository.claim(conn, stage, self.id, plan_version=known, suspects=suspects)
         except DATABASE_AWAY:
             logger.warning("nothing can be claimed while the database is away")

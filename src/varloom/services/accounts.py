@@ -18,6 +18,7 @@ from varloom.errors import VarloomError
 from varloom.services.account_problems import LOGIN_LINK_INVALID, TOKEN_LABEL_INVALID, TOKEN_NOT_FOUND
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
     from uuid import UUID
 
@@ -56,6 +57,13 @@ WITH found AS (
         AND (found.last_used_at IS NULL OR found.last_used_at < now() - %(interval)s::interval)
 )
 SELECT id, name, role FROM found
+"""
+_HOLDING = """
+SELECT sessions.token_sha256 FROM sessions JOIN accounts ON accounts.id = sessions.account_id
+WHERE token_sha256 = ANY (%(sha256)s) AND expires_at > now() AND deactivated_at IS NULL
+UNION ALL
+SELECT api_tokens.token_sha256 FROM api_tokens JOIN accounts ON accounts.id = api_tokens.account_id
+WHERE token_sha256 = ANY (%(sha256)s) AND revoked_at IS NULL AND deactivated_at IS NULL
 """
 _USE_LOGIN_LINK = """
 UPDATE login_links SET used_at = now() FROM accounts
@@ -160,6 +168,13 @@ class Accounts:
     async def authenticate_token(self, secret: str) -> Account | None:
         """The account of an API token; None when it is unknown or revoked."""
         return await self._find(_BEARER_ACCOUNT, secret)
+
+    async def still_holding(self, credentials: Collection[str]) -> set[str]:
+        """Which of these secrets, of sessions and API tokens, still prove to be an account."""
+        by_hash = {_sha256(secret): secret for secret in credentials}
+        async with self.pool.connection() as conn:
+            cursor = await conn.execute(_HOLDING.encode(), {"sha256": list(by_hash)})
+            return {by_hash[bytes(found)] for (found,) in await cursor.fetchall()}
 
     async def list_tokens(self, account_id: UUID) -> list[ApiToken]:
         """The account's API tokens that can be used, newest first."""

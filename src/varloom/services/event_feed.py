@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
 
+from varloom.db.pool import single_statements
 from varloom.jobs import line, repository
 from varloom.services.views import job_view, place_view
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
     from psycopg import AsyncConnection
@@ -26,10 +28,14 @@ PAGE = 500
 """Events that are read at once."""
 QUEUE_LIMIT = 1000
 """Messages that a subscriber may lag behind before it is cut off; it resumes by its last event id."""
+REST = 0.05
+"""Wait after messages were sent, in seconds: what comes meanwhile is read together and sent to a panel in one piece."""
 POSITIONS_INTERVAL = 1.0
 """Queue positions are sent at most this often, in seconds."""
 PLACES_LIMIT = 1000
 """Of so many waiting jobs, the newest, it is told that they are held up."""
+SNAPSHOT_AGE = 1.0
+"""A snapshot serves all panels that open within so many seconds, unless a newer event has come."""
 LOOK_INTERVAL = 15.0
 """A feed looks for events at least this often, in seconds, should a notification ever be lost."""
 READ_AGAIN_DELAY = 1.0
@@ -45,32 +51,63 @@ class Message:
         data: JSON.
         id: the number of the event; None for what is not history: progress, positions.
         position: the number of the last event that had been sent when this was made.
+        rendered: what the web has made of it, so that it is made once for all panels.
     """
 
     kind: Literal["job", "queue", "snapshot"]
     data: str
     id: int | None = None
     position: int = 0
+    rendered: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(eq=False, slots=True)
 class Subscription:
-    """What waits to be sent to one panel; None marks the end."""
+    """What waits to be sent to one panel."""
 
-    waiting: asyncio.Queue[Message | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_LIMIT + 1))
+    waiting: list[Message] = field(default_factory=list)
+    ended: bool = False
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def put(self, message: Message) -> None:
-        """Add a message; a subscriber that lags too far is cut, and what it did not get is dropped."""
-        if self.waiting.qsize() >= QUEUE_LIMIT:
+    def put(self, messages: Sequence[Message]) -> None:
+        """Add messages; a subscriber that lags too far is cut, and what it did not get is dropped."""
+        if len(self.waiting) + len(messages) > QUEUE_LIMIT:
             self.end()
-        else:
-            self.waiting.put_nowait(message)
+        elif not self.ended:
+            self.waiting.extend(messages)
+            self._news.set()
 
     def end(self) -> None:
         """End the stream: it resumes elsewhere, by its last event id."""
-        while not self.waiting.empty():
-            self.waiting.get_nowait()
-        self.waiting.put_nowait(None)
+        self.waiting.clear()
+        self.ended = True
+        self._news.set()
+
+    async def take(self) -> list[Message]:
+        """All that waits, as soon as there is something; nothing at the end."""
+        await self._news.wait()
+        taken, self.waiting = self.waiting, []
+        if not self.ended:
+            self._news.clear()
+        return taken
+
+
+class Snapshots:
+    """An account's latest snapshot, for panels that open at nearly the same time, as all do after a restart."""
+
+    def __init__(self) -> None:
+        self._latest: list[Message] = []
+        self._made_at = float("-inf")
+        self._making = asyncio.Lock()
+
+    async def get(self, newest: int, make: Callable[[], Awaitable[list[Message]]]) -> list[Message]:
+        """One that holds the event `newest` and is hardly older than the question."""
+        async with self._making:
+            now = asyncio.get_running_loop().time()
+            if now - self._made_at > SNAPSHOT_AGE or self._latest[-1].position < newest:
+                self._latest = await make()
+                self._made_at = now
+            return self._latest
 
 
 class AccountFeed:
@@ -84,10 +121,12 @@ class AccountFeed:
         self._positions_at = float("-inf")
         self._positions_stale = True
         self._progressed: set[UUID] = set()
+        self._outbox: list[Message] = []
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
         self.subscriptions: set[Subscription] = set()
+        self.snapshots = Snapshots()
 
     async def start(self) -> None:
         """Begin with the events that come after now."""
@@ -139,6 +178,7 @@ class AccountFeed:
                 return
             try:
                 await self.step()
+                await asyncio.sleep(REST)
             except (psycopg.Error, OSError):
                 logger.warning("The events of an account could not be read; trying again.", exc_info=True)
                 await asyncio.sleep(READ_AGAIN_DELAY)
@@ -146,10 +186,13 @@ class AccountFeed:
 
     async def step(self) -> None:
         """Read and send what is new: events, then progress, then positions."""
-        async with self._pool.connection() as conn:
-            await self._send_events(conn)
-            await self._send_progress(conn)
-            await self._send_positions(conn)
+        try:
+            async with self._pool.connection() as conn, single_statements(conn):
+                await self._send_events(conn)
+                await self._send_progress(conn)
+                await self._send_positions(conn)
+        finally:  # what was read counts as sent
+            self._deliver()
 
     async def _send_events(self, conn: AsyncConnection[Any]) -> None:
         while events := await repository.events_after(conn, self._account_id, self._position, PAGE):
@@ -182,8 +225,16 @@ class AccountFeed:
             self._send(queue_message(positions, self._position))
 
     def _send(self, message: Message) -> None:
-        for subscription in self.subscriptions:
-            subscription.put(message)
+        self._outbox.append(message)
+        if len(self._outbox) >= PAGE:
+            self._deliver()
+
+    def _deliver(self) -> None:
+        """Give each panel what was read, in one piece."""
+        messages, self._outbox = self._outbox, []
+        if messages:
+            for subscription in self.subscriptions:
+                subscription.put(messages)
 
 
 def job_message(job: Job, positions: dict[UUID, Place], event_id: int | None, position: int) -> Message:

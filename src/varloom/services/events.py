@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from varloom.jobs.model import Job
 
-__all__ = ["SNAPSHOT_NEWEST", "Events", "Message"]
+__all__ = ["SNAPSHOT_NEWEST", "Events", "Message", "Subscription"]
 
 CHANNELS = ("varloom_events", "varloom_progress")
 SNAPSHOT_NEWEST = 100
@@ -79,24 +80,30 @@ class Events:
         if self._closed:
             raise VarloomError(EVENTS_UNAVAILABLE, "The server is stopping.")
 
-    async def subscribe(self, account_id: UUID, last_event_id: int | None = None) -> AsyncGenerator[Message]:
+    async def subscribe(
+        self, account_id: UUID, last_event_id: int | None = None, subscription: Subscription | None = None
+    ) -> AsyncGenerator[list[Message]]:
         """The account's messages, without end: first a snapshot, or the events missed since `last_event_id`.
 
-        The iterator ends when the server stops or when the caller lags too far behind; it can be resumed by the id of
-        the last message that had one.
+        What comes at the same time comes in one list. The iterator ends when the server stops, when the caller lags too
+        far behind, or when `subscription` is ended; it can be resumed by the id of the last message that had one.
         """
-        subscription = Subscription()
+        subscription = subscription or Subscription()
         feed = await self._join(account_id, subscription)
         if feed is None:
             return
         try:
             position = last_event_id or 0
-            async for message in self._beginning(account_id, last_event_id):
-                position = message.position
-                yield message
-            while (live := await subscription.waiting.get()) is not None:
-                if live.position > position or (live.id is None and live.position == position):
-                    yield live
+            async for messages in self._beginning(account_id, feed, last_event_id):
+                position = messages[-1].position
+                yield messages
+            while live := await subscription.take():
+                if news := [
+                    message
+                    for message in live
+                    if message.position > position or (message.id is None and message.position == position)
+                ]:
+                    yield news
         finally:
             self._leave(account_id, feed, subscription)
 
@@ -132,26 +139,27 @@ class Events:
             del self._feeds[account_id]
             feed.stop()
 
-    async def _beginning(self, account_id: UUID, last_event_id: int | None) -> AsyncIterator[Message]:
+    async def _beginning(
+        self, account_id: UUID, feed: AccountFeed, last_event_id: int | None
+    ) -> AsyncIterator[list[Message]]:
         async with self.pool.connection() as conn:
             newest = await repository.last_event_id(conn, account_id)
         if last_event_id is None or not 0 <= last_event_id <= newest:
-            for message in await self._snapshot(account_id):
-                yield message
+            yield await feed.snapshots.get(newest, partial(self._snapshot, account_id))
         else:
-            async for message in self._missed(account_id, last_event_id):
-                yield message
+            async for messages in self._missed(account_id, last_event_id):
+                yield messages
 
-    async def _missed(self, account_id: UUID, last_event_id: int) -> AsyncIterator[Message]:
+    async def _missed(self, account_id: UUID, last_event_id: int) -> AsyncIterator[list[Message]]:
         """The events after one, page by page; no connection is held while a page is sent."""
         position = last_event_id
         while True:
             async with self.pool.connection() as conn:
                 events = await repository.events_after(conn, account_id, position, PAGE)
                 positions = await line.places_of(conn, account_id, [event.job for event in events])
-            for event in events:
-                position = event.id
-                yield job_message(event.job, positions, event.id, event.id)
+            if events:
+                position = events[-1].id
+                yield [job_message(event.job, positions, event.id, event.id) for event in events]
             if len(events) < PAGE:
                 return
 

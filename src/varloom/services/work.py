@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SPARE_CONNECTIONS = 6
-"""For heartbeat, rescue, sweep and the queues, beside one for each slot."""
+SPARE_CONNECTIONS = 4
+"""For heartbeat, rescue, sweep and progress, beside one for each slot."""
 MOST_CONNECTIONS = 20
 """However many slots: each needs one only for moments, and the database has so many for all."""
+TICKET_CONNECTIONS = 2
+"""For receiving tickets, beside the one by which each queue listens."""
 POOL_TIMEOUT = 10.0
 """Seconds to wait for a connection before the database counts as away."""
 
@@ -60,8 +62,14 @@ async def run_worker(settings: Settings, database: Database, *, stop: asyncio.Ev
     """
     slots = checked_slots(settings)
     storage = open_storage(settings)
-    async with _open_pool(database, slots) as pool:
-        worker = Worker(pool, PipelineBackend(storage), _options(settings, slots), lambda: _cancel_notices(database))
+    async with _open_pool(database, slots) as pool, _open_ticket_pool(database) as ticket_pool:
+        worker = Worker(
+            pool,
+            PipelineBackend(storage),
+            _options(settings, slots),
+            lambda: _cancel_notices(database),
+            ticket_pool=ticket_pool,
+        )
         with _stopped_by_signals(worker):
             beside = [
                 asyncio.create_task(_stop_when(stop, worker)),
@@ -79,7 +87,21 @@ async def run_worker(settings: Settings, database: Database, *, stop: asyncio.Ev
 def _open_pool(database: Database, slots: dict[Stage, int]) -> AbstractAsyncContextManager[AsyncConnectionPool]:
     """The connections of a worker with these slots."""
     size = min(sum(slots.values()) + SPARE_CONNECTIONS, MOST_CONNECTIONS)
-    return open_pool(database.conninfo, max_size=size, application_name="varloom worker", timeout=POOL_TIMEOUT)
+    return open_pool(
+        database.conninfo, max_size=size, application_name="varloom worker", timeout=POOL_TIMEOUT, generic_plans=True
+    )
+
+
+def _open_ticket_pool(database: Database) -> AbstractAsyncContextManager[AsyncConnectionPool]:
+    """The connections by which a worker receives tickets: one that is lost or comes twice does no harm."""
+    return open_pool(
+        database.conninfo,
+        max_size=TICKET_CONNECTIONS,
+        application_name="varloom tickets",
+        timeout=POOL_TIMEOUT,
+        lasting=False,
+        generic_plans=True,
+    )
 
 
 def mark_worker_dead(database: Database, pid: int) -> None:

@@ -25,6 +25,7 @@ from varloom.web.login import router as login_router
 from varloom.web.problem_documents import from_http_exception, from_validation_error
 from varloom.web.request_log import RequestLog
 from varloom.web.security import Gate, HostCheck, SecurityHeaders
+from varloom.web.streams import OpenStreams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -52,7 +53,8 @@ def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncCont
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_services() as services:
             app.state.services = services
-            yield
+            async with contextlib.aclosing(OpenStreams(services.accounts)) as app.state.streams:
+                yield
 
     app = FastAPI(
         title="Varloom",

@@ -166,13 +166,6 @@ async def identify(connection: HTTPConnection) -> Identity | None:
     return Identity(account, "session", session) if account else None
 
 
-async def still_holds(services: Services, identity: Identity) -> bool:
-    """Whether the credential of a long-lived stream has not been revoked meanwhile."""
-    if identity.via == "token":
-        return await services.accounts.authenticate_token(identity.credential) is not None
-    return await services.accounts.authenticate_session(identity.credential) is not None
-
-
 def refuse_cross_site(connection: HTTPConnection, *, proof_required: bool) -> None:
     """Refuse a changing request that another site's page may have sent.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import resource
 import socket
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 GRACEFUL_SHUTDOWN = 5
 """Seconds that running requests have when the server stops."""
+
+VANISHED_AFTER = 60
+"""Seconds after which a client that acknowledges nothing is given up."""
+MOST_FILES = 65_536
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach what listens everywhere
 
@@ -38,6 +43,7 @@ def bind(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _notice_the_vanished(listener)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError as error:
@@ -46,6 +52,24 @@ def bind(host: str, port: int) -> socket.socket:
             raise VarloomError(PORT_IN_USE, f"Port {port} of {host} is in use by another program.") from None
         raise VarloomError(ADDRESS_UNUSABLE, f"{host}, port {port}: {error.strerror}.") from None
     return listener
+
+
+def _notice_the_vanished(listener: socket.socket) -> None:
+    """Let connections, which inherit it, end when their client does not acknowledge what it is sent.
+
+    An open stream is sent a sign of life now and then; the system alone would go on trying for a quarter of an hour.
+    """
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, VANISHED_AFTER * 1000)
+
+
+def allow_many_connections() -> None:
+    """Raise the number of files that may be open to what the system permits: each open panel is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):  # macOS has a limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def url_of(listener: socket.socket) -> str:

@@ -8,7 +8,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from varloom.services.events import Message
 from varloom.web.dependencies import CurrentIdentity, CurrentServices
-from varloom.web.streams import HEARTBEAT, STREAM_HEADERS, account_messages
+from varloom.web.streams import HEARTBEAT, CurrentStreams, account_messages, encoded, event_stream
 
 router = APIRouter(tags=["events"])
 
@@ -30,24 +30,28 @@ is revoked.
 )
 async def stream_events(
     services: CurrentServices,
+    streams: CurrentStreams,
     identity: CurrentIdentity,
     last_event_id: Annotated[str | None, Header(description="the last `id` that was received")] = None,
 ) -> EventSourceResponse:
     """Stream the account's events."""
     services.events.require_open()
-    messages = account_messages(services, identity, _event_number(last_event_id))
-    return EventSourceResponse(
-        _events(messages),
-        ping=HEARTBEAT,
-        ping_message_factory=lambda: ServerSentEvent(comment="heartbeat"),
-        headers=STREAM_HEADERS,
-    )
+    messages = account_messages(services, streams, identity, _event_number(last_event_id))
+    return event_stream(_chunks(messages), ServerSentEvent(comment="heartbeat"), HEARTBEAT)
 
 
-async def _events(messages: AsyncIterator[Message]) -> AsyncIterator[ServerSentEvent]:
-    async for message in messages:
-        event_id = None if message.id is None else str(message.id)
-        yield ServerSentEvent(message.data, event=message.kind, id=event_id)
+async def _chunks(messages: AsyncIterator[list[Message]]) -> AsyncIterator[bytes]:
+    async for together in messages:
+        yield b"".join(_encoded(message) for message in together)
+
+
+def _encoded(message: Message) -> bytes:
+    """The message as an event, made once for all panels."""
+    found: bytes | None = message.rendered.get("json")
+    if found is None:
+        found = encoded(message.data, event=message.kind, event_id=message.id)
+        message.rendered["json"] = found
+    return found
 
 
 def _event_number(header: str | None) -> int | None:

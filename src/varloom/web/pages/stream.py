@@ -12,7 +12,7 @@ from varloom.services.views import JobView, PlacesView
 from varloom.web.dependencies import CurrentIdentity, CurrentServices
 from varloom.web.pages.job_entries import job_entry
 from varloom.web.pages.rendering import render
-from varloom.web.streams import HEARTBEAT, STREAM_HEADERS, account_messages
+from varloom.web.streams import HEARTBEAT, CurrentStreams, account_messages, encoded, event_stream
 
 _FINAL = frozenset({"completed", "failed", "cancelled"})
 
@@ -20,25 +20,32 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/jobs/stream")
-async def stream_entries(services: CurrentServices, identity: CurrentIdentity) -> EventSourceResponse:
+async def stream_entries(
+    services: CurrentServices, streams: CurrentStreams, identity: CurrentIdentity
+) -> EventSourceResponse:
     """Messages `snapshot` (the newest entries), `job` (an entry), `gone` (a job's id), `active` (a count), `heartbeat`.
 
     A heartbeat is a message and not a comment, because a page cannot see comments: it says that it reconnects when
     the signs of life stay away.
     """
-    return EventSourceResponse(
-        _events(account_messages(services, identity)),
-        ping=HEARTBEAT,
-        ping_message_factory=lambda: ServerSentEvent("1", event="heartbeat"),
-        headers=STREAM_HEADERS,
-    )
+    chunks = _chunks(account_messages(services, streams, identity))
+    return event_stream(chunks, ServerSentEvent("1", event="heartbeat"), HEARTBEAT)
 
 
-async def _events(messages: AsyncIterator[Message]) -> AsyncIterator[ServerSentEvent]:
+async def _chunks(messages: AsyncIterator[list[Message]]) -> AsyncIterator[bytes]:
     panel = LivePanel()
-    async for message in messages:
-        for event, data in panel.take(message):
-            yield ServerSentEvent(data, event=event)
+    async for together in messages:
+        events = [_encoded(message, *event) for message in together for event in panel.take(message)]
+        if events:
+            yield b"".join(events)
+
+
+def _encoded(message: Message, name: str, data: str) -> bytes:
+    """An event as it is sent, made once for all panels."""
+    found: bytes | None = message.rendered.get((name, data))
+    if found is None:
+        found = message.rendered[name, data] = encoded(data, event=name)
+    return found
 
 
 @dataclass(slots=True)
@@ -57,36 +64,38 @@ class LivePanel:
         """The events (name, data) that a message of the service becomes."""
         match message.kind:
             case "job":
-                yield from self._job(JobView.model_validate_json(message.data))
+                yield from self._job(_job_of(message), message)
             case "queue":
-                yield from self._queue(message.data)
+                yield from self._queue(message)
             case "snapshot":
-                yield from self._complete()
+                yield from self._complete(message)
 
-    def _job(self, job: JobView) -> Iterator[tuple[str, str]]:
+    def _job(self, job: JobView, message: Message) -> Iterator[tuple[str, str]]:
         if self.snapshot is not None:
             self.snapshot.append(job)
             return
         before = len(self.active)
         self._remember(job)
-        yield ("gone", str(job.id)) if job.dismissed else ("job", render_entry(job))
+        yield ("gone", str(job.id)) if job.dismissed else ("job", _entry(job, message))
         if len(self.active) != before:
             yield "active", str(len(self.active))
 
-    def _queue(self, data: str) -> Iterator[tuple[str, str]]:
+    def _queue(self, message: Message) -> Iterator[tuple[str, str]]:
         """The places in the queue moved: entries whose place is another now, or that are held up, or no longer so."""
-        places = PlacesView.model_validate_json(data)
+        places = _places_of(message)
         for job in [job for job in self.active.values() if job.state == "queued"]:
             now = {"queue_position": places.positions.get(job.id), "held_up": places.held_up.get(job.id)}
             if now != {"queue_position": job.queue_position, "held_up": job.held_up}:
-                yield from self._job(job.model_copy(update=now))
+                yield from self._job(job.model_copy(update=now), message)
 
-    def _complete(self) -> Iterator[tuple[str, str]]:
+    def _complete(self, message: Message) -> Iterator[tuple[str, str]]:
         newest_first = (self.snapshot or [])[::-1]
         self.snapshot = None
         for job in newest_first:
             self._remember(job)
-        yield "snapshot", render_snapshot(newest_first)
+        if "snapshot" not in message.rendered:
+            message.rendered["snapshot"] = render_snapshot(newest_first)
+        yield "snapshot", message.rendered["snapshot"]
         yield "active", str(len(self.active))
 
     def _remember(self, job: JobView) -> None:
@@ -94,6 +103,33 @@ class LivePanel:
             self.active.pop(job.id, None)
         else:
             self.active[job.id] = job
+
+
+def _job_of(message: Message) -> JobView:
+    """The message's job, read once for all panels."""
+    found: JobView | None = message.rendered.get("job")
+    if found is None:
+        found = message.rendered["job"] = JobView.model_validate_json(message.data)
+    return found
+
+
+def _places_of(message: Message) -> PlacesView:
+    """The message's places in the queue, read once for all panels."""
+    found: PlacesView | None = message.rendered.get("places")
+    if found is None:
+        found = message.rendered["places"] = PlacesView.model_validate_json(message.data)
+    return found
+
+
+def _entry(job: JobView, message: Message) -> str:
+    """A job's entry, rendered once for all panels that show it alike."""
+    alike: list[tuple[JobView, str]] = message.rendered.setdefault(job.id, [])
+    for shown, entry in alike:
+        if shown == job:
+            return entry
+    entry = render_entry(job)
+    alike.append((job, entry))
+    return entry
 
 
 def render_entry(job: JobView) -> str:
