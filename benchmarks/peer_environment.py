@@ -13,9 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 PINNED = ROOT / "requirements" / "peers.txt"
 VARLOOM = (sys.executable, "-m", "varloom")
+READERS = ("cyvcf2", "pysam", "polars-bio", "oxbow")
 _VERSIONS = """
-import importlib.metadata as m
-for name in ("cyvcf2", "pysam", "polars-bio", "oxbow"):
+import sys, importlib.metadata as m
+for name in sys.argv[1:]:
     print(name, m.version(name))
 """
 _BUNDLED_BCFTOOLS = """
@@ -51,9 +52,9 @@ def bcftools(python: str) -> dict[str, tuple[str, ...]]:
     return commands
 
 
-def versions(python: str) -> dict[str, str]:
-    """The versions of the Python readers, and of Varloom, by their names in lower case."""
-    found = dict(line.split() for line in _told(python, "-c", _VERSIONS).splitlines())
+def versions(python: str, names: tuple[str, ...] = READERS) -> dict[str, str]:
+    """The versions of these peers, and of Varloom, by their names in lower case."""
+    found = dict(line.split() for line in _told(python, "-c", _VERSIONS, *names).splitlines())
     return {**found, "varloom": _told(*VARLOOM, "--version").split()[1]}
 
 
