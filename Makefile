@@ -10,9 +10,13 @@ STAMPS := $(VENV)/stamps
 DATA ?=
 RUN_FLAGS ?=
 PYTEST_FLAGS ?=
+SEED ?= 1
+JOBS ?= 2000
+WORKERS ?= 4
+CHAOS_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench verify fuzz format lock clean
+.PHONY: help install run test check bench verify fuzz chaos format lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +67,9 @@ verify: install ## Hold every cell of datasets of a million records to the text 
 
 fuzz: install ## Spoil valid files in many ways and look what the reader makes of them
 	@$(BIN)/python tests/faults/mutation_run.py --seeds 20
+
+chaos: install ## Kill, freeze, cut and spoil everything while jobs run (SEED, JOBS, WORKERS)
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --jobs $(JOBS) --workers $(WORKERS) $(CHAOS_FLAGS)
 
 format: install ## Format the code
 	@$(BIN)/ruff format .

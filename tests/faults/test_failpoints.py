@@ -116,8 +116,8 @@ class Theatre:
     def assert_nothing_half(self):
         """At no moment can a table be seen that has not all rows of its file, or of a job that is not completed."""
         query = (
-            "SELECT samples.name, storage_key, datasets.records, state"
-            " FROM datasets JOIN samples ON samples.id = sample_id JOIN jobs ON jobs.id = datasets.job_id"
+            "SELECT samples.name, storage_key, datasets.records, state FROM datasets"
+            " JOIN samples ON samples.id = sample_id JOIN jobs ON jobs.id = datasets.job_id"
             " WHERE samples.deleted_at IS NULL"
         )
         for name, key, records, state in self.rows(query):

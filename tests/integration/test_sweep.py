@@ -171,7 +171,7 @@ class SlowPool:
         return await self.conn.execute(query, *values)
 
 
-@pytest.mark.parametrize("n", range(1, 5))  # one more than there are, should they become more
+@pytest.mark.parametrize("n", range(1, 6))  # one more than there are, should they become more
 async def test_an_upload_that_arrives_at_any_moment_of_the_sweep_stays(world, pool, n):
     """The bytes are there before the row: between two questions to the database, the row may come."""
     upload_id = uuid.uuid4()

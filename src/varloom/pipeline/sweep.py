@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
@@ -62,8 +61,12 @@ class Swept:
     leftovers: int = 0
 
 
-async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], float] = time.time) -> Swept:
-    """Remove the folders of lost attempts, deleted samples and uploads that nothing needs. Safe at any time."""
+async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], float] | None = None) -> Swept:
+    """Remove the folders of lost attempts, deleted samples and uploads that nothing needs. Safe at any time.
+
+    What is young is told by the database's clock unless `now` (seconds since 1970) is given: that of a worker may be
+    days off, and uploads that are under way are not its to remove.
+    """
     attempts = await asyncio.to_thread(_folders, storage, "attempts", 3)
     async with pool.connection() as conn:
         live = await _column(conn, _LIVE_ATTEMPTS)
@@ -78,11 +81,19 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
     async with pool.connection() as conn:
         cursor = await conn.execute("SELECT id::text, storage_key IS NOT NULL FROM uploads")
         kept: dict[str, bool] = dict(await cursor.fetchall())
-    young = now() - UPLOAD_GRACE
+    young = (now() if now else await _database_time(pool)) - UPLOAD_GRACE
     unwanted = await asyncio.to_thread(_unwanted, storage, stored, kept, young)
     await asyncio.to_thread(_remove, storage, unwanted)
     leftovers = await asyncio.to_thread(storage.remove_leftovers, young)
     return Swept(len(dead), len(unwanted), leftovers)
+
+
+async def _database_time(pool: AsyncConnectionPool) -> float:
+    """Seconds since 1970 by the clock that all share."""
+    async with pool.connection() as conn:
+        cursor = await conn.execute("SELECT extract(epoch FROM clock_timestamp())")
+        row = await cursor.fetchone()
+    return float(row[0]) if row else 0.0
 
 
 def _folders(storage: Storage, prefix: str, depth: int) -> list[str]:

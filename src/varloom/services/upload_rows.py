@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
     from psycopg import AsyncConnection
 
+# The lock ends with the transaction: whoever gets it afterwards sees whether the upload was committed.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%(id)s::text, 7203441003))"
+
 _INSERT = """
 INSERT INTO uploads (id, account_id, kind, name, bytes, sha256, storage_key)
 VALUES (%(id)s, %(account_id)s, 'file', %(name)s, %(bytes)s, %(sha256)s, %(storage_key)s)
@@ -34,6 +37,7 @@ async def insert_file(
         "sha256": sha256,
         "storage_key": storage_key,
     }
+    await conn.execute(_LOCK, {"id": upload_id})
     await conn.execute(_INSERT, values)
 
 
@@ -43,7 +47,11 @@ async def names_of(conn: AsyncConnection[Any], account_id: UUID, upload_ids: lis
     return dict(await (await conn.execute(query, [account_id, upload_ids])).fetchall())
 
 
-async def exists(conn: AsyncConnection[Any], upload_id: UUID) -> bool:
-    """Whether an upload has been entered."""
+async def is_entered(conn: AsyncConnection[Any], upload_id: UUID) -> bool:
+    """Whether an upload has been entered, for good.
+
+    When the answer to a commit was lost, the server may still be at it: its end is waited for.
+    """
+    await conn.execute(_LOCK, {"id": upload_id})
     cursor = await conn.execute("SELECT 1 FROM uploads WHERE id = %s", [upload_id])
     return await cursor.fetchone() is not None

@@ -21,7 +21,7 @@ from varloom.pipeline.plan import PLAN_VERSION
 from varloom.services.names import checked_sample_name, file_name, sample_name_from
 from varloom.services.options import JobOptions
 from varloom.services.problems import IDEMPOTENCY_CONFLICT, REQUEST_INVALID, UPLOAD_EMPTY
-from varloom.services.upload_rows import exists, insert_file
+from varloom.services.upload_rows import insert_file, is_entered
 from varloom.services.views import JobView, job_view
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class Uploads:
     async def remove_unused(self, upload_id: UUID) -> None:
         """Remove the bytes of an upload, unless its row was committed after all."""
         async with self.pool.connection() as conn:
-            used = await exists(conn, upload_id)
+            used = await is_entered(conn, upload_id)
         if not used:
             await asyncio.to_thread(self.storage.delete_tree, f"uploads/{upload_id}")
 

@@ -1,0 +1,291 @@
+"""Whether everything is as it must be. It shares no code with Varloom: own queries, own reading, own rules.
+
+`gather` collects evidence from the database and the storage; `findings` judges it. Each finding is a sentence that says
+what was expected and what was found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pyarrow.parquet as pq
+from psycopg.rows import dict_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from tests.chaos.traffic import Entry
+
+FINAL = {"completed", "failed", "cancelled"}
+RUNNING = {"downloading", "processing", "annotating", "parsing"}
+LEGAL = (
+    {("queued", state) for state in RUNNING | {"failed", "cancelled"}}
+    | {(state, following) for state in RUNNING for following in ("queued", "failed", "cancelled")}
+    | {("parsing", "completed"), ("failed", "queued"), ("cancelled", "queued")}
+)
+RELEASED = "Its worker was stopped"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a fault-free load of a file gave: its datasets in order, or the code of its refusal."""
+
+    code: str | None
+    datasets: tuple[tuple[int, int, str], ...] = ()  # records, variants, content hash
+    folders: tuple[str, ...] = ()  # of the datasets, below the storage
+
+
+@dataclass
+class Evidence:
+    """What was found. Rows are as the database gives them."""
+
+    storage: Path
+    jobs: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+    uploads: list[dict[str, Any]]
+    datasets: list[dict[str, Any]]  # those that can be seen
+    deleted_samples: set[Any] = field(default_factory=set)
+    busy_workers: int = 0
+
+
+def gather(conninfo: str, storage: Path) -> Evidence:
+    """Ask the database."""
+    with psycopg.connect(conninfo, row_factory=dict_row) as connection:
+
+        def rows(query: str) -> list[dict[str, Any]]:
+            return connection.execute(query).fetchall()
+
+        return Evidence(
+            storage=storage,
+            jobs=rows(
+                "SELECT id::text, account_id::text, upload_id::text, sample_name, state, stage, attempt,"
+                " max_attempts, error, records, sample_id::text, attempt_token FROM jobs"
+            ),
+            events=rows(
+                "SELECT account_id::text, id, job_id::text, state, stage, attempt, message FROM job_events"
+                " ORDER BY account_id, id"
+            ),
+            uploads=rows("SELECT id::text, storage_key, sha256, bytes FROM uploads"),
+            datasets=rows(
+                "SELECT d.id::text, d.job_id::text, d.sample_id::text, d.position, d.storage_key, d.records,"
+                " d.variants, d.content_hash"
+                " FROM datasets AS d JOIN samples AS s ON s.id = d.sample_id WHERE s.deleted_at IS NULL"
+                " ORDER BY d.job_id, d.position"
+            ),
+            deleted_samples={row["id"] for row in rows("SELECT id::text FROM samples WHERE deleted_at IS NOT NULL")},
+            busy_workers=rows("SELECT count(*) AS n FROM jobs WHERE worker_id IS NOT NULL")[0]["n"],
+        )
+
+
+def findings(
+    evidence: Evidence, ledger: Sequence[Entry], expected: Mapping[tuple[int, bool], Outcome]
+) -> Iterator[str]:
+    """Everything that is not as it must be."""
+    yield from _jobs_and_uploads_agree(evidence, ledger)
+    yield from _ends_are_right(evidence, ledger, expected)
+    yield from _datasets_are_right(evidence, ledger, expected)
+    yield from _attempts_are_counted(evidence)
+    yield from _events_are_whole(evidence)
+    yield from _nothing_is_left_over(evidence)
+    yield from _originals_are_unchanged(evidence)
+
+
+def _by_id(evidence: Evidence) -> dict[str, dict[str, Any]]:
+    return {job["id"]: job for job in evidence.jobs}
+
+
+def _jobs_and_uploads_agree(evidence: Evidence, ledger: Sequence[Entry]) -> Iterator[str]:
+    """Every accepted upload has one job, and there is no other job."""
+    by_name = defaultdict(list)
+    for job in evidence.jobs:
+        by_name[job["sample_name"]].append(job["id"])
+    for entry in ledger:
+        found, wanted = by_name.pop(entry.name, []), [entry.job_id] if entry.job_id else []
+        if found != wanted:
+            yield f"{entry.name}: expected the jobs {wanted}, found {found}"
+    for name, ids in by_name.items():
+        yield f"nobody asked for the jobs {ids} named {name!r}"
+    if evidence.busy_workers:
+        yield f"expected no job to be held by a worker, found {evidence.busy_workers}"
+
+
+def _ends_are_right(
+    evidence: Evidence, ledger: Sequence[Entry], expected: Mapping[tuple[int, bool], Outcome]
+) -> Iterator[str]:
+    """Each job is in a final state that its file, its user or its attempts explain."""
+    jobs = _by_id(evidence)
+    for entry in ledger:
+        outcome = expected[entry.file, entry.split]
+        if entry.refused is not None and entry.refused != outcome.code:
+            yield f"{entry.name}: expected the refusal {outcome.code}, found {entry.refused}"
+        job = jobs.get(entry.job_id or "")
+        if job is None:
+            continue
+        told = f"{entry.name}, job {job['id']}"
+        if job["state"] not in FINAL or job["attempt_token"] is not None:
+            yield f"{told}: expected a final state, found {job['state']}"
+        elif job["state"] == "cancelled" and "cancel" not in entry.did:
+            yield f"{told}: nobody cancelled it, found cancelled"
+        elif job["state"] == "completed" and outcome.code is not None:
+            yield f"{told}: expected the failure {outcome.code}, found completed"
+        elif job["state"] == "failed":
+            yield from (f"{told}: {fault}" for fault in _failure_faults(job, outcome))
+
+
+def _failure_faults(job: dict[str, Any], outcome: Outcome) -> Iterator[str]:
+    error = job["error"] or {}
+    if not error.get("code") or not error.get("title") or not error.get("message") or not error.get("resolution"):
+        yield f"expected an error with code, title, message and resolution, found {error}"
+    if error.get("code") == outcome.code:
+        return
+    if not error.get("retryable"):
+        yield f"expected {outcome.code or 'completed'}, found the permanent failure {error.get('code')}: {error}"
+    elif job["attempt"] != job["max_attempts"]:
+        yield f"expected no end before attempt {job['max_attempts']}, found {error.get('code')} after {job['attempt']}"
+
+
+def _datasets_are_right(
+    evidence: Evidence, ledger: Sequence[Entry], expected: Mapping[tuple[int, bool], Outcome]
+) -> Iterator[str]:
+    """A completed job has its datasets, each whole and equal to that of a fault-free load; no other has any."""
+    jobs, by_job = _by_id(evidence), defaultdict(list)
+    for dataset in evidence.datasets:
+        by_job[dataset["job_id"]].append(dataset)
+    whole: dict[str, Any] = {}
+    for entry in ledger:
+        job = jobs.get(entry.job_id or "")
+        if job is None:
+            continue
+        outcome, found = expected[entry.file, entry.split], by_job.pop(job["id"], [])
+        told = f"{entry.name}, job {job['id']}"
+        visible = job["state"] == "completed" and job["sample_id"] not in evidence.deleted_samples
+        wanted = list(outcome.datasets) if visible else []
+        if [(each["records"], each["variants"], each["content_hash"]) for each in found] != wanted:
+            yield f"{told} is {job['state']}: expected the datasets {wanted}, found {found}"
+            continue
+        if wanted and job["records"] != wanted[0][0]:
+            yield f"{told}: expected {wanted[0][0]} records, the job tells {job['records']}"
+        for dataset, folder in zip(found, outcome.folders, strict=False):
+            faults = _content_faults(evidence.storage, dataset, folder, whole)
+            yield from (f"{told}, {dataset['storage_key']}: {fault}" for fault in faults)
+    for job_id, datasets in by_job.items():
+        yield f"the datasets {datasets} can be seen, but no upload explains the job {job_id}"
+
+
+def _content_faults(storage: Path, dataset: dict[str, Any], reference: str, whole: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the files of a dataset, whose cells must be those of the reference."""
+    folder = storage / dataset["storage_key"]
+    try:
+        manifest = json.loads((folder / "manifest.json").read_bytes().decode("utf-8", "surrogateescape"))
+        table = pq.ParquetDataset([folder / part["name"] for part in manifest["parts"]]).read()
+        for part in manifest["parts"]:
+            if hashlib.sha256((folder / part["name"]).read_bytes()).hexdigest() != part["sha256"]:
+                yield f"{part['name']} is not the file that the manifest tells of"
+    except (OSError, ValueError, KeyError) as error:
+        yield f"expected a dataset, found {error!r}"
+        return
+    if manifest["content_hash"] != dataset["content_hash"]:
+        yield f"expected the content hash {dataset['content_hash']}, found {manifest['content_hash']}"
+    if reference not in whole:
+        names = [part["name"] for part in json.loads((storage / reference / "manifest.json").read_bytes())["parts"]]
+        whole[reference] = pq.ParquetDataset([storage / reference / name for name in names]).read()
+    if table.num_rows != whole[reference].num_rows:
+        yield f"expected {whole[reference].num_rows} rows, found {table.num_rows}"
+    elif (
+        repr(table.to_pydict()) != repr(whole[reference].to_pydict())
+        if table.num_rows < 500
+        else not table.equals(whole[reference])
+    ):
+        yield "expected the cells of a fault-free load, found others"
+
+
+def _attempts_are_counted(evidence: Evidence) -> Iterator[str]:
+    """No stage is begun more often than its attempts allow, and each attempt is counted."""
+    limits = {job["id"]: job["max_attempts"] for job in evidence.jobs}
+    for job_id, events in _histories(evidence).items():
+        begun: dict[tuple[int, str, int], int] = defaultdict(int)
+        released: dict[tuple[int, str, int], int] = defaultdict(int)
+        retries = 0
+        for before, after in pairwise(events):
+            retries += before["state"] in {"failed", "cancelled"} and after["state"] == "queued"
+            key = (retries, after["stage"], after["attempt"])
+            if before["state"] == "queued" and after["state"] in RUNNING:
+                begun[key] += 1
+            if before["state"] in RUNNING and after["state"] == "queued" and after["message"].startswith(RELEASED):
+                released[key] += 1
+            if after["attempt"] > limits[job_id]:
+                yield f"job {job_id}: expected at most {limits[job_id]} attempts, found attempt {after['attempt']}"
+        for key, count in begun.items():
+            if count > 1 + released[key]:
+                times = f"was begun {count} times and returned {released[key]} times"
+                yield f"job {job_id}: attempt {key[2]} of {key[1]} {times}"
+
+
+def _histories(evidence: Evidence) -> dict[str, list[dict[str, Any]]]:
+    histories = defaultdict(list)
+    for event in evidence.events:
+        histories[event["job_id"]].append(event)
+    return histories
+
+
+def _events_are_whole(evidence: Evidence) -> Iterator[str]:
+    """Numbered without gaps within the account, each a legal step, and the last one is what the job is."""
+    numbers = defaultdict(list)
+    for event in evidence.events:
+        numbers[event["account_id"]].append(event["id"])
+    for account, found in numbers.items():
+        if found != list(range(1, len(found) + 1)):
+            missing = sorted(set(range(1, max(found) + 1)) - set(found))
+            yield f"account {account}: expected events without gaps, {missing[:10]} of {max(found)} are missing"
+    histories = _histories(evidence)
+    for job in evidence.jobs:
+        events = histories.get(job["id"], [])
+        if not events or events[0]["state"] != "queued":
+            yield f"job {job['id']}: expected a history that begins with queued, found {events[:1]}"
+            continue
+        for before, after in pairwise(events):
+            if before["state"] != after["state"] and (before["state"], after["state"]) not in LEGAL:
+                yield f"job {job['id']}: {after['state']} may not follow {before['state']} (event {after['id']})"
+        if events[-1]["state"] != job["state"]:
+            yield f"job {job['id']} is {job['state']}, but its last event tells {events[-1]['state']}"
+
+
+def _nothing_is_left_over(evidence: Evidence) -> Iterator[str]:
+    """Each file belongs to a visible dataset or to an original that is still kept, and each of these is there."""
+    kept = {dataset["storage_key"] for dataset in evidence.datasets}
+    originals = {upload["storage_key"] for upload in evidence.uploads if upload["storage_key"]}
+    for path in sorted(evidence.storage.rglob("*")):
+        if path.is_file():
+            key = path.relative_to(evidence.storage).as_posix()
+            if key not in originals and key.rpartition("/")[0] not in kept:
+                yield f"nothing needs the file {key} any more"
+    for key in sorted(kept | originals):
+        if not (evidence.storage / key).exists():
+            yield f"expected {key} in the storage, it is gone"
+
+
+def _originals_are_unchanged(evidence: Evidence) -> Iterator[str]:
+    """Their SHA-256 is that which was told for the upload."""
+    for upload in evidence.uploads:
+        path = evidence.storage / (upload["storage_key"] or "absent")
+        if path.is_file():
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+            if found != upload["sha256"]:
+                yield f"upload {upload['id']}: expected the SHA-256 {upload['sha256']}, found {found}"
+
+
+def told_wrongly(evidence: Evidence, ledger: Sequence[Entry]) -> Iterator[str]:
+    """Uploads whose stored SHA-256 is not that of the file that the user sent."""
+    jobs, uploads = _by_id(evidence), {upload["id"]: upload for upload in evidence.uploads}
+    for entry in ledger:
+        job = jobs.get(entry.job_id or "")
+        if job is not None and uploads[job["upload_id"]]["sha256"] != entry.sha256:
+            found = uploads[job["upload_id"]]["sha256"]
+            yield f"{entry.name}: expected an upload with SHA-256 {entry.sha256}, found {found}"
