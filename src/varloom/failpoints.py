@@ -5,7 +5,7 @@
 - `POINT=ACTION@N`: at the N-th hit in a process. With a log it happens once among all processes that share the log.
 - `POINT=ACTION@P%`: at each hit with this probability, a number of percent.
 - `log=FILE`: each firing appends the line `point action process-id`.
-- `while=FILE`: nothing fires once this file is gone, so that faults can end without anything being started anew.
+- `while=FILE`: nothing is counted or fires but while this file exists: faults end without anything being started anew.
 - `seed=N`: what the chances are drawn from, together with the point, the number of the hit, and the log's length.
 
 POINT is a name or a pattern such as `*.before_commit`; the first rule that fires wins. ACTION is one of `kill`
@@ -93,11 +93,11 @@ class Plan:
 
     def choose(self, point: str) -> Rule | None:
         """The rule that fires at this hit, which is counted and logged."""
+        if self._while is not None and not self._while.exists():
+            return None
         with self._lock:
             self._hits[point] += 1
             hit = self._hits[point]
-        if self._while is not None and not self._while.exists():
-            return None
         for rule in self._rules:
             if fnmatchcase(point, rule.point) and self._is_due(rule, point, hit) and self._note(rule, point):
                 return rule

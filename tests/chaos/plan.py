@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.chaos.files import ChosenFile
 
 ACCOUNTS = ("ada", "grace", "rosalind")
-JOBS_A_SECOND = 24
+JOBS_A_SECOND = 30
 SHORTEST = 22.0
 """Seconds; a shorter run could not fit every kind of fault."""
 
@@ -36,9 +36,12 @@ A new kind is a line here and a method of the same name in `faults.Conductor`.
 """
 
 FAILPOINTS = (
+    "settle_complete.commit_sent=kill@5;settle_complete.before_commit=kill@8;claim.commit_sent=cut@7;"
+    "create_job.commit_sent=cut@9;create_job.after_commit=kill@40;part.before_sync=eio@6;worker.after_claim=stall:4@11;"
     "*.commit_sent=kill@0.08%;*.commit_sent=cut@0.4%;*.before_commit=cut@0.2%;*=kill@0.008%;*=eio@0.02%;"
     "*=stall:0.4@0.03%;worker.after_claim=stall:4@0.2%;stage.before_answer=stall:1@0.5%"
 )
+"""Some happen once, at the N-th hit, and the others now and then."""
 FAILPOINT_ACTIONS = ("kill", "cut", "eio", "stall")
 
 
@@ -97,7 +100,7 @@ def make_plan(seed: int, jobs: int, files: Sequence[ChosenFile]) -> Plan:
 
 def _upload(chance: random.Random, number: int, files: Sequence[ChosenFile]) -> PlannedUpload:
     large = [index for index, file in enumerate(files) if file.large]
-    file = chance.choice(large) if chance.random() < 0.05 else chance.randrange(len(files) - len(large))
+    file = chance.choice(large) if chance.random() < 0.1 else chance.randrange(len(files) - len(large))
     return PlannedUpload(
         number=number,
         file=file,

@@ -90,29 +90,40 @@ class ChaosRun:
 
     def run(self) -> Report:
         """Everything; what was found is in the report."""
-        began = time.monotonic()
+        self.began = time.monotonic()
         self.fleet.start()
         with EmbeddedPostgres(self.data) as self.postgres:
             try:
                 asyncio.run(self._play())
             finally:
+                self._note_phase("stopping")
                 self.report.findings += self.fleet.close()
+            self._note_phase("judgement")
             self._judge()
             self.report.findings += [
                 f"still alive: {process}" for process in self.fleet.left_behind() if _is_varloom(process)
             ]
-        self.report.total_seconds = time.monotonic() - began
+        self.report.total_seconds = time.monotonic() - self.began
         return self.report
+
+    def _note_phase(self, name: str) -> None:
+        """When what began, for a look at where the time of a run goes."""
+        with (self.home / "phases.log").open("a", encoding="utf-8") as file:
+            file.write(f"{time.monotonic() - self.began:7.1f} {name}\n")
 
     async def _play(self) -> None:
         users = {name: User(self.fleet.url, name, self._make_account(name)) for name in (BASELINE, *ACCOUNTS)}
         baseline = Traffic({BASELINE: users.pop(BASELINE)}, self.files, self._states)
+        self._note_phase("load without faults")
         await self._load_without_faults(baseline)
         traffic = Traffic(users, self.files, self._states)
         watcher = Watcher(users, self._rows_of)
         watching = asyncio.create_task(watcher.run())
+        self._note_phase("faults")
         await self._rage(traffic)
+        self._note_phase("coming to rest")
         await self._come_to_rest(traffic)
+        self._note_phase("retries by hand")
         await self._retry_some(traffic)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
@@ -120,6 +131,7 @@ class ChaosRun:
         self.report.looks = watcher.looks
         traffic.save(self.home / "ledger.json")
         self.ledger = [*baseline.ledger, *traffic.ledger]
+        self._note_phase("sweep")
         await asyncio.to_thread(self._sweep)
         await baseline.close()
         await traffic.close()
