@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 FROZEN_SECONDS = 5.0
 """Longer than a worker may be silent, and than a stage may stand still."""
 EPISODE_SECONDS = 1.5
-PATIENCE = 3.0
-"""Seconds in which a victim is looked for."""
+PATIENCE = 12.0
+"""Seconds in which a victim is looked for: the database may just be away."""
 DISK = {
     "full_disk": {"enospc": 1.0},
     "broken_disk": {"eio": 0.1},
@@ -153,10 +153,15 @@ class Conductor:
         return self._spoil_disk("slow_disk")
 
     def _spoil_disk(self, kind: str) -> str:
+        """For a while, and until somebody has met it."""
+        (fault,) = DISK[kind]
+        before, began = self._disk.fired()[fault], time.monotonic()
         self._change_disk(DISK[kind], 1)
         time.sleep(EPISODE_SECONDS)
+        while self._disk.fired()[fault] == before and time.monotonic() < began + PATIENCE:
+            time.sleep(0.1)
         self._change_disk(DISK[kind], -1)
-        return f"for {EPISODE_SECONDS:g} s"
+        return f"for {time.monotonic() - began:.1f} s"
 
     def _change_disk(self, chances: dict[str, float], sign: int) -> None:
         with self._lock:
