@@ -17,10 +17,10 @@ SHORTEST = 22.0
 """Seconds; a shorter run could not fit every kind of fault."""
 
 FREQUENCY = {
-    "kill_worker": 8.0,
-    "kill_child": 4.0,
-    "freeze_worker": 18.0,
-    "freeze_child": 18.0,
+    "kill_worker": 6.0,
+    "kill_child": 3.0,
+    "freeze_worker": 12.0,
+    "freeze_child": 12.0,
     "kill_server": 30.0,
     "kill_postmaster": 45.0,
     "stop_postgres_at_once": 60.0,

@@ -59,7 +59,14 @@ def points_of_source() -> set[str]:
 LOST = frozenset(point for point in points_of_source() if point.endswith(".commit_sent"))
 """Where a commit was done and its answer is lost: nothing of the step is done a second time."""
 ANSWERED = points_of_source() - LOST
-ACTIONS = ("kill", "cut")
+FILES = frozenset(
+    point
+    for point in ANSWERED
+    if point.startswith(
+        ("upload.", "stage.", "part.", "file.", "manifest.", "dataset.", "delete.", "discard.", "sweep.")
+    )
+)
+PLAYS = [("kill", ANSWERED), ("kill", LOST), ("cut", ANSWERED), ("cut", LOST), ("eio", FILES)]
 
 
 @pytest.fixture
@@ -143,9 +150,7 @@ def theatre(database_url, folder, request):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "theatre", [(action, points) for action in ACTIONS for points in (ANSWERED, LOST)], indirect=True
-)
+@pytest.mark.parametrize("theatre", PLAYS, indirect=True)
 def test_every_boundary_can_be_the_last(theatre, folder):
     """Each failpoint fires at its first hit, once: the act is played again, and ends as if nothing had been."""
     endings = {act: theatre.play(act) for act in ACTS}

@@ -16,6 +16,7 @@ import psycopg
 from procrastinate.exceptions import ConnectorException
 
 from varloom import __version__
+from varloom.cancelling import CANCEL_PATIENCE, cancel_all
 from varloom.db.pool import single_statements
 from varloom.errors import INTERNAL_ERROR, VarloomError
 from varloom.failpoints import failpoint
@@ -49,9 +50,6 @@ LONGEST_WAIT = 5.0
 
 SETTLE_PATIENCE = 5.0
 """Seconds that a stopping worker has, after the grace, to return what runs; what it cannot, rescue will."""
-
-CANCEL_PATIENCE = 2.0
-"""Seconds after which a task that goes on after it was cancelled is cancelled again."""
 
 
 class Backend(Publisher, Protocol):
@@ -149,7 +147,7 @@ class Worker:
         registering = asyncio.create_task(self._patiently("register", partial(self._register, self.id)))
         await self._until_stopped_or_ended([registering])
         if self._stopping.is_set():
-            await _cancel_all([registering])
+            await cancel_all([registering])
             return
         background: list[asyncio.Task[None]] = []
         try:
@@ -186,12 +184,12 @@ class Worker:
         """
         self._stopping.set()
         beating, others = background[:1], background[1:]  # the heartbeat goes on until the last stage is settled
-        await asyncio.gather(_cancel_all(others), _end_of(self._tickets, self._options.shutdown_grace))
+        await asyncio.gather(cancel_all(others), _end_of(self._tickets, self._options.shutdown_grace))
         self._releasing = True
         for attempt in self._attempts:
             attempt.release()
         await _end_of(self._tickets, SETTLE_PATIENCE)
-        await _cancel_all([*beating, *self._tickets])
+        await cancel_all([*beating, *self._tickets])
         await self._children.close()
         with contextlib.suppress(*DATABASE_AWAY):
             async with self._pool.connection(timeout=CANCEL_PATIENCE) as conn:
@@ -429,13 +427,3 @@ async def _end_of(tasks: set[asyncio.Task[None]], patience: float) -> None:
     """Wait until tasks have ended, but not longer than the patience."""
     if tasks:
         await asyncio.wait(tasks, timeout=patience)
-
-
-async def _cancel_all(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancel tasks and wait until they have ended; one that then waits for the database is cancelled again."""
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=CANCEL_PATIENCE)
-    await asyncio.gather(*tasks, return_exceptions=True)

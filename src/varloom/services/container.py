@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from varloom.cancelling import cancel_all
 from varloom.db.pool import open_pool
 from varloom.db.problems import DATABASE_UNREACHABLE
 from varloom.errors import VarloomError
@@ -96,6 +97,5 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
             )
         finally:
             await events.close()
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await cancel_all([listening])
             await samples.close()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from varloom.cancelling import cancel_all
 from varloom.db.pool import Notification, listen, open_pool
 from varloom.errors import SETTINGS_INVALID, VarloomError
 from varloom.jobs.lifecycle import Stage
@@ -79,9 +80,7 @@ async def run_worker(settings: Settings, database: Database, *, stop: asyncio.Ev
             try:
                 await worker.run()
             finally:
-                for task in beside:
-                    task.cancel()
-                await asyncio.gather(*beside, return_exceptions=True)
+                await cancel_all(beside)
 
 
 def _open_pool(database: Database, slots: dict[Stage, int]) -> AbstractAsyncContextManager[AsyncConnectionPool]:
