@@ -31,6 +31,8 @@ LEGAL = (
     | {("parsing", "completed"), ("failed", "queued"), ("cancelled", "queued")}
 )
 RELEASED = "Its worker was stopped"
+SUSPECTED = "Its worker died while it ran this and"
+"""Of several jobs that a worker died with none loses the attempt, once."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,7 @@ def _attempts_are_counted(evidence: Evidence) -> Iterator[str]:
     for job_id, events in _histories(evidence).items():
         begun: dict[tuple[int, str, int], int] = defaultdict(int)
         released: dict[tuple[int, str, int], int] = defaultdict(int)
+        suspected: set[tuple[int, str, int]] = set()
         retries = 0
         for before, after in pairwise(events):
             retries += before["state"] in {"failed", "cancelled"} and after["state"] == "queued"
@@ -220,11 +223,14 @@ def _attempts_are_counted(evidence: Evidence) -> Iterator[str]:
                 begun[key] += 1
             if before["state"] in RUNNING and after["state"] == "queued" and after["message"].startswith(RELEASED):
                 released[key] += 1
+            if before["state"] in RUNNING and after["state"] == "queued" and after["message"].startswith(SUSPECTED):
+                suspected.add(key)
             if after["attempt"] > limits[job_id]:
                 yield f"job {job_id}: expected at most {limits[job_id]} attempts, found attempt {after['attempt']}"
         for key, count in begun.items():
-            if count > 1 + released[key]:
-                times = f"was begun {count} times and returned {released[key]} times"
+            returned = released[key] + (key in suspected)
+            if count > 1 + returned:
+                times = f"was begun {count} times and returned {returned} times"
                 yield f"job {job_id}: attempt {key[2]} of {key[1]} {times}"
 
 

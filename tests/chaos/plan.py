@@ -110,5 +110,5 @@ def _upload(chance: random.Random, number: int, files: Sequence[ChosenFile]) -> 
         twice=chance.random() < 0.05,
         cut=chance.choices([None, "abandon", "again"], [94, 2, 4])[0],
         then=chance.choices([None, "cancel", "dismiss", "delete", "retry"], [80, 6, 4, 4, 6])[0],
-        wait=chance.uniform(0, 3),
+        wait=chance.uniform(0, 0.5),
     )

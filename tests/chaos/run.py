@@ -260,7 +260,7 @@ class ChaosRun:
         own = {entry.job_id for entry in self.ledger}
         self.report.states = Counter(job["state"] for job in evidence.jobs if job["id"] in own)
         self.report.codes = Counter(job["error"]["code"] for job in evidence.jobs if job["state"] == "failed")
-        self.report.rescued = sum("The worker died" in event["message"] for event in evidence.events)
+        self.report.rescued = sum("orker died while it ran" in event["message"] for event in evidence.events)
         self.report.retried = sum(event["message"].startswith("Attempt") for event in evidence.events)
 
     # --- What is asked of the database, and of the ledger ---

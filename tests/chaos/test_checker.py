@@ -139,6 +139,23 @@ def an_attempt_begun_twice(evidence, ledger):
         event["attempt"] = 1
 
 
+def an_attempt_begun_again_and_again_with_a_dying_worker(evidence, ledger):
+    steps = [
+        ("queued", 1),
+        ("parsing", 1),
+        ("queued", 1),
+        ("parsing", 1),
+        ("queued", 1),
+        ("parsing", 1),
+        ("completed", 1),
+    ]
+    evidence.events = [*evidence.events[5:], *history(12, "job of good", *steps)]
+    for number, event in enumerate(evidence.events, 1):
+        event["id"] = number
+        if event["state"] == "queued":
+            event["message"] = "Its worker died while it ran this and another stage."
+
+
 def a_missing_event(evidence, ledger):
     del evidence.events[6]
 
@@ -219,6 +236,7 @@ DOCTORED = [
     a_hidden_orphan,
     an_attempt_too_many,
     an_attempt_begun_twice,
+    an_attempt_begun_again_and_again_with_a_dying_worker,
     a_missing_event,
     an_illegal_step,
     an_altered_original,
