@@ -47,7 +47,22 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None, repr=False, description="a PostgreSQL to use instead of the embedded one"
     )
-    storage: str | None = Field(default=None, description="where uploads and datasets are kept; default: DATA/storage")
+    storage: str | None = Field(
+        default=None,
+        description="where uploads and datasets are kept: a folder, `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or "
+        "`az://CONTAINER/PREFIX`; default: DATA/storage",
+    )
+    scratch: Path | None = Field(
+        default=None,
+        description="folder in which a worker makes one for what it fetches from an object store and what it is going "
+        "to store there; default: the system's folder for temporary files",
+    )
+    copies_bytes: int = Field(
+        default=20 * 1024**3,
+        ge=0,
+        description="disk space for copies of what lies in an object store, for the server and for the workers of a "
+        "machine each; what is in use stays beyond it",
+    )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8400, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     hosts: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -65,6 +65,9 @@ class ScriptedBackend:
         (sample_id,) = await cursor.fetchone()
         return Published(sample_id, result.get("records", 0), result.get("variants", 0))
 
+    def clear(self, claim):
+        pass
+
     def discard(self, claim):
         self.discarded.append(claim.token)
 

@@ -174,6 +174,8 @@ def _worker_process(settings: Settings, database: Database) -> WorkerProcess:
     command = [sys.executable, "-m", "varloom", "worker", "--data", str(settings.data), "--slots", slots]
     if settings.storage is not None:
         command += ["--storage", settings.storage]
+    if settings.scratch is not None:
+        command += ["--scratch", str(settings.scratch)]
     if logging.getLogger("varloom").level == logging.INFO:
         command.append("--verbose")
     environment = dict(os.environ)

@@ -20,7 +20,17 @@ def data_options(command: Command) -> Command:
     command = click.option(
         "--slots", metavar="STAGE=N,...", help="How many stages of each kind the worker runs at once: parse=2."
     )(command)
-    command = click.option("--storage", help="Where uploads and datasets are kept; default: DATA/storage.")(command)
+    command = click.option(
+        "--scratch",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder for what a worker fetches from an object store; default: the system's for temporary files.",
+    )(command)
+    command = click.option(
+        "--storage",
+        metavar="FOLDER|URL",
+        help="Where uploads and datasets are kept: a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or "
+        "az://CONTAINER/PREFIX; default: DATA/storage.",
+    )(command)
     command = click.option(
         "--database-url", help="A PostgreSQL to use instead of the embedded one; better in VARLOOM_DATABASE_URL."
     )(command)

@@ -21,16 +21,18 @@ if TYPE_CHECKING:
 def worker(*, parent_pipe: int | None, verbose: bool, **flags: Any) -> None:
     """Run a worker beside a server, on this or another machine.
 
+    On another machine it needs --database-url and --storage of the server, and no data folder.
     SIGTERM or Ctrl+C stops it: what it cannot finish in time returns to the queue.
     """
     import uvloop
 
-    from varloom.db.database import open_database
+    from varloom.db.database import open_database, require_database
     from varloom.db.migrate import migrate
     from varloom.settings import load_settings
 
     log_to_stderr(verbose=verbose)
     settings = load_settings(**flags)
+    require_database(settings)
     with open_database(settings) as database:
         migrate(database.conninfo)
         uvloop.run(_work(settings, database, parent_pipe))

@@ -24,6 +24,8 @@ FORMAT_VERSION = 1
 
 MANIFEST_NAME = "manifest.json"
 
+_Bytes = bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -122,17 +124,26 @@ class Manifest:
             content = (directory / MANIFEST_NAME).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise VarloomError(DATASET_MISSING, f"{directory} holds no dataset: there is no {MANIFEST_NAME}.") from None
+        return cls.parse(content, str(directory))
+
+    @classmethod
+    def parse(cls, content: _Bytes, folder: str) -> Manifest:
+        """Read the bytes of a manifest; `folder` is what messages call the dataset's folder.
+
+        Raises:
+            VarloomError: `dataset_damaged` or `dataset_too_new`.
+        """
         try:
             found = json.loads(content.decode("utf-8", "surrogateescape"))
             version = int(found["format_version"])
             if version > FORMAT_VERSION:
                 raise VarloomError(
                     DATASET_TOO_NEW,
-                    f"{directory} has format version {version}; this Varloom reads versions up to {FORMAT_VERSION}.",
+                    f"{folder} has format version {version}; this Varloom reads versions up to {FORMAT_VERSION}.",
                 )
             return cls._from_dict(found)
         except (KeyError, TypeError, ValueError) as error:
-            raise VarloomError(DATASET_DAMAGED, f"{directory / MANIFEST_NAME} cannot be read: {error!r}.") from error
+            raise VarloomError(DATASET_DAMAGED, f"{folder}/{MANIFEST_NAME} cannot be read: {error!r}.") from error
 
     @classmethod
     def _from_dict(cls, found: dict[str, Any]) -> Manifest:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from varloom.db.embedded import EmbeddedPostgres
+from varloom.db.embedded import EmbeddedPostgres, has_database
 from varloom.db.problems import DATABASE_TOO_OLD, DATABASE_UNREACHABLE
 from varloom.errors import SETTINGS_INVALID, VarloomError
 
@@ -54,6 +54,20 @@ def open_database(settings: Settings) -> Iterator[Database]:
         return
     with EmbeddedPostgres(settings.data) as embedded:
         yield Database(embedded.conninfo, embedded)
+
+
+def require_database(settings: Settings) -> None:
+    """See that there is a database already: whoever works beside a server does not start one of its own.
+
+    Raises:
+        VarloomError: `settings_invalid`.
+    """
+    if settings.database_url is None and not has_database(settings.data):
+        message = (
+            f"database_url: the data folder {settings.data} holds no database of a server; give the server's data "
+            "folder by --data, or its database by --database-url"
+        )
+        raise VarloomError(SETTINGS_INVALID, message)
 
 
 def _check_server(url: str) -> None:

@@ -311,6 +311,11 @@ class EmbeddedPostgres:
         return self._folder.short_name(self._home, self._run_folder)
 
 
+def has_database(data: Path) -> bool:
+    """Whether an embedded database has been begun in a data folder."""
+    return DatabaseFolder(data.resolve(), database_user()).recorded_home() is not None
+
+
 def make_data_folder(data: Path) -> None:
     """Create the data folder if it does not exist.
 

@@ -22,8 +22,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CONNECT_TIMEOUT = 10
-_KEEPALIVE: dict[str, Any] = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-"""Over a network, a peer that vanished is noticed after 25 s; the system's own default is two hours."""
+_KEEPALIVE: dict[str, Any] = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""Over a network, a server that vanished is noticed after 14 s when nothing was under way, and after 10 s when it owes
+an answer; the system's own defaults are two hours and a quarter of one."""
+_SERVER_KEEPALIVE = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "3",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+"""The same for the server's end: until it notices that a client vanished, the client's locks stay."""
 _STATEMENT_TIMEOUT = "60s"
 _IDLE_IN_TRANSACTION_TIMEOUT = "60s"
 _RECONNECT_TIMEOUT = 5.0
@@ -165,20 +178,17 @@ async def _notifications(connection: psycopg.AsyncConnection) -> AsyncIterator[N
 
 
 async def _configure(connection: psycopg.AsyncConnection, *, lasting: bool, generic_plans: bool) -> None:
+    values = {
+        "TimeZone": "UTC",
+        "statement_timeout": _STATEMENT_TIMEOUT,
+        "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION_TIMEOUT,
+        "synchronous_commit": "on" if lasting else "off",
+        "plan_cache_mode": "force_generic_plan" if generic_plans else "auto",
+        **_SERVER_KEEPALIVE,
+    }
     await connection.execute(
-        """
-        SELECT set_config('TimeZone', 'UTC', false),
-               set_config('statement_timeout', %s, false),
-               set_config('idle_in_transaction_session_timeout', %s, false),
-               set_config('synchronous_commit', %s, false),
-               set_config('plan_cache_mode', %s, false)
-        """,
-        [
-            _STATEMENT_TIMEOUT,
-            _IDLE_IN_TRANSACTION_TIMEOUT,
-            "on" if lasting else "off",
-            "force_generic_plan" if generic_plans else "auto",
-        ],
+        "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS given (name, value)",
+        [list(values), list(values.values())],
     )
     await connection.commit()
     if not lasting:

@@ -43,8 +43,9 @@ KILL_PATIENCE = 10.0
 EXIT_POLL = 0.1
 """Seconds between two looks whether a child lives."""
 
-_SECRETS = ("VARLOOM_", "PG")
-"""Environment variables that begin so lead to the database, which no stage has any business with."""
+_SECRETS = ("VARLOOM_", "PG", "AWS_", "GOOGLE_", "AZURE_")
+"""Environment variables that begin so lead to the database or the storage, which no program that a stage starts has any
+business with; what the stage itself needs is in its request."""
 
 
 class ChildDiedError(Exception):

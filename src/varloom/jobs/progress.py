@@ -24,8 +24,8 @@ class RateMeter:
     def measure(self, done: int, total: int | None, unit: str) -> dict[str, Any]:
         """The progress of the contract for this count; `rate` and `eta_seconds` are None until they are known."""
         now = self._clock()
-        if self._at is None:
-            self._at, self._done = now, done
+        if self._at is None or done < self._done:  # it counts something else now
+            self._at, self._done, self._rate = now, done, None
         elif (elapsed := now - self._at) > 0:
             current = max(0, done - self._done) / elapsed
             weight = min(1.0, elapsed / SMOOTHING_SECONDS)

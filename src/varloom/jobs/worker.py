@@ -69,6 +69,10 @@ class Backend(Publisher, Protocol):
         """What the child needs to run the claimed stage, as JSON."""
         ...
 
+    def clear(self, claim: Claim) -> None:
+        """Remove what the attempt's child left on this machine, now that it has ended."""
+        ...
+
     def discard(self, claim: Claim) -> None:
         """Remove what an attempt left that will never be adopted."""
         ...
@@ -295,6 +299,7 @@ class Worker:
             )
         finally:
             self._attempts.discard(attempt)
+            await asyncio.to_thread(self._backend.clear, claim)
 
     async def _settle(self, claim: Claim, outcome: Outcome) -> None:
         """Settle the attempt; a result that cannot be published or stored is a failure of its own."""
@@ -302,6 +307,9 @@ class Worker:
             job = await self._settle_as(claim, outcome)
         except DATABASE_AWAY:
             raise
+        except VarloomError as error:  # the storage does not give the result back, for example
+            outcome = Failed(error.as_dict(claim.stage.value))
+            job = await self._settle_as(claim, outcome)
         except Exception:
             logger.exception("job %s: the result of its %s stage cannot be settled", claim.job.id, claim.stage.value)
             message = "The result could not be kept; the server's log has the details."

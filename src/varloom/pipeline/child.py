@@ -22,11 +22,13 @@ from varloom.failpoints import failpoint
 from varloom.garbage import collect_seldom
 from varloom.pipeline.request import StageRequest
 from varloom.pipeline.stages import parse
+from varloom.pipeline.workspace import open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from varloom.pipeline.request import StageResult
+    from varloom.pipeline.workspace import Report, Workspace
 
 logger = logging.getLogger("varloom.child")
 
@@ -97,7 +99,9 @@ def _run(request: StageRequest, answers: IO[str]) -> dict[str, Any]:
         _answer(answers, {"progress": {"done": done, "total": total, "unit": unit}})
 
     try:
-        finished = _stage(request.stage)(request, report)
+        stage = _stage(request.stage)
+        with open_workspace(request, report) as workspace:
+            finished = stage(request, workspace, report)
     except VarloomError as error:
         return {"failed": error.as_dict(request.stage)}
     except Exception:
@@ -107,7 +111,7 @@ def _run(request: StageRequest, answers: IO[str]) -> dict[str, Any]:
     return {"done": {"result": finished.result, "warnings": list(finished.warnings)}}
 
 
-def _stage(name: str) -> Callable[[StageRequest, Callable[[int, int | None, str], None]], StageResult]:
+def _stage(name: str) -> Callable[[StageRequest, Workspace, Report], StageResult]:
     """The function that runs the stage."""
     if name not in STAGES:
         raise VarloomError(INTERNAL_ERROR, f"This worker does not know the stage {name!r}; it may be too old.")

@@ -10,3 +10,21 @@ UPLOAD_GONE = define(
     cause="The file of a dismissed job or of a deleted sample was removed from the storage, or the storage lost it.",
     resolution=("Upload the file again.",),
 )
+UPLOAD_DAMAGED = define(
+    "upload_damaged",
+    "The original file was changed in the storage",
+    cause="The bytes that the object store returned are not those that were uploaded: their number or SHA-256 differs.",
+    resolution=(
+        "Retry the job: if the bytes were damaged on the way, they arrive whole the next time.",
+        "If it fails again, upload the file again, and look for what else writes into the bucket.",
+    ),
+    retryable=True,
+    status=500,
+)
+SCRATCH_UNUSABLE = define(
+    "scratch_unusable",
+    "The scratch folder cannot be used",
+    cause="A worker with an object store needs a folder of its own on its machine, which cannot be created or written, "
+    "or belongs to another user.",
+    resolution=("Give a folder on a disk with enough space by --scratch or the setting `scratch`.",),
+)

@@ -1,10 +1,49 @@
-"""What a worker tells the child that runs a stage. JSON on the way, frozen here."""
+"""What a worker tells the child that runs a stage, and what the stage tells back. JSON on the way, frozen here."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
+
+from varloom.storage import StorageAccess
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """The file that a stage reads.
+
+    Attributes:
+        key: where it lies in the storage.
+        name: what the user's machine called it; never used as a path.
+        bytes: how many it has, if that is known.
+        sha256: its checksum, if that is known.
+    """
+
+    key: str
+    name: str
+    bytes: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Where a child keeps files of its own when the storage is not on this machine.
+
+    Attributes:
+        attempt: this attempt's own folder, which the stage creates; it goes with the attempt.
+        sources: copies of source files, shared by the workers of this machine.
+        sources_limit: bytes that these copies may take.
+    """
+
+    attempt: Path
+    sources: Path
+    sources_limit: int
+
+    @classmethod
+    def from_json(cls, values: dict[str, str]) -> Self:
+        """The scratch from texts."""
+        return cls(Path(values["attempt"]), Path(values["sources"]), int(values["sources_limit"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,27 +53,35 @@ class StageRequest:
     Attributes:
         stage: which one.
         source: the file that the stage reads.
-        source_name: what the user's machine called it; never used as a path.
-        output: the attempt's own folder, which the stage creates and fills.
-        output_key: the storage key of that folder, by which the result names what lies in it.
+        output_key: the attempt's own folder in the storage, in which the result names what lies there.
         options: the job's options.
+        storage: how the storage is opened; it may hold credentials.
+        scratch: None where the storage is on this machine.
     """
 
     stage: str
-    source: Path
-    source_name: str
-    output: Path
+    source: SourceFile
     output_key: str
     options: dict[str, Any]
+    storage: StorageAccess = field(repr=False)
+    scratch: Scratch | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The request as plain JSON values."""
-        return {**asdict(self), "source": str(self.source), "output": str(self.output)}
+        values = asdict(self)
+        if self.scratch is not None:
+            values["scratch"] = {name: str(value) for name, value in values["scratch"].items()}
+        return values
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """The request from plain JSON values."""
-        return cls(**{**values, "source": Path(values["source"]), "output": Path(values["output"])})
+        given = {
+            "source": SourceFile(**values["source"]),
+            "storage": StorageAccess.from_json(values["storage"]),
+            "scratch": None if values["scratch"] is None else Scratch.from_json(values["scratch"]),
+        }
+        return cls(**{**values, **given})
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ def _unwanted(storage: Storage, keys: Iterable[str], kept: Mapping[str, bool], y
 def _changed_at(storage: Storage, key: str) -> float:
     """When the folder last changed, in seconds since 1970; never, if it has gone."""
     try:
-        return storage.path(key).stat().st_mtime
+        return storage.changed_at(key)
     except FileNotFoundError:
         return math.inf
 

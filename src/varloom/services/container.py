@@ -20,6 +20,7 @@ from varloom.services.events import Events
 from varloom.services.jobs import Jobs
 from varloom.services.queue import Queue
 from varloom.services.samples import Samples
+from varloom.services.storage_mark import mark_storage
 from varloom.services.uploads import Uploads
 from varloom.storage import open_storage
 
@@ -76,9 +77,14 @@ def _report_end(task: asyncio.Task[None]) -> None:
 
 @contextlib.asynccontextmanager
 async def open_services(settings: Settings, database: Database) -> AsyncIterator[Services]:
-    """Open pool, storage and the listening connection for as long as the block lasts."""
+    """Open pool, storage and the listening connection for as long as the block lasts.
+
+    Raises:
+        VarloomError: `storage_mismatch` when the storage is not that of the database, or those of `Storage`.
+    """
     storage = open_storage(settings)
     async with open_pool(database.conninfo, max_size=POOL_SIZE, application_name="varloom serve") as pool:
+        await mark_storage(pool, storage)
         events = Events(pool, database.conninfo)
         samples = Samples(pool, storage, settings)
         listening = asyncio.create_task(events.run(), name="live events")

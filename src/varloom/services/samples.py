@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from varloom.dataset import Dataset, ExportFormat, QueryEngine, catalog, parse_sort
+from varloom.dataset import ExportFormat, QueryEngine, catalog, parse_sort
 from varloom.dataset.paging import LARGEST_PAGE
+from varloom.dataset.stored import StoredDatasets
 from varloom.errors import VarloomError
 from varloom.services.names import checked_sample_name
 from varloom.services.paging import check_limit, checked_search
@@ -25,22 +27,26 @@ from varloom.services.views import (
     SampleList,
     SampleView,
 )
+from varloom.storage import LocalCopies
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
     from uuid import UUID
 
     from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
+    from varloom.dataset import Dataset
     from varloom.dataset.catalog import DatasetRecord, SampleRecord
     from varloom.settings import Settings
     from varloom.storage import Storage
 
 __all__ = ["LARGEST_PAGE", "Export", "ExportFormat", "Question", "Samples", "Table", "parse_names"]
 
-DATASETS_KEPT = 64
-"""Manifests that are kept in memory; a dataset never changes."""
+COPIES_FOLDER = "copies"
+"""In the data folder: copies of datasets that lie in an object store."""
+OPENERS = 8
+"""Datasets that are opened at once; fetching one can take minutes, for which no other thread may wait."""
 FILE_NAME_LIMIT = 100
 
 
@@ -76,13 +82,15 @@ class Samples:
 
     def __init__(self, pool: AsyncConnectionPool, storage: Storage, settings: Settings) -> None:
         self._pool = pool
-        self._storage = storage
         self._engine = QueryEngine(memory_limit=settings.query_memory_bytes)
-        self._open = lru_cache(DATASETS_KEPT)(Dataset.open)
+        copies = LocalCopies(settings.data / COPIES_FOLDER, settings.copies_bytes)
+        self._stored = StoredDatasets(storage, copies)
+        self._openers = ThreadPoolExecutor(OPENERS, thread_name_prefix="open-dataset")
 
     async def close(self) -> None:
         """Wait for the questions under way, then release everything."""
         await asyncio.to_thread(self._engine.close)
+        await asyncio.to_thread(self._openers.shutdown, wait=True, cancel_futures=True)
 
     async def page(
         self, account_id: UUID, *, limit: int = 50, cursor: str | None = None, search: str | None = None
@@ -112,86 +120,114 @@ class Samples:
             return await _one(conn, account_id, sample_id)
 
     async def delete(self, account_id: UUID, sample_id: UUID) -> None:
-        """Put a sample out of sight."""
+        """Put a sample out of sight, and remove what copies of it are on this machine."""
         async with self._pool.connection() as conn:
+            datasets = await catalog.datasets_of(conn, account_id, sample_id)
             await catalog.delete_sample(conn, account_id, sample_id)
+        for dataset in datasets:
+            await asyncio.to_thread(self._stored.forget, dataset.storage_key)
 
     async def columns(self, table: Table, *, search: str = "") -> ColumnList:
         """The columns of a table, in order; with `search` those whose name contains it."""
-        dataset, _ = await self._dataset(table)
-        found = await self._engine.answer(self._engine.columns, dataset, search=search)
-        return ColumnList.model_validate({"columns": [column.as_dict() for column in found]})
+        async with self._dataset(table) as (dataset, _):
+            found = await self._engine.answer(self._engine.columns, dataset, search=search)
+            return ColumnList.model_validate({"columns": [column.as_dict() for column in found]})
 
     async def rows(
         self, table: Table, question: Question, *, limit: int = 100, offset: int = 0, cursor: str | None = None
     ) -> RowPage:
         """A page of rows; see `QueryEngine.rows`."""
-        dataset, _ = await self._dataset(table)
-        found = await self._engine.answer(
-            self._engine.rows,
-            dataset,
-            offset=offset,
-            cursor=cursor,
-            limit=limit,
-            sort=question.sort,
-            where=question.where,
-            columns=question.columns,
-        )
-        return RowPage.model_construct(rows=found.rows, offset=found.offset, total=found.total, next=found.next)
+        async with self._dataset(table) as (dataset, _):
+            found = await self._engine.answer(
+                self._engine.rows,
+                dataset,
+                offset=offset,
+                cursor=cursor,
+                limit=limit,
+                sort=question.sort,
+                where=question.where,
+                columns=question.columns,
+            )
+            return RowPage.model_construct(rows=found.rows, offset=found.offset, total=found.total, next=found.next)
 
     async def count(self, table: Table, where: str = "") -> CountView:
         """How many rows a filter selects."""
-        dataset, _ = await self._dataset(table)
-        return CountView(count=await self._engine.answer(self._engine.count, dataset, where=where))
+        async with self._dataset(table) as (dataset, _):
+            return CountView(count=await self._engine.answer(self._engine.count, dataset, where=where))
 
     async def facets(
         self, table: Table, column: str, *, where: str = "", search: str = "", limit: int = 100
     ) -> FacetsView:
         """The most frequent values of a column."""
-        dataset, _ = await self._dataset(table)
-        found = await self._engine.answer(self._engine.facets, dataset, column, where=where, search=search, limit=limit)
-        return FacetsView.model_validate(found.as_dict())
+        async with self._dataset(table) as (dataset, _):
+            found = await self._engine.answer(
+                self._engine.facets, dataset, column, where=where, search=search, limit=limit
+            )
+            return FacetsView.model_validate(found.as_dict())
 
     async def histogram(self, table: Table, column: str, *, where: str = "", bins: int = 50) -> HistogramView:
         """How the numbers of a column are distributed."""
-        dataset, _ = await self._dataset(table)
-        found = await self._engine.answer(self._engine.histogram, dataset, column, where=where, bins=bins)
-        return HistogramView.model_validate(found.as_dict())
+        async with self._dataset(table) as (dataset, _):
+            found = await self._engine.answer(self._engine.histogram, dataset, column, where=where, bins=bins)
+            return HistogramView.model_validate(found.as_dict())
 
     async def export(self, table: Table, question: Question, format_name: str) -> Export:
         """All selected rows as a file. What is wrong with the question is raised before the first byte."""
-        dataset, name = await self._dataset(table)
-        pieces = await self._engine.answer(
-            self._engine.export,
-            dataset,
-            format_name,
-            where=question.where,
-            sort=question.sort,
-            columns=question.columns,
-        )
+        dataset, name, held = await self._open(table)
+        try:
+            pieces = await self._engine.answer(
+                self._engine.export,
+                dataset,
+                format_name,
+                where=question.where,
+                sort=question.sort,
+                columns=question.columns,
+            )
+        except BaseException:
+            held.close()
+            raise
         kind = ExportFormat(format_name)
-        return Export(f"{_file_stem(name)}.{kind.value}", kind.media_type, self._pieces(pieces))
+        return Export(f"{_file_stem(name)}.{kind.value}", kind.media_type, self._pieces(pieces, held))
 
-    async def _pieces(self, pieces: Iterator[bytes]) -> AsyncGenerator[bytes]:
-        """The pieces of an export, each made in a thread when it is wanted."""
+    async def _pieces(self, pieces: Iterator[bytes], held: contextlib.ExitStack) -> AsyncGenerator[bytes]:
+        """The pieces of an export, each made in a thread when it is wanted; until the last the dataset is held."""
         try:
             while (piece := await self._engine.answer(next, pieces, None)) is not None:
                 yield piece
         finally:
             close: Any = getattr(pieces, "close", None)
-            if close is not None:
-                await asyncio.to_thread(close)
+            try:
+                if close is not None:
+                    await asyncio.to_thread(close)
+            finally:
+                held.close()
 
-    async def _dataset(self, table: Table) -> tuple[Dataset, str]:
-        """The dataset of a table, and the table's name.
+    @contextlib.asynccontextmanager
+    async def _dataset(self, table: Table) -> AsyncIterator[tuple[Dataset, str]]:
+        """The dataset of a table for the length of the block, and the table's name; raises as `_open`."""
+        dataset, name, held = await self._open(table)
+        with held:
+            yield dataset, name
+
+    async def _open(self, table: Table) -> tuple[Dataset, str, contextlib.ExitStack]:
+        """The dataset of a table, the table's name, and what is to be closed when the dataset is no longer needed.
 
         Raises:
-            VarloomError: `sample_not_found` or `table_not_found`.
+            VarloomError: `sample_not_found`, `table_not_found`, or those of `StoredDatasets.opened`.
         """
         async with self._pool.connection() as conn:
             records = await catalog.datasets_of(conn, table.account_id, table.sample_id)
         record = _chosen(records, table.dataset_id)
-        return await asyncio.to_thread(self._open, self._storage.path(record.storage_key)), record.name
+        held = contextlib.ExitStack()
+        borrowed = self._stored.opened(record.storage_key, record.bytes)
+        loop = asyncio.get_running_loop()
+        opening = loop.run_in_executor(self._openers, held.enter_context, borrowed)
+        try:
+            dataset = await asyncio.shield(opening)
+        except asyncio.CancelledError:  # fetching it goes on: whoever asks next finds it here
+            opening.add_done_callback(lambda _: held.close())
+            raise
+        return dataset, record.name, held
 
 
 def parse_names(text: str) -> tuple[str, ...]:

@@ -18,16 +18,19 @@ from varloom.jobs.lifecycle import Stage
 from varloom.jobs.worker import DATABASE_AWAY, Worker, WorkerOptions
 from varloom.pipeline.backend import PipelineBackend
 from varloom.pipeline.child import STAGES
+from varloom.pipeline.scratch import worker_scratch
 from varloom.pipeline.sweep import sweep
+from varloom.services.storage_mark import storage_is_marked
 from varloom.storage import open_storage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from contextlib import AbstractAsyncContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.db.database import Database
+    from varloom.pipeline.scratch import WorkerScratch
     from varloom.settings import Settings
     from varloom.storage import Storage
 
@@ -41,6 +44,9 @@ TICKET_CONNECTIONS = 2
 """For receiving tickets, beside the one by which each queue listens."""
 POOL_TIMEOUT = 10.0
 """Seconds to wait for a connection before the database counts as away."""
+
+STORAGE_LOOK_INTERVAL = 1.0
+"""Seconds between two looks whether the storage can be used."""
 
 SWEEP_INTERVAL = 600.0
 """Seconds between two sweeps of the storage."""
@@ -59,28 +65,68 @@ async def run_worker(settings: Settings, database: Database, *, stop: asyncio.Ev
     """Work until SIGTERM or SIGINT, or until `stop` is set; then finish or return what runs.
 
     Raises:
-        VarloomError: `settings_invalid` when a slot is asked for a stage that this version cannot run.
+        VarloomError: `settings_invalid` when a slot is asked for a stage that this version cannot run,
+            `storage_mismatch` when the storage is not that of the database, `scratch_unusable`.
     """
     slots = checked_slots(settings)
     storage = open_storage(settings)
-    async with _open_pool(database, slots) as pool, _open_ticket_pool(database) as ticket_pool:
+    stop = stop or asyncio.Event()
+    async with contextlib.AsyncExitStack() as held:
+        held.enter_context(_set_by_signals(stop))
+        pool = await held.enter_async_context(_open_pool(database, slots))
+        if not await _storage_is_ours(pool, storage, stop):
+            return
+        scratch = held.enter_context(_scratch(settings, storage))
+        ticket_pool = await held.enter_async_context(_open_ticket_pool(database))
         worker = Worker(
             pool,
-            PipelineBackend(storage),
+            PipelineBackend(storage, scratch),
             _options(settings, slots),
             lambda: _cancel_notices(database),
             ticket_pool=ticket_pool,
         )
-        with _stopped_by_signals(worker):
-            beside = [
-                asyncio.create_task(_stop_when(stop, worker)),
-                asyncio.create_task(_sweep_for_ever(pool, storage)),
-                asyncio.create_task(_keep_database(database)),
-            ]
-            try:
-                await worker.run()
-            finally:
-                await cancel_all(beside)
+        beside = [
+            asyncio.create_task(_stop_when(stop, worker)),
+            asyncio.create_task(_sweep_for_ever(pool, storage)),
+            asyncio.create_task(_keep_database(database)),
+        ]
+        try:
+            await worker.run()
+        finally:
+            await cancel_all(beside)
+
+
+async def _storage_is_ours(pool: AsyncConnectionPool, storage: Storage, stop: asyncio.Event) -> bool:
+    """Wait until the server has marked the storage, and until database and storage can be reached; False if stopped.
+
+    Raises:
+        VarloomError: `storage_mismatch`, or what waiting cannot change.
+    """
+    told = ""
+    while not stop.is_set():
+        try:
+            if await storage_is_marked(pool, storage):
+                return True
+            reason = "no server has been started with this database"
+        except DATABASE_AWAY:
+            reason = "the database is away"
+        except VarloomError as error:
+            if not error.kind.retryable:
+                raise
+            reason = error.message
+        if reason != told:
+            logger.warning("the worker waits: %s", reason)
+            told = reason
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), STORAGE_LOOK_INTERVAL)
+    return False
+
+
+def _scratch(settings: Settings, storage: Storage) -> AbstractContextManager[WorkerScratch | None]:
+    """Scratch space, where the storage is not on this machine."""
+    if storage.local_path("attempts") is not None:
+        return contextlib.nullcontext()
+    return worker_scratch(settings.scratch, settings.copies_bytes)
 
 
 def _open_pool(database: Database, slots: dict[Stage, int]) -> AbstractAsyncContextManager[AsyncConnectionPool]:
@@ -144,12 +190,12 @@ async def _cancel_notices(database: Database) -> AsyncIterator[str | None]:
 
 
 @contextlib.contextmanager
-def _stopped_by_signals(worker: Worker) -> Iterator[None]:
-    """Let SIGTERM and SIGINT stop the worker."""
+def _set_by_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Let SIGTERM and SIGINT ask the worker to stop."""
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGTERM, signal.SIGINT)
     for number in numbers:
-        loop.add_signal_handler(number, worker.stop)
+        loop.add_signal_handler(number, stop.set)
     try:
         yield
     finally:
@@ -157,11 +203,10 @@ def _stopped_by_signals(worker: Worker) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _stop_when(stop: asyncio.Event | None, worker: Worker) -> None:
+async def _stop_when(stop: asyncio.Event, worker: Worker) -> None:
     """Stop the worker when the event is set."""
-    if stop is not None:
-        await stop.wait()
-        worker.stop()
+    await stop.wait()
+    worker.stop()
 
 
 async def _keep_database(database: Database) -> None:

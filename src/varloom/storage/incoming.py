@@ -56,10 +56,10 @@ class IncomingObject:
             self._count(len(chunk))
             portion += chunk
             if len(portion) >= _PORTION:
-                await asyncio.to_thread(self._write, bytes(portion))
+                await asyncio.to_thread(self.write, bytes(portion))
                 portion.clear()
-        await asyncio.to_thread(self._write, bytes(portion))
-        await asyncio.to_thread(self._publish)
+        await asyncio.to_thread(self.write, bytes(portion))
+        await asyncio.to_thread(self.publish)
         return StoredObject(self._received, self._digest.hexdigest())
 
     def abandon(self) -> None:
@@ -81,7 +81,8 @@ class IncomingObject:
         if self._limit is not None and self._received > self._limit:
             raise too_large(self._limit)
 
-    def _write(self, portion: bytes) -> None:
+    def write(self, portion: bytes) -> None:
+        """Append some bytes; nothing happens after `abandon`."""
         with self._lock, _told(self._target):
             if self._closed:
                 return
@@ -92,7 +93,8 @@ class IncomingObject:
             while remaining:
                 remaining = remaining[os.write(self._descriptor, remaining) :]
 
-    def _publish(self) -> None:
+    def publish(self) -> None:
+        """Make what was written durable, then visible under its key."""
         with self._lock, _told(self._target):
             if self._closed:
                 return

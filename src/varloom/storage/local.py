@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -11,12 +12,15 @@ from typing import TYPE_CHECKING
 from varloom.errors import VarloomError
 from varloom.failpoints import failpoint
 from varloom.storage.incoming import IncomingObject, check_space, make_folder, too_large
-from varloom.storage.model import StoredObject, checked_key
+from varloom.storage.model import StorageAccess, StoredObject, checked_key, files_to_store
 from varloom.storage.problems import STORAGE_UNUSABLE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from varloom.storage.model import BytesDone
+
+_PORTION = 1 << 20
 _TRASH = ".trash"
 
 
@@ -34,9 +38,18 @@ class LocalStorage:
     def __repr__(self) -> str:
         return f"LocalStorage({str(self._root)!r})"
 
+    @property
+    def access(self) -> StorageAccess:
+        """See `Storage.access`."""
+        return StorageAccess(self._root.as_uri())
+
     def path(self, key: str) -> Path:
-        """See `Storage.path`."""
+        """Where the object or folder is; it need not exist."""
         return self._root / checked_key(key)
+
+    def local_path(self, key: str) -> Path:
+        """See `Storage.local_path`."""
+        return self.path(key)
 
     async def write_stream(
         self,
@@ -60,12 +73,50 @@ class LocalStorage:
             incoming.abandon()
             raise
 
-    def new_folder(self, key: str) -> Path:
-        """See `Storage.new_folder`."""
-        folder = self.path(key)
-        make_folder(folder.parent)
-        folder.mkdir(mode=0o700)
-        return folder
+    def write_bytes(self, key: str, content: bytes) -> None:
+        """See `Storage.write_bytes`."""
+        incoming = IncomingObject(self.path(key), limit=None, reserve=0)
+        try:
+            incoming.write(content)
+            incoming.publish()
+        except BaseException:
+            incoming.abandon()
+            raise
+
+    def read_bytes(self, key: str) -> bytes:
+        """See `Storage.read_bytes`."""
+        return self.path(key).read_bytes()
+
+    def fetch(self, key: str, target: Path, on_bytes: BytesDone | None = None) -> StoredObject:
+        """See `Storage.fetch`."""
+        digest, done = hashlib.sha256(), 0
+        with self.path(key).open("rb") as source, target.open("xb") as file:
+            total = os.fstat(source.fileno()).st_size
+            while portion := source.read(_PORTION):
+                file.write(portion)
+                digest.update(portion)
+                done += len(portion)
+                if on_bytes is not None:
+                    on_bytes(done, total)
+        return StoredObject(done, digest.hexdigest())
+
+    def store_folder(self, key: str, folder: Path, *, last: str, on_bytes: BytesDone | None = None) -> None:
+        """See `Storage.store_folder`."""
+        files = files_to_store(folder, last)
+        total, done = sum(path.stat().st_size for _, path in files), 0
+        for name, path in files:
+            incoming = IncomingObject(self.path(f"{key}/{name}"), limit=None, reserve=0)
+            try:
+                with path.open("rb") as source:
+                    while portion := source.read(_PORTION):
+                        incoming.write(portion)
+                        done += len(portion)
+                        if on_bytes is not None:
+                            on_bytes(done, total)
+                incoming.publish()
+            except BaseException:
+                incoming.abandon()
+                raise
 
     def exists(self, key: str) -> bool:
         """See `Storage.exists`."""
@@ -77,6 +128,10 @@ class LocalStorage:
         if path.is_dir():
             return sum(found.stat().st_size for found in path.rglob("*") if found.is_file())
         return path.stat().st_size
+
+    def changed_at(self, key: str) -> float:
+        """See `Storage.changed_at`."""
+        return self.path(key).stat().st_mtime
 
     def delete_tree(self, key: str) -> None:
         """See `Storage.delete_tree`. It is renamed away first: nobody ever sees half of it."""

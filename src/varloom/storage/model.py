@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _LONGEST_KEY = 1000
+
+BytesDone = Callable[[int, int | None], None]
+"""Told the bytes done and, where it is known, of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +26,42 @@ class StoredObject:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class StorageAccess:
+    """All that another process needs to open the same storage. `options` hold credentials and are never shown."""
+
+    url: str
+    options: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values, for a pipe that nobody else reads."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """The access from plain JSON values."""
+        return cls(**values)
+
+
 class Storage(Protocol):
     """Where uploads, artefacts and datasets are kept.
 
     Keys are relative POSIX paths of safe characters, such as `uploads/<id>/source`; no text of a user is ever part of
-    one, and any other key is a ValueError. What lies under a key is written once and never changed.
+    one, and any other key is a ValueError. What lies under a key is written once and never changed. A folder is what
+    its objects have in common: there is none without an object.
     All methods but `write_stream` block: a coroutine calls them by `asyncio.to_thread`.
+
+    Every method may raise a VarloomError: `storage_unusable`, or for an object store `storage_unreachable`,
+    `storage_credentials`, `storage_forbidden` or `storage_missing`.
     """
 
-    def path(self, key: str) -> Path:
-        """Where the object or folder is as a local path; it need not exist."""
+    @property
+    def access(self) -> StorageAccess:
+        """How another process opens it, by `connect`."""
+        ...
+
+    def local_path(self, key: str) -> Path | None:
+        """Where the object or folder is, or will be, on this machine; None where it has to be fetched and stored."""
         ...
 
     async def write_stream(
@@ -49,17 +79,32 @@ class Storage(Protocol):
             key: must not exist yet (FileExistsError).
             chunks: the bytes; it is not closed here.
             limit: the most bytes that are accepted.
-            reserve: bytes of disk space that must stay free.
+            reserve: bytes of disk space that must stay free; an object store has no such bound.
             expected: the length as the sender tells it, if it does: what cannot fit is refused before it is sent.
 
         Raises:
-            VarloomError: `upload_too_large`, `storage_full` or `storage_unusable`. After these, as after any error of
-                `chunks` and after cancellation, nothing is left behind.
+            VarloomError: `upload_too_large` or `storage_full` too. After these, as after any error of `chunks` and
+                after cancellation, nothing is left behind.
         """
         ...
 
-    def new_folder(self, key: str) -> Path:
-        """Create an empty folder for the caller to fill, with its parents; FileExistsError if there is one."""
+    def write_bytes(self, key: str, content: bytes) -> None:
+        """Store a few bytes as one object, whole and durable; FileExistsError if there is one."""
+        ...
+
+    def read_bytes(self, key: str) -> bytes:
+        """A small object; FileNotFoundError if there is none. It waits for a silent object store a short time only."""
+        ...
+
+    def fetch(self, key: str, target: Path, on_bytes: BytesDone | None = None) -> StoredObject:
+        """Write the object to a new file of this machine, in bounded memory; FileNotFoundError if there is none."""
+        ...
+
+    def store_folder(self, key: str, folder: Path, *, last: str, on_bytes: BytesDone | None = None) -> None:
+        """Store all files of a local folder and its folders under the key; those with the name `last` after the others.
+
+        So whoever finds a file of that name finds the others, too.
+        """
         ...
 
     def exists(self, key: str) -> bool:
@@ -68,6 +113,10 @@ class Storage(Protocol):
 
     def size(self, key: str) -> int:
         """The bytes of an object, or of all objects in a folder; FileNotFoundError if there is none."""
+        ...
+
+    def changed_at(self, key: str) -> float:
+        """When an object or folder was last changed, in seconds since 1970; FileNotFoundError if there is none."""
         ...
 
     def delete_tree(self, key: str) -> None:
@@ -100,3 +149,9 @@ def checked_key(key: str) -> str:
     if len(key) > _LONGEST_KEY or not all(_SEGMENT.fullmatch(segment) for segment in key.split("/")):
         raise ValueError(f"not a storage key: {key[:200]!r}")
     return key
+
+
+def files_to_store(folder: Path, last: str) -> list[tuple[str, Path]]:
+    """The files of a folder with their names in it; those with the name `last` after the others."""
+    found = [(path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file()]
+    return sorted(found, key=lambda item: (item[1].name == last, item[0]))

@@ -9,13 +9,12 @@ from varloom.failpoints import failpoint
 from varloom.pipeline.request import StageResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from varloom.pipeline.request import StageRequest
+    from varloom.pipeline.workspace import Report, Workspace
     from varloom.reader import ReadProgress
 
 
-def run(request: StageRequest, report: Callable[[int, int | None, str], None]) -> StageResult:
+def run(request: StageRequest, workspace: Workspace, report: Report) -> StageResult:
     """Load the source file; `report` is told the bytes read.
 
     The result names the storage key of each dataset, in the order of the file's samples.
@@ -27,16 +26,16 @@ def run(request: StageRequest, report: Callable[[int, int | None, str], None]) -
     def on_progress(progress: ReadProgress) -> None:
         report(progress.bytes_done, progress.bytes_total, "bytes")
 
-    request.output.mkdir(parents=True, mode=0o700)
+    workspace.output.mkdir(parents=True, mode=0o700)
     failpoint("stage.after_folder")
     manifests = load_file(
-        request.source,
-        request.output / "dataset",
-        name=request.source_name,
+        workspace.source,
+        workspace.output / "dataset",
+        name=request.source.name,
         assembly=request.options.get("assembly"),
         split_by_sample=bool(request.options.get("split_by_sample")),
         on_progress=on_progress,
     )
-    folders = written_directories(request.output / "dataset", manifests)
+    folders = written_directories(workspace.output / "dataset", manifests)
     keys = [f"{request.output_key}/{folder.name}" for folder in folders]
     return StageResult({"folders": keys}, tuple(manifests[0].warnings))

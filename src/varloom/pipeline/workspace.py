@@ -1,0 +1,110 @@
+"""What a stage works on: a source and an output on this machine, whatever the storage is.
+
+With a local folder they are the storage's own files. With an object store the source is fetched before and the output
+stored after the stage, by the child that runs it: so that progress, cancelling, the stall limit and a killed process
+are the same as for the stage itself, and nothing blocks the worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from varloom.dataset.durable import disk_full_told
+from varloom.dataset.manifest import MANIFEST_NAME
+from varloom.errors import VarloomError
+from varloom.pipeline.problems import UPLOAD_DAMAGED, UPLOAD_GONE
+from varloom.storage import LocalCopies, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from varloom.pipeline.request import Scratch, SourceFile, StageRequest
+    from varloom.storage import BytesDone, Storage
+
+    Report = Callable[[int, int | None, str], None]
+
+_SOURCE = "source"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where a stage reads and writes.
+
+    Attributes:
+        source: the file that the stage reads.
+        output: the attempt's own folder, which the stage creates and fills.
+    """
+
+    source: Path
+    output: Path
+
+
+@contextlib.contextmanager
+def open_workspace(request: StageRequest, report: Report) -> Iterator[Workspace]:
+    """The workspace of a stage; when the block ends well, the output is in the storage.
+
+    Raises:
+        VarloomError: `upload_gone`, `upload_damaged`, `disk_full` or those of `Storage`.
+    """
+    storage = connect(request.storage)
+
+    def count(done: int, total: int | None) -> None:
+        report(done, total, "bytes")
+
+    if request.scratch is None:
+        yield _workspace_in(storage, request)
+        return
+    with _fetched_source(storage, request.source, request.scratch, count) as source:
+        try:
+            output = request.scratch.attempt
+            output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            yield Workspace(source, output)
+            storage.store_folder(request.output_key, output, last=MANIFEST_NAME, on_bytes=count)
+        finally:
+            shutil.rmtree(request.scratch.attempt, ignore_errors=True)
+
+
+def _workspace_in(storage: Storage, request: StageRequest) -> Workspace:
+    """The files of the storage itself."""
+    source, output = storage.local_path(request.source.key), storage.local_path(request.output_key)
+    if source is None or output is None:
+        raise AssertionError("a storage on another machine needs scratch space")
+    if not source.exists():
+        raise _gone()
+    return Workspace(source, output)
+
+
+@contextlib.contextmanager
+def _fetched_source(storage: Storage, source: SourceFile, scratch: Scratch, count: BytesDone) -> Iterator[Path]:
+    """A copy of the source file, as it was when it was uploaded; it stays for a next attempt on this machine."""
+
+    def fetch(folder: Path) -> None:
+        try:
+            fetched = storage.fetch(source.key, folder / _SOURCE, count)
+        except FileNotFoundError:
+            raise _gone() from None
+        if source.sha256 is not None and (fetched.bytes, fetched.sha256) != (source.bytes, source.sha256):
+            message = f"The stored file has {fetched.bytes:,} bytes, and is not the one that was uploaded."
+            raise VarloomError(UPLOAD_DAMAGED, message)
+
+    copies = LocalCopies(scratch.sources, scratch.sources_limit)
+    is_needed_again = False
+    try:
+        with contextlib.ExitStack() as held:
+            with disk_full_told("a copy of the uploaded file"):
+                folder = held.enter_context(copies.borrow(source.key, source.bytes or 0, fetch))
+            yield folder / _SOURCE
+    except BaseException as error:
+        is_needed_again = not isinstance(error, VarloomError) or error.kind.retryable
+        raise
+    finally:
+        if not is_needed_again:
+            copies.drop(source.key)
+
+
+def _gone() -> VarloomError:
+    return VarloomError(UPLOAD_GONE, "The uploaded file is no longer in the storage.")

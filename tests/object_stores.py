@@ -1,0 +1,177 @@
+"""Real object stores on this machine: SeaweedFS, from a wheel, and Azurite where somebody has installed it.
+
+They listen on the given address only, 127.0.0.1 by default, and keep their files in a folder of their own. For Google's
+store there is none: fake-gcs-server, which comes in a wheel, refuses what the client writes.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from email.utils import formatdate
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+BUCKET = "varloomtest"
+KEY, SECRET = "TESTKEYOFVARLOOM", "secret-of-the-object-store"
+READER_KEY, READER_SECRET = "READERKEYOFVARLOOM", "secret-of-the-reader"
+AZURE_ACCOUNT = "devstoreaccount1"
+AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""Azurite's own, known to everybody."""
+AZURITE = Path(__file__).resolve().parents[1] / "build" / "azurite" / "node_modules" / ".bin"
+START_PATIENCE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStore:
+    """A running object store: the URL of its bucket, and the environment by which Varloom finds it."""
+
+    url: str
+    environment: Mapping[str, str]
+    process: subprocess.Popen[bytes]
+
+
+def free_ports(number: int, host: str = "127.0.0.1") -> list[int]:
+    """Ports that nobody listens on now."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(number)]
+        for one in sockets:
+            one.bind((host, 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def s3_environment(endpoint: str, key: str = KEY, secret: str = SECRET) -> dict[str, str]:
+    """What an operator sets for a store that speaks S3."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_REGION": "us-east-1",
+    }
+
+
+@contextlib.contextmanager
+def s3_server(folder: Path, host: str = "127.0.0.1") -> Iterator[ObjectStore]:
+    """A SeaweedFS with one bucket; it checks signatures and permissions."""
+    identities = [
+        _identity("operator", KEY, SECRET, ["Admin", "Read", "Write", "List"]),
+        _identity("reader", READER_KEY, READER_SECRET, [f"Read:{BUCKET}", f"List:{BUCKET}"]),
+    ]
+    config = folder / "s3.json"
+    config.write_text(json.dumps({"identities": identities}))
+    (folder / "data").mkdir()
+    names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc"]
+    names += ["filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc"]
+    ports = dict(zip(names, free_ports(len(names), host), strict=True))
+    command = [
+        *(str(Path(sys.executable).parent / "weed"), "server", f"-ip={host}", f"-ip.bind={host}"),
+        *(f"-dir={folder / 'data'}", "-master.volumeSizeLimitMB=64", "-volume.max=40", "-s3", f"-s3.config={config}"),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-filer.localSocket={folder / 'filer.sock'}"),
+        *(f"-{name}={port}" for name, port in ports.items()),
+    ]
+    endpoint = f"http://{host}:{ports['s3.port']}"
+    with _running(command, folder / "weed.log") as process:
+        _await_answer(endpoint, process, folder / "weed.log")
+        _make_s3_bucket(endpoint)
+        yield ObjectStore(f"s3://{BUCKET}", s3_environment(endpoint), process)
+
+
+def _identity(name: str, key: str, secret: str, actions: list[str]) -> dict[str, object]:
+    return {"name": name, "credentials": [{"accessKey": key, "secretKey": secret}], "actions": actions}
+
+
+def _make_s3_bucket(endpoint: str) -> None:
+    """SeaweedFS makes the bucket for its operator with the first object, once it has a volume to write to."""
+    from obstore.store import S3Store
+
+    config = {"endpoint": endpoint, "access_key_id": KEY, "secret_access_key": SECRET, "region": "us-east-1"}
+    store = S3Store(BUCKET, config=config, client_options={"allow_http": True})
+    deadline = time.monotonic() + START_PATIENCE
+    while True:
+        try:
+            store.put("made/by-the-test", b"")
+            return store.delete("made/by-the-test")
+        except Exception:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def find_azurite() -> str | None:
+    """Azurite, which is too large (365 MB) to come with the other requirements."""
+    return shutil.which("azurite-blob", path=os.pathsep.join([str(AZURITE), os.environ.get("PATH", "")]))
+
+
+@contextlib.contextmanager
+def azure_server(folder: Path, program: str) -> Iterator[ObjectStore]:
+    """An Azurite with one container; it checks signatures."""
+    [port] = free_ports(1)
+    (folder / "data").mkdir()
+    command = [program, "--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(folder / "data")]
+    endpoint = f"http://127.0.0.1:{port}/{AZURE_ACCOUNT}"
+    environment = {
+        "AZURE_STORAGE_ACCOUNT_NAME": AZURE_ACCOUNT,
+        "AZURE_STORAGE_ACCOUNT_KEY": AZURE_KEY,
+        "AZURE_STORAGE_ENDPOINT": endpoint,
+    }
+    with _running([*command, "--disableTelemetry", "--skipApiVersionCheck"], folder / "azurite.log") as process:
+        _await_answer(endpoint, process, folder / "azurite.log")
+        _make_container(endpoint)
+        yield ObjectStore(f"az://{BUCKET}", environment, process)
+
+
+def _make_container(endpoint: str) -> None:
+    """What a client library for accounts would do: one request, signed with the account's key."""
+    date, version = formatdate(usegmt=True), "2021-08-06"
+    path = f"/{AZURE_ACCOUNT}/{BUCKET}"
+    headers = f"x-ms-date:{date}\nx-ms-version:{version}"
+    signed = "\n".join(["PUT", *[""] * 11, headers, f"/{AZURE_ACCOUNT}{path}", "restype:container"])
+    digest = hmac.new(base64.b64decode(AZURE_KEY), signed.encode(), hashlib.sha256).digest()
+    authorization = f"SharedKey {AZURE_ACCOUNT}:{base64.b64encode(digest).decode()}"
+    response = httpx.put(
+        f"{endpoint}/{BUCKET}?restype=container",
+        headers={"x-ms-date": date, "x-ms-version": version, "Authorization": authorization, "Content-Length": "0"},
+        trust_env=False,
+    )
+    assert response.status_code == 201, response.text
+
+
+@contextlib.contextmanager
+def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A program for the length of the block. SeaweedFS does not always end when it is asked to."""
+    environment = {"PATH": os.defpath, "HOME": str(log.parent), "TMPDIR": str(log.parent)}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, env=environment, cwd=log.parent, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _await_answer(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_PATIENCE
+    while True:
+        with contextlib.suppress(httpx.TransportError):
+            httpx.get(endpoint, timeout=5, trust_env=False)
+            return
+        assert process.poll() is None, log.read_text(errors="replace")[-3000:]
+        assert time.monotonic() < deadline, log.read_text(errors="replace")[-3000:]
+        time.sleep(0.05)
