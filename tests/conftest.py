@@ -8,6 +8,7 @@
 - `make_account`: `await make_account(name="...", role="member")` -> `varloom.services.accounts.Account`
 - `account`: one such account
 - `data_folder`: the data folder of an embedded PostgreSQL that is set up but does not run; cleared away in the end
+- `s3` (session): a running SeaweedFS with one bucket
 - `shared`: the folder `../shared` beside the checkout; the test is skipped where it is absent
 - `open_folder`: an empty folder that other system users can traverse, unlike pytest's `tmp_path`
 
@@ -27,6 +28,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from tests.object_stores import s3_server
 
 from varloom.db.embedded import EmbeddedPostgres
 from varloom.db.migrate import migrate
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from psycopg_pool import AsyncConnectionPool
+    from tests.object_stores import ObjectStore
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -58,6 +61,14 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the folder ../shared beside the checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[ObjectStore]:
+    folder = _open_folder()
+    with s3_server(folder) as store:
+        yield store
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,6 +45,7 @@ class ObjectStore:
     url: str
     environment: Mapping[str, str]
     process: subprocess.Popen[bytes]
+    uploads_url: str = ""  # SeaweedFS shows unfinished uploads there
 
 
 def free_ports(number: int, host: str = "127.0.0.1") -> list[int]:
@@ -81,14 +83,24 @@ def s3_server(folder: Path, host: str = "127.0.0.1") -> Iterator[ObjectStore]:
     command = [
         *(str(Path(sys.executable).parent / "weed"), "server", f"-ip={host}", f"-ip.bind={host}"),
         *(f"-dir={folder / 'data'}", "-master.volumeSizeLimitMB=64", "-volume.max=40", "-s3", f"-s3.config={config}"),
-        *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-filer.localSocket={folder / 'filer.sock'}"),
+        *(
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-s3.autoCreateBucket=false",
+            f"-filer.localSocket={folder / 'filer.sock'}",
+        ),
         *(f"-{name}={port}" for name, port in ports.items()),
     ]
     endpoint = f"http://{host}:{ports['s3.port']}"
     with _running(command, folder / "weed.log") as process:
         _await_answer(endpoint, process, folder / "weed.log")
         _make_s3_bucket(endpoint)
-        yield ObjectStore(f"s3://{BUCKET}", s3_environment(endpoint), process)
+        yield ObjectStore(
+            f"s3://{BUCKET}",
+            s3_environment(endpoint),
+            process,
+            f"http://{host}:{ports['filer.port']}/buckets/{BUCKET}/.uploads/",
+        )
 
 
 def _identity(name: str, key: str, secret: str, actions: list[str]) -> dict[str, object]:
@@ -96,15 +108,23 @@ def _identity(name: str, key: str, secret: str, actions: list[str]) -> dict[str,
 
 
 def _make_s3_bucket(endpoint: str) -> None:
-    """SeaweedFS makes the bucket for its operator with the first object, once it has a volume to write to."""
+    """Where the name of the bucket belongs to the host's name, an object of the root has the path of a bucket.
+
+    It takes a moment until SeaweedFS has a volume to write to.
+    """
+    from obstore.exceptions import GenericError
     from obstore.store import S3Store
 
     config = {"endpoint": endpoint, "access_key_id": KEY, "secret_access_key": SECRET, "region": "us-east-1"}
-    store = S3Store(BUCKET, config=config, client_options={"allow_http": True})
+    options = {"allow_http": True}
+    root = S3Store(BUCKET, config=config, client_options=options, virtual_hosted_style_request=True)
+    with pytest.raises(GenericError, match="ETag Header missing"):  # a new bucket has none
+        root.put(BUCKET, b"")
+    store = S3Store(BUCKET, config=config, client_options=options)
     deadline = time.monotonic() + START_PATIENCE
     while True:
         try:
-            store.put("made/by-the-test", b"")
+            store.put("made/by-the-test", b"x")
             return store.delete("made/by-the-test")
         except Exception:
             if time.monotonic() > deadline:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from varloom.dataset.durable import disk_full_told
 from varloom.dataset.manifest import MANIFEST_NAME
 from varloom.errors import VarloomError
+from varloom.failpoints import failpoint
 from varloom.pipeline.problems import UPLOAD_DAMAGED, UPLOAD_GONE
 from varloom.storage import LocalCopies, connect
 
@@ -62,8 +63,11 @@ def open_workspace(request: StageRequest, report: Report) -> Iterator[Workspace]
         try:
             output = request.scratch.attempt
             output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            failpoint("workspace.after_fetch")
             yield Workspace(source, output)
+            failpoint("workspace.before_store")
             storage.store_folder(request.output_key, output, last=MANIFEST_NAME, on_bytes=count)
+            failpoint("workspace.after_store")
         finally:
             shutil.rmtree(request.scratch.attempt, ignore_errors=True)
 

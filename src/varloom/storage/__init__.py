@@ -12,7 +12,7 @@ from varloom.errors import SETTINGS_INVALID, VarloomError
 from varloom.storage.local import LocalStorage
 from varloom.storage.local_copies import LocalCopies
 from varloom.storage.model import BytesDone, Storage, StorageAccess, StoredObject, checked_key
-from varloom.storage.object_access import PREFIXES, object_access
+from varloom.storage.object_access import PREFIXES, access_of
 from varloom.storage.objects import ObjectStorage
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def open_storage(settings: Settings) -> Storage:
     if scheme is None:
         return LocalStorage(Path(settings.storage).expanduser())
     if scheme[1].lower() in PREFIXES:
-        return ObjectStorage(object_access(settings.storage, os.environ))
+        return ObjectStorage(access_of(settings.storage, os.environ))
     return LocalStorage(_folder_of(settings.storage))
 
 

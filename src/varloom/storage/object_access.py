@@ -39,7 +39,7 @@ QUICK_RETRY_TIME = timedelta(seconds=15)
 """For small objects that someone waits for, perhaps within a transaction."""
 
 
-def object_access(url: str, environment: Mapping[str, str]) -> StorageAccess:
+def access_of(url: str, environment: Mapping[str, str]) -> StorageAccess:
     """The access to the object store of a URL, with the variables of the environment that belong to it.
 
     Raises:

@@ -9,6 +9,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from varloom.failpoints import failpoint
 from varloom.storage.incoming import too_large
 from varloom.storage.model import StorageAccess, StoredObject, checked_key, files_to_store
 from varloom.storage.object_access import open_store
@@ -125,6 +126,7 @@ class ObjectStorage:
                 on_bytes(done, total)
 
         for name, path in files:
+            failpoint("store.before_file")
             self._store_file(checked_key(f"{key}/{name}"), path, count)
 
     def _store_file(self, key: str, path: Path, count: Callable[[int], None]) -> None:
