@@ -19,7 +19,7 @@ import httpx
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 VARLOOM = [sys.executable, "-m", "varloom"]
 READY = re.compile(r"^Varloom is ready at (\S+)$")
@@ -40,9 +40,9 @@ HELD_STAGES = {"PYTHONPATH": str(Path(__file__).parent / "support" / "held_stage
 class Process:
     """A `varloom` process whose output is read as it comes."""
 
-    def __init__(self, *arguments: str, **environment: str) -> None:
+    def __init__(self, *arguments: str, before: Sequence[str] = (), **environment: str) -> None:
         self.popen = subprocess.Popen(
-            [*VARLOOM, *arguments],
+            [*before, *VARLOOM, *arguments],
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
