@@ -13,10 +13,12 @@ import pytest
 from tests.engine.conftest import FAILURE, REFUSAL
 from tests.engine.test_repository import tickets
 
+from varloom.errors import VarloomError
 from varloom.jobs import repository
 from varloom.jobs.lifecycle import Stage, State
 from varloom.jobs.rescue import Rescuer
 from varloom.jobs.worker import Worker
+from varloom.storage.problems import STORAGE_UNREACHABLE
 
 DONE = ["done", {"records": 5, "variants": 6}]
 
@@ -276,3 +278,21 @@ async def test_a_worker_goes_on_through_the_loss_of_all_its_connections(engine, 
         assert (await engine.at_rest(later.id)).state is State.COMPLETED
     assert (done.state, done.attempt) == (State.COMPLETED, 1)
     assert engine.backend.begun == [(job.id, Stage.PARSE, 1), (later.id, Stage.PARSE, 1)]
+
+
+async def test_a_result_that_the_storage_does_not_give_back_is_told_and_tried_again(engine, monkeypatch):
+    """Publishing reads from the storage: its own error is the job's, not an unexpected one of the server."""
+    publish = engine.backend.publish
+    refusals = [VarloomError(STORAGE_UNREACHABLE, "s3://bucket: no answer.")]
+
+    async def publish_late(conn, job, result):
+        if refusals:
+            raise refusals.pop()
+        return await publish(conn, job, result)
+
+    monkeypatch.setattr(engine.backend, "publish", publish_late)
+    job = await engine.create(parse=[[DONE]])
+    async with engine.worker():
+        done = await engine.at_rest(job.id)
+    assert (done.state, done.attempt, done.records) == (State.COMPLETED, 2, 5)
+    assert await codes(engine, job.id) == ["storage_unreachable"]

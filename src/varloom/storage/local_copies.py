@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class LocalCopies:
         while True:
             with _held(copy.with_name(copy.name + _LOCK), fcntl.LOCK_SH) as lock:
                 if copy.is_dir():
-                    os.utime(lock)  # used now: the copy that was used longest ago goes first
+                    os.utime(lock, ns=(now := time.time_ns(), now))  # the copy that was used longest ago goes first
                     yield copy
                     return
             with _held(copy.with_name(copy.name + _LOCK), fcntl.LOCK_EX):

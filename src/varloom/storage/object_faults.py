@@ -62,6 +62,11 @@ def is_absent(error: BaseException) -> bool:
     return isinstance(error, FileNotFoundError) and _code(str(error)) not in _NO_BUCKET
 
 
+def was_answered(error: BaseException) -> bool:
+    """Whether the object store has answered at all."""
+    return _STATUS.search(str(error)) is not None
+
+
 def _kind_of(text: str) -> tuple[ErrorKind, str]:
     """The kind of failure, and what is told of it."""
     summary = text.lower().partition("debug source")[0]

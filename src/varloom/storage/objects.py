@@ -13,7 +13,7 @@ from varloom.failpoints import failpoint
 from varloom.storage.incoming import too_large
 from varloom.storage.model import StorageAccess, StoredObject, checked_key, files_to_store
 from varloom.storage.object_access import open_store
-from varloom.storage.object_faults import told
+from varloom.storage.object_faults import told, was_answered
 from varloom.storage.object_upload import PORTION, PORTIONS_AT_ONCE, IncomingStream
 
 if TYPE_CHECKING:
@@ -203,8 +203,10 @@ class ObjectStorage:
 
         try:
             return self._quick_store.head(checked_key(key))
-        except (BaseError, OSError):
+        except (BaseError, OSError) as error:
             with told(self._access.url, key):
+                if not was_answered(error):
+                    raise
                 self._quick_store.get_range(key, start=0, end=1)
                 return self._quick_store.head(key)
 
