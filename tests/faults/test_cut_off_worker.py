@@ -86,6 +86,12 @@ class Site:
     def storage(self) -> ObjectStorage:
         return ObjectStorage(access_of(f"{self.store.url}/files", self.store.environment))
 
+    def connections_of(self, number: int) -> list[tuple[str, ...]]:
+        """The connections that the database believes to have with a worker; their locks live as long as they do."""
+        query = "SELECT application_name, state, query, backend_start::text FROM pg_stat_activity WHERE client_addr = %s"
+        with psycopg.connect(self.database) as connection:
+            return connection.execute(query, [f"{SUBNET}.{number + 2}"]).fetchall()
+
     def sweep(self) -> None:
         """One round of what a worker does every ten minutes."""
 
@@ -164,6 +170,8 @@ def cut_off_and_brought_back(site, vcf, cut, is_late_enough=lambda: True):
         events = site.server.events(job["id"])
         (adopted,) = {key for key in attempts_in(site.storage()) if _is_adopted(site, key)}
         wait_until(is_late_enough)
+        if isinstance(site.network, Namespaces):
+            wait_until(lambda: site.connections_of(0) == [], 30)
         site.network.restore(0)
         first.line(GIVEN_UP, 90)
 

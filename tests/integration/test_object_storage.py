@@ -15,6 +15,7 @@ from tests.object_stores import READER_KEY, READER_SECRET, SECRET, s3_environmen
 from varloom.errors import VarloomError
 from varloom.storage import ObjectStorage, object_access, objects
 from varloom.storage.object_access import access_of
+from varloom.storage.object_upload import MOST_PORTIONS, PORTION, portion_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -125,6 +126,12 @@ def test_what_the_environment_gets_wrong_is_told_without_its_value() -> None:
         broken.exists(KEY)
     assert caught.value.code == "settings_invalid"
     assert "a-secret" not in str(caught.value)
+
+
+def test_no_object_has_more_parts_than_stores_take() -> None:
+    assert portion_size(None) == portion_size(1) == PORTION
+    for total in (PORTION * MOST_PORTIONS, PORTION * MOST_PORTIONS + 1, 200 * 1024**3):
+        assert -(-total // portion_size(total)) <= MOST_PORTIONS
 
 
 def _unfinished(store: ObjectStore) -> list[str]:

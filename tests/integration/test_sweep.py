@@ -11,7 +11,8 @@ from psycopg.types.json import Jsonb
 
 from varloom.pipeline.sweep import UPLOAD_GRACE, Swept, sweep
 from varloom.services import work
-from varloom.storage import LocalStorage
+from varloom.storage import LocalStorage, ObjectStorage
+from varloom.storage.object_access import access_of
 
 
 class World:
@@ -23,9 +24,7 @@ class World:
         self.account = account
 
     def put(self, key):
-        path = self.storage.path(key)
-        path.parent.mkdir(parents=True)
-        path.write_bytes(b"x")
+        self.storage.write_bytes(key, b"x")
 
     def has(self, key):
         return self.storage.exists(key)
@@ -86,9 +85,13 @@ class World:
         return sample_id
 
 
-@pytest.fixture
-def world(connection, account, tmp_path):
-    return World(connection, LocalStorage(tmp_path / "storage"), account)
+@pytest.fixture(params=["local", "s3"])
+def world(connection, account, tmp_path, request):
+    if request.param == "local":
+        return World(connection, LocalStorage(tmp_path / "storage"), account)
+    store = request.getfixturevalue("s3")
+    place = f"{store.url}/sweep-{uuid.uuid4()}"
+    return World(connection, ObjectStorage(access_of(place, store.environment)), account)
 
 
 async def test_what_is_running_waiting_or_published_stays_and_lost_attempts_go(world, pool):
@@ -135,6 +138,7 @@ async def test_bytes_without_a_row_may_still_be_on_their_way(world, pool):
     assert (await sweep(pool, world.storage, now=lambda: time.time() + UPLOAD_GRACE + 1)).uploads == 1
 
 
+@pytest.mark.parametrize("world", ["local"], indirect=True)
 async def test_what_a_killed_process_left_half_done_goes_when_it_is_old(world, pool):
     world.put(f"uploads/{uuid.uuid4()}/source")
     folder = next(world.storage.path("uploads").iterdir())

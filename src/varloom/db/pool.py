@@ -94,7 +94,7 @@ async def open_pool(
         open=False,
         name=application_name,
         kwargs={"application_name": application_name, "connect_timeout": _CONNECT_TIMEOUT, **_KEEPALIVE},
-        configure=partial(_configure, lasting=lasting, generic_plans=generic_plans),
+        configure=partial(configure, lasting=lasting, generic_plans=generic_plans),
         check=_check,
     )
     async with pool:
@@ -161,6 +161,7 @@ async def _listening_connection(conninfo: str, channels: Sequence[str]) -> psyco
         **_KEEPALIVE,
     )
     try:
+        await _set(connection, _SERVER_KEEPALIVE)
         for channel in channels:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
     except BaseException:
@@ -177,19 +178,29 @@ async def _notifications(connection: psycopg.AsyncConnection) -> AsyncIterator[N
         await connection.execute("SELECT 1")
 
 
-async def _configure(connection: psycopg.AsyncConnection, *, lasting: bool, generic_plans: bool) -> None:
-    values = {
-        "TimeZone": "UTC",
-        "statement_timeout": _STATEMENT_TIMEOUT,
-        "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION_TIMEOUT,
-        "synchronous_commit": "on" if lasting else "off",
-        "plan_cache_mode": "force_generic_plan" if generic_plans else "auto",
-        **_SERVER_KEEPALIVE,
-    }
-    await connection.execute(
-        "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS given (name, value)",
-        [list(values), list(values.values())],
+async def configure(
+    connection: psycopg.AsyncConnection, *, lasting: bool = True, generic_plans: bool = False
+) -> None:
+    """Set what holds for every connection of a pool: time zone, time limits, and how soon a lost client is noticed."""
+    await _set(
+        connection,
+        {
+            "TimeZone": "UTC",
+            "statement_timeout": _STATEMENT_TIMEOUT,
+            "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION_TIMEOUT,
+            "synchronous_commit": "on" if lasting else "off",
+            "plan_cache_mode": "force_generic_plan" if generic_plans else "auto",
+            **_SERVER_KEEPALIVE,
+        },
     )
     await connection.commit()
     if not lasting:
         await connection.set_autocommit(True)
+
+
+async def _set(connection: psycopg.AsyncConnection, values: dict[str, str]) -> None:
+    """Set parameters of the session."""
+    await connection.execute(
+        "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS given (name, value)",
+        [list(values), list(values.values())],
+    )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import procrastinate
 
+from varloom.db.pool import configure
 from varloom.failpoints import failpoint
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ async def enqueue(connection: AsyncConnection[Any], stage: Stage, at: datetime |
 
 def receiver(on_ticket: Callable[[str], Awaitable[None]]) -> procrastinate.App:
     """An app that hands each ticket's stage to `on_ticket`; open it on a pool, then run a worker per queue."""
-    app = procrastinate.App(connector=procrastinate.PsycopgConnector())
+    # Procrastinate listens on a connection beside the pool.
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(configure=configure))
 
     @app.task(name=TICKET)
     async def ticket(stage: str) -> None:

@@ -20,12 +20,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PORTION = 8 * 1024**2
-"""Bytes of one part of a multipart upload, or of one request for a range. S3 takes 10,000 parts: 84 GB."""
+"""Bytes of one part of a multipart upload, or of one request for a range."""
+MOST_PORTIONS = 10_000
+"""Parts that S3 takes; larger objects have larger parts."""
 PORTIONS_AT_ONCE = 4
 ABORT_PATIENCE = 10.0
 """Seconds that a failed upload waits for its parts to be removed; after that it goes on without."""
 
 _aborting: set[asyncio.Task[None]] = set()
+
+
+def portion_size(total: int | None) -> int:
+    """Bytes of each part of an object that has so many bytes, or at most so many."""
+    return max(PORTION, -(-(total or 0) // MOST_PORTIONS))
 
 
 class _AbandonedError(Exception):
@@ -39,8 +46,17 @@ class IncomingStream:
     in a task of its own, which is never cancelled but told.
     """
 
-    def __init__(self, store: S3Store | GCSStore | AzureStore, name: str, key: str, limit: int | None) -> None:
+    def __init__(
+        self,
+        store: S3Store | GCSStore | AzureStore,
+        name: str,
+        key: str,
+        *,
+        limit: int | None,
+        expected: int | None,
+    ) -> None:
         self._store = store
+        self._portion = portion_size(limit if expected is None else expected)
         self._name = name
         self._key = key
         self._limit = limit
@@ -56,9 +72,9 @@ class IncomingStream:
             async for chunk in chunks:
                 self._count(len(chunk))
                 portion += chunk
-                while len(portion) >= PORTION:
-                    await self._pass_on(bytes(portion[:PORTION]))
-                    del portion[:PORTION]
+                while len(portion) >= self._portion:
+                    await self._pass_on(bytes(portion[: self._portion]))
+                    del portion[: self._portion]
             await self._finish(bytes(portion))
         except BaseException:
             await self._abandon()
@@ -108,7 +124,7 @@ class IncomingStream:
                 self._key,
                 self._handed_over(),
                 use_multipart=True,
-                chunk_size=PORTION,
+                chunk_size=self._portion,
                 max_concurrency=PORTIONS_AT_ONCE,
             )
 

@@ -14,7 +14,7 @@ from varloom.storage.incoming import too_large
 from varloom.storage.model import StorageAccess, StoredObject, checked_key, files_to_store
 from varloom.storage.object_access import open_store
 from varloom.storage.object_faults import told, was_answered
-from varloom.storage.object_upload import PORTION, PORTIONS_AT_ONCE, IncomingStream
+from varloom.storage.object_upload import PORTION, PORTIONS_AT_ONCE, IncomingStream, portion_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -68,7 +68,8 @@ class ObjectStorage:
             raise too_large(limit)
         if await asyncio.to_thread(self.exists, key):
             raise FileExistsError(f"{self._access.url}: {key} is written once only")
-        return await IncomingStream(self._store, self._access.url, key, limit).receive(chunks)
+        incoming = IncomingStream(self._store, self._access.url, key, limit=limit, expected=expected)
+        return await incoming.receive(chunks)
 
     def write_bytes(self, key: str, content: bytes) -> None:
         """See `Storage.write_bytes`."""
@@ -132,16 +133,17 @@ class ObjectStorage:
     def _store_file(self, key: str, path: Path, count: Callable[[int], None]) -> None:
         """Store one file; a part of a multipart upload that fails ends with all of it."""
         with told(self._access.url, key):
-            if path.stat().st_size <= PORTION:
+            portion = portion_size(path.stat().st_size)
+            if path.stat().st_size <= portion:
                 content = path.read_bytes()
                 self._store.put(key, content, use_multipart=False)
                 count(len(content))
                 return
             self._store.put(
                 key,
-                _portions_of(path, count),
+                _portions_of(path, portion, count),
                 use_multipart=True,
-                chunk_size=PORTION,
+                chunk_size=portion,
                 max_concurrency=PORTIONS_AT_ONCE,
             )
 
@@ -211,9 +213,9 @@ class ObjectStorage:
                 return self._quick_store.head(key)
 
 
-def _portions_of(path: Path, count: Callable[[int], None]) -> Iterator[bytes]:
+def _portions_of(path: Path, size: int, count: Callable[[int], None]) -> Iterator[bytes]:
     """A file in portions; each is counted when the next is asked for."""
     with path.open("rb") as file:
-        while portion := file.read(PORTION):
+        while portion := file.read(size):
             yield portion
             count(len(portion))
