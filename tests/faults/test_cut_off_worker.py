@@ -88,7 +88,9 @@ class Site:
 
     def connections_of(self, number: int) -> list[tuple[str, ...]]:
         """The connections that the database believes to have with a worker; their locks live as long as they do."""
-        query = "SELECT application_name, state, query, backend_start::text FROM pg_stat_activity WHERE client_addr = %s"
+        query = (
+            "SELECT application_name, state, query, backend_start::text FROM pg_stat_activity WHERE client_addr = %s"
+        )
         with psycopg.connect(self.database) as connection:
             return connection.execute(query, [f"{SUBNET}.{number + 2}"]).fetchall()
 
