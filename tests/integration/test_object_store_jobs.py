@@ -116,7 +116,9 @@ def test_a_worker_without_a_server_starts_no_database(tmp_path):
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("point", ["workspace.after_fetch", "store.before_file", "workspace.after_store"])
+@pytest.mark.parametrize(
+    "point", ["remote.after_fetch", "remote.before_store", "remote.before_file", "remote.after_store"]
+)
 def test_a_child_that_is_killed_on_the_way_is_tried_again(server, start_worker, vcf, tmp_path, s3, point):
     log = tmp_path / "failpoints.log"
     worker = start_worker(VARLOOM_FAILPOINTS=f"{point}=kill@1;log={log}")
@@ -133,7 +135,7 @@ def test_a_child_that_is_killed_on_the_way_is_tried_again(server, start_worker, 
 
 def test_a_job_is_cancelled_while_its_result_is_being_stored(server, start_worker, vcf, tmp_path):
     log = tmp_path / "failpoints.log"
-    start_worker(VARLOOM_FAILPOINTS=f"store.before_file=stall:60@1;log={log}")
+    start_worker(VARLOOM_FAILPOINTS=f"remote.before_file=stall:60@1;log={log}")
     job = server.submit(vcf)
     server.until(job["id"], lambda _: log.exists() and log.stat().st_size > 0)
     begun = time.monotonic()

@@ -178,9 +178,7 @@ async def _notifications(connection: psycopg.AsyncConnection) -> AsyncIterator[N
         await connection.execute("SELECT 1")
 
 
-async def configure(
-    connection: psycopg.AsyncConnection, *, lasting: bool = True, generic_plans: bool = False
-) -> None:
+async def configure(connection: psycopg.AsyncConnection, *, lasting: bool = True, generic_plans: bool = False) -> None:
     """Set what holds for every connection of a pool: time zone, time limits, and how soon a lost client is noticed."""
     await _set(
         connection,

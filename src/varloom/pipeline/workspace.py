@@ -63,11 +63,11 @@ def open_workspace(request: StageRequest, report: Report) -> Iterator[Workspace]
         try:
             output = request.scratch.attempt
             output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            failpoint("workspace.after_fetch")
+            failpoint("remote.after_fetch")
             yield Workspace(source, output)
-            failpoint("workspace.before_store")
+            failpoint("remote.before_store")
             storage.store_folder(request.output_key, output, last=MANIFEST_NAME, on_bytes=count)
-            failpoint("workspace.after_store")
+            failpoint("remote.after_store")
         finally:
             shutil.rmtree(request.scratch.attempt, ignore_errors=True)
 

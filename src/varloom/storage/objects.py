@@ -127,7 +127,7 @@ class ObjectStorage:
                 on_bytes(done, total)
 
         for name, path in files:
-            failpoint("store.before_file")
+            failpoint("remote.before_file")
             self._store_file(checked_key(f"{key}/{name}"), path, count)
 
     def _store_file(self, key: str, path: Path, count: Callable[[int], None]) -> None:
