@@ -48,7 +48,7 @@ def load(
     FILE is a VCF, CSV or TSV file, compressed or not, or - for the standard input. DIR is created. It holds
     manifest.json and the Parquet parts, or nothing at all when the file is refused.
     """
-    from varloom.dataset import load_file, written_directories
+    from varloom.dataset import load_file
     from varloom.services.options import parse_options
 
     signal.signal(signal.SIGTERM, _end)
@@ -64,6 +64,8 @@ def load(
             threads=threads,
             on_progress=on_read(bar),
         )
+    from varloom.dataset import written_directories  # it waits for Arrow, and the file can be read before
+
     for folder, manifest in zip(written_directories(directory, manifests), manifests, strict=True):
         if as_json:
             print_json(manifest.as_dict())

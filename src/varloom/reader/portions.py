@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 PORTION_BYTES = 3 << 20
 """About how much text one portion holds: few enough to stay in the caches, many enough to be worth a thread's turn."""
 
+_AHEAD_AT_FIRST = 16
+"""So many portions are decompressed while the header is read and modules are imported, when processors are free."""
+
 _HEADER = struct.Struct("<4s8x4sH")
 _TRAILER = struct.Struct("<II")
 _MAGIC = b"\x1f\x8b\x08\x04"
@@ -101,10 +104,11 @@ class Portions:
     def _blocks(self, chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
         ranges = _ranges(chunks)
         running: deque[tuple[_Range, Future[tuple[list[bytes], int]]]] = deque()
+        ahead = _AHEAD_AT_FIRST
         last = b""
         rest: _Rest | None = None
         while True:
-            while rest is None and len(running) < self._ahead and (found := next(ranges, None)) is not None:
+            while rest is None and len(running) < ahead and (found := next(ranges, None)) is not None:
                 if isinstance(found, _Range):
                     running.append((found, self._pool.submit(_decompress, found)))
                 else:
@@ -115,6 +119,7 @@ class Portions:
             pieces, good = coming.result()
             self._file.tell()
             yield pieces
+            ahead = self._ahead
             last = blocks.data[-len(BGZIP_END) :]
             if good < len(blocks.sizes):
                 yield from self._from_bad_block(blocks, good, [later.data for later, _ in running], rest, ranges)

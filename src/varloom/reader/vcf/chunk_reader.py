@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +9,9 @@ import pyarrow as pa
 
 from varloom.errors import Place, safe_excerpt
 from varloom.reader.native.buffers import counting
-from varloom.reader.problems import CONTROL_CHARACTER, TEXT_NOT_UTF8, FileRefused
+from varloom.reader.problems import TEXT_NOT_UTF8, FileRefused
 from varloom.reader.vcf.consequences import Consequences
+from varloom.reader.vcf.control_characters import CONTROL, note_control_character
 from varloom.reader.vcf.findings import Findings
 from varloom.reader.vcf.kernel_table import KernelTable
 from varloom.reader.vcf.record_parser import RecordParser
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from varloom.reader.native.vcf_records import Chunk
     from varloom.reader.vcf.header import Header
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 MOST_TEXT = 48 << 20
 """About how many bytes of text the rows of one batch are made of at most; each ALT allele has its line's text again."""
 
@@ -66,6 +65,11 @@ class ChunkReader:
     def most_rows(self) -> int:
         """How many rows a chunk should have at most."""
         return self._table.capacity
+
+    @property
+    def most_text(self) -> int:
+        """About how many bytes of text these are made of at most."""
+        return MOST_TEXT
 
     @property
     def contigs(self) -> tuple[str, ...]:
@@ -174,22 +178,10 @@ class ChunkReader:
                 Place(line=number, column=raw.count(b"\t", 0, error.start) + 1, excerpt=safe_excerpt(raw)),
             )
             return
-        if _CONTROL.search(text):
+        if CONTROL.search(text):
             note_control_character(self._diagnosis, number, text)
         else:
             self._parser.parse(number, text)
-
-
-def note_control_character(diagnosis: Diagnosis, number: int, text: str) -> None:
-    """Note the first control character of a line."""
-    match = _CONTROL.search(text)
-    where = match.start() if match else 0
-    name = "carriage return" if text[where] == "\r" else f"control character {ord(text[where]):#04x}"
-    diagnosis.error(
-        CONTROL_CHARACTER,
-        f"The line holds a {name}, which a line of a VCF cannot have.",
-        Place(line=number, column=text.count("\t", 0, where) + 1, excerpt=safe_excerpt(text)),
-    )
 
 
 def _merged(

@@ -23,7 +23,7 @@ from varloom.reader.problems import (
     HEADER_NOT_UTF8,
 )
 from varloom.reader.threads import reading_threads
-from varloom.reader.vcf.chunk_reader import MOST_TEXT, ChunkReader, note_control_character
+from varloom.reader.vcf.control_characters import note_control_character
 from varloom.reader.vcf.header import Header, HeaderParser
 from varloom.reader.whole_lines import Broken, Lines, WholeLines
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from varloom.genomics.recognition import Recognition
     from varloom.reader.native.vcf_layout import Layout
     from varloom.reader.stored_file import StoredFile
+    from varloom.reader.vcf.chunk_reader import ChunkReader
 
 _CONTROLS = bytes((*range(9), *range(11, 32), 127))
 
@@ -53,7 +54,7 @@ class VcfReader:
         self._lines = WholeLines(self._portions)
         self._diagnosis = Diagnosis(options.max_problems)
         self._header = self._read_header()
-        self._chunks = ChunkReader(self._header, self._diagnosis, options)
+        self._chunks = self._chunk_reader()
         self._summary: ReadSummary | None = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -70,6 +71,11 @@ class VcfReader:
         if self._summary is None:
             raise RuntimeError("the summary is known only after all batches were taken")
         return self._summary
+
+    def _chunk_reader(self) -> ChunkReader:
+        from varloom.reader.vcf.chunk_reader import ChunkReader  # with Arrow it takes 80 ms, in which threads unpack
+
+        return ChunkReader(self._header, self._diagnosis, self._options)
 
     # --- header ---------------------------------------------------------------------------------------------------
 
@@ -122,13 +128,17 @@ class VcfReader:
                 if lines is None:
                     ended = True
                 else:
-                    running.append(self._pool.submit(parse, lines, self._chunks.layout, self._chunks.most_rows))
+                    running.append(self._parsed(lines))
             if not running:
                 break
             yield from self._chunks.take(running.popleft().result())
             self._file.records = self._chunks.records
         if broken is not None and not self._diagnosis.full:
             self._diagnosis.add_refusal(broken.refusal(self._chunks.lines + 1))
+
+    def _parsed(self, lines: Lines) -> Future[Chunk]:
+        chunks = self._chunks
+        return self._pool.submit(parse, lines, chunks.layout, chunks.most_rows, chunks.most_text)
 
     # --- the end --------------------------------------------------------------------------------------------------
 
@@ -152,8 +162,8 @@ class VcfReader:
         )
 
 
-def parse(lines: Lines, layout: Layout, most_rows: int) -> Chunk:
+def parse(lines: Lines, layout: Layout, most_rows: int, most_text: int) -> Chunk:
     """Parse whole lines, in one of the reader's threads."""
     data = lines.joined(MARGIN)
     end = len(data) - MARGIN
-    return Chunk(layout, data, 0, end, is_suspicious(data, 0, end), most_rows, MOST_TEXT)
+    return Chunk(layout, data, 0, end, is_suspicious(data, 0, end), most_rows, most_text)
