@@ -35,7 +35,7 @@ $(STAMPS)/requirements: $(STAMPS)/uv requirements/dev.txt
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements/dev.txt
 	@touch $@
 
-KERNEL := $(wildcard src/varloom/reader/native/*.pyx src/varloom/reader/native/*.pxd)
+KERNEL := $(wildcard src/varloom/*/native/*.pyx src/varloom/*/native/*.pxd)
 FRONTEND := package.json package-lock.json $(shell find src/varloom/web/frontend -type f 2>/dev/null)
 
 $(STAMPS)/package: $(STAMPS)/requirements pyproject.toml setup.py $(KERNEL) $(FRONTEND)
@@ -79,4 +79,4 @@ lock: $(STAMPS)/uv ## Pin the requirements anew
 	@cd requirements && sh lock.sh
 
 clean: ## Remove what the other targets built
-	rm -rf $(VENV) node_modules build dist src/varloom/web/static/dist src/*.egg-info src/varloom/reader/native/*.so
+	rm -rf $(VENV) node_modules build dist src/varloom/web/static/dist src/*.egg-info src/varloom/*/native/*.so

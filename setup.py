@@ -16,7 +16,7 @@ from setuptools.command.build_ext import build_ext
 ROOT = Path(__file__).resolve().parent
 FRONTEND = ROOT / "src" / "varloom" / "web" / "frontend"
 OUTPUT = ROOT / "src" / "varloom" / "web" / "static" / "dist"
-KERNEL = Path("src/varloom/reader/native")
+KERNELS = (Path("src/varloom/reader/native"), Path("src/varloom/dataset/native"))
 
 
 def node_and_npm() -> tuple[list[str], list[str], dict[str, str]]:
@@ -90,10 +90,11 @@ class BuildKernel(build_ext):
 
 
 def kernel() -> list[Extension]:
-    """The native modules of the reader, each of one `.pyx`; CFLAGS of the environment come last and so win."""
+    """The native modules, each of one `.pyx`; CFLAGS of the environment come last and so win."""
     extensions = [
-        Extension(f"varloom.reader.native.{source.stem}", [source.as_posix()], extra_compile_args=["-O3", "-g0"])
-        for source in sorted(KERNEL.glob("*.pyx"))
+        Extension(".".join(source.with_suffix("").parts[1:]), [source.as_posix()], extra_compile_args=["-O3", "-g0"])
+        for folder in KERNELS
+        for source in sorted(folder.glob("*.pyx"))
     ]
     built = ROOT / "build" / "cython"
     return cythonize(extensions, build_dir=str(built), language_level=3, nthreads=0, compiler_directives=DIRECTIVES)

@@ -10,7 +10,7 @@ built=$PWD/build/sanitize
 mkdir -p "$built"
 rm -rf "$built/src"
 cp -R setup.py pyproject.toml README.md LICENSE src "$built/"
-rm -f "$built"/src/varloom/reader/native/*.so
+rm -f "$built"/src/varloom/*/native/*.so
 flags="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 (cd "$built" && CFLAGS="$flags" LDFLAGS="-fsanitize=address,undefined" "$python" setup.py --quiet build_ext --inplace)
 
@@ -28,6 +28,7 @@ case $kernels in
 *) echo "The kernels that were built with sanitizers are not those that are imported: $kernels" >&2; exit 1 ;;
 esac
 [ $# -gt 0 ] || set -- tests/unit/test_reader_vcf.py tests/unit/test_reader_csv.py tests/unit/test_consequences.py \
+	tests/unit/test_dataset_writer.py tests/property/test_parquet_properties.py \
 	tests/property/test_reader_vcf_property.py tests/property/test_reader_csv_property.py tests/verifier \
 	tests/integration/test_corpus_vcf.py tests/integration/test_corpus_csv.py tests/faults/test_mutations.py
 exec "$python" -m pytest -q -p no:cacheprovider -o timeout=3600 "$@"

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from dataset_rows import GivenRows, column_of, numbered, rows_of, witnessed_hash
 
-from varloom.dataset import Dataset, Manifest, parts, row_store, write_dataset, written_directories
+from varloom.dataset import Dataset, Manifest, row_store, write_dataset, written_directories
 from varloom.dataset.durable import is_disk_full
+from varloom.dataset.repetition import repetitive_leaves
 from varloom.errors import INTERNAL_ERROR, VarloomError
 from varloom.reader import Column
 
@@ -161,7 +162,7 @@ def test_only_columns_that_repeat_get_a_dictionary() -> None:
             "INFO.NONE": pa.nulls(1000, pa.string()),
         }
     )
-    assert parts.dictionary_columns(table) == ["INFO.GT", "INFO.L.list.element", "INFO.NONE"]
+    assert repetitive_leaves(table) == ["INFO.GT", "INFO.L.list.element", "INFO.NONE"]
 
 
 def test_no_rows_make_a_dataset_with_its_columns(tmp_path: Path) -> None:
@@ -275,7 +276,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_ends_the_writing_with_its_code(small_disk: Path) -> None:
-    noise = [pa.array([os.urandom(20).hex() for _ in range(50_000)])]
+    noise = [pa.array([os.urandom(20).hex() for _ in range(100_000)])]
     with pytest.raises(VarloomError) as caught:
         write(GivenRows([numbered(0, {"id": noise[0]})]), small_disk / "ds")
     assert caught.value.code == "disk_full"

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from varloom.dataset.content_hash import ContentHasher
 from varloom.dataset.parts import ROW_GROUP_BYTES, ROW_GROUP_ROWS, PartFile, PartsWriter, seal_part
 from varloom.dataset.row_count import RowCount
-from varloom.dataset.schema import conformed, plain_batch, schema_of, widest
+from varloom.dataset.schema import PlainBatches, conformed, schema_of, widest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 
 
 _AT_ONCE = 2
+_WORTH_HALVING = 4 << 20
+"""Bytes of the last row group beyond which it is written as two."""
+
 _PARTS_OF_ONE = 32
 """So many row groups are parts of their own; of larger tables the others share parts, for a query opens all of them."""
 
@@ -50,9 +52,10 @@ class RowStore:
         self._parts = PartsWriter(directory)
         self._hasher = ContentHasher()
         self._count = RowCount()
+        self._types = PlainBatches()
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
-        self._waiting_bytes = 0
+        self._waiting_bytes = 0.0
         self._schema = pa.schema([])
         self._writers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dataset-writer")
         self._digester = ThreadPoolExecutor(1, thread_name_prefix="dataset-digester")
@@ -76,14 +79,15 @@ class RowStore:
         Raises:
             VarloomError: `dataset_inconsistent` when a row or record is missing before them.
         """
-        batch = plain_batch(batch)
+        batch = self._types.plain(batch)
         self._count.add(batch)
+        bytes_of_row = batch.get_total_buffer_size() / max(batch.num_rows, 1)
         while self._waiting_rows + batch.num_rows >= ROW_GROUP_ROWS:
             fitting = ROW_GROUP_ROWS - self._waiting_rows
-            self._wait_with(batch.slice(0, fitting))
+            self._wait_with(batch.slice(0, fitting), bytes_of_row)
             self._flush()
             batch = batch.slice(fitting)
-        self._wait_with(batch)
+        self._wait_with(batch, bytes_of_row)
         if self._waiting_bytes >= ROW_GROUP_BYTES:
             self._flush()
 
@@ -93,7 +97,7 @@ class RowStore:
         Raises:
             VarloomError: `dataset_inconsistent`.
         """
-        self._flush()
+        self._flush_last()
         self._settle(0)
         self._count.prove(summary)
         schema = schema_of(summary.columns)
@@ -104,18 +108,28 @@ class RowStore:
         digests = {field.name: self._hasher.digest(field, lambda name: _column_values(paths, name)) for field in schema}
         return StoredRows(parts, schema, digests)
 
-    def _wait_with(self, batch: pa.RecordBatch) -> None:
+    def _wait_with(self, batch: pa.RecordBatch, bytes_of_row: float) -> None:
         if batch.num_rows:
             self._waiting.append(batch)
             self._waiting_rows += batch.num_rows
-            self._waiting_bytes += batch.nbytes
+            self._waiting_bytes += batch.num_rows * bytes_of_row
+
+    def _flush_last(self) -> None:
+        """Write the last rows; where they are many, as two row groups, so that no thread waits for the other."""
+        later: list[pa.RecordBatch] = []
+        if self._waiting_bytes > _WORTH_HALVING:
+            middle = len(self._waiting) // 2
+            self._waiting, later = self._waiting[:middle], self._waiting[middle:]
+        self._flush()
+        self._waiting = later
+        self._flush()
 
     def _flush(self) -> None:
         if not self._waiting:
             return
         self._schema = widest([self._schema, *(batch.schema for batch in self._waiting)])
         table = pa.concat_tables([conformed(pa.Table.from_batches([batch]), self._schema) for batch in self._waiting])
-        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
+        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0.0
         alone = self._row_groups < _PARTS_OF_ONE
         self._settle(_AT_ONCE - 1 if alone else 0)
         if alone:
@@ -128,7 +142,7 @@ class RowStore:
     def _write_alone(self, path: Path, table: pa.Table) -> None:
         """Write a part of one row group, and seal it at once: its schema is nearly always the final one."""
         self._parts.write_alone(path, table)
-        self._sealed[path] = seal_part(path), table.schema
+        self._sealed[path] = seal_part(path, table.num_rows), table.schema
 
     def _finally_sealed(self, path: Path, schema: pa.Schema) -> Part:
         """A part with the final schema, safe on the disk."""
@@ -147,6 +161,8 @@ class RowStore:
 
 def _reconcile(path: Path, schema: pa.Schema, dictionary: list[str]) -> None:
     """Write a part again, a row group at a time, if it was begun before the schema was final."""
+    import pyarrow.parquet as pq  # it takes 10 ms, and few files need it
+
     with pq.ParquetFile(path) as file:
         if file.schema_arrow.equals(schema):
             return
@@ -158,6 +174,8 @@ def _reconcile(path: Path, schema: pa.Schema, dictionary: list[str]) -> None:
 
 
 def _column_values(paths: Iterable[Path], name: str) -> Iterator[pa.ChunkedArray]:
+    import pyarrow.parquet as pq
+
     for path in paths:
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):

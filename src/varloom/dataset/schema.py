@@ -29,10 +29,20 @@ def schema_of(columns: Sequence[Column]) -> pa.Schema:
     return pa.schema([pa.field(column.name, plain_type(column.type)) for column in columns])
 
 
-def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The same rows with the logical types of a dataset."""
-    schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in batch.schema])
-    return batch if batch.schema.equals(schema, check_metadata=True) else _conformed_batch(batch, schema)
+class PlainBatches:
+    """Gives batches the logical types of a dataset; they nearly always have the columns of the batch before."""
+
+    def __init__(self) -> None:
+        self._given = self._plain = pa.schema([])
+
+    def plain(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The same rows."""
+        if not batch.schema.equals(self._given, check_metadata=True):
+            self._given = batch.schema
+            self._plain = pa.schema([pa.field(field.name, plain_type(field.type)) for field in batch.schema])
+        if self._plain.equals(self._given, check_metadata=True):
+            return batch
+        return _conformed_batch(batch, self._plain)
 
 
 def widest(schemas: Sequence[pa.Schema]) -> pa.Schema:

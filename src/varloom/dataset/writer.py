@@ -21,7 +21,6 @@ from varloom.dataset.durable import disk_full_told, sync_directory
 from varloom.dataset.manifest import MANIFEST_NAME, Dataset, Manifest, Source
 from varloom.dataset.problems import DATASET_EXISTS
 from varloom.dataset.row_store import RowStore, StoredRows
-from varloom.dataset.splitting import split_dataset
 from varloom.errors import VarloomError
 from varloom.failpoints import failpoint
 
@@ -104,6 +103,8 @@ def _write_whole(reader: TableReader, directory: Path, source_name: str, assembl
 
 
 def _write_split(whole: Dataset, directory: Path, on_split: Callable[[], None]) -> tuple[Manifest, ...]:
+    from varloom.dataset.splitting import split_dataset  # few files are split, and it takes 20 ms
+
     targets = split_directories(directory, len(whole.manifest.samples))
     for target in targets:
         _refuse_used(target)
