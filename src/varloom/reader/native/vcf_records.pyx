@@ -25,9 +25,8 @@ from varloom.reader.native.vcf_layout cimport (
 )
 from varloom.reader.native.vcf_rules cimport is_unseen
 from varloom.reader.native.vcf_values cimport (
-    BARE, DONE, LEFT, MISFIT_COUNT, MISFIT_TYPE, NO_MEMORY, ODD_COUNT, UNKNOWN,
-    BEHIND, Scalar, Values, append_numbers, append_plain, find, find_soon, is_dot, judge, ploidy_of,
-    write_genotypes, write_list, write_scalar,
+    BARE, BEHIND, DONE, LEFT, MISFIT_COUNT, MISFIT_TYPE, NO_MEMORY, ODD_COUNT, UNKNOWN, Scalar, Values, append_numbers,
+    append_plain, find, find_soon, is_dot, judge, ploidy_of, write_genotypes, write_list, write_scalar,
 )
 from varloom.reader.native.words cimport eight
 
