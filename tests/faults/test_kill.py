@@ -12,7 +12,7 @@ from tests.running import QUICK, Process, Server, serving, write_vcf
 
 from varloom.db.embedded import EmbeddedPostgres
 
-RECORDS = 2_000_000
+RECORDS = 8_000_000
 """Enough for a parse of some seconds, in the midst of which something can be killed."""
 
 
