@@ -5,4 +5,4 @@ import sys
 if "serve" in sys.orig_argv:
     from varloom.services import event_feed
 
-    event_feed.QUEUE_LIMIT = 12
+    event_feed.QUEUE_LIMIT = 4
