@@ -30,6 +30,8 @@ LEGAL = (
     | {(state, following) for state in RUNNING for following in ("queued", "failed", "cancelled")}
     | {("parsing", "completed"), ("failed", "queued"), ("cancelled", "queued")}
 )
+MARK = "varloom-storage.json"
+"""Says in the storage to which database it belongs; no row points to it."""
 RELEASED = "Its worker was stopped"
 SUSPECTED = "Its worker died while it ran this and"
 """Of several jobs that a worker died with none loses the attempt, once."""
@@ -267,11 +269,10 @@ def _nothing_is_left_over(evidence: Evidence) -> Iterator[str]:
     """Each file belongs to a visible dataset or to an original that is still kept, and each of these is there."""
     kept = {dataset["storage_key"] for dataset in evidence.datasets}
     originals = {upload["storage_key"] for upload in evidence.uploads if upload["storage_key"]}
-    originals.add("varloom-storage.json")  # the mark that binds the storage to its database
     for path in sorted(evidence.storage.rglob("*")):
         if path.is_file():
             key = path.relative_to(evidence.storage).as_posix()
-            if key not in originals and key.rpartition("/")[0] not in kept:
+            if key != MARK and key not in originals and key.rpartition("/")[0] not in kept:
                 yield f"nothing needs the file {key} any more"
     for key in sorted(kept | originals):
         if not (evidence.storage / key).exists():
