@@ -1,6 +1,6 @@
 """`python -m varloom` is `varloom`."""
 
-from varloom.cli import main
+from varloom.cli import run
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -10,7 +10,7 @@ import click
 from varloom.cli.exit_status import ERROR, OK
 from varloom.cli.output import print_json
 from varloom.cli.readable_file import STDIN
-from varloom.garbage import collect_nothing_at_exit
+from varloom.garbage import free_nothing_at_exit
 
 if TYPE_CHECKING:
     from varloom.reader import CheckResult
@@ -62,8 +62,10 @@ def check(
     from varloom.cli.check_run import check_all
     from varloom.cli.check_sources import sources_of
     from varloom.reader import ReadOptions
+    from varloom.reader.short_process import begin_short_process
 
-    collect_nothing_at_exit()
+    begin_short_process()
+    free_nothing_at_exit()
     if files.count(STDIN) > 1:
         raise click.UsageError("- can be given once.")
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":

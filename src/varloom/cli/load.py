@@ -15,7 +15,7 @@ from varloom.cli.output import counts, describe, print_json
 from varloom.cli.problems import OUTPUT_UNWRITABLE
 from varloom.cli.readable_file import STDIN, on_disk
 from varloom.errors import VarloomError, counted
-from varloom.garbage import collect_nothing_at_exit
+from varloom.garbage import free_nothing_at_exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,10 +49,12 @@ def load(
     manifest.json and the Parquet parts, or nothing at all when the file is refused.
     """
     from varloom.dataset import load_file
+    from varloom.reader.short_process import begin_short_process
     from varloom.services.options import parse_options
 
     signal.signal(signal.SIGTERM, _end)
-    collect_nothing_at_exit()
+    begin_short_process()
+    free_nothing_at_exit()
     options = parse_options({"assembly": assembly, "split_by_sample": split_by_sample, "annotate": annotate})
     with on_disk(str(file)) as path, _into(directory), TransferBar(f"Loading {file.name}", None) as bar:
         manifests = load_file(

@@ -14,7 +14,7 @@ import click
 import varloom
 from varloom.cli.exit_status import ERROR, INTERRUPTED
 from varloom.errors import VarloomError
-from varloom.garbage import collect_seldom
+from varloom.garbage import collect_seldom, leave
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
@@ -140,3 +140,11 @@ def _tell(error: Exception) -> None:
 @click.version_option(varloom.__version__, message="varloom %(version)s")
 def main() -> None:
     """Varloom turns genomic files into tables that can be analysed."""
+
+
+def run() -> None:
+    """The program as a process of its own, of which this is the end."""
+    try:
+        main()
+    except SystemExit as end:
+        leave(end)

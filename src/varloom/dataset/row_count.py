@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from varloom.dataset.arrow_columns import whole_numbers
+from varloom.dataset.native.row_steps import go_on
 from varloom.dataset.problems import DATASET_INCONSISTENT
 from varloom.errors import VarloomError
 
@@ -66,7 +66,5 @@ def _expect(batch: pa.RecordBatch, name: str, lowest: int, highest: int, steps: 
         raise VarloomError(
             DATASET_INCONSISTENT, f"The column {name} goes on with {first} where {highest} was expected."
         )
-    whole = values.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-    taken = whole[1:] - whole[:-1]
-    if taken.size and not (steps[0] <= taken.min() and taken.max() <= steps[1]):
+    if not go_on(whole_numbers(values), *steps):
         raise VarloomError(DATASET_INCONSISTENT, f"The column {name} does not go on row by row after {first}.")

@@ -7,16 +7,18 @@ for it. All else is decompressed one portion after another, while the one before
 
 from __future__ import annotations
 
+import gzip
 import struct
 from collections import deque
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from isal import isal_zlib
 
 from varloom.genomics.recognition import Compression
 from varloom.reader.decompression import BGZIP_END, ByteStream, DamagedStreamError
+from varloom.reader.roomy_text import ROOM_BEFORE, ROOM_BEHIND, RoomyText, TextBuffers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +37,9 @@ _TRAILER = struct.Struct("<II")
 _MAGIC = b"\x1f\x8b\x08\x04"
 _EXTRA = b"BC\x02\x00"
 _MOST_IN_BLOCK = 1 << 16
-_BAD_DATA = cast("type[Exception]", isal_zlib.error)
+_GzipReader: Any = isal_zlib._GzipReader  # noqa: SLF001
+"""It goes through all members of a file without Python's lock; IGzipFile, which is made of it, copies each text."""
+_BAD_DATA = (cast("type[Exception]", isal_zlib.error), gzip.BadGzipFile, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,10 @@ class _Rest:
     offset: int
 
 
+Portion = list[bytes] | RoomyText
+"""A text in pieces, or in a buffer of which one has to say when it is not needed any more."""
+
+
 class Portions:
     """The text of a file; iterate once. `end_marker_missing` is known afterwards.
 
@@ -73,9 +81,14 @@ class Portions:
         self._compression = compression
         self._pool = pool
         self._ahead = ahead
+        self._buffers = TextBuffers(PORTION_BYTES + _MOST_IN_BLOCK)
 
-    def __iter__(self) -> Iterator[list[bytes]]:
-        """Portions as lists of pieces. Raises DamagedStreamError behind the last good piece, and OSError."""
+    def give_back(self, buffer: bytes | bytearray) -> None:
+        """Say that the text of a portion is not needed any more, so that its buffer can be used again."""
+        self._buffers.give_back(buffer)
+
+    def __iter__(self) -> Iterator[Portion]:
+        """The portions. Raises DamagedStreamError behind the last good piece, and OSError."""
         chunks = self._file.chunks(report=False)
         if self._compression is Compression.BGZIP:
             return self._blocks(chunks)
@@ -83,7 +96,7 @@ class Portions:
 
     # --- one portion after another ----------------------------------------------------------------------------------
 
-    def _one_by_one(self, stream: ByteStream) -> Iterator[list[bytes]]:
+    def _one_by_one(self, stream: ByteStream) -> Iterator[Portion]:
         pieces = stream.pieces()
         coming = self._pool.submit(_take, pieces)
         while True:
@@ -101,24 +114,25 @@ class Portions:
 
     # --- bgzip ------------------------------------------------------------------------------------------------------
 
-    def _blocks(self, chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    def _blocks(self, chunks: Iterator[bytes]) -> Iterator[Portion]:
         ranges = _ranges(chunks)
-        running: deque[tuple[_Range, Future[tuple[list[bytes], int]]]] = deque()
+        running: deque[tuple[_Range, Future[tuple[Portion, int]]]] = deque()
         ahead = _AHEAD_AT_FIRST
         last = b""
         rest: _Rest | None = None
         while True:
             while rest is None and len(running) < ahead and (found := next(ranges, None)) is not None:
                 if isinstance(found, _Range):
-                    running.append((found, self._pool.submit(_decompress, found)))
+                    running.append((found, self._pool.submit(_decompress, found, self._buffers)))
                 else:
                     rest = found
             if not running:
                 break
             blocks, coming = running.popleft()
-            pieces, good = coming.result()
+            portion, good = coming.result()
             self._file.tell()
-            yield pieces
+            yield portion
+            del portion  # who took it may have given it back
             ahead = self._ahead
             last = blocks.data[-len(BGZIP_END) :]
             if good < len(blocks.sizes):
@@ -131,14 +145,14 @@ class Portions:
 
     def _from_bad_block(
         self, blocks: _Range, good: int, later: list[bytes], rest: _Rest | None, ranges: Iterator[_Range | _Rest]
-    ) -> Iterator[list[bytes]]:
+    ) -> Iterator[Portion]:
         """The same bytes again from the block that did not decompress, slowly."""
         done = sum(blocks.sizes[:good])
         behind = rest.chunks if rest is not None else _raw(ranges)
         chunks = chain([blocks.data[done:], *later], behind)
         yield from self._serially(_Rest(chunks, blocks.block + good, blocks.offset + done))
 
-    def _serially(self, rest: _Rest) -> Iterator[list[bytes]]:
+    def _serially(self, rest: _Rest) -> Iterator[Portion]:
         stream = ByteStream(rest.chunks, self._compression, block=rest.block, offset=rest.offset)
         yield from self._one_by_one(stream)
 
@@ -156,8 +170,34 @@ def _take(pieces: Iterator[bytes]) -> tuple[list[bytes], DamagedStreamError | No
     return taken, None
 
 
-def _decompress(blocks: _Range) -> tuple[list[bytes], int]:
+def _decompress(blocks: _Range, buffers: TextBuffers) -> tuple[Portion, int]:
     """The texts of the blocks, and how many of them are sound."""
+    size = _text_bytes(blocks)
+    buffer = buffers.take()
+    room = len(buffer) - ROOM_BEFORE - ROOM_BEHIND
+    if size > room:  # never: a portion ends with the block that fills it
+        return _sound_texts(blocks)
+    try:
+        # A byte more than there is: where no room is left, the last checksum would not be looked at.
+        read = _GzipReader(blocks.data).readinto(memoryview(buffer)[ROOM_BEFORE : ROOM_BEFORE + size + 1])
+    except _BAD_DATA:
+        return _sound_texts(blocks)
+    if read != size:
+        return _sound_texts(blocks)
+    return RoomyText(buffer, ROOM_BEFORE, ROOM_BEFORE + size), len(blocks.sizes)
+
+
+def _text_bytes(blocks: _Range) -> int:
+    """How many bytes of text the blocks say that they have."""
+    size = start = 0
+    for each in blocks.sizes:
+        start += each
+        size += _TRAILER.unpack_from(blocks.data, start - 8)[1]
+    return size
+
+
+def _sound_texts(blocks: _Range) -> tuple[list[bytes], int]:
+    """The texts of the blocks before the first that is damaged, and how many they are."""
     texts: list[bytes] = []
     data = memoryview(blocks.data)
     start = 0

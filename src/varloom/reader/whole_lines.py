@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 from varloom.errors import Place, safe_excerpt
 from varloom.reader.decompression import DamagedStreamError
 from varloom.reader.problems import COMPRESSION_TRUNCATED, LINE_TOO_LONG, FileRefused, refusal
+from varloom.reader.roomy_text import RoomyText
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from varloom.errors import ErrorKind
 
@@ -40,20 +41,30 @@ class Broken(Exception):  # noqa: N818 - it ends the text, and becomes a FileRef
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Consecutive whole lines, in pieces; the last one ends with a line feed."""
+    """Consecutive whole lines, in pieces or in a buffer with room; the last one ends with a line feed."""
 
-    pieces: list[bytes | bytearray]
+    text: list[bytes | bytearray] | RoomyText
+
+    def placed(self, margin: int = 1) -> tuple[bytes | bytearray, int, int]:
+        """Bytes among which they stand, from where to where; at least so many bytes follow."""
+        if isinstance(self.text, RoomyText):
+            return self.text.buffer, self.text.start, self.text.end
+        joined = self.joined(margin)
+        return joined, 0, len(joined) - margin
 
     def joined(self, margin: int = 1) -> bytes | bytearray:
         """All of them at once, and so many zero bytes behind them, which a kernel may look at."""
-        first = self.pieces[0]
+        pieces: Sequence[bytes | bytearray | memoryview] = (
+            [self.text.view()] if isinstance(self.text, RoomyText) else self.text
+        )
+        first = pieces[0]
         if isinstance(first, bytearray):
             # A line of many megabytes: it is in memory once, and stays so.
-            for piece in self.pieces[1:]:
+            for piece in pieces[1:]:
                 first += piece
             first += bytes(margin)
             return first
-        return b"".join([*self.pieces, bytes(margin)])
+        return b"".join([*pieces, bytes(margin)])
 
 
 class TextPortions(Protocol):
@@ -61,7 +72,7 @@ class TextPortions(Protocol):
 
     @property
     def end_marker_missing(self) -> bool: ...  # noqa: D102 - described there
-    def __iter__(self) -> Iterator[list[bytes]]: ...
+    def __iter__(self) -> Iterator[list[bytes] | RoomyText]: ...
 
 
 class WholeLines:
@@ -113,8 +124,15 @@ class WholeLines:
             raise Broken(damage.kind, damage.message) from damage
         return self._last()
 
-    def _cut_off(self, portion: list[bytes]) -> Lines | None:
+    def _cut_off(self, portion: list[bytes] | RoomyText) -> Lines | None:
         """The whole lines up to the last line feed of a portion; what follows it is carried on."""
+        if isinstance(portion, RoomyText):
+            cut = portion.cut_off(b"".join(self._carry)) if self._carried <= portion.start else None
+            if cut is not None:
+                lines, rest = cut
+                self._carry, self._carried = [rest], len(rest)
+                return Lines(lines)
+            portion = [bytes(portion.view())]
         if self._carried + sum(map(len, portion)) > LINE_LIMIT:
             self._refuse_long_line(portion)
         for index in range(len(portion) - 1, -1, -1):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from varloom.reader.native.plain_text import is_suspicious
 from varloom.reader.portions import Portions
+from varloom.reader.roomy_text import RoomyText
 from varloom.reader.whole_lines import Broken, WholeLines
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from varloom.genomics.recognition import Compression
     from varloom.reader.stored_file import StoredFile
+    from varloom.reader.whole_lines import Lines
 
 _LONGEST_ROW = 64 << 20
 """Bytes of a row of several lines; a longer one is left to the careful reader, which knows what is wrong with it."""
@@ -66,8 +68,9 @@ class RowChunks(Generic[P]):
         self._parse = parse
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="csv-reader")
-        portions = Portions(file, compression, self._pool, threads + 1)
-        self._lines = WholeLines(portions if encoding.startswith("utf-8") else _Recoded(portions, encoding))
+        self._portions = Portions(file, compression, self._pool, threads + 1)
+        recoded = None if encoding.startswith("utf-8") else _Recoded(self._portions, encoding)
+        self._lines = WholeLines(recoded or self._portions)
         self._row: bytes | bytearray = b""
 
     def next_line(self) -> bytes | None:
@@ -95,15 +98,17 @@ class RowChunks(Generic[P]):
                 if lines is None:
                     ended = True
                 else:
-                    running.append(self._pool.submit(self._parse_lines, lines.joined))
+                    running.append(self._pool.submit(self._parse_lines, lines))
             if not running:
                 break
             yield self._whole(running.popleft().result())
         if self._row:
             raise OddTextError
 
-    def _parse_lines(self, joined: Callable[[], bytes | bytearray]) -> P:
-        data = joined()
+    def _parse_lines(self, lines: Lines) -> P:
+        data = lines.joined()
+        if isinstance(lines.text, RoomyText):
+            self._portions.give_back(lines.text.buffer)
         return self._parse(data, is_suspicious(data, 0, len(data) - 1))
 
     def _whole(self, parsed: P) -> P:
@@ -132,4 +137,7 @@ class _Recoded:
 
     def __iter__(self) -> Iterator[list[bytes]]:
         for portion in self._portions:
-            yield [piece.decode(self._encoding).encode() for piece in portion]
+            pieces = [bytes(portion.view())] if isinstance(portion, RoomyText) else portion
+            yield [piece.decode(self._encoding).encode() for piece in pieces]
+            if isinstance(portion, RoomyText):
+                self._portions.give_back(portion.buffer)

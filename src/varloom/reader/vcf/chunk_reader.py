@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 
 from varloom.errors import Place, safe_excerpt
@@ -22,10 +21,9 @@ from varloom.reader.vcf.structural_rules import StructuralRules
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy.typing as npt
-
     from varloom.reader.diagnosis import Diagnosis
     from varloom.reader.model import Column, ReadOptions
+    from varloom.reader.native.buffers import NativeBuffer
     from varloom.reader.native.vcf_layout import Layout
     from varloom.reader.native.vcf_records import Chunk
     from varloom.reader.vcf.header import Header
@@ -198,19 +196,24 @@ def _merged(
     if kernel is None:
         return careful
     table = pa.concat_tables([conformed(kernel, careful.schema), pa.Table.from_batches([careful])]).combine_chunks()
-    rows = table.take(pa.array(_order(kernel.num_rows, placed)))
-    numbers = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(counting(first, len(rows)))])
-    return rows.set_column(0, "rowno", numbers).combine_chunks().to_batches()[0]
+    rows = table.take(_order(kernel.num_rows, placed))
+    return rows.set_column(0, "rowno", _counted([counting(first, len(rows))])).combine_chunks().to_batches()[0]
 
 
-def _order(kernel_rows: int, placed: list[tuple[int, int]]) -> npt.NDArray[np.int64]:
+def _order(kernel_rows: int, placed: list[tuple[int, int]]) -> pa.Array:
     """Where each row of the merged table stands in the kernel's rows followed by the careful parser's."""
     pieces = []
     done, careful = 0, kernel_rows
     for before, own in placed:
-        pieces += [np.arange(done, before), np.arange(careful, careful + own)]
+        pieces += [counting(done, before - done), counting(careful, own)]
         done, careful = before, careful + own
-    return np.concatenate([*pieces, np.arange(done, kernel_rows)])
+    return _counted([*pieces, counting(done, kernel_rows - done)])
+
+
+def _counted(pieces: list[NativeBuffer]) -> pa.Array:
+    """The numbers of these buffers, one after another."""
+    numbers = b"".join(pieces)
+    return pa.Array.from_buffers(pa.int64(), len(numbers) // 8, [None, pa.py_buffer(numbers)])
 
 
 def conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:

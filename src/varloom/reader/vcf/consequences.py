@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import pyarrow as pa
 
 from varloom.errors import Place
@@ -17,8 +16,6 @@ from varloom.reader.vcf.annotation_format import annotation_formats
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
-
     from varloom.reader.diagnosis import Diagnosis
     from varloom.reader.native.consequences import Data
     from varloom.reader.vcf.annotation_format import AnnotationFormat
@@ -29,7 +26,7 @@ _TERMS = Terms(
     [(each.term.encode(), each.rank, _IMPACTS.index(each.impact)) for each in CONSEQUENCES],
     [impact.encode() for impact in _IMPACTS],
 )
-_NOTHING = np.zeros(1, np.uint8)
+_NOTHING = memoryview(bytes(1))
 _DESCRIPTIONS = {
     "consequence": "Most severe consequence in {label}",
     "impact": "Impact of the most severe consequence in {label}",
@@ -103,8 +100,8 @@ class _Annotation:
             form.places,
             form.naming,
             form.shorter,
-            batch.column("record").to_numpy(),
-            batch.column("allele").to_numpy(),
+            _numbers(_from_start(batch.column("record")), "q"),
+            _numbers(_from_start(batch.column("allele")), "i"),
             _texts(_from_start(batch.column("alt"))),
             _texts(_from_start(batch.column("ref"))),
             lists,
@@ -139,18 +136,23 @@ def _from_start(array: Any) -> Any:
     return array if array.offset == 0 else pa.concat_arrays([array])
 
 
-def _offsets(array: Any) -> npt.NDArray[np.int32]:
+def _numbers(array: Any, form: Literal["q", "i"]) -> memoryview[int]:
+    """The values of a column without missing ones."""
+    return memoryview(array.buffers()[1]).cast("B").cast(form)[: len(array)]
+
+
+def _offsets(array: Any) -> memoryview[int]:
     """The offsets of texts or lists, one more than there are."""
     buffer = array.buffers()[1]
     if not len(array) or buffer is None:
-        return np.zeros(len(array) + 1, np.int32)
-    return np.frombuffer(buffer, np.int32)[: len(array) + 1]
+        return memoryview(bytes(4 * (len(array) + 1))).cast("i")
+    return memoryview(buffer).cast("B").cast("i")[: len(array) + 1]
 
 
-def _texts(array: Any) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+def _texts(array: Any) -> tuple[memoryview[int], memoryview[int]]:
     """Offsets and bytes of texts; missing ones have no bytes."""
     data = array.buffers()[2]
-    return _offsets(array), np.frombuffer(data, np.uint8) if data is not None and data.size else _NOTHING
+    return _offsets(array), memoryview(data).cast("B") if data is not None and data.size else _NOTHING
 
 
 def _text_array(data: Data) -> pa.Array:

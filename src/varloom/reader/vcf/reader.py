@@ -131,7 +131,11 @@ class VcfReader:
                     running.append(self._parsed(lines))
             if not running:
                 break
-            yield from self._chunks.take(running.popleft().result())
+            chunk = running.popleft().result()
+            text = chunk.source
+            yield from self._chunks.take(chunk)
+            del chunk
+            self._portions.give_back(text)
             self._file.records = self._chunks.records
         if broken is not None and not self._diagnosis.full:
             self._diagnosis.add_refusal(broken.refusal(self._chunks.lines + 1))
@@ -164,6 +168,5 @@ class VcfReader:
 
 def parse(lines: Lines, layout: Layout, most_rows: int, most_text: int) -> Chunk:
     """Parse whole lines, in one of the reader's threads."""
-    data = lines.joined(MARGIN)
-    end = len(data) - MARGIN
-    return Chunk(layout, data, 0, end, is_suspicious(data, 0, end), most_rows, most_text)
+    data, start, end = lines.placed(MARGIN)
+    return Chunk(layout, data, start, end, is_suspicious(data, start, end), most_rows, most_text)

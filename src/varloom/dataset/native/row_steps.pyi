@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def go_on(values: Buffer, least: int, most: int) -> bool: ...

@@ -1,0 +1,58 @@
+"""Text in buffers that are used again and again, with room around it, so that no copy has to be made to parse it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ROOM_BEFORE = 1 << 16
+"""Bytes before a text, for the beginning of a line whose end the text starts with."""
+
+ROOM_BEHIND = 64
+"""Bytes behind a text, which a kernel may look at."""
+
+_MOST_KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RoomyText:
+    """A text within a buffer: the bytes from `start` to `end`. At least ROOM_BEHIND more follow."""
+
+    buffer: bytearray
+    start: int
+    end: int
+
+    def view(self) -> memoryview:
+        """The text, where it is."""
+        return memoryview(self.buffer)[self.start : self.end]
+
+    def cut_off(self, carry: bytes) -> tuple[RoomyText, bytes] | None:
+        """What was carried on, with this text up to its last line feed, and what follows that.
+
+        Nothing is changed, and None is returned, when the text has no line feed or the room is too small.
+        """
+        end = self.buffer.rfind(b"\n", self.start, self.end) + 1
+        start = self.start - len(carry)
+        if not end or start < 0:
+            return None
+        self.buffer[start : self.start] = carry
+        return RoomyText(self.buffer, start, end), bytes(memoryview(self.buffer)[end : self.end])
+
+
+class TextBuffers:
+    """Buffers for texts of up to `size` bytes. Those that are given back are used again, in any thread."""
+
+    def __init__(self, size: int) -> None:
+        self._size = ROOM_BEFORE + size + ROOM_BEHIND
+        self._free: list[bytearray] = []
+
+    def take(self) -> bytearray:
+        """A buffer, whatever it holds."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return bytearray(self._size)
+
+    def give_back(self, buffer: bytes | bytearray) -> None:
+        """Say that nobody looks at a buffer any more; others than those from here are left alone."""
+        if isinstance(buffer, bytearray) and len(buffer) == self._size and len(self._free) < _MOST_KEPT:
+            self._free.append(buffer)
