@@ -10,7 +10,7 @@ ROOM_BEFORE = 1 << 16
 ROOM_BEHIND = 64
 """Bytes behind a text, which a kernel may look at."""
 
-_MOST_KEPT = 8
+_MOST_KEPT = 5
 
 
 @dataclass(frozen=True, slots=True)
