@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,6 @@ from peer_environment import plain_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 SAMPLE_SECONDS = 0.02
 """How often the memory is looked at."""
@@ -84,12 +84,6 @@ def measure(command: Sequence[str], *, limit: float, keep_output: bool = True) -
         largest = memory.largest
         if usage.ru_maxrss > own:  # else it may be ours: a process starts as a copy of the one that starts it
             largest = max(largest, usage.ru_maxrss * _MAXRSS_BYTES)
-        out.seek(0)
-        largest = memory.largest
-        if (
-            counted := usage.ru_maxrss * _MAXRSS_BYTES
-        ) > 2 * own:  # else it may be ours, of which it is a copy at first
-            largest = max(largest, counted)
         return Measurement(
             seconds,
             usage.ru_utime + usage.ru_stime,
@@ -117,7 +111,7 @@ class _Memory(threading.Thread):
             if time.monotonic() - looked > LOOK_SECONDS:
                 looked = time.monotonic()
                 with contextlib.suppress(psutil.Error):
-                    family = [self._root, *self._root.children(recursive=True)]
+                    family = [self._root, *_descendants(self._root)]
             sizes = []
             for process in family:
                 with contextlib.suppress(psutil.Error):
@@ -129,6 +123,19 @@ class _Memory(threading.Thread):
         """End the sampling."""
         self._ended.set()
         self.join()
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    """All processes below one; psutil looks through all of the machine, at the cost of those that are measured."""
+    if sys.platform != "linux":
+        return process.children(recursive=True)
+    found = []
+    for listed in Path(f"/proc/{process.pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError, psutil.Error):
+            for pid in listed.read_text().split():
+                child = psutil.Process(int(pid))
+                found += [child, *_descendants(child)]
+    return found
 
 
 def size_of(path: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate
+from mmap import mmap
 
 import pytest
 from test_recognition import BGZIP_END, bgzip_block
@@ -32,7 +33,7 @@ def spoiling(give_back):
     """What is given back is overwritten at once, so that whoever still looks at it sees the worst."""
 
     def spoiled(buffers, buffer):
-        if isinstance(buffer, bytearray):
+        if isinstance(buffer, mmap):
             buffer[:] = b"\xff" * len(buffer)
         give_back(buffers, buffer)
 

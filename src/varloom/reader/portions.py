@@ -83,7 +83,7 @@ class Portions:
         self._ahead = ahead
         self._buffers = TextBuffers(PORTION_BYTES + _MOST_IN_BLOCK)
 
-    def give_back(self, buffer: bytes | bytearray) -> None:
+    def give_back(self, buffer: object) -> None:
         """Say that the text of a portion is not needed any more, so that its buffer can be used again."""
         self._buffers.give_back(buffer)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from mmap import mmap
 
 ROOM_BEFORE = 1 << 16
 """Bytes before a text, for the beginning of a line whose end the text starts with."""
@@ -17,7 +18,7 @@ _MOST_KEPT = 5
 class RoomyText:
     """A text within a buffer: the bytes from `start` to `end`. At least ROOM_BEHIND more follow."""
 
-    buffer: bytearray
+    buffer: mmap
     start: int
     end: int
 
@@ -39,20 +40,23 @@ class RoomyText:
 
 
 class TextBuffers:
-    """Buffers for texts of up to `size` bytes. Those that are given back are used again, in any thread."""
+    """Buffers for texts of up to `size` bytes. Those that are given back are used again, in any thread.
+
+    They are memory of the system rather than bytearrays, which would be filled with zeros under Python's lock.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = ROOM_BEFORE + size + ROOM_BEHIND
-        self._free: list[bytearray] = []
+        self._free: list[mmap] = []
 
-    def take(self) -> bytearray:
+    def take(self) -> mmap:
         """A buffer, whatever it holds."""
         try:
             return self._free.pop()
         except IndexError:
-            return bytearray(self._size)
+            return mmap(-1, self._size)
 
-    def give_back(self, buffer: bytes | bytearray) -> None:
+    def give_back(self, buffer: object) -> None:
         """Say that nobody looks at a buffer any more; others than those from here are left alone."""
-        if isinstance(buffer, bytearray) and len(buffer) == self._size and len(self._free) < _MOST_KEPT:
+        if isinstance(buffer, mmap) and len(buffer) == self._size and len(self._free) < _MOST_KEPT:
             self._free.append(buffer)

@@ -12,6 +12,7 @@ from varloom.reader.roomy_text import RoomyText
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from mmap import mmap
 
     from varloom.errors import ErrorKind
 
@@ -45,7 +46,7 @@ class Lines:
 
     text: list[bytes | bytearray] | RoomyText
 
-    def placed(self, margin: int = 1) -> tuple[bytes | bytearray, int, int]:
+    def placed(self, margin: int = 1) -> tuple[bytes | bytearray | mmap, int, int]:
         """Bytes among which they stand, from where to where; at least so many bytes follow."""
         if isinstance(self.text, RoomyText):
             return self.text.buffer, self.text.start, self.text.end

@@ -1,8 +1,10 @@
+from mmap import mmap
+
 from varloom.reader.native.vcf_layout import Layout
 
 class Findings:
     layout: Layout
-    source: bytes | bytearray
+    source: bytes | bytearray | mmap
     rows: int
     records: int
     lines: int

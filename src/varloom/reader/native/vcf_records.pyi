@@ -1,3 +1,4 @@
+from mmap import mmap
 from typing import Self, TypeAlias
 
 from varloom.reader.native.buffers import NativeBuffer
@@ -15,7 +16,7 @@ class Chunk(Findings):
     def __init__(
         self,
         layout: Layout,
-        data: bytes | bytearray,
+        data: bytes | bytearray | mmap,
         start: int,
         end: int,
         suspicious: bool,

@@ -12,6 +12,8 @@ from varloom.reader.vcf.info_parser import warn_empty_entry
 from varloom.reader.vcf.values import MisfitError, OddValueError
 
 if TYPE_CHECKING:
+    from mmap import mmap
+
     from varloom.reader.diagnosis import Diagnosis
     from varloom.reader.native.vcf_records import Chunk
     from varloom.reader.vcf.kernel_table import KernelTable
@@ -131,7 +133,7 @@ def _alike(chunk: Chunk, start: int, contig: bytes, position: int) -> dict[bytes
     for after in range(_MOST_LINES):
         if start >= chunk.end or len(found) == _MOST_ALIKE:
             break
-        end = data.index(b"\n", start)
+        end = data.find(b"\n", start)
         tabs = _tabs(data, start, end)
         if len(tabs) == 5:  # lines may have many megabytes: only what is asked for is taken out of them
             place = bytes(data[tabs[0] + 1 : tabs[1]])
@@ -142,7 +144,7 @@ def _alike(chunk: Chunk, start: int, contig: bytes, position: int) -> dict[bytes
     return found
 
 
-def _fingerprint(data: bytes | bytearray, start: int, end: int) -> bytes:
+def _fingerprint(data: bytes | bytearray | mmap, start: int, end: int) -> bytes:
     """The text, or the hash of a long one."""
     if end - start <= _LONG_TEXT:
         return bytes(data[start:end])
@@ -150,7 +152,7 @@ def _fingerprint(data: bytes | bytearray, start: int, end: int) -> bytes:
         return hashlib.sha256(text).digest()
 
 
-def _tabs(data: bytes | bytearray, start: int, end: int) -> list[int]:
+def _tabs(data: bytes | bytearray | mmap, start: int, end: int) -> list[int]:
     """Where the first five tabs of a line are."""
     tabs: list[int] = []
     while len(tabs) < 5 and (start := data.find(b"\t", start, end) + 1):
@@ -167,4 +169,4 @@ def _text(chunk: Chunk, start: int, end: int) -> str:
 
 
 def _line(chunk: Chunk, start: int) -> str:
-    return _text(chunk, start, chunk.source.index(b"\n", start)).removesuffix("\r")
+    return _text(chunk, start, chunk.source.find(b"\n", start)).removesuffix("\r")
