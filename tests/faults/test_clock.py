@@ -46,7 +46,7 @@ def until_slots(server, wanted):
         time.sleep(0.05)
 
 
-@pytest.mark.skipif(LIBFAKETIME is None, reason="needs libfaketime (on Debian and Ubuntu: apt-get install faketime)")
+@pytest.mark.skipif(LIBFAKETIME is None, reason="needs libfaketime (on Debian and Ubuntu: apt-get install libfaketime)")
 @pytest.mark.parametrize("offset", ["-2d", "+2d"])
 def test_workers_need_not_agree_on_the_time(data, tmp_path, offset):
     """The clock of the system is right, and so are the times of files: only what this worker is told is wrong."""

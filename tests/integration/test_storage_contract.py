@@ -32,7 +32,7 @@ NO_KEYS += ["a\\b", "C:", "x" * 201, "a/" * 600 + "a"]
 def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     program = find_azurite()
     if program is None:
-        pytest.skip("needs Azurite, which is large: npm install --prefix build/azurite azurite@3.37.0")
+        pytest.skip("needs Azurite: python scripts/ensure_test_programs.py")
     with azure_server(tmp_path_factory.mktemp("azure"), program) as store:
         yield store
 
