@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import psycopg
@@ -24,10 +24,16 @@ if TYPE_CHECKING:
     from varloom.db.embedded import EmbeddedPostgres
 
 FROZEN_SECONDS = 5.0
-"""Longer than a worker may be silent, and than a stage may stand still."""
+"""Longer than a stage may stand still."""
 EPISODE_SECONDS = 1.5
 PATIENCE = 12.0
 """Seconds in which a victim is looked for: the database may just be away."""
+LONG_STAGES = """
+SELECT workers.pid, jobs.id::text, jobs.attempt_token::text
+FROM jobs JOIN workers ON workers.id = jobs.worker_id JOIN uploads ON uploads.id = jobs.upload_id
+WHERE uploads.bytes > 2000000 AND workers.stopped_at IS NULL AND jobs.claimed_at > now() - interval '0.3 s'
+ORDER BY uploads.bytes DESC
+"""
 DISK = {
     "full_disk": {"enospc": 1.0},
     "broken_disk": {"eio": 0.1},
@@ -94,23 +100,43 @@ class Conductor:
         child.kill()
         return f"child {child.pid}"
 
-    def freeze_worker(self, chance: random.Random) -> str | None:
-        """It comes back as a zombie: its work was given to another one meanwhile."""
-        process = psutil.Process(self._fleet.pid(chance.choice(self._fleet.workers)))
-        return self._freeze([process, *process.children(recursive=True)])
+    def freeze_worker(self, _: random.Random) -> str | None:
+        """In the middle of a long stage, until another worker has begun it again: it comes back as a zombie."""
+        stages = self._ask(LONG_STAGES)
+        if not stages:
+            return None
+        pid, job_id, token = stages[0]
+        process = psutil.Process(pid)
+        processes = [process, *process.children(recursive=True)]
+        for each in processes:
+            each.suspend()
+        began, now = time.monotonic(), [(token,)]
+        while now in ([(token,)], [(None,)]) and time.monotonic() < began + PATIENCE:
+            time.sleep(0.03)
+            with contextlib.suppress(psycopg.Error):
+                now = self._ask("SELECT attempt_token::text FROM jobs WHERE id = %s AND finished_at IS NULL", job_id)
+        for each in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it was killed by another fault
+                each.resume()
+        if now not in ([], [(token,)], [(None,)]):
+            with self._lock:
+                self.done["zombie"] += 1
+        return f"worker {pid} with job {job_id} for {time.monotonic() - began:.1f} s"
+
+    def _ask(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self._postgres.conninfo, autocommit=True, connect_timeout=5) as connection:
+            return connection.execute(query, values).fetchall()
 
     def freeze_child(self, chance: random.Random) -> str | None:
         children = self._fleet.children()
-        return self._freeze([chance.choice(children)]) if children else None
-
-    def _freeze(self, processes: list[psutil.Process]) -> str:
-        for process in processes:
-            process.suspend()
+        if not children:
+            return None
+        child = chance.choice(children)
+        child.suspend()
         time.sleep(FROZEN_SECONDS)
-        for process in processes:
-            with contextlib.suppress(psutil.NoSuchProcess):  # it was killed for standing still
-                process.resume()
-        return f"{[process.pid for process in processes]} for {FROZEN_SECONDS:g} s"
+        with contextlib.suppress(psutil.NoSuchProcess):  # it was killed for standing still
+            child.resume()
+        return f"child {child.pid} for {FROZEN_SECONDS:g} s"
 
     def kill_server(self, _: random.Random) -> str | None:
         pid = self._fleet.pid("server")
