@@ -9,7 +9,8 @@ built=$PWD/build/sanitize
 
 mkdir -p "$built"
 rm -rf "$built/src"
-cp -R setup.py pyproject.toml README.md LICENSE src "$built/"
+rm -rf "$built/scripts"
+cp -R setup.py pyproject.toml README.md LICENSE src scripts "$built/"
 rm -f "$built"/src/varloom/*/native/*.so
 flags="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 (cd "$built" && CFLAGS="$flags" LDFLAGS="-fsanitize=address,undefined" "$python" setup.py --quiet build_ext --inplace)
