@@ -7,17 +7,18 @@ import time
 from typing import TYPE_CHECKING
 
 from varloom.pipeline import child
-from varloom.pipeline.request import StageRequest, StageResult
+from varloom.pipeline.request import StageResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from varloom.pipeline.request import StageRequest
+    from varloom.pipeline.workspace import Report, Workspace
 
 _FILE = os.open(os.environ["BEGINNINGS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 
-def nothing(request: StageRequest, report: Callable[[int, int | None, str], None]) -> StageResult:  # noqa: ARG001
+def nothing(request: StageRequest, workspace: Workspace, report: Report) -> StageResult:  # noqa: ARG001
     """A stage that does nothing."""
-    os.write(_FILE, f"{request.source_name} {time.time():.6f}\n".encode())
+    os.write(_FILE, f"{request.source.name} {time.time():.6f}\n".encode())
     return StageResult({})
 
 

@@ -26,7 +26,9 @@ from varloom.jobs.lifecycle import Stage
 from varloom.jobs.model import NewJob
 from varloom.jobs.settle import Published
 from varloom.jobs.worker import Worker, WorkerOptions
+from varloom.pipeline.request import SourceFile, StageRequest
 from varloom.settings import Settings
+from varloom.storage import StorageAccess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,25 +39,31 @@ if TYPE_CHECKING:
     from varloom.jobs.model import Claim, Job
 
 ACCOUNT = "bench"
+SOURCE = "uploads/source"
 HERE = Path(__file__).resolve().parent
 
 
 class Nothing:
-    """Stages that do nothing; a sample for each completed job, as the real backend makes one."""
+    """Stages that do nothing; a sample for each completed job, as the real backend makes one.
+
+    The storage is a folder in which one empty file is the source of all jobs.
+    """
 
     child_module = "engine_child"
     plan_version = 1
 
+    def __init__(self, storage: Path) -> None:
+        self._access = StorageAccess(storage.as_uri())
+
     def request(self, claim: Claim) -> dict[str, Any]:
         """See `varloom.jobs.worker.Backend`."""
-        return {
-            "stage": claim.stage.value,
-            "source": "/none",
-            "source_name": claim.job.sample_name,
-            "output": "/none",
-            "output_key": "none",
-            "options": claim.job.options,
-        }
+        return StageRequest(
+            stage=claim.stage.value,
+            source=SourceFile(SOURCE, claim.job.sample_name, 0, None),
+            output_key=f"attempts/{claim.job.id}/{claim.token}",
+            options=claim.job.options,
+            storage=self._access,
+        ).as_json()
 
     async def publish(self, conn: AsyncConnection[Any], job: Job, result: dict[str, Any]) -> Published:  # noqa: ARG002
         """See `varloom.jobs.settle.Publisher`."""
@@ -65,6 +73,9 @@ class Nothing:
         if row is None:
             raise AssertionError("an INSERT returns its row")
         return Published(row[0], 0, 0)
+
+    def clear(self, claim: Claim) -> None:
+        """See `varloom.jobs.worker.Backend`."""
 
     def discard(self, claim: Claim) -> None:
         """See `varloom.jobs.worker.Backend`."""
@@ -118,7 +129,15 @@ async def trickle(conninfo: str, count: int, pause: float) -> dict[str, float]:
     return accepted
 
 
-async def work(conninfo: str, slots: int, beginnings: str) -> None:
+def storage_beside(path: Path) -> Path:
+    """A folder with the one source."""
+    storage = path.resolve().parent / "storage"
+    (storage / SOURCE).parent.mkdir(parents=True, exist_ok=True)
+    (storage / SOURCE).touch()
+    return storage
+
+
+async def work(conninfo: str, slots: int, beginnings: str, storage: Path) -> None:
     """Run a worker with the default settings and so many slots for each stage, until SIGTERM."""
     os.environ["BEGINNINGS"] = beginnings
     os.environ["PYTHONPATH"] = str(HERE)
@@ -144,7 +163,7 @@ async def work(conninfo: str, slots: int, beginnings: str) -> None:
             conninfo, max_size=2, application_name="varloom tickets", lasting=False, generic_plans=True
         ) as ticket_pool,
     ):
-        worker = Worker(pool, Nothing(), options, cancel_notices, ticket_pool=ticket_pool)
+        worker = Worker(pool, Nothing(storage), options, cancel_notices, ticket_pool=ticket_pool)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
         await worker.run()
 
@@ -160,7 +179,7 @@ def main() -> None:
         case "trickle":
             print(json.dumps(asyncio.run(trickle(conninfo, int(arguments[0]), float(arguments[1])))))
         case "work":
-            uvloop.run(work(conninfo, int(arguments[0]), arguments[1]))
+            uvloop.run(work(conninfo, int(arguments[0]), arguments[1], storage_beside(Path(arguments[1]))))
 
 
 if __name__ == "__main__":
