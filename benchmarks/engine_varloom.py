@@ -8,19 +8,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvloop
 
 from varloom.db.migrate import migrate
-from varloom.db.pool import Notification, listen, open_pool
+from varloom.db.pool import listen, open_pool
 from varloom.jobs import repository
 from varloom.jobs.lifecycle import Stage
 from varloom.jobs.model import NewJob
@@ -31,7 +31,6 @@ from varloom.settings import Settings
 from varloom.storage import StorageAccess
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from uuid import UUID
 
     from psycopg import AsyncConnection
@@ -152,18 +151,8 @@ async def work(conninfo: str, slots: int, beginnings: str, storage: Path) -> Non
         shutdown_grace=settings.shutdown_grace,
     )
 
-    async def cancel_notices() -> AsyncIterator[str | None]:
-        async with contextlib.aclosing(listen(conninfo, ["varloom_cancel"])) as notices:
-            async for notice in notices:
-                yield notice.payload if isinstance(notice, Notification) else None
-
-    async with (
-        open_pool(conninfo, max_size=20, application_name="varloom worker", generic_plans=True) as pool,
-        open_pool(
-            conninfo, max_size=2, application_name="varloom tickets", lasting=False, generic_plans=True
-        ) as ticket_pool,
-    ):
-        worker = Worker(pool, Nothing(storage), options, cancel_notices, ticket_pool=ticket_pool)
+    async with open_pool(conninfo, max_size=20, application_name="varloom worker", generic_plans=True) as pool:
+        worker = Worker(pool, Nothing(storage), options, partial(listen, conninfo))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
         await worker.run()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from varloom.db.pool import Notification, listen, open_pool
+from varloom.db.pool import listen, open_pool
 from varloom.jobs import repository
 from varloom.jobs.lifecycle import Stage
 from varloom.jobs.model import Job, NewJob
@@ -140,7 +140,7 @@ class Engine:
         """A worker that is stopped at the end of the block."""
         values = WORKER_OPTIONS | {"slots": slots or {Stage.PARSE: 2}} | changed
         async with open_pool(self.url, max_size=12) as pool:
-            worker = Worker(pool, self.backend, WorkerOptions(**values), self._cancel_notices)
+            worker = Worker(pool, self.backend, WorkerOptions(**values), self.notices)
             self.running = running = asyncio.create_task(worker.run())
             try:
                 yield worker
@@ -148,9 +148,8 @@ class Engine:
                 worker.stop()
                 await running
 
-    async def _cancel_notices(self):
-        async for item in listen(self.url, ["varloom_cancel"]):
-            yield item.payload if isinstance(item, Notification) else None
+    def notices(self, channels):
+        return listen(self.url, channels)
 
 
 @pytest.fixture

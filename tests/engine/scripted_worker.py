@@ -10,11 +10,12 @@ import asyncio
 import json
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from tests.engine.conftest import WORKER_OPTIONS, ScriptedBackend
 
-from varloom.db.pool import Notification, listen, open_pool
+from varloom.db.pool import listen, open_pool
 from varloom.jobs import statements
 from varloom.jobs.lifecycle import Stage
 from varloom.jobs.worker import Worker, WorkerOptions
@@ -40,12 +41,8 @@ async def main(url, given):
     slots = {Stage(stage): count for stage, count in given.pop("slots").items()}
     options = WorkerOptions(**{**WORKER_OPTIONS, "slots": slots, **given})
 
-    async def cancel_notices():
-        async for item in listen(url, ["varloom_cancel"]):
-            yield item.payload if isinstance(item, Notification) else None
-
     async with open_pool(url, max_size=12) as pool:
-        worker = Worker(pool, ScriptedBackend(), options, cancel_notices)
+        worker = Worker(pool, ScriptedBackend(), options, partial(listen, url))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
         await worker.run()
 

@@ -29,7 +29,7 @@ async def cancel(engine, job):
         await repository.request_cancel(conn, engine.account.id, job.id)
 
 
-async def no_notices():
+async def no_notices(channels):
     """What a worker hears whose listening connection is down."""
     await asyncio.Event().wait()
     yield None
@@ -39,7 +39,7 @@ async def no_notices():
 async def test_every_stage_obeys_in_time_with_all_its_processes(engine, tmp_path, monkeypatch, listens):
     """Without notices and with a heartbeat too slow, the stage itself hears it from the job row."""
     if not listens:
-        monkeypatch.setattr(engine, "_cancel_notices", no_notices)
+        monkeypatch.setattr(engine, "notices", no_notices)
     stages = [*Stage, Stage.PARSE]
     jobs = {}
     for number, (stage, script) in enumerate(zip(stages, BEHAVIOURS.values(), strict=True)):

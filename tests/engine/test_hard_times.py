@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tests.engine.conftest import FAILURE
 from tests.engine.test_worker import DONE
 
+from varloom.db.pool import Notification
 from varloom.jobs import repository
 from varloom.jobs import worker as worker_module
 from varloom.jobs.lifecycle import Stage, State
@@ -191,13 +192,13 @@ async def test_a_failing_loop_does_not_end_the_worker(engine, monkeypatch):
 
         monkeypatch.setattr(repository, name, call)
 
-    async def notices():
+    async def notices(channels):
         calls["notices"] += 1
-        yield "no id"
+        yield Notification(channels[0], "no id")
 
     for name in ("living_workers", "beat"):
         failing_once(name, getattr(repository, name))
-    monkeypatch.setattr(engine, "_cancel_notices", notices)
+    monkeypatch.setattr(engine, "notices", notices)
     async with engine.worker():
         await asyncio.wait_for(_until(lambda: len(calls) == 3 and min(calls.values()) > 1), 20)
         job = await engine.create(parse=[[DONE]])

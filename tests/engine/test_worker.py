@@ -15,9 +15,9 @@ from tests.engine.test_repository import tickets
 
 from varloom.errors import VarloomError
 from varloom.jobs import repository
+from varloom.jobs import worker as worker_module
 from varloom.jobs.lifecycle import Stage, State
 from varloom.jobs.rescue import Rescuer
-from varloom.jobs.worker import Worker
 from varloom.storage.problems import STORAGE_UNREACHABLE
 
 DONE = ["done", {"records": 5, "variants": 6}]
@@ -227,22 +227,44 @@ async def test_lost_tickets_are_replaced(engine, connection):
             assert (await engine.at_rest(job.id)).state is State.COMPLETED
 
 
-async def test_a_slot_that_becomes_free_takes_the_next_ticket_itself(engine, monkeypatch):
-    """Only who waits for work has it delivered: each delivery costs as much as a claim."""
-    delivered = []
-    deliver = Worker._on_ticket
+async def test_a_ticket_is_received_by_the_claim_itself(engine, monkeypatch):
+    """Nobody fetches one before: what waits costs one claim, and at the end one that finds nothing."""
+    claims = []
+    claim = repository.claim
 
-    async def counting(self, stage):
-        delivered.append(stage)
-        await deliver(self, stage)
+    async def counted(conn, stage, *values, **options):
+        claims.append(stage)
+        return await claim(conn, stage, *values, **options)
 
-    monkeypatch.setattr(Worker, "_on_ticket", counting)
+    monkeypatch.setattr(repository, "claim", counted)
     jobs = [await engine.create() for _ in range(12)]
     async with engine.worker(slots={Stage.PARSE: 1}):
         for job in jobs:
             assert (await engine.at_rest(job.id)).state is State.COMPLETED
-    assert len(delivered) < len(jobs)
-    assert await tickets(engine) == 0
+        assert await tickets(engine) == 0
+        await eventually(lambda: len(claims) == len(jobs) + 1)
+
+
+async def test_a_job_that_comes_while_the_last_slot_finds_nothing_does_not_wait(engine, monkeypatch):
+    """Its ticket is told of to a worker without a free slot, whose claim has already looked."""
+    claim = repository.claim
+    late = []
+
+    async def before_the_answer(conn, stage, *values, **options):
+        claimed = await claim(conn, stage, *values, **options)
+        if claimed is None and not late:
+            told = worker._told[stage]
+            late.append(await engine.create())
+            await eventually(lambda: worker._told[stage] > told)
+        return claimed
+
+    monkeypatch.setattr(worker_module, "TICKET_POLL_INTERVAL", 3600.0)
+    monkeypatch.setattr(repository, "claim", before_the_answer)
+    async with engine.worker(slots={Stage.PARSE: 1}) as worker:
+        job = await engine.create()
+        assert (await engine.at_rest(job.id)).state is State.COMPLETED
+        await eventually(lambda: late)
+        assert (await engine.at_rest(late[0].id)).state is State.COMPLETED
 
 
 async def test_a_ticket_too_many_does_nothing(engine, connection):

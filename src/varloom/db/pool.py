@@ -74,14 +74,12 @@ async def open_pool(
     max_size: int = 10,
     application_name: str = "varloom",
     timeout: float = 30.0,  # noqa: ASYNC109 - how long a caller waits for a free connection: the pool's own option
-    lasting: bool = True,
     generic_plans: bool = False,
 ) -> AsyncIterator[AsyncConnectionPool]:
     """A pool of connections, each checked before it is lent, so that a restart of the server harms no caller.
 
     Rows are tuples unless the caller asks for another factory; times come in UTC; one statement may take a minute. With
-    `lasting=False` every statement is a transaction of its own, and none waits for the disk: if the database crashes
-    right after, it may be as if it had not been. With `generic_plans=True` a statement that is used often is planned
+    `generic_plans=True` a statement that is used often is planned
     once for all values, where planning it would take longer than running it.
     """
     pool = AsyncConnectionPool(
@@ -94,7 +92,7 @@ async def open_pool(
         open=False,
         name=application_name,
         kwargs={"application_name": application_name, "connect_timeout": _CONNECT_TIMEOUT, **_KEEPALIVE},
-        configure=partial(configure, lasting=lasting, generic_plans=generic_plans),
+        configure=partial(configure, generic_plans=generic_plans),
         check=_check,
     )
     async with pool:
@@ -178,7 +176,7 @@ async def _notifications(connection: psycopg.AsyncConnection) -> AsyncIterator[N
         await connection.execute("SELECT 1")
 
 
-async def configure(connection: psycopg.AsyncConnection, *, lasting: bool = True, generic_plans: bool = False) -> None:
+async def configure(connection: psycopg.AsyncConnection, *, generic_plans: bool = False) -> None:
     """Set what holds for every connection of a pool: time zone, time limits, and how soon a lost client is noticed."""
     await _set(
         connection,
@@ -186,14 +184,12 @@ async def configure(connection: psycopg.AsyncConnection, *, lasting: bool = True
             "TimeZone": "UTC",
             "statement_timeout": _STATEMENT_TIMEOUT,
             "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION_TIMEOUT,
-            "synchronous_commit": "on" if lasting else "off",
+            "synchronous_commit": "on",
             "plan_cache_mode": "force_generic_plan" if generic_plans else "auto",
             **_SERVER_KEEPALIVE,
         },
     )
     await connection.commit()
-    if not lasting:
-        await connection.set_autocommit(True)
 
 
 async def _set(connection: psycopg.AsyncConnection, values: dict[str, str]) -> None:

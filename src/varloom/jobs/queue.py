@@ -1,7 +1,8 @@
-"""The delivery of work: Procrastinate, one queue per stage, one task.
+"""Word of work: Procrastinate, one queue per stage, one task.
 
-A queued task is a *ticket*: it says that its stage has work, not which job. Whoever receives it claims the best waiting
-job (`repository.claim`). A ticket that is lost, late or delivered twice therefore changes nothing but the time.
+A queued task is a *ticket*: it says that its stage has work, not which job. Workers hear of it, or find it, and claim
+the best waiting job (`repository.claim`); the claim takes a ticket out of the queue. A ticket that is lost, late or too
+many therefore changes nothing but the time.
 """
 
 from __future__ import annotations
@@ -11,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import procrastinate
 
-from varloom.db.pool import configure
 from varloom.failpoints import failpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from psycopg import AsyncConnection
@@ -45,13 +44,6 @@ async def enqueue(connection: AsyncConnection[Any], stage: Stage, at: datetime |
     failpoint("enqueue.after", connection)
 
 
-def receiver(on_ticket: Callable[[str], Awaitable[None]]) -> procrastinate.App:
-    """An app that hands each ticket's stage to `on_ticket`; open it on a pool, then run a worker per queue."""
-    # Procrastinate listens on a connection beside the pool.
-    app = procrastinate.App(connector=procrastinate.PsycopgConnector(configure=configure))
-
-    @app.task(name=TICKET)
-    async def ticket(stage: str) -> None:
-        await on_ticket(stage)
-
-    return app
+def channel(stage: Stage) -> str:
+    """Where PostgreSQL tells of tickets that are put into the stage's queue."""
+    return f"procrastinate_queue_v1#{stage.value}"

@@ -309,7 +309,7 @@ async def dismiss(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) ->
 async def claim(
     conn: AsyncConnection[Any], stage: Stage, worker_id: UUID, *, plan_version: int = 1, suspects: bool = True
 ) -> Claim | None:
-    """Take the best waiting job of the stage, atomically; None when nothing waits.
+    """Take the best waiting job of the stage, atomically, and a ticket with it; None when nothing waits.
 
     Args:
         conn: a connection.
@@ -539,9 +539,10 @@ async def add_missing_tickets(conn: AsyncConnection[Any], at_most: int) -> None:
             await enqueue(conn, Stage(row["stage"]))
 
 
-async def take_ticket(conn: AsyncConnection[Any], stage: Stage) -> bool:
-    """Take a ticket out of the stage's queue; False when none is due."""
-    return bool(await _rows(conn, statement("take_ticket"), {"stage": stage.value}))
+async def due_tickets(conn: AsyncConnection[Any], stages: Sequence[Stage]) -> dict[Stage, int]:
+    """How many tickets of these stages are due, of those that have any."""
+    rows = await _rows(conn, statement("due_tickets"), {"stages": [stage.value for stage in stages]})
+    return {Stage(row["stage"]): row["due"] for row in rows}
 
 
 async def forget_the_dead(conn: AsyncConnection[Any]) -> None:

@@ -1,4 +1,4 @@
-"""The worker: receives tickets, claims stages, runs them in child processes, settles them, and looks after the dead."""
+"""The worker: hears of tickets, claims stages, runs them in child processes, settles them, and looks after the dead."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,24 +18,24 @@ from procrastinate.exceptions import ConnectorException
 
 from varloom import __version__
 from varloom.cancelling import CANCEL_PATIENCE, cancel_all
-from varloom.db.pool import single_statements
+from varloom.db.pool import Notification, Reconnected, single_statements
 from varloom.errors import INTERNAL_ERROR, VarloomError
 from varloom.failpoints import failpoint
 from varloom.jobs import repository
 from varloom.jobs.attempt import Attempt, failure
 from varloom.jobs.child import ChildPool
-from varloom.jobs.lifecycle import Stage
 from varloom.jobs.outcome import Cancelled, Failed, Outcome, Released
 from varloom.jobs.places import Places
-from varloom.jobs.queue import receiver
+from varloom.jobs.queue import channel
 from varloom.jobs.rescue import Rescuer
 from varloom.jobs.settle import Publisher, settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from psycopg_pool import AsyncConnectionPool
 
+    from varloom.jobs.lifecycle import Stage
     from varloom.jobs.model import Claim, HeldStage, Job
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,9 @@ DATABASE_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, ConnectorExce
 
 TICKET_POLL_INTERVAL = 1.0
 """Seconds between two looks for tickets that became due without a notification, such as retries."""
+
+CANCEL_CHANNEL = "varloom_cancel"
+"""Where the ids of jobs are told that users want cancelled."""
 
 LONGEST_WAIT = 5.0
 """Seconds; the longest pause between two tries to reach a database that is away."""
@@ -105,9 +109,7 @@ class Worker:
         pool: AsyncConnectionPool,
         backend: Backend,
         options: WorkerOptions,
-        cancel_notices: Callable[[], AsyncIterator[str | None]],
-        *,
-        ticket_pool: AsyncConnectionPool | None = None,
+        notices: Callable[[Sequence[str]], AsyncGenerator[Notification | Reconnected]],
     ) -> None:
         """Prepare a worker.
 
@@ -115,23 +117,22 @@ class Worker:
             pool: connections to the database.
             backend: the stages.
             options: slots and durations.
-            cancel_notices: job ids that users want cancelled, as they are told; None after a gap in the telling.
-            ticket_pool: connections for receiving tickets, which need not be lasting; unset: those of `pool`.
+            notices: the notifications of these channels for ever, as `varloom.db.pool.listen` tells them.
         """
         self.id = uuid.uuid4()
         self._pool = pool
-        self._ticket_pool = ticket_pool or pool
         self._backend = backend
         self._options = options
-        self._cancel_notices = cancel_notices
+        self._notices = notices
         self._children = ChildPool(backend.child_module)
-        self._slots = {stage: asyncio.Semaphore(count) for stage, count in options.slots.items() if count > 0}
+        self._free = {stage: count for stage, count in options.slots.items() if count > 0}
+        self._told: Counter[Stage] = Counter()  # how often tickets of the stage were heard of
         self._places = Places(options.stages_at_once)
         self._suspect = asyncio.Lock()  # held while a suspect runs, or may be about to
         self._attempts: set[Attempt] = set()
         self._serving: set[uuid.UUID] = set()  # attempt tokens, from the claim to the settlement
         self._strays: set[uuid.UUID] = set()
-        self._tickets: set[asyncio.Task[None]] = set()
+        self._at_work: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._releasing = False
         self._rescuer = Rescuer(
@@ -166,11 +167,8 @@ class Worker:
         return [
             self._every(self._options.heartbeat_interval, "heartbeat", self._heartbeat),
             self._every(self._options.rescue_interval, "rescue", self._rescuer.step),
-            self._every(TICKET_POLL_INTERVAL, "cancel notices", self._obey_cancel_notices),
-            *(
-                self._every(TICKET_POLL_INTERVAL, f"{stage.value} queue", partial(self._receive, stage))
-                for stage in self._slots
-            ),
+            self._every(TICKET_POLL_INTERVAL, "notices", self._hear),
+            self._every(TICKET_POLL_INTERVAL, "tickets", self._look_for_tickets),
         ]
 
     async def _until_stopped_or_ended(self, tasks: list[asyncio.Task[None]]) -> None:
@@ -188,12 +186,12 @@ class Worker:
         """
         self._stopping.set()
         beating, others = background[:1], background[1:]  # the heartbeat goes on until the last stage is settled
-        await asyncio.gather(cancel_all(others), _end_of(self._tickets, self._options.shutdown_grace))
+        await asyncio.gather(cancel_all(others), _end_of(self._at_work, self._options.shutdown_grace))
         self._releasing = True
         for attempt in self._attempts:
             attempt.release()
-        await _end_of(self._tickets, SETTLE_PATIENCE)
-        await cancel_all([*beating, *self._tickets])
+        await _end_of(self._at_work, SETTLE_PATIENCE)
+        await cancel_all([*beating, *self._at_work])
         await self._children.close()
         with contextlib.suppress(*DATABASE_AWAY):
             async with self._pool.connection(timeout=CANCEL_PATIENCE) as conn:
@@ -201,52 +199,55 @@ class Worker:
 
     # --- Tickets, claims, attempts ---
 
-    async def _receive(self, stage: Stage) -> None:
-        """Hand every ticket of the stage's queue to `_on_ticket`, until the connection is lost."""
-        app = receiver(self._on_ticket)
-        async with app.open_async(self._ticket_pool):
-            await app.run_worker_async(
-                queues=[stage.value],
-                name=f"{stage.value}-{self.id}",
-                concurrency=self._options.slots[stage],
-                fetch_job_polling_interval=TICKET_POLL_INTERVAL,
-                shutdown_graceful_timeout=0,
-                delete_jobs="always",
-                install_signal_handlers=False,
-            )
+    async def _hear(self) -> None:
+        """Look for work whenever a ticket is told of, and stop what users cancel, as soon as they do.
 
-    async def _on_ticket(self, stage: str) -> None:
-        """Serve one ticket. What it began goes on when the delivery breaks off: the claim is ours, not the queue's."""
-        task = asyncio.create_task(self._serve(Stage(stage)))
-        self._tickets.add(task)
-        task.add_done_callback(self._tickets.discard)
-        await asyncio.shield(task)
+        What was told before the listening began, or in a gap of it, is looked for; cancels are by the next heartbeat.
+        """
+        stages = {channel(stage): stage for stage in self._free}
+        async with contextlib.aclosing(self._notices([CANCEL_CHANNEL, *stages])) as notices:
+            async for notice in notices:
+                match notice:
+                    case Reconnected():
+                        await self._look_for_tickets()
+                    case Notification(channel=told) if told in stages:
+                        self._wake(stages[told])
+                    case Notification():
+                        self._cancel(uuid.UUID(notice.payload))
+
+    async def _look_for_tickets(self) -> None:
+        """Find tickets that became due without being told of."""
+        stages = [stage for stage, free in self._free.items() if free]
+        async with self._pool.connection() as conn, single_statements(conn):
+            due = await repository.due_tickets(conn, stages)
+        for stage, tickets in due.items():
+            self._wake(stage, tickets)
+
+    def _wake(self, stage: Stage, tickets: int = 1) -> None:
+        """Let a free slot look for work for each ticket. Slots that are at work look when they have ended."""
+        self._told[stage] += 1
+        for _ in range(min(tickets, self._free[stage])):
+            self._free[stage] -= 1
+            task = asyncio.create_task(self._serve(stage))
+            self._at_work.add(task)
+            task.add_done_callback(self._at_work.discard)
 
     async def _serve(self, stage: Stage) -> None:
-        """In a free slot: serve one ticket after the other, until there is none.
-
-        Only the first was delivered. The slot takes the others itself: a delivery costs as much as a claim. After a
-        suspect it needs none, because another one may have waited for its end.
-        """
-        async with self._slots[stage]:
-            more = True
-            while more and not self._stopping.is_set():
-                async with self._places.place(stage):
-                    more = await self._serve_best(stage)
-                more = more or await self._take_ticket(stage)
-
-    async def _take_ticket(self, stage: Stage) -> bool:
-        """Take a ticket of the stage out of its queue, if one is due; what is lost with it, rescue brings back."""
-        if self._stopping.is_set():
-            return False
+        """In a slot: one stage after the other, until nothing waits, nor was told of while it was looked for."""
         try:
-            async with self._ticket_pool.connection() as conn:
-                return await repository.take_ticket(conn, stage)
-        except DATABASE_AWAY:
-            return False
+            served = True
+            while served and not self._stopping.is_set():
+                told = self._told[stage]
+                async with self._places.place(stage):
+                    served = await self._serve_best(stage)
+                served = served or self._told[stage] != told
+        except Exception:
+            logger.exception("the %s queue: its work could not be taken; trying again", stage.value)
+        finally:
+            self._free[stage] += 1
 
     async def _serve_best(self, stage: Stage) -> bool:
-        """Claim, run, settle; whether it was a suspect. Only one at a time is claimed, lest they die of each other."""
+        """Claim, run, settle; whether anything waited. Of suspects one at a time is claimed, lest they die together."""
         async with contextlib.AsyncExitStack() as alone:
             may_be_suspect = not self._suspect.locked()
             if may_be_suspect:
@@ -254,11 +255,10 @@ class Worker:
             claim = await self._claim(stage, suspects=may_be_suspect)
             if claim is None:
                 return False
-            is_suspect = claim.job.suspected_at is not None
-            if not is_suspect:
+            if claim.job.suspected_at is None:
                 await alone.aclose()
             await self._run_and_settle(claim)
-            return is_suspect
+            return True
 
     async def _run_and_settle(self, claim: Claim) -> None:
         """Whatever goes wrong, the claim is not forgotten: nobody else would settle it while this worker lives."""
@@ -272,7 +272,7 @@ class Worker:
             self._serving.discard(claim.token)
 
     async def _claim(self, stage: Stage, *, suspects: bool) -> Claim | None:
-        """Claim the best waiting job; a database that is away keeps the job waiting, and rescue brings a new ticket."""
+        """Claim the best waiting job; a database that is away keeps the job, and its ticket, waiting."""
         known = self._backend.plan_version
         try:
             async with self._pool.connection() as conn, single_statements(conn):
@@ -388,12 +388,6 @@ class Worker:
                     if claim is not None:
                         logger.warning("job %s: a claim that was never heard of is returned", stage.job_id)
                         await settle(conn, claim, Released(), self._backend, retry_delay=self._options.retry_delay)
-
-    async def _obey_cancel_notices(self) -> None:
-        """Stop what users cancel, as soon as they do; after a gap the next heartbeat asks."""
-        async for job_id in self._cancel_notices():
-            if job_id is not None:
-                self._cancel(uuid.UUID(job_id))
 
     def _cancel(self, job_id: uuid.UUID) -> None:
         """Cancel the job's attempt, if it runs here; a lost one of the same job may be ending beside it."""

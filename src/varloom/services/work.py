@@ -7,12 +7,13 @@ import contextlib
 import logging
 import signal
 import socket
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from varloom.cancelling import cancel_all
-from varloom.db.pool import Notification, listen, open_pool
+from varloom.db.pool import listen, open_pool
 from varloom.errors import SETTINGS_INVALID, VarloomError
 from varloom.jobs.lifecycle import Stage
 from varloom.jobs.worker import DATABASE_AWAY, Worker, WorkerOptions
@@ -24,7 +25,7 @@ from varloom.services.storage_mark import storage_is_marked
 from varloom.storage import open_storage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from psycopg_pool import AsyncConnectionPool
@@ -40,8 +41,6 @@ SPARE_CONNECTIONS = 4
 """For heartbeat, rescue, sweep and progress, beside one for each slot."""
 MOST_CONNECTIONS = 20
 """However many slots: each needs one only for moments, and the database has so many for all."""
-TICKET_CONNECTIONS = 2
-"""For receiving tickets, beside the one by which each queue listens."""
 POOL_TIMEOUT = 10.0
 """Seconds to wait for a connection before the database counts as away."""
 
@@ -77,13 +76,11 @@ async def run_worker(settings: Settings, database: Database, *, stop: asyncio.Ev
         if not await _storage_is_ours(pool, storage, stop):
             return
         scratch = held.enter_context(_scratch(settings, storage))
-        ticket_pool = await held.enter_async_context(_open_ticket_pool(database))
         worker = Worker(
             pool,
             PipelineBackend(storage, scratch),
             _options(settings, slots),
-            lambda: _cancel_notices(database),
-            ticket_pool=ticket_pool,
+            partial(listen, database.conninfo),
         )
         beside = [
             asyncio.create_task(_stop_when(stop, worker)),
@@ -137,18 +134,6 @@ def _open_pool(database: Database, slots: dict[Stage, int]) -> AbstractAsyncCont
     )
 
 
-def _open_ticket_pool(database: Database) -> AbstractAsyncContextManager[AsyncConnectionPool]:
-    """The connections by which a worker receives tickets: one that is lost or comes twice does no harm."""
-    return open_pool(
-        database.conninfo,
-        max_size=TICKET_CONNECTIONS,
-        application_name="varloom tickets",
-        timeout=POOL_TIMEOUT,
-        lasting=False,
-        generic_plans=True,
-    )
-
-
 def mark_worker_dead(database: Database, pid: int) -> None:
     """Note that the worker with this process id on this machine has ended, so that its work is returned at once."""
     query = "UPDATE workers SET stopped_at = now() WHERE host = %s AND pid = %s AND stopped_at IS NULL"
@@ -180,13 +165,6 @@ def _options(settings: Settings, slots: dict[Stage, int]) -> WorkerOptions:
         stall_limits={Stage(stage): limit for stage, limit in settings.stall_limits.items()},
         stages_at_once=settings.stages_at_once,
     )
-
-
-async def _cancel_notices(database: Database) -> AsyncIterator[str | None]:
-    """The ids of jobs that users cancel; None after a gap."""
-    async with contextlib.aclosing(listen(database.conninfo, ["varloom_cancel"])) as notices:
-        async for notice in notices:
-            yield notice.payload if isinstance(notice, Notification) else None
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@
 -- priority, then in turns between the accounts (the one that was served longest ago first), then the oldest first.
 -- Only the heads of the accounts' lines are looked at, by jobs_line_idx, so that a long queue costs nothing. Several of
 -- each, because other workers may hold the first ones locked.
+-- One ticket of the stage goes, also when nothing can be claimed: it has been looked for. Those that others take at the
+-- same moment are passed over; one too many is taken by a later claim, one too few is missed by nobody.
 -- A worker that was given up for dead gets none: what it took would at once count as a dead worker's work.
 WITH RECURSIVE accounts_in_line (account_id) AS (
     (SELECT account_id FROM jobs WHERE state = 'queued' AND stage = %(stage)s ORDER BY account_id LIMIT 1)
@@ -55,4 +57,11 @@ WITH RECURSIVE accounts_in_line (account_id) AS (
 ), turn AS (
     INSERT INTO account_turns (account_id, stage, last_claimed_at) SELECT account_id, stage, clock_timestamp() FROM changed
     ON CONFLICT (account_id, stage) DO UPDATE SET last_claimed_at = excluded.last_claimed_at
+), ticket AS (
+    DELETE FROM procrastinate_jobs WHERE id = (
+        SELECT id FROM procrastinate_jobs
+        WHERE status = 'todo' AND queue_name = %(stage)s AND (scheduled_at IS NULL OR scheduled_at <= now())
+        ORDER BY id LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    )
 )
