@@ -169,7 +169,7 @@ class _Armed:
 
     def commit_point(self, step: str, connection: Any) -> None:
         self.plan.hit(f"{step}.statement", connection)
-        connection.step = step
+        connection.steps = (*(other for other in connection.steps if other != step), step)
 
     def before_commit(self, step: str, connection: Any) -> None:
         """Just before COMMIT is sent; or just after it was sent, when its answer is to be lost."""

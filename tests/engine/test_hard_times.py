@@ -162,21 +162,46 @@ async def test_what_cannot_be_removed_holds_up_no_slot(engine, monkeypatch):
         assert (await engine.at_rest(later.id)).state is State.COMPLETED
 
 
-async def test_a_claim_that_cannot_be_settled_is_settled_when_it_can(engine, connection):
+async def test_a_claim_that_cannot_be_settled_is_settled_when_it_can(engine, connection, monkeypatch):
     """Whatever the database objects to: the worker keeps the claim and tries again."""
+    tries = []
+    complete = repository.settle_complete
+
+    async def counted(*values, **options):
+        tries.append(values)
+        return await complete(*values, **options)
+
+    monkeypatch.setattr(repository, "settle_complete", counted)
     job = await engine.create(parse=[[DONE]])
     await connection.execute(
         "ALTER TABLE jobs ADD CONSTRAINT objection CHECK (state IN ('queued', 'parsing')) NOT VALID"
     )
-    await connection.execute("ALTER TABLE jobs ADD CONSTRAINT another CHECK (attempt = 1) NOT VALID")
+    await connection.execute("ALTER TABLE jobs ADD CONSTRAINT no_retry CHECK (attempt = 1) NOT VALID")
     async with engine.worker():
-        await engine.until(job.id, lambda _: engine.backend.begun)
-        await asyncio.sleep(0.3)
+        await asyncio.wait_for(_until(lambda: len(tries) > 2), 20)
         assert (await engine.job(job.id)).state is State.PARSING
         await connection.execute("ALTER TABLE jobs DROP CONSTRAINT objection")
-        await connection.execute("ALTER TABLE jobs DROP CONSTRAINT another")
         done = await engine.at_rest(job.id)
     assert (done.state, done.attempt) == (State.COMPLETED, 1)
+
+
+async def test_a_claim_that_fails_does_not_keep_the_stage_before_it_from_being_settled(engine, monkeypatch):
+    """Both are one transaction; when it fails, the stage is settled alone, and the slot goes on."""
+    claim = repository.claim
+    refusals = [RuntimeError("the claim"), psycopg.OperationalError("the connection")]
+
+    async def failing_after_a_stage(*values, after=None, **options):
+        if after is not None and refusals:
+            raise refusals.pop()
+        return await claim(*values, after=after, **options)
+
+    monkeypatch.setattr(repository, "claim", failing_after_a_stage)
+    jobs = [await engine.create(parse=[[DONE]]) for _ in range(4)]
+    async with engine.worker(slots={Stage.PARSE: 1}):
+        ended = [await engine.at_rest(job.id) for job in jobs]
+    assert not refusals
+    assert {(job.state, job.attempt) for job in ended} == {(State.COMPLETED, 1)}
+    assert [job_id for job_id, _, _ in engine.backend.begun] == [job.id for job in jobs]
 
 
 async def test_a_failing_loop_does_not_end_the_worker(engine, monkeypatch):

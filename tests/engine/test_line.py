@@ -175,7 +175,14 @@ async def test_a_long_history_and_a_long_queue_cost_a_claim_and_a_page_nothing(
         await connection.execute("ANALYZE jobs")
     async with engine.pool.connection() as conn:
         worker_id = await engine.register(conn)
-    values = {"stage": "parse", "state": "parsing", "worker_id": worker_id, "plan_version": 1, "suspects": True}
+    values = {
+        "stage": "parse",
+        "state": "parsing",
+        "worker_id": worker_id,
+        "plan_version": 1,
+        "suspects": True,
+        "after": None,
+    }
     claim = await explain(connection, repository.job_statement("claim"), {**values, "message": "x"})
     assert "jobs_line_idx" in claim.indexes
     assert not claim.scans_jobs_whole

@@ -278,3 +278,41 @@ async def test_an_unknown_job_is_not_found(engine):
         with pytest.raises(VarloomError) as caught:
             await repository.get_job(conn, engine.account.id, uuid.uuid4())
     assert caught.value.code == "job_not_found"
+
+
+async def test_slots_that_go_on_from_account_to_account_do_not_lock_each_other_up(engine, connection, make_account):
+    """Each settles a job of one account and claims one of the other's: both number events of both, in one order."""
+    bob = await make_account()
+    for account in (engine.account, bob) * 2:
+        await engine.create(account=account)
+    async with engine.pool.connection() as conn:
+        worker_id = await engine.register(conn)
+    claims = [await engine.claim(worker_id=worker_id) for _ in range(2)]
+
+    async def go_on(claim):
+        async with engine.pool.connection() as conn:
+            await settle(conn, claim, Succeeded({}), engine.backend, retry_delay=0)
+            return await repository.claim(conn, Stage.PARSE, worker_id, after=claim.job.account_id)
+
+    async def waiting(*counts):
+        """Until so many wait for a lock, and so many of them for one that `one` holds."""
+        query = (
+            "SELECT count(*), count(*) FILTER (WHERE %s = ANY (pg_blocking_pids(pid))) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pg_blocking_pids(pid) <> '{}'"
+        )
+        async with asyncio.timeout(20):
+            while (await (await connection.execute(query, [one.info.backend_pid])).fetchone())[: len(counts)] != counts:
+                await asyncio.sleep(0.01)
+
+    async with engine.pool.connection() as one, engine.pool.connection() as other:
+        for conn, claim in zip((one, other), claims, strict=True):
+            await conn.execute("SELECT FROM accounts WHERE id = %s FOR NO KEY UPDATE", [claim.job.account_id])
+        later = asyncio.create_task(go_on(claims[1]))
+        await waiting(1)
+        sooner = asyncio.create_task(go_on(claims[0]))
+        await waiting(2)
+        await one.rollback()
+        await waiting(2, 0)
+        await other.rollback()
+        following = [await sooner, await later]
+    assert [claim.job.account_id for claim in following] == [bob.id, engine.account.id]

@@ -245,6 +245,18 @@ async def test_a_ticket_is_received_by_the_claim_itself(engine, monkeypatch):
         await eventually(lambda: len(claims) == len(jobs) + 1)
 
 
+async def test_a_stage_is_settled_and_the_next_one_claimed_in_one_transaction(engine, connection):
+    jobs = [await engine.create() for _ in range(6)]
+    async with engine.worker(slots={Stage.PARSE: 1}):
+        for job in jobs:
+            assert (await engine.at_rest(job.id)).state is State.COMPLETED
+    cursor = await connection.execute(
+        "SELECT count(*) FROM job_events AS ended JOIN job_events AS begun ON begun.xmin = ended.xmin"
+        " WHERE ended.state = 'completed' AND begun.state = 'parsing'"
+    )
+    assert await cursor.fetchone() == (len(jobs) - 1,)
+
+
 async def test_a_job_that_comes_while_the_last_slot_finds_nothing_does_not_wait(engine, monkeypatch):
     """Its ticket is told of to a worker without a free slot, whose claim has already looked."""
     claim = repository.claim

@@ -13,21 +13,25 @@ if TYPE_CHECKING:
 
 
 class FaultyCommits(AsyncConnection[Any]):
-    """A connection that passes the failpoints of the step which `failpoints.commit_point` has named."""
+    """A connection that passes the failpoints of the steps which `failpoints.commit_point` has named."""
 
-    step: str | None = None
+    steps: tuple[str, ...] = ()
+    """Those of the transaction that goes on."""
 
     def _exec_command(
         self, command: QueryNoTemplate, result_format: pq.Format = pq.Format.TEXT
     ) -> PQGen[pq.abc.PGresult | None]:
-        """Every COMMIT passes here, that of a connection's block and that of `transaction()`."""
-        step = self.step if command == b"COMMIT" else None
-        if step is None or failpoints.armed is None:
+        """Every COMMIT and ROLLBACK passes here, that of a connection's block and that of `transaction()`."""
+        if command not in {b"COMMIT", b"ROLLBACK"}:
             return (yield from super()._exec_command(command, result_format))
-        self.step = None
-        failpoints.armed.before_commit(step, self)
+        steps, self.steps = self.steps, ()
+        if command == b"ROLLBACK" or failpoints.armed is None:
+            return (yield from super()._exec_command(command, result_format))
+        for step in steps:
+            failpoints.armed.before_commit(step, self)
         result = yield from super()._exec_command(command, result_format)
-        failpoints.armed.failpoint(f"{step}.after_commit", self)
+        for step in steps:
+            failpoints.armed.failpoint(f"{step}.after_commit", self)
         return result
 
 

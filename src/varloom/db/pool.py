@@ -118,6 +118,20 @@ async def single_statements(connection: psycopg.AsyncConnection) -> AsyncIterato
     await connection.set_autocommit(False)
 
 
+@contextlib.asynccontextmanager
+async def one_round_trip(connection: psycopg.AsyncConnection) -> AsyncIterator[None]:
+    """Send the statements of the block together, and a BEGIN or COMMIT with them; their rows can be read after it.
+
+    The server goes from one to the next without waiting for us. A process under test keeps them apart: it is made to
+    fail between them.
+    """
+    if isinstance(connection, FaultyCommits):
+        yield
+        return
+    async with connection.pipeline():
+        yield
+
+
 async def _check(connection: psycopg.AsyncConnection) -> None:
     """See that a connection that is about to be lent has not been closed by the server.
 

@@ -26,6 +26,11 @@ class Places:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._arrivals = count()
 
+    @property
+    def are_bounded(self) -> bool:
+        """Whether there are only so many, so that another stage may have to go first."""
+        return self._free is not None
+
     @contextlib.asynccontextmanager
     async def place(self, stage: Stage) -> AsyncIterator[None]:
         """Hold a place for as long as the block lasts."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from varloom.db.pool import one_round_trip
 from varloom.errors import VarloomError, counted
 from varloom.failpoints import commit_point
 from varloom.jobs.lifecycle import STATE_OF_STAGE, Stage, State, next_stage
@@ -21,7 +22,7 @@ from varloom.jobs.problems import (
     JOB_NOT_FINAL,
     JOB_NOT_FOUND,
 )
-from varloom.jobs.queue import enqueue
+from varloom.jobs.queue import TICKET, enqueue
 from varloom.jobs.resume import resume
 from varloom.jobs.statements import job_statement, statement
 
@@ -307,7 +308,13 @@ async def dismiss(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) ->
 
 
 async def claim(
-    conn: AsyncConnection[Any], stage: Stage, worker_id: UUID, *, plan_version: int = 1, suspects: bool = True
+    conn: AsyncConnection[Any],
+    stage: Stage,
+    worker_id: UUID,
+    *,
+    plan_version: int = 1,
+    suspects: bool = True,
+    after: UUID | None = None,
 ) -> Claim | None:
     """Take the best waiting job of the stage, atomically, and a ticket with it; None when nothing waits.
 
@@ -317,24 +324,32 @@ async def claim(
         worker_id: who takes it.
         plan_version: the newest plan that the worker knows; jobs with newer ones are left to others.
         suspects: whether it may be one of the stages with which a worker died.
+        after: the account of a job that this transaction has settled. The transaction is then committed as well: what
+            it has locked is not kept for the time until the caller has heard of the claim.
     """
     commit_point("claim", conn)
     running = STATE_OF_STAGE[stage]
-    job = await _job(
-        conn,
-        "claim",
-        {
-            "stage": stage.value,
-            "state": running.value,
-            "worker_id": worker_id,
-            "plan_version": plan_version,
-            "suspects": suspects,
-            "message": f"{running.value.capitalize()} has begun.",
-        },
-    )
-    if job is None or job.attempt_token is None:
+    values = {
+        "stage": stage.value,
+        "state": running.value,
+        "worker_id": worker_id,
+        "plan_version": plan_version,
+        "suspects": suspects,
+        "message": f"{running.value.capitalize()} has begun.",
+        "after": after,
+    }
+    async with conn.cursor(row_factory=dict_row) as cursor:
+        if after is None:
+            await cursor.execute(job_statement("claim"), values)
+        else:
+            async with one_round_trip(conn):
+                await cursor.execute(job_statement("claim"), values)
+                await conn.commit()
+        rows = await cursor.fetchall()
+    if not rows:
         return None
-    return Claim(job, stage, job.attempt_token)
+    job = Job.from_row(rows[0])
+    return Claim(job, stage, rows[0]["attempt_token"])
 
 
 def _claimed(claim: Claim) -> dict[str, Any]:
@@ -344,7 +359,11 @@ def _claimed(claim: Claim) -> dict[str, Any]:
 
 async def hold(conn: AsyncConnection[Any], claim: Claim) -> Job | None:
     """Lock the job for settling; None when the claim is lost."""
-    return await _job(conn, "hold", _claimed(claim))
+    async with conn.cursor(row_factory=dict_row) as cursor:
+        async with one_round_trip(conn):  # with the BEGIN
+            await cursor.execute(job_statement("hold"), _claimed(claim))
+        rows = await cursor.fetchall()
+    return Job.from_row(rows[0]) if rows else None
 
 
 async def write_progress(conn: AsyncConnection[Any], claim: Claim, progress: Mapping[str, Any]) -> bool | None:
@@ -365,7 +384,7 @@ async def is_cancel_requested(conn: AsyncConnection[Any], claim: Claim) -> bool 
 
 
 async def settle_advance(conn: AsyncConnection[Any], claim: Claim, outcome: Succeeded) -> Job | None:
-    """Go on to the next stage of the plan."""
+    """Go on to the next stage of the plan, whose ticket is put by the same statement."""
     commit_point("settle_advance", conn)
     following = next_stage(claim.job.plan, claim.stage)
     if following is None:
@@ -375,11 +394,9 @@ async def settle_advance(conn: AsyncConnection[Any], claim: Claim, outcome: Succ
         "message": _waiting(following),
         "artefact": Jsonb(outcome.result),
         "warnings": Jsonb(list(outcome.warnings)),
+        "ticket": TICKET,
     }
-    job = await _job(conn, "settle_advance", {**_claimed(claim), **values})
-    if job is not None:
-        await enqueue(conn, following)
-    return job
+    return await _job(conn, "settle_advance", {**_claimed(claim), **values})
 
 
 async def settle_complete(

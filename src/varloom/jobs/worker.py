@@ -24,7 +24,7 @@ from varloom.failpoints import failpoint
 from varloom.jobs import repository
 from varloom.jobs.attempt import Attempt, failure
 from varloom.jobs.child import ChildPool
-from varloom.jobs.outcome import Cancelled, Failed, Outcome, Released
+from varloom.jobs.outcome import Cancelled, Failed, Outcome, Released, Succeeded
 from varloom.jobs.places import Places
 from varloom.jobs.queue import channel
 from varloom.jobs.rescue import Rescuer
@@ -99,6 +99,14 @@ class WorkerOptions:
     def stall_limit_of(self, stage: Stage) -> float:
         """Seconds without progress after which a stage is stopped."""
         return self.stall_limits.get(stage, self.stall_limit)
+
+
+@dataclass
+class _Slot:
+    """A slot at work: its stage, and how often tickets of it had been told of when it looked last; None: look again."""
+
+    stage: Stage
+    heard: int | None = None
 
 
 class Worker:
@@ -234,49 +242,99 @@ class Worker:
 
     async def _serve(self, stage: Stage) -> None:
         """In a slot: one stage after the other, until nothing waits, nor was told of while it was looked for."""
+        slot = _Slot(stage)
         try:
-            served = True
-            while served and not self._stopping.is_set():
-                told = self._told[stage]
+            while slot.heard != self._told[stage] and not self._stopping.is_set():
                 async with self._places.place(stage):
-                    served = await self._serve_best(stage)
-                served = served or self._told[stage] != told
+                    await self._serve_best(slot)
         except Exception:
             logger.exception("the %s queue: its work could not be taken; trying again", stage.value)
         finally:
             self._free[stage] += 1
 
-    async def _serve_best(self, stage: Stage) -> bool:
-        """Claim, run, settle; whether anything waited. Of suspects one at a time is claimed, lest they die together."""
-        async with contextlib.AsyncExitStack() as alone:
-            may_be_suspect = not self._suspect.locked()
-            if may_be_suspect:
-                await alone.enter_async_context(self._suspect)
-            claim = await self._claim(stage, suspects=may_be_suspect)
-            if claim is None:
-                return False
-            if claim.job.suspected_at is None:
-                await alone.aclose()
-            await self._run_and_settle(claim)
-            return True
+    async def _serve_best(self, slot: _Slot) -> None:
+        """Claim, run, settle, as long as the slot may go on at once."""
+        claim = await self._one_suspect(partial(self._claim, slot))
+        while claim is not None:
+            claim = await self._run_and_settle(slot, claim)
 
-    async def _run_and_settle(self, claim: Claim) -> None:
-        """Whatever goes wrong, the claim is not forgotten: nobody else would settle it while this worker lives."""
+    async def _one_suspect(self, claiming: Callable[..., Awaitable[Claim | None]]) -> Claim | None:
+        """Claim what `claiming` does, which is told whether it may be a suspect: one runs, lest they die together.
+
+        Who has a suspect holds the lock until it has ended.
+        """
+        if self._suspect.locked():
+            return await claiming(suspects=False)
+        claim = None
+        async with contextlib.AsyncExitStack() as held:
+            await held.enter_async_context(self._suspect)
+            claim = await claiming(suspects=True)
+            if claim is not None and claim.job.suspected_at is not None:
+                held.pop_all()
+        return claim
+
+    async def _run_and_settle(self, slot: _Slot, claim: Claim) -> Claim | None:
+        """What the slot goes on with. Whatever goes wrong, the claim is not forgotten: nobody else would settle it."""
         self._serving.add(claim.token)
         try:
             failpoint("worker.after_claim")
             outcome = await self._run(claim)
             failpoint("worker.before_settle")
-            await self._patiently("settle", partial(self._settle, claim, outcome), through=(Exception,))
+            return await self._settle_patiently(slot, claim, outcome)
         finally:
             self._serving.discard(claim.token)
+            if claim.job.suspected_at is not None:
+                self._suspect.release()
 
-    async def _claim(self, stage: Stage, *, suspects: bool) -> Claim | None:
+    async def _settle_patiently(self, slot: _Slot, claim: Claim, outcome: Outcome) -> Claim | None:
+        """Settle at once and claim what the slot goes on with; or settle as soon as it is possible."""
+        if self._may_go_on(claim, outcome):
+            try:
+                return await self._one_suspect(partial(self._settle_and_claim, slot, claim, outcome))
+            except DATABASE_AWAY:
+                logger.warning("job %s: its stage could not be settled at once", claim.job.id)
+            except VarloomError as error:  # the storage does not give the result back, for example
+                outcome = Failed(error.as_dict(claim.stage.value))
+            except Exception:
+                logger.exception("job %s: its stage could not be settled together with the next claim", claim.job.id)
+        slot.heard = None
+        await self._patiently("settle", partial(self._settle, claim, outcome), through=(Exception,))
+        return None
+
+    def _may_go_on(self, claim: Claim, outcome: Outcome) -> bool:
+        """Whether the slot may claim the next job while it settles this one: not where others come first."""
+        is_suspect = claim.job.suspected_at is not None
+        return (
+            isinstance(outcome, Succeeded)
+            and not is_suspect
+            and not self._stopping.is_set()
+            and not self._places.are_bounded
+        )
+
+    async def _settle_and_claim(self, slot: _Slot, claim: Claim, outcome: Outcome, *, suspects: bool) -> Claim | None:
+        """Settle a stage and claim the next one in one transaction: they wait for the disk once."""
+        slot.heard = self._told[slot.stage]
+        async with self._pool.connection() as conn:
+            job = await settle(conn, claim, outcome, self._backend, retry_delay=self._options.retry_delay)
+            following = await repository.claim(
+                conn,
+                slot.stage,
+                self.id,
+                plan_version=self._backend.plan_version,
+                suspects=suspects,
+                after=claim.job.account_id,
+            )
+        if job is not None:
+            logger.info("job %s: %s", job.id, job.message)
+        return following
+
+    async def _claim(self, slot: _Slot, *, suspects: bool) -> Claim | None:
         """Claim the best waiting job; a database that is away keeps the job, and its ticket, waiting."""
         known = self._backend.plan_version
+        slot.heard = self._told[slot.stage]
         try:
             async with self._pool.connection() as conn, single_statements(conn):
-                return await repository.claim(conn, stage, self.id, plan_version=known, suspects=suspects)
+                return await repository.claim(conn, slot.stage, self.id, plan_version=known, suspects=suspects)
         except DATABASE_AWAY:
             logger.warning("nothing can be claimed while the database is away")
             return None

@@ -4,6 +4,7 @@
 -- each, because other workers may hold the first ones locked.
 -- One ticket of the stage goes, also when nothing can be claimed: it has been looked for. Those that others take at the
 -- same moment are passed over; one too many is taken by a later claim, one too few is missed by nobody.
+-- The time is that of the statement: the transaction may have begun with the settling of a stage before.
 -- A worker that was given up for dead gets none: what it took would at once count as a dead worker's work.
 WITH RECURSIVE accounts_in_line (account_id) AS (
     (SELECT account_id FROM jobs WHERE state = 'queued' AND stage = %(stage)s ORDER BY account_id LIMIT 1)
@@ -18,8 +19,9 @@ WITH RECURSIVE accounts_in_line (account_id) AS (
     LEFT JOIN account_turns AS turns ON turns.account_id = accounts_in_line.account_id AND turns.stage = %(stage)s
     CROSS JOIN LATERAL (
         SELECT id, priority, created_at FROM jobs
-        WHERE state = 'queued' AND stage = %(stage)s AND account_id = accounts_in_line.account_id AND run_after <= now()
-          AND plan_version <= %(plan_version)s AND (%(suspects)s OR suspected_at IS NULL)
+        WHERE state = 'queued' AND stage = %(stage)s AND account_id = accounts_in_line.account_id
+          AND run_after <= statement_timestamp() AND plan_version <= %(plan_version)s
+          AND (%(suspects)s OR suspected_at IS NULL)
         ORDER BY -priority, created_at, id LIMIT 1
     ) AS head
     WHERE NOT EXISTS (
@@ -35,8 +37,9 @@ WITH RECURSIVE accounts_in_line (account_id) AS (
         SELECT id, priority, created_at, row_number() OVER (PARTITION BY -priority ORDER BY created_at, id) AS turn
         FROM (
             SELECT id, priority, created_at FROM jobs
-            WHERE state = 'queued' AND stage = %(stage)s AND account_id = heads.account_id AND run_after <= now()
-              AND plan_version <= %(plan_version)s AND (%(suspects)s OR suspected_at IS NULL)
+            WHERE state = 'queued' AND stage = %(stage)s AND account_id = heads.account_id
+              AND run_after <= statement_timestamp() AND plan_version <= %(plan_version)s
+              AND (%(suspects)s OR suspected_at IS NULL)
             ORDER BY -priority, created_at, id LIMIT 16
         ) AS first
     ) AS line
@@ -44,24 +47,34 @@ WITH RECURSIVE accounts_in_line (account_id) AS (
 ), locked AS MATERIALIZED (
     SELECT jobs.id FROM jobs JOIN best ON best.id = jobs.id  -- looked at anew: whoever held it locked may have taken it
     WHERE jobs.attempt_token IS NULL AND jobs.finished_at IS NULL  -- queued, said so that only the primary key serves
-      AND jobs.stage = %(stage)s AND jobs.run_after <= now()
+      AND jobs.stage = %(stage)s AND jobs.run_after <= statement_timestamp()
       AND EXISTS (SELECT 1 FROM workers WHERE workers.id = %(worker_id)s AND workers.stopped_at IS NULL)
     ORDER BY best.place
     FOR UPDATE OF jobs SKIP LOCKED
     LIMIT 1
-), changed AS (
-    UPDATE jobs SET state = %(state)s, attempt_token = gen_random_uuid(), worker_id = %(worker_id)s, claimed_at = now(),
-        started_at = coalesce(started_at, now()), progress = NULL, progress_at = NULL, message = %(message)s
+), claimed AS (
+    UPDATE jobs SET state = %(state)s, attempt_token = gen_random_uuid(), worker_id = %(worker_id)s,
+        claimed_at = statement_timestamp(), started_at = coalesce(started_at, statement_timestamp()), progress = NULL,
+        progress_at = NULL, message = %(message)s
     FROM locked WHERE jobs.id = locked.id
     RETURNING jobs.*
 ), turn AS (
-    INSERT INTO account_turns (account_id, stage, last_claimed_at) SELECT account_id, stage, clock_timestamp() FROM changed
+    INSERT INTO account_turns (account_id, stage, last_claimed_at) SELECT account_id, stage, clock_timestamp() FROM claimed
     ON CONFLICT (account_id, stage) DO UPDATE SET last_claimed_at = excluded.last_claimed_at
+    RETURNING account_id
+), in_order AS MATERIALIZED (  -- at the commit the events lock both accounts; all who lock several do so in one order
+    SELECT accounts.id FROM accounts
+    WHERE %(after)s::uuid <> (SELECT account_id FROM turn) AND accounts.id IN (%(after)s::uuid, (SELECT account_id FROM turn))
+    ORDER BY accounts.id
+    FOR NO KEY UPDATE
 ), ticket AS (
     DELETE FROM procrastinate_jobs WHERE id = (
         SELECT id FROM procrastinate_jobs
-        WHERE status = 'todo' AND queue_name = %(stage)s AND (scheduled_at IS NULL OR scheduled_at <= now())
+        WHERE status = 'todo' AND queue_name = %(stage)s
+          AND (scheduled_at IS NULL OR scheduled_at <= statement_timestamp())
         ORDER BY id LIMIT 1
         FOR UPDATE SKIP LOCKED
     )
+), changed AS (
+    SELECT claimed.* FROM claimed WHERE (SELECT count(*) FROM in_order) >= 0  -- for its locks
 )

@@ -5,4 +5,7 @@ WITH changed AS (
         warnings = warnings || %(warnings)s::jsonb
     WHERE id = %(job_id)s AND stage = %(stage)s AND attempt_token = %(token)s
     RETURNING *
+), ticket AS (
+    INSERT INTO procrastinate_jobs (queue_name, task_name, args)
+    SELECT stage, %(ticket)s, jsonb_build_object('stage', stage) FROM changed
 )
