@@ -12,6 +12,7 @@ import pytest
 from api_support import VCF
 
 from varloom.services.storage_mark import MARK
+from varloom.storage import incoming
 
 BOUNDARY = "b0undary"
 
@@ -250,8 +251,12 @@ async def test_a_key_that_cannot_be_one_is_refused(api):
         assert (answer.status_code, answer.json()["code"]) == (422, "request_invalid"), key
 
 
-async def test_a_large_upload_passes_through_in_bounded_memory(api, settings):
-    """The body is produced faster than it is written: what waits must stay small."""
+async def test_a_large_upload_passes_through_in_bounded_memory(api, monkeypatch):
+    """The body is produced faster than it is written: what waits must stay small.
+
+    Portions are small against the body: on a busy machine four of them can be there at once.
+    """
+    monkeypatch.setattr(incoming, "_PORTION", 1 << 17)
     ann = await api.person()
     head, tail = form(("file", "a.vcf", b"")).split(b"\r\n\r\n", 1)
 
@@ -269,4 +274,4 @@ async def test_a_large_upload_passes_through_in_bounded_memory(api, settings):
     tracemalloc.stop()
     assert answer.status_code == 202, answer.text
     assert answer.json()["source"]["bytes"] == 70 * 65_536
-    assert peak < 4_000_000
+    assert peak < 3_000_000, peak
