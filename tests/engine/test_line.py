@@ -12,7 +12,8 @@ from varloom.jobs import line, repository
 from varloom.jobs.lifecycle import Stage
 from varloom.jobs.places import PRECEDENCE, Places
 
-DAY = "interval '1 day'"
+A_LATER_TIME = 1e12
+"""Seconds since 1970."""
 
 
 class Line:
@@ -23,18 +24,21 @@ class Line:
         self.turns = turns
 
     def order(self, *, plan_version, suspects=True):
-        """The ids of the jobs that can be claimed, in their order."""
+        """The ids of the jobs that can be claimed, in their order: each time the best of the accounts' first jobs."""
         rows = [row for row in self.rows if row["plan_version"] <= plan_version and (suspects or not row["suspect"])]
-        rows.sort(key=lambda row: (row["created_at"], row["id"]))
-        turn = {}
-        keyed = []
-        for row in rows:
-            account = row["account_id"]
-            group = (account, row["priority"])
-            turn[group] = turn.get(group, 0) + 1
-            served = self.turns.get(account)
-            keyed.append((-row["priority"], turn[group], served is not None, served or 0, row["created_at"], row["id"]))
-        return [key[-1] for key in sorted(keyed)]
+        served = dict(self.turns)
+        order = []
+
+        def rank(row):
+            at = served.get(row["account_id"])
+            return (-row["priority"], at is not None, at or 0, row["created_at"], row["id"])
+
+        while rows:
+            best = min(rows, key=rank)
+            rows.remove(best)
+            order.append(best["id"])
+            served[best["account_id"]] = A_LATER_TIME + len(order)
+        return order
 
 
 async def read_line(connection):
@@ -97,8 +101,29 @@ async def test_claims_come_in_the_order_that_is_shown(engine, connection, make_a
     assert claimed > 5
 
 
+@pytest.mark.parametrize("seed", range(4))
+async def test_what_was_shown_at_first_is_the_order_to_the_last(engine, connection, make_account, seed):
+    """As long as nobody joins or leaves: whoever was told of three jobs ahead sees three of them begin before."""
+    chance = random.Random(seed)
+    accounts = [await make_account() for _ in range(5)]
+    for account in chance.choices(accounts, [5, 3, 2, 1, 1], k=50):
+        await engine.create(account=account, priority=chance.choice([0, 0, 0, -2, 3, 7]))
+    await connection.execute("UPDATE jobs SET created_at = now() - random() * interval '1 hour'")
+    for account in accounts[seed:]:  # the others were never served
+        await connection.execute(
+            "INSERT INTO account_turns VALUES (%s, 'parse', now() - random() * interval '1 day')", [account.id]
+        )
+    told = await shown(engine, accounts)
+    begun = []
+    async with engine.pool.connection() as conn:
+        worker_id = await engine.register(conn)
+    while len(begun) < 50:
+        begun.append((await engine.claim(worker_id=worker_id)).job.id)
+    assert [told[job_id] for job_id in begun] == list(range(50))
+
+
 async def test_the_position_tells_of_the_others_turns_and_urgent_jobs_too(engine, make_account):
-    """The account with one job is not numbered behind another's thousand; urgent ones are counted, however many."""
+    """The account with one job is not numbered behind another's thirty, only behind its urgent ones: then it is its turn."""
     other = await make_account()
     for _ in range(30):
         await engine.create(account=other)
@@ -107,7 +132,7 @@ async def test_the_position_tells_of_the_others_turns_and_urgent_jobs_too(engine
     mine = await engine.create()
     async with engine.pool.connection() as conn:
         await engine.register(conn)
-        assert await line.queue_positions(conn, engine.account.id) == {mine.id: 5}
+        assert await line.queue_positions(conn, engine.account.id) == {mine.id: 4}
 
 
 @pytest.fixture

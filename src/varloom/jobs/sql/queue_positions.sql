@@ -1,6 +1,10 @@
--- For each of the account's jobs in line: how many, of anyone, go before it; in the order of claim.sql. Only what can go
--- before the account's own first thousand jobs of a stage is numbered: of the others' lines as many turns as its own
--- have, and what has a higher priority is counted.
+-- For each of the account's jobs in line: how many, of anyone, go before it, when claim.sql is asked for one after the
+-- other. Only what can go before the account's own first thousand jobs of a stage is numbered: of the others' lines as
+-- many turns as its own have, and what has a higher priority is counted.
+-- Among jobs of one priority the accounts take turns in one order to the end: that in which they were served last. Those
+-- with more urgent jobs will be served until then, and come after the others: first whose last urgent job has the higher
+-- priority, then whose comes in the earlier turn, then as it was decided among the more urgent jobs. Those that were
+-- never served come first, as their first jobs were created.
 WITH RECURSIVE stages AS MATERIALIZED (
     SELECT stage.name AS stage, coalesce(
         (SELECT max(plan_version) FROM workers WHERE stopped_at IS NULL AND (slots ->> stage.name)::int > 0), 2147483647
@@ -29,27 +33,40 @@ WITH RECURSIVE stages AS MATERIALIZED (
                    ORDER BY jobs.account_id LIMIT 1)
     FROM accounts_in_line WHERE accounts_in_line.account_id IS NOT NULL
 ), rivals AS MATERIALIZED (
-    SELECT accounts_in_line.stage, accounts_in_line.account_id, turns.last_claimed_at
-    FROM accounts_in_line
+    SELECT accounts_in_line.stage, accounts_in_line.account_id, turns.last_claimed_at, head.created_at, head.id
+    FROM accounts_in_line JOIN stages ON stages.stage = accounts_in_line.stage
     LEFT JOIN account_turns AS turns
         ON turns.account_id = accounts_in_line.account_id AND turns.stage = accounts_in_line.stage
-    WHERE accounts_in_line.account_id IS NOT NULL
-      AND NOT EXISTS (SELECT 1 FROM pauses WHERE pauses.account_id = accounts_in_line.account_id)
-), more_urgent AS MATERIALIZED (
-    SELECT sought.stage, sought.priority, coalesce(sum(counted.jobs), 0) AS jobs
+    CROSS JOIN LATERAL (
+        SELECT id, created_at FROM jobs
+        WHERE state = 'queued' AND jobs.stage = accounts_in_line.stage AND account_id = accounts_in_line.account_id
+          AND run_after <= now() AND jobs.plan_version <= stages.plan_version
+        ORDER BY -priority, created_at, id LIMIT 1
+    ) AS head
+    WHERE NOT EXISTS (SELECT 1 FROM pauses WHERE pauses.account_id = accounts_in_line.account_id)
+), urgent AS MATERIALIZED (
+    SELECT sought.stage, sought.priority, rivals.account_id, sum(counted.jobs) AS jobs,
+           array_agg(ARRAY[-counted.priority, counted.jobs] ORDER BY counted.priority) AS served_until_then
     FROM sought JOIN rivals ON rivals.stage = sought.stage CROSS JOIN LATERAL (
-        SELECT count(*) AS jobs FROM jobs
+        SELECT priority, count(*) AS jobs FROM jobs
         WHERE state = 'queued' AND jobs.stage = sought.stage AND account_id = rivals.account_id
           AND -jobs.priority < -sought.priority AND run_after <= now() AND jobs.plan_version <= sought.plan_version
+        GROUP BY priority
     ) AS counted
-    GROUP BY sought.stage, sought.priority
+    GROUP BY sought.stage, sought.priority, rivals.account_id
+), more_urgent AS (
+    SELECT stage, priority, sum(jobs) AS jobs FROM urgent GROUP BY stage, priority
 ), numbered AS (
     SELECT line.id, rivals.account_id, sought.stage, sought.priority, row_number() OVER (
         PARTITION BY sought.stage, sought.priority
-        ORDER BY line.turn, rivals.last_claimed_at NULLS FIRST, line.created_at, line.id
+        ORDER BY line.turn, coalesce(urgent.served_until_then, '{}'), rivals.last_claimed_at NULLS FIRST,
+            rivals.created_at, rivals.id
     ) AS place
-    FROM sought JOIN rivals ON rivals.stage = sought.stage CROSS JOIN LATERAL (
-        SELECT id, created_at, row_number() OVER (ORDER BY created_at, id) AS turn
+    FROM sought JOIN rivals ON rivals.stage = sought.stage
+    LEFT JOIN urgent ON urgent.stage = sought.stage AND urgent.priority = sought.priority
+        AND urgent.account_id = rivals.account_id
+    CROSS JOIN LATERAL (
+        SELECT id, row_number() OVER (ORDER BY created_at, id) AS turn
         FROM (
             SELECT id, created_at FROM jobs
             WHERE state = 'queued' AND jobs.stage = sought.stage AND account_id = rivals.account_id
@@ -59,6 +76,7 @@ WITH RECURSIVE stages AS MATERIALIZED (
         ) AS first
     ) AS line
 )
-SELECT numbered.id, more_urgent.jobs + numbered.place - 1 AS ahead
-FROM numbered JOIN more_urgent ON more_urgent.stage = numbered.stage AND more_urgent.priority = numbered.priority
+SELECT numbered.id, coalesce(more_urgent.jobs, 0) + numbered.place - 1 AS ahead
+FROM numbered
+LEFT JOIN more_urgent ON more_urgent.stage = numbered.stage AND more_urgent.priority = numbered.priority
 WHERE numbered.account_id = %(account_id)s
