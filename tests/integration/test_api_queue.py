@@ -51,8 +51,9 @@ async def test_only_owners_may_pause(api, owner):
     for wrong in ({}, {"stage": "parse", "account": "x"}, {"stage": "parse", "reason": "two\nlines"}):
         refused = await owner.client.post("/api/v1/queue/pause", json=wrong)
         assert (refused.status_code, refused.json()["code"]) == (422, "request_invalid")
-    unknown = await owner.client.post("/api/v1/queue/pause", json={"account": "nobody"})
-    assert (unknown.status_code, unknown.json()["code"]) == (404, "account_not_found")
+    for name in ("nobody", "", "no\0body"):
+        unknown = await owner.client.post("/api/v1/queue/pause", json={"account": name})
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "account_not_found")
 
 
 @pytest.mark.parametrize("what", ["stage", "account"])

@@ -203,6 +203,21 @@ async def test_a_stray_file_does_not_stop_the_sweep(world, pool):
     assert not world.has(lost)
 
 
+@pytest.mark.parametrize("folder", ["attempts", "uploads"])
+async def test_the_storage_of_another_database_below_ours_stays(world, pool, folder):
+    """`s3://bucket` and `s3://bucket/uploads` have different marks, and neither knows of the other."""
+    theirs = [
+        f"{folder}/varloom-storage.json",
+        f"{folder}/uploads/{uuid.uuid4()}/source",
+        f"{folder}/attempts/{uuid.uuid4()}/{uuid.uuid4()}/dataset/part-0",
+    ]
+    for key in theirs:
+        world.put(key)
+    later = time.time() + UPLOAD_GRACE + 1
+    assert await sweep(pool, world.storage, now=lambda: later) == Swept(attempts=0, uploads=0)
+    assert all(map(world.has, theirs))
+
+
 async def test_one_worker_sweeps_at_a_time_and_a_long_sweep_is_not_cut_off(world, pool, monkeypatch):
     """The lock is held by a connection that is idle, but in no transaction, which the database would end."""
     swept = []

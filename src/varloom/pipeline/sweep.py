@@ -1,5 +1,8 @@
 """The sweep: what no row points to any more is removed from the storage.
 
+Only what bears the name of an attempt or an upload is ever removed: a folder of this name may hold what someone put there,
+or be the storage of another database.
+
 Order makes it safe. The folders are listed first, then the database is asked which of them are spoken for: an attempt's
 token is in the database before its folder exists, so a folder that was listed and that nobody claims afterwards never
 will be claimed. The bytes of an upload are given up in the database first and removed after. Each of these questions is
@@ -11,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
@@ -28,6 +32,10 @@ logger = logging.getLogger(__name__)
 
 UPLOAD_GRACE = 24 * 3600.0
 """Seconds that bytes may lie there before the row of their upload is written: longer than any upload takes."""
+
+_ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_ATTEMPT = re.compile(f"(attempts/{_ID}/{_ID})/")
+_UPLOAD = re.compile(f"(uploads/{_ID})/")
 
 _LIVE_ATTEMPTS: LiteralString = """
     SELECT attempt_token::text FROM jobs WHERE attempt_token IS NOT NULL
@@ -67,7 +75,7 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
     What is young is told by the database's clock unless `now` (seconds since 1970) is given: that of a worker may be
     days off, and uploads that are under way are not its to remove.
     """
-    attempts = await asyncio.to_thread(_folders, storage, "attempts", 3)
+    attempts = await asyncio.to_thread(_folders, storage, "attempts", _ATTEMPT)
     async with pool.connection() as conn:
         live = await _column(conn, _LIVE_ATTEMPTS)
     failpoint("sweep.after_listing")
@@ -77,7 +85,7 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
     async with pool.connection() as conn:
         commit_point("give_up_uploads", conn)
         await conn.execute(_GIVE_UP_UPLOADS)
-    stored = await asyncio.to_thread(_folders, storage, "uploads", 2)
+    stored = await asyncio.to_thread(_folders, storage, "uploads", _UPLOAD)
     async with pool.connection() as conn:
         cursor = await conn.execute("SELECT id::text, storage_key IS NOT NULL FROM uploads")
         kept: dict[str, bool] = dict(await cursor.fetchall())
@@ -96,9 +104,10 @@ async def _database_time(pool: AsyncConnectionPool) -> float:
     return float(row[0]) if row else 0.0
 
 
-def _folders(storage: Storage, prefix: str, depth: int) -> list[str]:
-    """The folders of this depth that hold anything; files that someone put elsewhere are left alone."""
-    return sorted({"/".join(key.split("/")[:depth]) for key in storage.list_prefix(prefix) if key.count("/") >= depth})
+def _folders(storage: Storage, prefix: str, named: re.Pattern[str]) -> list[str]:
+    """The folders below the prefix that are named so and hold anything."""
+    keys = storage.list_prefix(prefix)
+    return sorted({found[1] for key in keys if (found := named.match(key))})
 
 
 def _unwanted(storage: Storage, keys: Iterable[str], kept: Mapping[str, bool], young: float) -> list[str]:

@@ -95,8 +95,10 @@ async def _target(conn: AsyncConnection, stage: str | None, name: str | None) ->
         raise VarloomError(REQUEST_INVALID, "Either a stage or an account must be named.")
     if name is None:
         return _stage(stage or ""), None
-    cursor = await conn.execute("SELECT id FROM accounts WHERE lower(name) = lower(%s)", [name])
-    row = await cursor.fetchone()
+    row = None
+    if "\0" not in name:  # no name has one, and the database refuses to look for it
+        cursor = await conn.execute("SELECT id FROM accounts WHERE lower(name) = lower(%s)", [name])
+        row = await cursor.fetchone()
     if row is None:
         raise VarloomError(ACCOUNT_NOT_FOUND, f"There is no account {safe_excerpt(name, 60)!r}.")
     return None, row[0]
