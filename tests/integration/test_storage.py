@@ -8,6 +8,9 @@ import os
 import shutil
 import stat
 import subprocess
+import tempfile
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +21,6 @@ from varloom.storage import LocalStorage, Storage, open_storage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
 
 KEY = "uploads/7f3c/source"
 
@@ -156,6 +158,44 @@ async def test_short_writes_lose_nothing(storage: LocalStorage, monkeypatch: pyt
     content = os.urandom(100_000)
     await storage.write_stream(KEY, _stream(content))
     assert storage.path(KEY).read_bytes() == content
+
+
+@pytest.fixture
+def other_disk() -> Iterator[Path]:
+    """A folder that cannot be reached by a rename."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev:
+        pytest.skip("there is no second file system")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+def test_a_folder_of_the_storage_may_lie_on_another_disk(storage: LocalStorage, other_disk: Path) -> None:
+    storage.path("uploads").symlink_to(other_disk)
+    storage.write_bytes("uploads/a/source", b"x")
+    storage.write_bytes("uploads/b/source", b"x")
+    assert list(storage.list_prefix("uploads")) == ["uploads/a/source", "uploads/b/source"]
+    storage.delete_tree("uploads/a")
+    assert sorted(path.name for path in other_disk.iterdir()) == ["b"]
+
+    (other_disk / ".a.0123.part" / "deep").mkdir(parents=True)
+    (other_disk / "b" / ".source.0123.part").write_bytes(b"half")
+    assert storage.remove_leftovers(time.time() + 1) == 2
+    assert sorted(path.name for path in other_disk.rglob("*")) == ["b", "source"]
+
+
+def test_a_link_is_removed_and_what_it_leads_to_stays(storage: LocalStorage, tmp_path: Path) -> None:
+    """Somebody moved an upload elsewhere, and left a link; its removal must not stop every sweep from then on."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "source").write_bytes(b"x")
+    storage.write_bytes("uploads/a/source", b"x")
+    storage.path("uploads/b").symlink_to(elsewhere)
+    storage.delete_tree("uploads/b")
+    storage.path("uploads").parent.joinpath(".trash", "0123").symlink_to(elsewhere)
+    assert storage.remove_leftovers(time.time() + 1) == 1
+    assert _everything(storage) == [".trash", "uploads", "uploads/a", "uploads/a/source"]
+    assert (elsewhere / "source").read_bytes() == b"x"
 
 
 def test_the_settings_name_the_storage(tmp_path: Path) -> None:

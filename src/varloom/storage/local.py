@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _PORTION = 1 << 20
 _TRASH = ".trash"
+_UNFINISHED = ".part"
 
 
 class LocalStorage:
@@ -136,11 +138,10 @@ class LocalStorage:
     def delete_tree(self, key: str) -> None:
         """See `Storage.delete_tree`. It is renamed away first: nobody ever sees half of it."""
         path = self.path(key)
-        trash = self._root / _TRASH / secrets.token_hex(8)
-        make_folder(trash.parent)
+        make_folder(self._root / _TRASH)
         failpoint("delete.before_rename")
         try:
-            path.rename(trash)
+            trash = _renamed_away(path, self._root / _TRASH)
         except FileNotFoundError:
             return
         failpoint("delete.before_remove")
@@ -149,12 +150,19 @@ class LocalStorage:
 
     def remove_leftovers(self, before: float) -> int:
         """See `Storage.remove_leftovers`."""
-        unfinished = [path for path in self._root.rglob(".*.part") if path.is_file()]
-        trashed = list((self._root / _TRASH).glob("*"))
-        old = [path for path in (*unfinished, *trashed) if _changed_before(path, before)]
+        trashed = (self._root / _TRASH).glob("*")
+        old = [path for path in (*self._unfinished(), *trashed) if _changed_before(path, before)]
         for path in old:
             _remove(path)
         return len(old)
+
+    def _unfinished(self) -> Iterator[Path]:
+        """What has the name of something half done; the folders of the storage may be links to other disks."""
+        yield from self._root.glob(".*" + _UNFINISHED)
+        for top in self._root.iterdir():
+            for folder, subfolders, files in os.walk(top):
+                names = (*subfolders, *files)
+                yield from (Path(folder, name) for name in names if name[0] == "." and name.endswith(_UNFINISHED))
 
     def list_prefix(self, key: str = "") -> Iterator[str]:
         """See `Storage.list_prefix`. Unfinished objects have hidden names and are left out."""
@@ -168,9 +176,20 @@ class LocalStorage:
         yield from sorted(found)
 
 
+def _renamed_away(path: Path, trash: Path) -> Path:
+    """Rename into the trash, or, where a folder of the storage lies on another disk, to a hidden name beside it."""
+    name = secrets.token_hex(8)
+    try:
+        return path.rename(trash / name)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    return path.rename(path.with_name(f".{path.name[:100]}.{name}{_UNFINISHED}"))
+
+
 def _remove(path: Path) -> None:
-    """Remove a file or a whole folder."""
-    if path.is_dir():
+    """Remove a file, a link or a whole folder."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
@@ -179,6 +198,6 @@ def _remove(path: Path) -> None:
 def _changed_before(path: Path, moment: float) -> bool:
     """Whether it was last changed before this moment; what has just gone was not."""
     try:
-        return path.stat().st_mtime < moment
+        return path.lstat().st_mtime < moment
     except FileNotFoundError:
         return False
