@@ -37,6 +37,10 @@ def wait_until(condition, seconds=60.0):
         time.sleep(0.02)
 
 
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
 def gone(process):
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
@@ -81,8 +85,20 @@ def test_the_token_of_the_commands_is_new_at_each_start(data):
     with serving(data, "--no-worker") as second:
         assert second.token != first.token
         assert second.workers() == []
-        old = {"Authorization": f"Bearer {first.token}"}
-        assert httpx.get(f"{second.url}/api/v1/jobs", headers=old).status_code == 401
+        assert httpx.get(f"{second.url}/api/v1/jobs", headers=bearer(first.token)).status_code == 401
+
+
+def test_servers_that_share_a_database_leave_each_other_their_tokens(open_folder, make_database):
+    shared = ("--database-url", make_database(), "--storage", open_folder / "storage", "--no-worker")
+    with serving(open_folder / "one", *map(str, shared)) as first:
+        with serving(open_folder / "two", *map(str, shared)) as second:
+            for server in (first, second):
+                assert server.client.get("jobs").status_code == 200
+            first.kill()
+            with serving(open_folder / "one", *map(str, shared)) as again:
+                assert again.client.get("jobs").status_code == 200
+                assert again.client.get("jobs", headers=bearer(first.token)).status_code == 401
+                assert second.client.get("jobs").status_code == 200
 
 
 def test_a_port_in_use_is_told_with_what_to_do(tmp_path):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TOKEN_LABEL = "server.json"  # noqa: S105 - the label of a token
+TOKEN_LABEL = "server.json of {name}"  # noqa: S105 - the label of a token
 DATABASE_LOOK_INTERVAL = 5.0
 
 
@@ -55,13 +55,13 @@ def serve(*, no_worker: bool, verbose: bool, **flags: Any) -> None:
     allow_many_connections()
     signal.signal(signal.SIGTERM, _interrupt)
     with (
-        held_data_folder(settings.data),
+        held_data_folder(settings.data) as name,
         contextlib.closing(bind(settings.host, settings.port)) as listener,
         open_database(settings) as database,
     ):
         migrate(database.conninfo)
         try:
-            _run(_serve(settings, database, listener, with_worker=not no_worker))
+            _run(_serve(settings, database, listener, name, with_worker=not no_worker))
         finally:
             remove_server_note(settings.data)
 
@@ -77,7 +77,9 @@ def _run(coroutine: Any) -> None:
     uvloop.run(coroutine)
 
 
-async def _serve(settings: Settings, database: Database, listener: socket.socket, *, with_worker: bool) -> None:
+async def _serve(
+    settings: Settings, database: Database, listener: socket.socket, name: str, *, with_worker: bool
+) -> None:
     """Run web server and worker until a signal comes."""
     from varloom.services.container import open_services
     from varloom.web.app import create_app
@@ -92,7 +94,7 @@ async def _serve(settings: Settings, database: Database, listener: socket.socket
         async with _running(web, worker, database, services) as ended:
             await _first_of(ready.wait(), ended)
             if ready.is_set():
-                await _announce(services, url_of(listener))
+                await _announce(services, url_of(listener), name)
             await _first_of(stop.wait(), ended)
 
 
@@ -141,12 +143,15 @@ async def _first_of(waiting: Any, serving: asyncio.Task[None]) -> None:
         await serving
 
 
-async def _announce(services: Services, url: str) -> None:
-    """Let the commands of this machine in, and tell the person at the terminal how to come in."""
+async def _announce(services: Services, url: str, name: str) -> None:
+    """Let the commands of this machine in, and tell the person at the terminal how to come in.
+
+    The token of the last start goes; that of another server with this database, which has another name, stays.
+    """
     from varloom.services.data_folder import write_server_note
 
     owner = await services.accounts.ensure_owner()
-    token = await services.accounts.replace_token(owner.id, TOKEN_LABEL)
+    token = await services.accounts.replace_token(owner.id, TOKEN_LABEL.format(name=name))
     link = await services.accounts.create_login_link(owner.id)
     await asyncio.to_thread(write_server_note, services.settings.data, url, token)
     minutes = services.settings.login_link_minutes

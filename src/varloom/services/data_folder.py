@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 LOCK_NAME = "server.lock"
 NOTE_NAME = "server.json"
+NAME_LENGTH = 8
 
 
 @contextlib.contextmanager
-def held_data_folder(folder: Path) -> Iterator[None]:
+def held_data_folder(folder: Path) -> Iterator[str]:
     """Be the one server of this folder, which is created if it does not exist. The lock ends with the process.
+
+    Yields a name that stays with the folder, by which servers that share a database are told apart.
 
     Raises:
         VarloomError: `data_folder_in_use` or `data_folder_unusable`.
@@ -38,9 +41,20 @@ def held_data_folder(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise VarloomError(DATA_FOLDER_IN_USE, f"Another server uses {folder}{_where(folder)}.") from None
-        yield
+        yield _name_in(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _name_in(descriptor: int) -> str:
+    """The name that the lock file holds; it is given one at the first time."""
+    found = os.pread(descriptor, NAME_LENGTH, 0).decode("ascii", "replace")
+    if len(found) == NAME_LENGTH and found.isalnum():
+        return found
+    name = secrets.token_hex(NAME_LENGTH // 2)
+    os.pwrite(descriptor, name.encode(), 0)
+    os.fsync(descriptor)
+    return name
 
 
 def write_server_note(folder: Path, url: str, token: str) -> None:
