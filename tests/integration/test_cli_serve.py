@@ -89,16 +89,15 @@ def test_the_token_of_the_commands_is_new_at_each_start(data):
 
 
 def test_servers_that_share_a_database_leave_each_other_their_tokens(open_folder, make_database):
-    shared = ("--database-url", make_database(), "--storage", open_folder / "storage", "--no-worker")
-    with serving(open_folder / "one", *map(str, shared)) as first:
-        with serving(open_folder / "two", *map(str, shared)) as second:
-            for server in (first, second):
-                assert server.client.get("jobs").status_code == 200
-            first.kill()
-            with serving(open_folder / "one", *map(str, shared)) as again:
-                assert again.client.get("jobs").status_code == 200
-                assert again.client.get("jobs", headers=bearer(first.token)).status_code == 401
-                assert second.client.get("jobs").status_code == 200
+    shared = ("--database-url", make_database(), "--storage", str(open_folder / "storage"), "--no-worker")
+    with serving(open_folder / "one", *shared) as first, serving(open_folder / "two", *shared) as second:
+        assert first.client.get("jobs").status_code == 200
+        assert second.client.get("jobs").status_code == 200
+        first.kill()
+        with serving(open_folder / "one", *shared) as again:
+            assert again.client.get("jobs").status_code == 200
+            assert again.client.get("jobs", headers=bearer(first.token)).status_code == 401
+            assert second.client.get("jobs").status_code == 200
 
 
 def test_a_port_in_use_is_told_with_what_to_do(tmp_path):
