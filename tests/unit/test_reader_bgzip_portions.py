@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from mmap import mmap
 
@@ -9,9 +11,11 @@ import pytest
 from test_recognition import BGZIP_END, bgzip_block
 
 from varloom.dataset import load_file
+from varloom.genomics.recognition import Compression
 from varloom.reader import check_file
-from varloom.reader.portions import PORTION_BYTES
+from varloom.reader.portions import PORTION_BYTES, Portions
 from varloom.reader.roomy_text import ROOM_BEFORE, TextBuffers
+from varloom.reader.stored_file import StoredFile
 
 HEAD = b"##fileformat=VCFv4.2\n##INFO=<ID=T,Number=1,Type=String,Description=x>\n"
 HEAD += b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
@@ -90,3 +94,32 @@ def test_the_last_words_of_every_block_are_looked_at(tmp_path, field):
         assert result.problems[0].kind.code == "compression_damaged"
         assert f"bgzip block {number + 1}" in result.problems[0].message
         assert result.problems[0].place.line == text[: number * BLOCK].count(b"\n") + 1
+
+
+def of_size(block, size):
+    """A block that says that it has so many bytes in the file."""
+    return block[:16] + struct.pack("<H", size - 1) + block[18:]
+
+
+def test_a_block_that_is_said_to_hold_two_alike_loses_none_of_them(tmp_path):
+    block = bgzip_block(b"1\t1\t.\tA\tC\t.\t.\tT=a\n")
+    path = tmp_path / "a.vcf.gz"
+    path.write_bytes(bgzip_block(HEAD) + of_size(block, 2 * len(block)) + block + BGZIP_END)
+    assert check_file(path).records == 2
+
+
+def test_a_block_of_which_the_data_end_before_its_last_words_is_damaged(tmp_path):
+    block = bgzip_block(b"1\t1\t.\tA\tC\t.\t.\tT=a\n")
+    path = tmp_path / "a.vcf.gz"
+    path.write_bytes(bgzip_block(HEAD) + of_size(block, len(block) + 2)[:-8] + b"no" + block[-8:] + BGZIP_END)
+    result = check_file(path)
+    assert not result.ok
+    assert result.problems[0].kind.code == "compression_damaged"
+    assert "bgzip block 2" in result.problems[0].message
+
+
+def test_blocks_without_text_fill_a_portion_too(tmp_path):
+    path = tmp_path / "a.vcf.gz"
+    path.write_bytes(BGZIP_END * (4 * PORTION_BYTES // len(BGZIP_END)))
+    with ThreadPoolExecutor(2) as pool:
+        assert len(list(Portions(StoredFile(path), Compression.BGZIP, pool, 3))) == 4

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from varloom.reader.stored_file import StoredFile
 
 PORTION_BYTES = 3 << 20
-"""About how much text one portion holds: few enough to stay in the caches, many enough to be worth a thread's turn."""
+"""About how much text one portion holds: few enough to stay in the caches, many enough to be worth a thread's turn.
+
+Of a bgzip file it takes no more than about so many bytes either, which blocks with hardly any text would exceed.
+"""
 
 _AHEAD_AT_FIRST = 16
 """So many portions are decompressed while the header is read and modules are imported, when processors are free."""
@@ -203,12 +206,14 @@ def _sound_texts(blocks: _Range) -> tuple[list[bytes], int]:
     start = 0
     for good, size in enumerate(blocks.sizes):
         checksum, length = _TRAILER.unpack_from(data, start + size - 8)
+        deflated = isal_zlib.decompressobj(-15)
         try:
-            # Not bounded, but a block has 64 KiB at most, of which no more than 66 MB can come.
-            text = isal_zlib.decompress(data[start + 18 : start + size - 8], -15, _MOST_IN_BLOCK)
+            text = deflated.decompress(data[start + 18 : start + size - 8], length + 1)
         except _BAD_DATA:
             return texts, good
-        if len(text) != length or isal_zlib.crc32(text) != checksum:
+        # What ends early may be followed by a whole block, of which the text must not be lost.
+        is_whole = deflated.eof and not deflated.unused_data and len(text) == length
+        if not is_whole or isal_zlib.crc32(text) != checksum:
             return texts, good
         if text:
             texts.append(text)
@@ -231,7 +236,7 @@ def _ranges(chunks: Iterator[bytes]) -> Iterator[_Range | _Rest]:
             sizes.append(size)
             start += size
             text += _TRAILER.unpack_from(buffer, start - 8)[1]
-            if text >= PORTION_BYTES:
+            if max(text, start) >= PORTION_BYTES:
                 yield from _cut(buffer, sizes, block, offset)
                 block, offset = block + len(sizes), offset + start
                 buffer, start, text, sizes = buffer[start:], 0, 0, []
