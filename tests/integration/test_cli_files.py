@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 import time
 
@@ -146,6 +147,26 @@ def test_a_load_that_is_ended_leaves_nothing(files):
         time.sleep(0.01)
     load.terminate()
     assert load.wait(60) == 128 + signal.SIGTERM
+    assert not (files / "out").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_load_that_is_ended_again_while_it_clears_up_leaves_nothing(files, number):
+    """As `timeout` does, which sends its signal to the process and to its group."""
+    script = (
+        "import os, sys\n"
+        "from varloom.cli import run\n"
+        "from varloom.dataset import writer\n"
+        "def ended_first(does):\n"
+        f"    return lambda *rest, **more: os.kill(os.getpid(), {number}) or does(*rest, **more)\n"
+        "writer.RowStore.add = ended_first(writer.RowStore.add)\n"
+        "writer.RowStore.__exit__ = ended_first(writer.RowStore.__exit__)\n"
+        "writer._remove = ended_first(writer._remove)\n"
+        "sys.argv = ['varloom', 'load', 'good.vcf', '-o', 'out']\n"
+        "run()"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=files, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (128 + number, "")
     assert not (files / "out").exists()
 
 

@@ -6,7 +6,7 @@ import contextlib
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -19,8 +19,11 @@ from varloom.garbage import free_nothing_at_exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
     from varloom.dataset import Manifest
+
+_ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command()
@@ -52,7 +55,7 @@ def load(
     from varloom.reader.short_process import begin_short_process
     from varloom.services.options import parse_options
 
-    signal.signal(signal.SIGTERM, _end)
+    _end_in_order()
     begin_short_process()
     free_nothing_at_exit()
     options = parse_options({"assembly": assembly, "split_by_sample": split_by_sample, "annotate": annotate})
@@ -75,9 +78,18 @@ def load(
             _print(folder, manifest)
 
 
-def _end(*_: object) -> None:
-    """What has been written is removed, as when the user interrupts: a scheduler or `timeout` ends programs so."""
-    sys.exit(128 + signal.SIGTERM)
+def _end_in_order() -> None:
+    """Let what has been written be removed when the user, a scheduler or `timeout` ends the program."""
+    for each in _ENDINGS:
+        if signal.getsignal(each) is not signal.SIG_IGN:  # as it is of Ctrl+C in the background of a script
+            signal.signal(each, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - a signal handler's arguments
+    """End the program. Nothing breaks off the clearing: `timeout` sends a signal twice, and users do in haste."""
+    for each in _ENDINGS:
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 @contextlib.contextmanager
