@@ -170,6 +170,22 @@ def test_a_load_that_is_ended_again_while_it_clears_up_leaves_nothing(files, num
     assert not (files / "out").exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", [["check", "-"], ["load", "-", "-o", "out"]], ids=["check", "load"])
+def test_what_came_through_a_pipe_is_not_left_by_a_process_that_is_ended(tmp_path, command, number):
+    (tmp_path / "tmp").mkdir()
+    env = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
+    with subprocess.Popen([*VARLOOM, *command], cwd=tmp_path, stdin=subprocess.PIPE, env=env) as ended:
+        ended.stdin.write(VCF)
+        ended.stdin.flush()
+        while not list((tmp_path / "tmp").glob("*/stdin")):
+            assert ended.poll() is None
+            time.sleep(0.01)
+        ended.send_signal(number)
+        assert ended.wait(60) == 128 + number
+    assert [path.name for path in tmp_path.rglob("*")] == ["tmp"]
+
+
 def test_a_closed_output_is_no_error(files):
     command = f"{shlex.join(VARLOOM)} check {files / 'good.vcf'} >&- 2>&-"
     assert subprocess.run(["sh", "-c", command], check=False).returncode == 0

@@ -58,9 +58,9 @@ def test_a_process_that_frees_nothing_still_runs_what_waits_for_its_end(tmp_path
     (tmp_path / "a.csv").write_text(text)
     script = (
         "import sys; from varloom.cli import run\n"
-        "import atexit, threading, time\n"
+        "import atexit, threading\n"
         "atexit.register(print, 'at exit', flush=False)\n"
-        "threading.Thread(target=lambda: (time.sleep(0.2), print('thread'))).start()\n"
+        "threading.Thread(target=lambda: (threading.main_thread().join(), print('thread'))).start()\n"
         "sys.argv = ['varloom', 'check', '--json', 'a.csv']\n"
         "run()"
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from varloom.cli.ending import end_in_order
 from varloom.cli.exit_status import ERROR, OK
 from varloom.cli.output import print_json
 from varloom.cli.readable_file import STDIN
@@ -64,6 +65,7 @@ def check(
     from varloom.reader import ReadOptions
     from varloom.reader.short_process import begin_short_process
 
+    end_in_order()
     begin_short_process()
     free_nothing_at_exit()
     if files.count(STDIN) > 1:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
+from varloom.cli.ending import end_in_order
 from varloom.cli.live_view import TransferBar, on_read
 from varloom.cli.output import counts, describe, print_json
 from varloom.cli.problems import OUTPUT_UNWRITABLE
@@ -19,11 +18,8 @@ from varloom.garbage import free_nothing_at_exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType
 
     from varloom.dataset import Manifest
-
-_ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command()
@@ -55,7 +51,7 @@ def load(
     from varloom.reader.short_process import begin_short_process
     from varloom.services.options import parse_options
 
-    _end_in_order()
+    end_in_order()
     begin_short_process()
     free_nothing_at_exit()
     options = parse_options({"assembly": assembly, "split_by_sample": split_by_sample, "annotate": annotate})
@@ -76,20 +72,6 @@ def load(
             print_json(manifest.as_dict())
         else:
             _print(folder, manifest)
-
-
-def _end_in_order() -> None:
-    """Let what has been written be removed when the user, a scheduler or `timeout` ends the program."""
-    for each in _ENDINGS:
-        if signal.getsignal(each) is not signal.SIG_IGN:  # as it is of Ctrl+C in the background of a script
-            signal.signal(each, _end)
-
-
-def _end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - a signal handler's arguments
-    """End the program. Nothing breaks off the clearing: `timeout` sends a signal twice, and users do in haste."""
-    for each in _ENDINGS:
-        signal.signal(each, signal.SIG_IGN)
-    sys.exit(128 + number)
 
 
 @contextlib.contextmanager
