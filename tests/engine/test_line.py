@@ -123,7 +123,7 @@ async def test_what_was_shown_at_first_is_the_order_to_the_last(engine, connecti
 
 
 async def test_the_position_tells_of_the_others_turns_and_urgent_jobs_too(engine, make_account):
-    """The account with one job is not numbered behind another's thirty, only behind its urgent ones: then it is its turn."""
+    """An account with one job waits for another's urgent ones, however many, but not for its thirty ordinary ones."""
     other = await make_account()
     for _ in range(30):
         await engine.create(account=other)

@@ -1,7 +1,7 @@
 """The sweep: what no row points to any more is removed from the storage.
 
-Only what bears the name of an attempt or an upload is ever removed: the folders may also hold what someone put there, or
-be the storage of another database.
+Only what bears the name of an attempt or an upload is ever removed: the folders may also hold what someone put there,
+or be the storage of another database.
 
 Order makes it safe. The folders are listed first, then the database is asked which of them are spoken for: an attempt's
 token is in the database before its folder exists, so a folder that was listed and that nobody claims afterwards never
