@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 
@@ -49,6 +50,14 @@ async def test_a_new_database_does_not_take_a_storage_that_has_an_owner(pool, st
             await mark_storage(pool, storage)
     await mark_storage(pool, other)
     assert await storage_is_marked(pool, other), "and another one can be given"
+
+
+async def test_of_two_servers_that_start_at_once_one_brings_the_storage(pool, storage, other):
+    """As on two machines, each with a folder of its own: else both would bear the same mark."""
+    both = (mark_storage(pool, storage), mark_storage(pool, other))
+    brought = await asyncio.gather(*both, return_exceptions=True)
+    assert [getattr(one, "code", None) for one in brought].count("storage_mismatch") == 1
+    assert storage.exists(MARK) != other.exists(MARK)
 
 
 async def test_a_server_that_was_killed_between_the_two_goes_on(pool, connection, storage):

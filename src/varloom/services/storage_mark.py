@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 MARK = "varloom-storage.json"
 
 _TAKE_ID = "INSERT INTO storage (id) VALUES (%s) ON CONFLICT DO NOTHING"
-_UNMARKED = "SELECT id FROM storage WHERE marked_at IS NULL"
+_HOLD_UNMARKED = "SELECT id FROM storage WHERE marked_at IS NULL FOR UPDATE"
 _MARKED = "SELECT id FROM storage WHERE marked_at IS NOT NULL"
 _NOTE_MARK = "UPDATE storage SET marked_at = now() WHERE marked_at IS NULL"
 
@@ -37,14 +37,14 @@ async def mark_storage(pool: AsyncConnectionPool, storage: Storage) -> None:
     Raises:
         VarloomError: `storage_mismatch` when either is bound otherwise; those of `Storage`.
     """
+    async with pool.connection() as conn:
+        await conn.execute(_TAKE_ID, [uuid4()])
     async with pool.connection() as conn, conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(_TAKE_ID, [uuid4()])
-        await cursor.execute(_UNMARKED)
+        await cursor.execute(_HOLD_UNMARKED)  # another server, which may bring another storage, waits here
         new: UUID | None = await cursor.fetchone()
-    if new is not None:
-        await asyncio.to_thread(_write_mark, storage, new)
-        await _compare(storage, new)
-        async with pool.connection() as conn:
+        if new is not None:
+            await asyncio.to_thread(_write_mark, storage, new)
+            await _compare(storage, new)
             await conn.execute(_NOTE_MARK)
     await storage_is_marked(pool, storage)
 
