@@ -79,8 +79,8 @@ async def open_pool(
     """A pool of connections, each checked before it is lent, so that a restart of the server harms no caller.
 
     Rows are tuples unless the caller asks for another factory; times come in UTC; one statement may take a minute. With
-    `generic_plans=True` a statement that is used often is planned
-    once for all values, where planning it would take longer than running it.
+    `generic_plans=True` a statement that is used often is planned once for all values, where planning it would take
+    longer than running it.
     """
     pool = AsyncConnectionPool(
         conninfo,
