@@ -58,7 +58,9 @@ def test_a_process_that_frees_nothing_still_runs_what_waits_for_its_end(tmp_path
     (tmp_path / "a.csv").write_text(text)
     script = (
         "import sys; from varloom.cli import run\n"
-        "import atexit, threading\n"
+        "import atexit, logging.handlers, threading\n"
+        "log = logging.handlers.MemoryHandler(9, target=logging.StreamHandler(sys.stdout))\n"
+        "log.emit(logging.makeLogRecord({'msg': 'flushed log', 'levelno': 20}))\n"
         "atexit.register(print, 'at exit', flush=False)\n"
         "threading.Thread(target=lambda: (threading.main_thread().join(), print('thread'))).start()\n"
         "sys.argv = ['varloom', 'check', '--json', 'a.csv']\n"
@@ -66,7 +68,7 @@ def test_a_process_that_frees_nothing_still_runs_what_waits_for_its_end(tmp_path
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (status, "")
-    assert done.stdout.splitlines()[1:] == ["thread", "at exit"]
+    assert done.stdout.splitlines()[1:] == ["thread", "at exit", "flushed log"]
 
 
 @pytest.mark.parametrize(

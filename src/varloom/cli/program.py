@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -118,6 +117,8 @@ def _drop_output() -> None:
 
 def _tell(error: Exception) -> None:
     """A failure that nobody expected, in a line; servers and workers write the whole of it to their log."""
+    import logging  # not above, for what it does at exit has to be registered after what `garbage` does
+
     from varloom.cli.output import print_error
     from varloom.cli.problems import COMMAND_FAILED, OUTPUT_UNWRITABLE
 
