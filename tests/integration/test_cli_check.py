@@ -227,6 +227,25 @@ def test_a_process_that_dies_takes_one_file_only(files):
     assert [problem["code"] for problem in found[2]["problems"]] == ["check_crashed"]
 
 
+def test_processes_for_several_files_read_without_what_a_reader_does_not_need(files):
+    script = (
+        "import sys, varloom.cli.check_run as run\n"
+        "check_file = run.check_file\n"
+        "def without_numpy(path, **rest):\n"
+        "    result = check_file(path, **rest)\n"
+        "    assert 'pyarrow' in sys.modules and not sys.modules.get('numpy')\n"
+        "    return result\n"
+        "run.check_file = without_numpy\n"
+        "if __name__ == '__main__':\n"
+        "    from varloom.cli import main\n"
+        "    main(sys.argv[1:])\n"
+    )
+    (files / "short.py").write_text(script)
+    command = [VARLOOM[0], "short.py", "check", "-j", "2", "good.vcf", "table.csv"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
 # --- for people -------------------------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ from varloom.cli.check_run import check_source, refused
 from varloom.cli.problems import CHECK_CRASHED
 from varloom.cli.readable_file import STDIN
 from varloom.errors import Problem
+from varloom.reader.short_process import begin_short_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -101,6 +102,7 @@ class _StoppedError(Exception):
 def _start_process(shared: Any) -> None:
     global _shared  # noqa: PLW0603 - the one way to hand shared memory to a process of a pool
     _shared = shared
+    begin_short_process()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the parent, too, and it asks us to stop
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
