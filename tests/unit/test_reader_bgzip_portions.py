@@ -12,7 +12,7 @@ from test_recognition import BGZIP_END, bgzip_block
 
 from varloom.dataset import load_file
 from varloom.genomics.recognition import Compression
-from varloom.reader import check_file
+from varloom.reader import FileRefused, check_file, open_reader
 from varloom.reader.portions import PORTION_BYTES, Portions
 from varloom.reader.roomy_text import ROOM_BEFORE, TextBuffers
 from varloom.reader.stored_file import StoredFile
@@ -123,3 +123,28 @@ def test_blocks_without_text_fill_a_portion_too(tmp_path):
     path.write_bytes(BGZIP_END * (4 * PORTION_BYTES // len(BGZIP_END)))
     with ThreadPoolExecutor(2) as pool:
         assert len(list(Portions(StoredFile(path), Compression.BGZIP, pool, 3))) == 4
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_file_that_is_changed_while_it_is_read_is_refused(tmp_path, packed):
+    text = HEAD + b"".join(lines([100] * 200_000))
+    path = tmp_path / "a.vcf"
+    path.write_bytes(b"".join([*blocks_of(text), BGZIP_END]) if packed else text)
+    batches = open_reader(path, name="a.vcf").batches()
+    next(batches)
+    with path.open("ab") as file:
+        file.write(BGZIP_END if packed else b"1\t1\t.\tA\tC\t.\t.\tT=a\n")
+    with pytest.raises(FileRefused) as refused:
+        list(batches)
+    assert refused.value.problems[0].kind.code == "file_unreadable"
+
+
+def test_a_file_that_is_removed_while_it_is_read_is_read_to_its_end(tmp_path):
+    path = tmp_path / "a.vcf"
+    path.write_bytes(HEAD + b"".join(lines([100] * 200_000)))
+    reader = open_reader(path, name="a.vcf")
+    batches = reader.batches()
+    next(batches)
+    path.unlink()
+    list(batches)
+    assert reader.summary().records == 200_000

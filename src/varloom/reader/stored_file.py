@@ -65,8 +65,14 @@ class StoredFile:
 
     @property
     def changed(self) -> bool:
-        """Whether the file is another one than when this was made, by its size and the time of its last change."""
-        return _state_of(self.path) != self._state
+        """Whether the file is another one than when this was made, by its size and the time of its last change.
+
+        One that was removed is not: who has it open reads what it was.
+        """
+        try:
+            return _state_of(self.path) != self._state
+        except FileNotFoundError:
+            return False
 
     def tell(self) -> None:
         """Report how far the reading is, if the last report is old enough."""

@@ -19,8 +19,10 @@ from varloom.reader.portions import Portions
 from varloom.reader.problems import (
     BGZIP_END_MISSING,
     BYTE_ORDER_MARK,
+    FILE_UNREADABLE,
     FINAL_NEWLINE_MISSING,
     HEADER_NOT_UTF8,
+    refusal,
 )
 from varloom.reader.threads import reading_threads
 from varloom.reader.vcf.control_characters import note_control_character
@@ -64,6 +66,8 @@ class VcfReader:
         finally:
             self._pool.shutdown(wait=True, cancel_futures=True)
         self._diagnosis.refuse_if_broken()
+        if self._file.changed:
+            raise refusal(FILE_UNREADABLE, "The file was changed while it was read.")
         self._finish()
 
     def summary(self) -> ReadSummary:
