@@ -35,7 +35,7 @@ def refusal(kind: ErrorKind, message: str, place: Place | None = None, resolutio
 FILE_UNREADABLE = define(
     "file_unreadable",
     "File cannot be read",
-    cause="The file does not exist, is a folder, or may not be read by Varloom.",
+    cause="The file does not exist, is a folder, may not be read by Varloom, or was changed while it was read.",
     resolution=("Check the path and its permissions, and try again.",),
 )
 FILE_EMPTY = define(
