@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from mmap import mmap
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 ROOM_BEFORE = 1 << 16
 """Bytes before a text, for the beginning of a line whose end the text starts with."""
@@ -54,7 +54,7 @@ class TextBuffers:
         try:
             return self._free.pop()
         except IndexError:
-            return mmap(-1, self._size)
+            return mmap(-1, self._size, MAP_PRIVATE | MAP_ANONYMOUS)
 
     def give_back(self, buffer: object) -> None:
         """Say that nobody looks at a buffer any more; others than those from here are left alone."""
