@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 FROZEN_SECONDS = 5.0
 """Longer than a stage may stand still."""
 EPISODE_SECONDS = 1.5
-PATIENCE = 12.0
-"""Seconds in which a victim is looked for: the database may just be away."""
+LONGEST_FREEZE = 12.0
+PATIENCE = 40.0
+"""Seconds in which a victim is looked for: the database may be away, and be killed again before anybody has worked."""
 LONG_STAGES = """
 SELECT workers.pid, jobs.id::text, jobs.attempt_token::text
 FROM jobs JOIN workers ON workers.id = jobs.worker_id JOIN uploads ON uploads.id = jobs.upload_id
@@ -111,7 +112,7 @@ class Conductor:
         for each in processes:
             each.suspend()
         began, now = time.monotonic(), [(token,)]
-        while now in ([(token,)], [(None,)]) and time.monotonic() < began + PATIENCE:
+        while now in ([(token,)], [(None,)]) and time.monotonic() < began + LONGEST_FREEZE:
             time.sleep(0.03)
             with contextlib.suppress(psycopg.Error):
                 now = self._ask("SELECT attempt_token::text FROM jobs WHERE id = %s AND finished_at IS NULL", job_id)

@@ -47,7 +47,7 @@ class Message:
     """One message for a panel.
 
     Attributes:
-        kind: `job` (a JOB), `queue` (`{"positions": {job id: jobs ahead}}`) or `snapshot` (the snapshot is complete).
+        kind: `job` (a JOB), `queue` (the places of waiting jobs) or `snapshot` (the snapshot is complete).
         data: JSON.
         id: the number of the event; None for what is not history: progress, positions.
         position: the number of the last event that had been sent when this was made.
