@@ -17,8 +17,8 @@ A stream of Server-Sent Events. It begins with a snapshot: a `job` event for eac
 then one `snapshot` event (`{"jobs", "active"}`). After it come live events: `job` (data: JOB) with an `id` for each
 entry of the jobs' history, in order and without gaps; `job` without an `id` for progress; and `queue` (`{"positions":
 {job id: jobs ahead}, "held_up": {job id: {"cause", "message"}}}`) when places in the queue change. A request with
-`Last-Event-ID` gets the events that it missed instead of a snapshot. A comment every 15 seconds keeps the connection open. The stream ends when its token or session
-is revoked.
+`Last-Event-ID` gets the events that it missed instead of a snapshot. A comment every 15 seconds keeps the connection
+open. The stream ends when its token or session is revoked.
 """
 
 
