@@ -135,6 +135,8 @@ async def test_a_claim_whose_commit_was_never_heard_of_is_returned(engine):
             assert (await repository.claim(conn, Stage.PARSE, worker.id)).job.id == job.id
         ended = await engine.at_rest(job.id)
     assert (ended.state, ended.attempt) == (State.COMPLETED, 1)
+    told = [event.message for event in await engine.history(job.id)]
+    assert any("The connection broke when it was about to begin." in message for message in told)
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError("manifest.json"), ValueError("damaged")])

@@ -33,7 +33,9 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """The worker is stopping and returns the stage to the queue; the attempt does not count."""
+    """The worker returns the stage to the queue; the attempt does not count. `why` is a sentence for the user."""
+
+    why: str = "Its worker was stopped."
 
 
 @dataclass(frozen=True, slots=True)

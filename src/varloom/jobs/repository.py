@@ -462,10 +462,10 @@ async def settle_cancel(conn: AsyncConnection[Any], claim: Claim) -> Job | None:
     return await _job(conn, "settle_cancel", {**_claimed(claim), "message": "Cancelled."})
 
 
-async def settle_release(conn: AsyncConnection[Any], claim: Claim) -> Job | None:
-    """Return the stage to the queue because the worker stops; the attempt does not count."""
+async def settle_release(conn: AsyncConnection[Any], claim: Claim, why: str) -> Job | None:
+    """Return the stage to the queue for the reason given; the attempt does not count."""
     commit_point("settle_release", conn)
-    message = f"Its worker was stopped. {_waiting(claim.stage)}"
+    message = f"{why} {_waiting(claim.stage)}"
     job = await _job(conn, "settle_release", {**_claimed(claim), "message": message})
     if job is not None:
         await enqueue(conn, claim.stage)

@@ -73,7 +73,7 @@ async def settle(
         case Cancelled():
             job = await repository.settle_cancel(conn, claim)
         case Released():
-            job = await repository.settle_release(conn, claim)
+            job = await repository.settle_release(conn, claim, outcome.why)
         case WorkerDied() if outcome.beside and held.suspected_at is None:
             job = await repository.settle_suspect(conn, claim, outcome)
         case WorkerDied():

@@ -445,7 +445,8 @@ class Worker:
                     claim = await repository.job_of_claim(conn, stage.job_id, stage.stage, stage.token)
                     if claim is not None:
                         logger.warning("job %s: a claim that was never heard of is returned", stage.job_id)
-                        await settle(conn, claim, Released(), self._backend, retry_delay=self._options.retry_delay)
+                        released = Released("The connection broke when it was about to begin.")
+                        await settle(conn, claim, released, self._backend, retry_delay=self._options.retry_delay)
 
     def _cancel(self, job_id: uuid.UUID) -> None:
         """Cancel the job's attempt, if it runs here; a lost one of the same job may be ending beside it."""

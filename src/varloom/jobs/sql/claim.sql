@@ -48,6 +48,7 @@ WITH RECURSIVE accounts_in_line (account_id) AS (
     SELECT jobs.id FROM jobs JOIN best ON best.id = jobs.id  -- looked at anew: whoever held it locked may have taken it
     WHERE jobs.attempt_token IS NULL AND jobs.finished_at IS NULL  -- queued, said so that only the primary key serves
       AND jobs.stage = %(stage)s AND jobs.run_after <= statement_timestamp()
+      AND jobs.plan_version <= %(plan_version)s AND (%(suspects)s OR jobs.suspected_at IS NULL)
       AND EXISTS (SELECT 1 FROM workers WHERE workers.id = %(worker_id)s AND workers.stopped_at IS NULL)
     ORDER BY best.place
     FOR UPDATE OF jobs SKIP LOCKED
