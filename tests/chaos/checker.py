@@ -33,7 +33,7 @@ LEGAL = (
 MARK = "varloom-storage.json"
 """Says in the storage to which database it belongs; no row points to it."""
 RELEASED = ("Its worker was stopped.", "The connection broke when it was about to begin.")
-"""A stage that was returned has lost no attempt. Of a claim whose answer was lost nobody heard, so it is returned too."""
+"""A stage that is returned loses no attempt. That of a claim whose answer was lost is returned too."""
 SUSPECTED = "Its worker died while it ran this and"
 """Of several jobs that a worker died with none loses the attempt, once."""
 
