@@ -1,174 +1,193 @@
-"""How fast the table answers: pages, counts and sorts, beside what the same questions cost when asked naively.
+"""How fast the table answers over the API, beside the same questions to a PostgreSQL table, paged by OFFSET.
 
-    .venv/bin/python benchmarks/bench_table.py [--rows 1000000] [--columns 60]
+    .venv/bin/python benchmarks/bench_table.py [--rows 5000000] [--no-postgres]
 
-Makes its own data in a temporary folder. Naive means plain SQL over the same Parquet files in the same DuckDB: LIMIT
-and OFFSET behind an ORDER BY of all columns. Each figure is the median of several runs, interleaved with its rival.
+Starts a server, uploads made-up variants (60 columns, kept in build/bench), and asks as the table in the browser does: pages
+of 100 rows with all columns, over HTTP, as JSON. The PostgreSQL table lies in the server's own embedded database, with a
+primary key on the row number; its times are those of the query alone, without HTTP and JSON. Each figure is the median of
+several runs, each asked for the first time unless it says otherwise.
 """
-# ruff: noqa: S608 -- the naive rivals are SQL made of numbers
+# ruff: noqa: S608 -- the rival's SQL is made of the names and numbers of this file
 
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import statistics
 import tempfile
+import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import psutil
-import pyarrow as pa
+import psycopg
+import table_data
+from table_server import TableServer
 
-from varloom.dataset import Dataset, QueryEngine, write_dataset
-from varloom.dataset.sessions import Session
-from varloom.genomics.recognition import Recognition, SourceFormat
-from varloom.reader import Column, ReadSummary
+from varloom.db.database import open_database
+from varloom.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable
 
-PAGE = 200
-RUNS = 7
-MEMORY = 1024**3
-
-
-@dataclass
-class MadeUpRows:
-    """A reader of random variants; the same ones each time."""
-
-    rows: int
-    columns: int
-    recognition: Recognition
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows, in batches as a reader's."""
-        chance = np.random.default_rng(20)
-        for start in range(0, self.rows, 65_536):
-            yield self._batch(start, min(65_536, self.rows - start), chance)
-
-    def _batch(self, start: int, count: int, chance: np.random.Generator) -> pa.RecordBatch:
-        numbers = np.arange(start, start + count)
-        columns = {
-            "rowno": pa.array(numbers),
-            "record": pa.array(numbers + 1),
-            "contig": pa.array(np.char.add("chr", (numbers * 22 // self.rows + 1).astype(str))),
-            "position": pa.array(numbers * 600 % 240_000_000),
-            "ref": pa.array(chance.choice(["A", "C", "G", "T"], count)),
-            "qual": pa.array(chance.random(count).round(4) * 1000),
-            "filter": pa.array(chance.choice(["PASS", "q10", "LowGQ"], count, p=[0.9, 0.06, 0.04])),
-        }
-        for number in range(self.columns - len(columns)):
-            columns[f"INFO.X{number}"] = _field(number % 4, count, chance)
-        return pa.record_batch(columns)
-
-    def summary(self) -> ReadSummary:
-        """What a reader tells of its file."""
-        (first,) = [next(iter(MadeUpRows(1, self.columns, self.recognition).batches()))]
-        columns = tuple(Column(field.name, field.type, "INFO") for field in first.schema)
-        return ReadSummary(self.rows, self.rows, columns, (), (), "", "", 0, ())
+PAGE = 100
+FOLDER = Path(__file__).resolve().parents[1] / "build" / "bench"
+SORTS = ("-qual", "INFO.F1", "-INFO.F6", "INFO.T3", "-INFO.I3", "id")
+FILTERS = (
+    ("INFO.I3 < 500 AND filter = 'PASS'", "\"INFO.I3\" < 500 AND filter = 'PASS'"),
+    ("qual > 600 AND INFO.F3 < 8", 'qual > 600 AND "INFO.F3" < 8'),
+    ("INFO.T3 = 't5'", "\"INFO.T3\" = 't5'"),
+    ("contains(id, '777')", "strpos(id, '777') > 0"),
+    ("region('chr7:1000000-20000000')", "contig = 'chr7' AND position BETWEEN 1000000 AND 20000000"),
+)
 
 
-def _field(kind: int, count: int, chance: np.random.Generator) -> pa.Array:
-    match kind:
-        case 0:
-            return pa.array(chance.integers(0, 500, count).astype(np.int32))
-        case 1:
-            return pa.array(chance.random(count), mask=chance.random(count) < 0.2)
-        case 2:
-            return pa.array(chance.choice(["missense", "synonymous", "intron", "none"], count))
-        case _:
-            offsets = np.arange(0, 2 * count + 1, 2, dtype=np.int32)
-            return pa.ListArray.from_arrays(offsets, pa.array(chance.integers(0, 60, 2 * count).astype(np.int32)))
+class PostgresTable:
+    """The same table in PostgreSQL, loaded from the server's own export."""
+
+    def __init__(self, server: TableServer, conninfo: str) -> None:
+        self._conn = psycopg.connect(conninfo, autocommit=True)
+        columns = server.get("/columns")["columns"]
+        kinds = {"number": "double precision", "text": "text", "flag": "boolean"}
+        fields = [f'"{one["name"]}" {"text" if one["list"] else kinds[one["kind"]]}' for one in columns]
+        with self._conn.cursor() as cursor:
+            cursor.execute("CREATE SCHEMA rival")
+            cursor.execute("SET search_path TO rival")
+            cursor.execute(f"CREATE TABLE cells ({', '.join(fields)}, PRIMARY KEY (rowno))")
+            with cursor.copy("COPY cells FROM STDIN (FORMAT csv, HEADER)") as copy:
+                for piece in server.export("csv"):
+                    copy.write(piece)
+            cursor.execute("ANALYZE cells")
+
+    def ask(self, sql: str) -> Any:
+        """All rows of a query."""
+        with self._conn.cursor() as cursor:
+            return cursor.execute(sql).fetchall()
 
 
-def median_ms(*questions: Callable[[], object]) -> list[float]:
-    """The median time of each question in milliseconds, asked in turn."""
-    times: list[list[float]] = [[] for _ in questions]
-    for _ in range(RUNS):
-        for number, question in enumerate(questions):
-            start = time.perf_counter()
-            question()
-            times[number].append((time.perf_counter() - start) * 1000)
-    return [statistics.median(each) for each in times]
+class PeakMemory(threading.Thread):
+    """The largest memory of a process, looked at twenty times a second."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._process = psutil.Process(pid)
+        self._ended = threading.Event()
+        self.peak = 0
+
+    def run(self) -> None:
+        """Look until it is stopped."""
+        while not self._ended.wait(0.05):
+            self.peak = max(self.peak, self._process.memory_info().rss)
+
+    def stop(self) -> float:
+        """The largest amount in megabytes."""
+        self._ended.set()
+        self.join()
+        return self.peak / 1e6
 
 
-def told(what: str, ours: float, naive: float | None = None) -> None:
-    """Print one line of the result."""
-    ratio = f"{naive:9.1f} ms naive {naive / ours:7.1f} x" if naive is not None else ""
-    print(f"{what:<44}{ours:9.1f} ms {ratio}")
-
-
-def ask(engine: QueryEngine, naive: Session, dataset: Dataset) -> None:
-    """Ask all questions and print the answers' times."""
-    rows = dataset.manifest.variants
-    for name, offset in (("first", 0), ("middle", rows // 2), ("last", rows - PAGE)):
-        told(f"{name} page of {PAGE} rows", *median_ms(
-            lambda offset=offset: engine.rows(dataset, offset=offset, limit=PAGE),
-            lambda offset=offset: naive.fetch(f"SELECT * FROM cells ORDER BY c0 LIMIT {PAGE} OFFSET {offset}", {}),
-        ))  # fmt: skip
-    where = "INFO.X1 < 0.01 AND filter = 'PASS'"
-    matching = engine.count(dataset, where=where)
-    told(f"filtered count ({matching:,} rows), asked anew", median_ms(lambda: engine.count(dataset, where=where))[0])
-    told("filtered page in the middle", *median_ms(
-        lambda: engine.rows(dataset, where=where, offset=matching // 2, limit=PAGE),
-        lambda: naive.fetch(
-            "SELECT * FROM cells WHERE c8 < 0.01 AND c6 = 'PASS' "
-            f"ORDER BY c0 LIMIT {PAGE} OFFSET {matching // 2}", {}
-        ),
-    ))  # fmt: skip
-    unsorted = (f"INFO.X{number}" for number in range(1, 4 * RUNS, 4))
-    told("first page of a new sort (a float column)", *median_ms(
-        lambda: engine.rows(dataset, sort=f"-{next(unsorted)}", limit=PAGE),
-        lambda: naive.fetch(f"SELECT * FROM cells ORDER BY c8 DESC NULLS LAST, c0 LIMIT {PAGE}", {}),
-    ))  # fmt: skip
-    start = time.perf_counter()
-    engine.rows(dataset, sort="-INFO.X1", offset=rows // 2, limit=PAGE)
-    told("page in the middle of a new sort, once", (time.perf_counter() - start) * 1000)
-    told("page in the middle of a sort, from then on", *median_ms(
-        lambda: engine.rows(dataset, sort="-INFO.X1", offset=rows // 2, limit=PAGE),
-        lambda: naive.fetch(
-            f"SELECT * FROM cells ORDER BY c8 DESC NULLS LAST, c0 LIMIT {PAGE} OFFSET {rows // 2}", {}
-        ),
-    ))  # fmt: skip
-    told("  the same, 10 columns only", median_ms(lambda: engine.rows(
-        dataset, sort="-INFO.X1", offset=rows // 2, limit=PAGE, columns=dataset_columns(dataset, 10)
-    ))[0])  # fmt: skip
-    told("facets of a text column", median_ms(lambda: engine.facets(dataset, "INFO.X2"))[0])
-    told("histogram of a float column", median_ms(lambda: engine.histogram(dataset, "INFO.X1"))[0])
-    for target in ("csv", "jsonl", "parquet"):
+def times(questions: Iterable[Callable[[], object]]) -> list[float]:
+    """How long each question takes in milliseconds."""
+    found = []
+    for question in questions:
         start = time.perf_counter()
-        size = sum(len(piece) for piece in engine.export(dataset, target))
-        seconds = time.perf_counter() - start
-        print(
-            f"export to {target:<34}{seconds:9.1f} s  {size / seconds / 1e6:9.0f} MB/s {rows / seconds:12,.0f} rows/s"
-        )
+        question()
+        found.append((time.perf_counter() - start) * 1000)
+    return found
 
 
-def dataset_columns(dataset: Dataset, count: int) -> list[str]:
-    """The names of the first columns."""
-    return [column.name for column in dataset.manifest.columns[:count]]
+def told(what: str, aim: float | None, ours: list[float], rival: list[float] | None) -> None:
+    """Print one line of the result."""
+    median, worst = statistics.median(ours), max(ours)
+    verdict = "" if aim is None else f"{'ok' if worst <= aim else 'MISSED'} (at most {aim:.0f})"
+    beside = "" if not rival else f"{statistics.median(rival):10.1f}  {statistics.median(rival) / median:8.1f} x"
+    print(f"{what:<46}{median:8.1f}{worst:9.1f}  {verdict:<22}{beside}", flush=True)
+
+
+def ask(server: TableServer, rival: PostgresTable | None, rows: int) -> None:
+    """Ask all questions and print the answers' times."""
+
+    def ours(**question: Any) -> Callable[[], object]:
+        return lambda: server.get("/rows", limit=PAGE, **question)
+
+    def theirs(order: str, offset: int, where: str = "true") -> Callable[[], object]:
+        sql = f"SELECT * FROM cells WHERE {where} ORDER BY {order} LIMIT {PAGE} OFFSET {offset}"
+        return lambda: rival.ask(sql) if rival else None
+
+    def both(what: str, aim: float | None, mine: list[Any], others: list[Any]) -> None:
+        told(what, aim, times(mine), times(others) if rival and others else None)
+
+    deep = [rows * share // 100 for share in (3, 22, 51, 77, 98)]
+    print(f"{'milliseconds':<46}{'median':>8}{'worst':>9}  {'':<22}{'PostgreSQL' if rival else ''}")
+    both("first page, table not open yet", 300, [ours(offset=0)], [theirs("rowno", 0)])
+    both("a later page, anywhere", 100, [ours(offset=each) for each in deep], [theirs("rowno", each) for each in deep])
+    both("filtered count", 100, [lambda f=f: server.get("/count", filter=f) for f, _ in FILTERS],
+         [lambda f=f: rival.ask(f"SELECT count(*) FROM cells WHERE {f}") if rival else None for _, f in FILTERS])  # fmt: skip
+    both("first page of a new filter", 300, [ours(offset=0, filter=f) for f, _ in FILTERS],
+         [theirs("rowno", 0, f) for _, f in FILTERS])  # fmt: skip
+    both("a later page of a filter", 100, [ours(offset=500, filter=f) for f, _ in FILTERS],
+         [theirs("rowno", 500, f) for _, f in FILTERS])  # fmt: skip
+    firsts, seconds, deeper = [], [], []
+    for sort in SORTS:
+        firsts += times([ours(sort=sort)])
+        seconds += times([ours(sort=sort, offset=each) for each in (100, 200, 300)])
+        server.rest()
+        deeper += times([ours(sort=sort, offset=each) for each in deep])
+    order = [f'"{sort.lstrip("-")}" {"DESC NULLS LAST" if sort[0] == "-" else ""}, rowno' for sort in SORTS[:2]]
+    asked = times([theirs(each, 0) for each in order]) if rival else None
+    told("first page of a new sort", 500, firsts, asked)
+    told("the pages after it, at once", 100, seconds, None)
+    asked = times([theirs(each, deep[2]) for each in order]) if rival else None
+    told("a later page of a sort, anywhere", 100, deeper, asked)
+    both("top values of a column", None, [lambda c=c: server.get(f"/facets/{c}") for c in ("INFO.T2", "filter")], [])
+    both("histogram of a column", None, [lambda c=c: server.get(f"/histogram/{c}") for c in ("qual", "INFO.I3")], [])
+    for kind in ("csv", "parquet"):
+        start, size = time.perf_counter(), 0
+        size = sum(len(piece) for piece in server.export(kind))
+        seconds_taken = time.perf_counter() - start
+        print(f"export of all rows as {kind:<24}{seconds_taken:8.1f} s {size / seconds_taken / 1e6:8.0f} MB/s")
+
+
+def check(server: TableServer, rival: PostgresTable) -> None:
+    """See that both tables give the same answers."""
+    for ours, theirs in FILTERS:
+        counted = server.get("/count", filter=ours)["count"]
+        assert [(counted,)] == rival.ask(f"SELECT count(*) FROM cells WHERE {theirs}"), ours
+    page = next(iter(csv.reader(io.StringIO("a,b"))))
+    assert page, "the reader works"
 
 
 def main() -> None:
     """Make the data, ask, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--columns", type=int, default=60)
+    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--no-postgres", action="store_true", help="leave the rival out; loading it takes minutes")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="varloom-bench-") as folder:
-        reader = MadeUpRows(options.rows, options.columns, Recognition(SourceFormat.VCF))
-        start = time.perf_counter()
-        write_dataset(reader, Path(folder) / "table", source_name="made up", assembly=None)
-        dataset = Dataset.open(Path(folder) / "table")
-        seconds, size = time.perf_counter() - start, dataset.manifest.bytes / 1e6
-        print(f"{options.rows:,} rows x {options.columns} columns, {size:.0f} MB, made and written in {seconds:.1f} s")
-        naive = Session(dataset, memory_limit=MEMORY, threads=2, spill=Path(folder))
-        with QueryEngine(memory_limit=MEMORY, threads=2) as engine:
-            ask(engine, naive, dataset)
-        naive.close()
-        print(f"memory at the end {psutil.Process().memory_info().rss / 1e6:.0f} MB")
+    file = FOLDER / f"table-{options.rows}.vcf"
+    if not file.exists():
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        table_data.write_vcf(file, options.rows)
+    with tempfile.TemporaryDirectory(prefix="varloom-bench-") as folder, TableServer(Path(folder), file) as server:
+        columns = len(server.get("/columns")["columns"])
+        print(f"{options.rows:,} rows x {columns} columns, {server.bytes / 1e6:.0f} MB, in {server.seconds:.1f} s")
+        if options.no_postgres:
+            measured(server, None, options.rows)
+            return
+        with open_database(Settings(data=Path(folder))) as database:
+            rival = PostgresTable(server, database.conninfo)
+            check(server, rival)
+            server.restart()
+            measured(server, rival, options.rows)
+
+
+def measured(server: TableServer, rival: PostgresTable | None, rows: int) -> None:
+    """Ask, and tell the memory of the server beside."""
+    memory = PeakMemory(server.pid)
+    memory.start()
+    ask(server, rival, rows)
+    print(f"largest memory of the server's process {memory.stop():.0f} MB")
 
 
 if __name__ == "__main__":

@@ -63,6 +63,11 @@ class Settings(BaseSettings):
         description="disk space for copies of what lies in an object store, for the server and for the workers of a "
         "machine each; what is in use stays beyond it",
     )
+    orders_bytes: int = Field(
+        default=2 * 1024**3,
+        ge=0,
+        description="disk space of the server for sort orders of tables that were asked for; four bytes a row each",
+    )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8400, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     hosts: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -23,7 +23,7 @@ from dataset_rows import GivenRows, column_of, numbered, rows_of
 from varloom.dataset import Dataset, Manifest, QueryEngine, SortKey, parse_sort, row_store, sort_text, write_dataset
 from varloom.dataset import export as export_module
 from varloom.dataset.interrupts import QueryWatch, answer_in_thread
-from varloom.dataset.paging import Permutations
+from varloom.dataset.permutations import Permutations
 from varloom.dataset.sessions import Session, SessionPool
 from varloom.errors import VarloomError
 from varloom.reader import Column
@@ -570,6 +570,28 @@ def test_permutations_are_bounded_and_found_once() -> None:
     assert permutations.peek("third") is not None
     permutations.get("large", lambda: np.arange(1_000, dtype=np.uint32))
     assert permutations.bytes == 800
+
+
+def test_orders_that_were_found_are_found_again_in_their_folder(tmp_path: Path) -> None:
+    import numpy as np
+
+    def never() -> Any:
+        raise AssertionError("it was found already")
+
+    numbers = np.arange(100, 0, -1, dtype=np.uint32)
+    before = Permutations(1_000, tmp_path / "orders")
+    before.get(("old", 1.5), lambda: numbers)
+    before.get("empty", lambda: numbers[:0])
+    (tmp_path / "orders" / "half.npy.unfinished").write_bytes(b"x")
+    (tmp_path / "orders" / "damaged.npy").write_bytes(b"x")
+    after = Permutations(1_000, tmp_path / "orders")
+    assert after.get(("old", 1.5), never).tolist() == numbers.tolist()
+    assert after.get("empty", never).tolist() == []
+    assert after.peek(("old", "1.5")) is None
+    for key in ("second", "third"):
+        after.get(key, lambda: numbers)
+    assert after.peek(("old", 1.5)) is None
+    assert sum(path.stat().st_size for path in (tmp_path / "orders").iterdir()) < 1_200
 
 
 ENDLESS = "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE (a.range * b.range) % 7 = 3"

@@ -20,7 +20,7 @@ from varloom.dataset.durable import disk_full_told
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from varloom.dataset.paging import RowNumbers
+    from varloom.dataset.permutations import RowNumbers
 
 _MOST_BUCKETS = 256
 _PLACE = "place"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 from varloom.dataset.export import ExportFormat, ExportQuestion, export_format, stream
 from varloom.dataset.filter_sql import compile_filter
 from varloom.dataset.interrupts import answer_in_thread
-from varloom.dataset.paging import Page, Permutations, check_page, make_cursor, read_cursor
-from varloom.dataset.selection import Selection
+from varloom.dataset.paging import Page, check_page, make_cursor, read_cursor
+from varloom.dataset.permutations import Permutations
+from varloom.dataset.selection import FIRST_ROWS, Selection
 from varloom.dataset.sessions import Session, SessionPool
 from varloom.dataset.sorting import order_by, parse_sort
 from varloom.dataset.summaries import Facets, Histogram, find_facets, find_histogram
 from varloom.dataset.table_columns import TableColumn, TableColumns
+from varloom.errors import VarloomError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,9 +29,12 @@ if TYPE_CHECKING:
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+logger = logging.getLogger(__name__)
+
 _OPEN_DATASETS = 4
 _QUESTIONS_AT_ONCE = 4
-_PERMUTATION_SHARE = 8
+_BEGINNINGS_BYTES = 8 * 1024**2
+_ORDERS_BYTES = 2 * 1024**3
 
 
 class QueryEngine:
@@ -40,18 +46,30 @@ class QueryEngine:
         memory_limit: bytes that all queries together may use; what does not fit is spilled to temporary files.
         threads: how many threads one query may use; by default all processors.
         temp_directory: where temporary files go; by default the system's place.
+        orders: a folder for the sort orders that were found, which outlive the process; by default a temporary one.
+        orders_bytes: how much of it may be used.
     """
 
-    def __init__(self, *, memory_limit: int, threads: int | None = None, temp_directory: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        memory_limit: int,
+        threads: int | None = None,
+        temp_directory: Path | None = None,
+        orders: Path | None = None,
+        orders_bytes: int = _ORDERS_BYTES,
+    ) -> None:
         self._spill = Path(tempfile.mkdtemp(prefix="varloom-queries-", dir=temp_directory))
-        self._permutations = Permutations(memory_limit // _PERMUTATION_SHARE)
-        share = (memory_limit - memory_limit // _PERMUTATION_SHARE) // _OPEN_DATASETS
+        self._permutations = Permutations(orders_bytes, orders or self._spill / "orders")
+        self._beginnings = Permutations(_BEGINNINGS_BYTES)
+        share = memory_limit // _OPEN_DATASETS
         threads = threads or os.cpu_count() or 1
         self._sessions = SessionPool(
             lambda dataset: Session(dataset, memory_limit=share, threads=threads, spill=self._spill),
             most=_OPEN_DATASETS,
         )
         self._workers = ThreadPoolExecutor(_QUESTIONS_AT_ONCE, thread_name_prefix="dataset-query")
+        self._ahead = ThreadPoolExecutor(1, thread_name_prefix="dataset-order")
 
     def __enter__(self) -> Self:
         return self
@@ -61,6 +79,7 @@ class QueryEngine:
 
     def close(self) -> None:
         """Wait for the questions under way, then release everything."""
+        self._ahead.shutdown(wait=True, cancel_futures=True)
         self._workers.shutdown(wait=True, cancel_futures=True)
         self._sessions.close()
         shutil.rmtree(self._spill, ignore_errors=True)
@@ -107,6 +126,8 @@ class QueryEngine:
             numbers = selection.page(start, limit)
             total = selection.count()
             rows = selection.fetch(numbers, chosen)
+            if selection.is_to_be_found and total > FIRST_ROWS:
+                self._find_ahead(dataset, where, sort)
         end = start + len(rows)
         following = make_cursor(end, question) if rows and end < total else None
         return Page(rows, start, total, following)
@@ -158,4 +179,16 @@ class QueryEngine:
 
     def _selection(self, session: Session, where: str, sort: str) -> Selection:
         condition = compile_filter(where, session.columns)
-        return Selection(session, condition, parse_sort(sort), self._permutations)
+        return Selection(session, condition, parse_sort(sort), self._permutations, self._beginnings)
+
+    def _find_ahead(self, dataset: Dataset, where: str, sort: str) -> None:
+        """Find the whole order while the reader looks at its first rows: whoever goes on then need not wait."""
+
+        def find() -> None:
+            try:
+                with self._sessions.borrow(dataset) as session:
+                    self._selection(session, where, sort).find()
+            except VarloomError as error:  # the page that needs the order will find it, or tell why it cannot
+                logger.info("the order of a table was not found ahead: %s", error)
+
+        self._ahead.submit(find)

@@ -20,22 +20,37 @@ from varloom.dataset.values import json_safe, needs_care
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from varloom.dataset.paging import Permutations, RowNumbers
+    from varloom.dataset.permutations import Permutations, RowNumbers
     from varloom.dataset.sessions import Session
     from varloom.dataset.table_columns import TableColumn
 
-_FIRST_ROWS = 2_000
-"""Up to here a sorted page is found as the first rows of the order, 10 times faster than the whole order."""
+FIRST_ROWS = 2_000
+"""So many first rows of a sort order are found before the whole order, which takes several times as long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The rows of one dataset that a condition selects, in a sort order."""
+    """The rows of one dataset that a condition selects, in a sort order.
+
+    Attributes:
+        permutations: the whole orders that are known.
+        beginnings: the first rows of orders.
+    """
 
     session: Session
     condition: Condition
     keys: tuple[SortKey, ...]
     permutations: Permutations
+    beginnings: Permutations
+
+    @property
+    def is_to_be_found(self) -> bool:
+        """Whether the whole order of the rows is not known yet, and would be of use."""
+        return bool(self.keys) and self.permutations.peek(self._key) is None
+
+    def find(self) -> None:
+        """Find the whole order, unless it is known."""
+        self.permutations.get(self._key, self._find)
 
     @property
     def _key(self) -> tuple[Any, ...]:
@@ -64,8 +79,8 @@ class Selection:
             end = min(offset + limit, self.session.dataset.manifest.variants)
             return np.arange(FIRST_ROWNO + offset, FIRST_ROWNO + max(offset, end), dtype=np.uint64)
         known = self.permutations.peek(self._key)
-        if known is None and self.keys and offset + limit <= _FIRST_ROWS:
-            return self._find(offset + limit)[offset:]
+        if known is None and self.keys and offset + limit <= FIRST_ROWS:
+            known = self.beginnings.get(self._key, lambda: self._find(FIRST_ROWS))
         if known is None:
             known = self.permutations.get(self._key, self._find)
         return known[offset : offset + limit]

@@ -45,6 +45,8 @@ __all__ = ["LARGEST_PAGE", "Export", "ExportFormat", "Question", "Samples", "Tab
 
 COPIES_FOLDER = "copies"
 """In the data folder: copies of datasets that lie in an object store."""
+ORDERS_FOLDER = "sort-orders"
+"""In the data folder: sort orders of tables that were asked for."""
 OPENERS = 8
 """Datasets that are opened at once; fetching one can take minutes, for which no other thread may wait."""
 FILE_NAME_LIMIT = 100
@@ -82,7 +84,11 @@ class Samples:
 
     def __init__(self, pool: AsyncConnectionPool, storage: Storage, settings: Settings) -> None:
         self._pool = pool
-        self._engine = QueryEngine(memory_limit=settings.query_memory_bytes)
+        self._engine = QueryEngine(
+            memory_limit=settings.query_memory_bytes,
+            orders=settings.data / ORDERS_FOLDER,
+            orders_bytes=settings.orders_bytes,
+        )
         copies = LocalCopies(settings.data / COPIES_FOLDER, settings.copies_bytes)
         self._stored = StoredDatasets(storage, copies)
         self._openers = ThreadPoolExecutor(OPENERS, thread_name_prefix="open-dataset")
