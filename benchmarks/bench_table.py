@@ -2,18 +2,16 @@
 
     .venv/bin/python benchmarks/bench_table.py [--rows 5000000] [--no-postgres]
 
-Starts a server, uploads made-up variants (60 columns, kept in build/bench), and asks as the table in the browser does: pages
-of 100 rows with all columns, over HTTP, as JSON. The PostgreSQL table lies in the server's own embedded database, with a
-primary key on the row number; its times are those of the query alone, without HTTP and JSON. Each figure is the median of
-several runs, each asked for the first time unless it says otherwise.
+Starts a server, uploads made-up variants (60 columns, kept in build/bench), and asks as the table in the browser does:
+pages of 100 rows with all columns, over HTTP, as JSON. The PostgreSQL table lies in the server's own embedded database,
+with a primary key on the row number; its times are those of the query alone, without HTTP and JSON. Each figure is of
+several different questions, each asked for the first time unless it says otherwise.
 """
 # ruff: noqa: S608 -- the rival's SQL is made of the names and numbers of this file
 
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import statistics
 import tempfile
 import threading
@@ -116,6 +114,9 @@ def ask(server: TableServer, rival: PostgresTable | None, rows: int) -> None:
         sql = f"SELECT * FROM cells WHERE {where} ORDER BY {order} LIMIT {PAGE} OFFSET {offset}"
         return lambda: rival.ask(sql) if rival else None
 
+    def counted(where: str) -> Callable[[], object]:
+        return lambda: rival.ask(f"SELECT count(*) FROM cells WHERE {where}") if rival else None
+
     def both(what: str, aim: float | None, mine: list[Any], others: list[Any]) -> None:
         told(what, aim, times(mine), times(others) if rival and others else None)
 
@@ -124,7 +125,7 @@ def ask(server: TableServer, rival: PostgresTable | None, rows: int) -> None:
     both("first page, table not open yet", 300, [ours(offset=0)], [theirs("rowno", 0)])
     both("a later page, anywhere", 100, [ours(offset=each) for each in deep], [theirs("rowno", each) for each in deep])
     both("filtered count", 100, [lambda f=f: server.get("/count", filter=f) for f, _ in FILTERS],
-         [lambda f=f: rival.ask(f"SELECT count(*) FROM cells WHERE {f}") if rival else None for _, f in FILTERS])  # fmt: skip
+         [counted(f) for _, f in FILTERS])  # fmt: skip
     both("first page of a new filter", 300, [ours(offset=0, filter=f) for f, _ in FILTERS],
          [theirs("rowno", 0, f) for _, f in FILTERS])  # fmt: skip
     both("a later page of a filter", 100, [ours(offset=500, filter=f) for f, _ in FILTERS],
@@ -154,9 +155,8 @@ def check(server: TableServer, rival: PostgresTable) -> None:
     """See that both tables give the same answers."""
     for ours, theirs in FILTERS:
         counted = server.get("/count", filter=ours)["count"]
-        assert [(counted,)] == rival.ask(f"SELECT count(*) FROM cells WHERE {theirs}"), ours
-    page = next(iter(csv.reader(io.StringIO("a,b"))))
-    assert page, "the reader works"
+        if [(counted,)] != rival.ask(f"SELECT count(*) FROM cells WHERE {theirs}"):
+            raise SystemExit(f"the two tables do not agree on {ours}")
 
 
 def main() -> None:

@@ -68,6 +68,12 @@ class Settings(BaseSettings):
         ge=0,
         description="disk space of the server for sort orders of tables that were asked for; four bytes a row each",
     )
+    row_copies_bytes: int = Field(
+        default=10 * 1024**3,
+        ge=0,
+        description="disk space of the server for copies of large tables, each about as large as its dataset, from "
+        "which sorted pages are read several times as fast; 0 makes none",
+    )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8400, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     hosts: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -20,10 +20,22 @@ import pyarrow.parquet as pq
 import pytest
 from dataset_rows import GivenRows, column_of, numbered, rows_of
 
-from varloom.dataset import Dataset, Manifest, QueryEngine, SortKey, parse_sort, row_store, sort_text, write_dataset
+from varloom.dataset import (
+    Dataset,
+    Manifest,
+    QueryEngine,
+    SortKey,
+    parse_sort,
+    row_store,
+    selection,
+    sort_text,
+    statements,
+    write_dataset,
+)
 from varloom.dataset import export as export_module
 from varloom.dataset.interrupts import QueryWatch, answer_in_thread
 from varloom.dataset.permutations import Permutations
+from varloom.dataset.row_copies import RowCopies
 from varloom.dataset.sessions import Session, SessionPool
 from varloom.errors import VarloomError
 from varloom.reader import Column
@@ -592,6 +604,29 @@ def test_orders_that_were_found_are_found_again_in_their_folder(tmp_path: Path) 
         after.get(key, lambda: numbers)
     assert after.peek(("old", 1.5)) is None
     assert sum(path.stat().st_size for path in (tmp_path / "orders").iterdir()) < 1_200
+
+
+def test_scattered_rows_come_from_a_copy_as_from_the_parts(dataset: Dataset, tmp_path: Path) -> None:
+    copies = RowCopies(tmp_path / "copies", 2**30, worthwhile_cells=1)
+    half = tmp_path / "copies" / "0" / "rows.duckdb.unfinished"
+    with QueryEngine(memory_limit=256 * 1024**2, threads=1, copies=copies) as engine:
+        before = engine.rows(dataset, sort="-qual", limit=500)
+        copies.finish()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(selection, "_NEAR_ROWS", 0)
+            patch.setattr(statements, "rows_between", None)  # the parts are not asked any more
+            assert engine.rows(dataset, sort="-qual", limit=500) == before
+        with QueryEngine(memory_limit=256 * 1024**2, threads=1) as plain:
+            assert engine.rows(dataset, sort='"Info.dp"', limit=3_000).rows == (
+                plain.rows(dataset, sort='"Info.dp"', limit=3_000).rows
+            )
+        engine.forget(dataset.manifest.content_hash)
+        assert list((tmp_path / "copies").glob("*/rows.duckdb")) == []
+    half.parent.mkdir()
+    half.write_bytes(b"x")
+    with QueryEngine(memory_limit=256 * 1024**2, threads=1, copies=RowCopies(tmp_path / "copies", 1, 1)) as engine:
+        assert not half.exists(), "what an earlier process left half made"
+        assert engine.rows(dataset, sort="-qual", limit=500).rows == before.rows, "too large for a copy"
 
 
 ENDLESS = "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE (a.range * b.range) % 7 = 3"

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from varloom.dataset.manifest import Dataset
+    from varloom.dataset.row_copies import RowCopies
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -35,6 +37,8 @@ _OPEN_DATASETS = 4
 _QUESTIONS_AT_ONCE = 4
 _BEGINNINGS_BYTES = 8 * 1024**2
 _ORDERS_BYTES = 2 * 1024**3
+_LOOK_SECONDS = 0.7
+"""So long the reader is left alone with the first pages of an order before the whole of it is looked for."""
 
 
 class QueryEngine:
@@ -48,6 +52,7 @@ class QueryEngine:
         temp_directory: where temporary files go; by default the system's place.
         orders: a folder for the sort orders that were found, which outlive the process; by default a temporary one.
         orders_bytes: how much of it may be used.
+        copies: copies of large tables from which scattered rows are read faster; the engine closes them.
     """
 
     def __init__(
@@ -58,17 +63,20 @@ class QueryEngine:
         temp_directory: Path | None = None,
         orders: Path | None = None,
         orders_bytes: int = _ORDERS_BYTES,
+        copies: RowCopies | None = None,
     ) -> None:
         self._spill = Path(tempfile.mkdtemp(prefix="varloom-queries-", dir=temp_directory))
         self._permutations = Permutations(orders_bytes, orders or self._spill / "orders")
+        self._copies = copies
         self._beginnings = Permutations(_BEGINNINGS_BYTES)
         share = memory_limit // _OPEN_DATASETS
         threads = threads or os.cpu_count() or 1
         self._sessions = SessionPool(
-            lambda dataset: Session(dataset, memory_limit=share, threads=threads, spill=self._spill),
+            lambda dataset: Session(dataset, memory_limit=share, threads=threads, spill=self._spill, copies=copies),
             most=_OPEN_DATASETS,
         )
         self._workers = ThreadPoolExecutor(_QUESTIONS_AT_ONCE, thread_name_prefix="dataset-query")
+        self._closed = threading.Event()
         self._ahead = ThreadPoolExecutor(1, thread_name_prefix="dataset-order")
 
     def __enter__(self) -> Self:
@@ -79,10 +87,18 @@ class QueryEngine:
 
     def close(self) -> None:
         """Wait for the questions under way, then release everything."""
+        self._closed.set()
         self._ahead.shutdown(wait=True, cancel_futures=True)
         self._workers.shutdown(wait=True, cancel_futures=True)
+        if self._copies is not None:
+            self._copies.close()
         self._sessions.close()
         shutil.rmtree(self._spill, ignore_errors=True)
+
+    def forget(self, content_hash: str) -> None:
+        """Remove what was copied of a dataset that was deleted."""
+        if self._copies is not None:
+            self._copies.forget(content_hash)
 
     async def answer(self, question: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Answer a question in a worker thread: `await engine.answer(engine.rows, dataset, limit=50)`.
@@ -185,6 +201,8 @@ class QueryEngine:
         """Find the whole order while the reader looks at its first rows: whoever goes on then need not wait."""
 
         def find() -> None:
+            if self._closed.wait(_LOOK_SECONDS):
+                return
             try:
                 with self._sessions.borrow(dataset) as session:
                     self._selection(session, where, sort).find()

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 FIRST_ROWS = 2_000
 """So many first rows of a sort order are found before the whole order, which takes several times as long."""
 
+_NEAR_ROWS = 100_000
+"""Rows that lie so near to each other are in one or two row groups."""
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -92,16 +95,21 @@ class Selection:
         """The named columns of the rows with these numbers, in their order; `rowno` is always among them."""
         if not len(numbers):
             return []
+        found = {row[0]: row for row in self._cells([column.sql for column in columns], numbers)}
+        names = [column.name for column in columns]
+        careful = [column.name for column in columns if needs_care(column.column.type)]
+        return [_row(found[number], names, careful) for number in numbers.tolist()]
+
+    def _cells(self, expressions: Sequence[str], numbers: RowNumbers) -> list[tuple[Any, ...]]:
+        """Cells of these rows, each after its number: neighbours are read as one range, wherever they lie."""
         first, last = int(numbers.min()), int(numbers.max())
+        if last - first >= _NEAR_ROWS:
+            return self.session.fetch_scattered(expressions, numbers.tolist())
         parameters: dict[str, Any] = {"first": first, "last": last}
         some = last - first + 1 != len(numbers)
         if some:
             parameters["numbers"] = numbers.tolist()
-        sql = statements.rows_between([column.sql for column in columns], some=some)
-        found = {row[0]: row for row in self.session.fetch(sql, parameters)}
-        names = [column.name for column in columns]
-        careful = [column.name for column in columns if needs_care(column.column.type)]
-        return [_row(found[number], names, careful) for number in numbers.tolist()]
+        return self.session.fetch(statements.rows_between(expressions, some=some), parameters)
 
 
 def find_numbers(

@@ -20,11 +20,12 @@ from varloom.dataset.table_columns import TableColumns
 from varloom.errors import VarloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
     from varloom.dataset.manifest import Dataset
+    from varloom.dataset.row_copies import RowCopies
 
 _T = TypeVar("_T")
 
@@ -33,11 +34,17 @@ class Session:
     """One dataset in DuckDB: the view `cells` with the columns c0, c1, ..., and `contig_order`.
 
     Thread-safe: each query has a cursor of its own. No extension, no network, no file but the dataset's own; the
-    configuration is locked before the first query.
+    configuration is locked before the first query. Scattered rows are read from a copy of the table where there is one.
     """
 
-    def __init__(self, dataset: Dataset, *, memory_limit: int, threads: int, spill: Path) -> None:
+    def __init__(
+        self, dataset: Dataset, *, memory_limit: int, threads: int, spill: Path, copies: RowCopies | None = None
+    ) -> None:
         self.dataset = dataset
+        self._threads = threads
+        self._copies = copies
+        self._copy: duckdb.DuckDBPyConnection | None = None
+        self._opening_copy = threading.Lock()
         self.columns = TableColumns(dataset.manifest)
         # A folder of its own, for DuckDB can reach all of it.
         self._spill = Path(tempfile.mkdtemp(prefix="session-", dir=spill))
@@ -58,12 +65,14 @@ class Session:
             self._lock_down()
             self._define_view()
             self._define_contig_order()
+            if copies is not None:
+                copies.want(dataset)
         except BaseException:
             self.close()
             raise
 
     def _lock_down(self) -> None:
-        directory = _quoted(str(self.dataset.directory.resolve()) + "/")
+        directory = statements.quoted(str(self.dataset.directory.resolve()) + "/")
         self._connection.execute(f"SET allowed_directories = [{directory}]")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET parquet_metadata_cache = true")
@@ -71,7 +80,7 @@ class Session:
 
     def _define_view(self) -> None:
         names = [column.sql for column in self.columns.stored]
-        paths = [_quoted(str(path.resolve())) for path in self.dataset.part_paths]
+        paths = [str(path.resolve()) for path in self.dataset.part_paths]
         self.run(statements.view_of(names, paths), {})
 
     def _define_contig_order(self) -> None:
@@ -106,8 +115,25 @@ class Session:
         """Run a statement and take what is wanted from its cursor before that is closed. Raises as `fetch`."""
         return self._with_cursor(lambda cursor: take(cursor.execute(sql, parameters)))
 
-    def _with_cursor(self, use: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
-        cursor = self._connection.cursor()
+    def fetch_scattered(self, expressions: Sequence[str], numbers: Sequence[int]) -> list[tuple[Any, ...]]:
+        """Cells of the rows with these numbers, each after its number, in any order. Raises as `fetch`."""
+        copy = self._opened_copy()
+        if copy is None:
+            span = {"first": min(numbers), "last": max(numbers), "numbers": list(numbers)}
+            return self.fetch(statements.rows_between(expressions, some=True), span)
+        sql = statements.scattered_rows(expressions)
+        return self._with_cursor(lambda cursor: list(cursor.execute(sql, {"numbers": list(numbers)}).fetchall()), copy)
+
+    def _opened_copy(self) -> duckdb.DuckDBPyConnection | None:
+        with self._opening_copy:
+            if self._copy is None and self._copies is not None:
+                self._copy = self._copies.open(self.dataset, self._threads)
+            return self._copy
+
+    def _with_cursor(
+        self, use: Callable[[duckdb.DuckDBPyConnection], _T], connection: duckdb.DuckDBPyConnection | None = None
+    ) -> _T:
+        cursor = (connection or self._connection).cursor()
         try:
             with current_watch().over(cursor):
                 return use(cursor)
@@ -119,6 +145,8 @@ class Session:
     def close(self) -> None:
         """Release memory and files."""
         self._connection.close()
+        if self._copy is not None:
+            self._copy.close()
         shutil.rmtree(self._spill, ignore_errors=True)
 
 
@@ -135,11 +163,6 @@ def _told(error: duckdb.Error) -> Exception:
             return VarloomError(DATASET_DAMAGED, "A part of the dataset cannot be read.")
         case _:
             return error
-
-
-def _quoted(text: str) -> str:
-    """A text as an SQL literal, for the paths of a view, which takes no parameters."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 class SessionPool:

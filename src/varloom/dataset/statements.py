@@ -24,6 +24,11 @@ def row_numbers(source: str, condition: str, order: str, most: int | None) -> st
     return f"SELECT c0 FROM {source} WHERE {condition} ORDER BY {order}{limit}"
 
 
+def scattered_rows(expressions: Sequence[str]) -> str:
+    """Cells of the rows in `$numbers`, each after its number."""
+    return f"SELECT {', '.join(['c0', *expressions])} FROM cells WHERE c0 IN (SELECT unnest($numbers::BIGINT[]))"
+
+
 def rows_between(expressions: Sequence[str], *, some: bool) -> str:
     """Cells of the rows from `$first` to `$last`, each after its number; with `some` only those in `$numbers`."""
     listed = " AND c0 IN (SELECT unnest($numbers::BIGINT[]))" if some else ""
@@ -73,9 +78,23 @@ def exported_range(expressions: Sequence[str], condition: str) -> str:
     return f"SELECT {_named(expressions)} FROM cells WHERE c0 BETWEEN $first AND $last AND {condition} ORDER BY c0"
 
 
-def view_of(columns: Sequence[str], quoted_paths: Sequence[str]) -> str:
+def view_of(columns: Sequence[str], paths: Sequence[str]) -> str:
     """The view `cells` over the parts; a view takes no parameters, so the paths come as literals."""
-    return f"CREATE VIEW cells({', '.join(columns)}) AS SELECT * FROM read_parquet([{', '.join(quoted_paths)}])"
+    return f"CREATE VIEW cells({', '.join(columns)}) AS {_all_of(paths)}"
+
+
+def copy_of(columns: Sequence[str], paths: Sequence[str]) -> str:
+    """The table `cells` with all that is in the parts, in their order."""
+    return f"CREATE TABLE cells AS SELECT * FROM ({_all_of(paths)}) AS parts({', '.join(columns)})"
+
+
+def quoted(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _all_of(paths: Sequence[str]) -> str:
+    return f"SELECT * FROM read_parquet([{', '.join(quoted(path) for path in paths)}])"
 
 
 def _named(expressions: Sequence[str]) -> str:

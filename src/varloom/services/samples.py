@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from varloom.dataset import ExportFormat, QueryEngine, catalog, parse_sort
 from varloom.dataset.paging import LARGEST_PAGE
+from varloom.dataset.row_copies import RowCopies
 from varloom.dataset.stored import StoredDatasets
 from varloom.errors import VarloomError
 from varloom.services.names import checked_sample_name
@@ -47,6 +48,8 @@ COPIES_FOLDER = "copies"
 """In the data folder: copies of datasets that lie in an object store."""
 ORDERS_FOLDER = "sort-orders"
 """In the data folder: sort orders of tables that were asked for."""
+ROW_COPIES_FOLDER = "row-copies"
+"""In the data folder: copies of large tables for the rows of sorted pages."""
 OPENERS = 8
 """Datasets that are opened at once; fetching one can take minutes, for which no other thread may wait."""
 FILE_NAME_LIMIT = 100
@@ -88,6 +91,7 @@ class Samples:
             memory_limit=settings.query_memory_bytes,
             orders=settings.data / ORDERS_FOLDER,
             orders_bytes=settings.orders_bytes,
+            copies=RowCopies(settings.data / ROW_COPIES_FOLDER, settings.row_copies_bytes),
         )
         copies = LocalCopies(settings.data / COPIES_FOLDER, settings.copies_bytes)
         self._stored = StoredDatasets(storage, copies)
@@ -132,6 +136,7 @@ class Samples:
             await catalog.delete_sample(conn, account_id, sample_id)
         for dataset in datasets:
             await asyncio.to_thread(self._stored.forget, dataset.storage_key)
+            await asyncio.to_thread(self._engine.forget, dataset.content_hash)
 
     async def columns(self, table: Table, *, search: str = "") -> ColumnList:
         """The columns of a table, in order; with `search` those whose name contains it."""
