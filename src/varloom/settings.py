@@ -116,6 +116,9 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(default=200 * 1024**3, gt=0, description="the largest file that is accepted")
     disk_reserve_bytes: int = Field(default=1024**3, ge=0, description="free disk space that an upload must leave")
     session_days: float = Field(default=30.0, gt=0, description="how long a browser stays logged in")
+    undo_days: float = Field(
+        default=7.0, ge=0, description="how long a deleted sample can be brought back; its files stay as long"
+    )
     login_link_minutes: float = Field(default=60.0, gt=0, description="how long a login link can be used")
     query_memory_bytes: int = Field(default=1024**3, gt=0, description="memory that table queries may use")
 

@@ -25,6 +25,7 @@ IMPATIENT = {
     "VARLOOM_STALL_LIMIT": "4",
     "VARLOOM_SHUTDOWN_GRACE": "2",
     "VARLOOM_DISK_RESERVE_BYTES": "0",
+    "VARLOOM_UNDO_DAYS": "0",
 }
 """Short times, so that a run of minutes sees what a real one sees in days."""
 

@@ -62,6 +62,7 @@ class Story:
             worker_timeout=1.0,
             rescue_interval=0.2,
             shutdown_grace=0.0,
+            undo_days=0.0,
         )
         self.storage = open_storage(self.settings)
         self.pool = pool

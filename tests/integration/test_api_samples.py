@@ -69,6 +69,71 @@ async def test_a_sample_can_be_renamed_and_deleted(api, worker, ann):
     assert (await ann.client.get("/api/v1/samples")).json()["samples"] == []
 
 
+async def test_a_deleted_sample_can_be_brought_back_for_some_days(api, worker, ann):
+    kept, path = "/api/v1/samples", f"/api/v1/samples/{await sample_of(ann, worker)}"
+    ben = await api.person()
+    before = (await ann.client.get(path)).json()
+    await ann.client.delete(path)
+    [deleted] = (await ann.client.get(f"{kept}?deleted=true")).json()["samples"]
+    assert deleted["purge_at"] > deleted["created_at"]
+    assert (await ben.client.get(f"{kept}?deleted=true")).json()["samples"] == []
+    assert (await ann.client.get("/api/v1/storage")).json()["deleted"] == 1
+    for route in ("restore", "purge"):
+        assert (await ben.client.post(f"{path}/{route}")).json()["code"] == "sample_not_found"
+    assert (await ann.client.post(f"{path}/restore")).json() == before
+    assert (await ann.client.get(f"{path}/rows")).json()["total"] == 4
+    for route in ("restore", "purge"):
+        assert (await ann.client.post(f"{path}/{route}")).json()["code"] == "sample_not_found", "it is not deleted"
+    await ann.client.delete(path)
+    assert (await ann.client.post(f"{path}/purge")).status_code == 204
+    assert (await ann.client.post(f"{path}/restore")).json()["code"] == "sample_not_found"
+    assert (await ann.client.get(f"{kept}?deleted=true")).json()["samples"] == []
+
+
+async def test_samples_are_tagged_and_found_by_tag(api, worker, ann):
+    made = [await sample_of(ann, worker, name=f"{name}.vcf") for name in ("a", "b")]
+    path = f"/api/v1/samples/{made[0]}"
+    changed = await ann.client.patch(path, json={"tags": [" Trio 7", "<b>", "trio 7"]})
+    assert (changed.json()["name"], changed.json()["tags"]) == ("a", ["Trio 7", "<b>"])
+    found = (await ann.client.get("/api/v1/samples", params={"tag": "Trio 7"})).json()["samples"]
+    assert [sample["id"] for sample in found] == made[:1]
+    assert (await ann.client.get("/api/v1/samples?tag=Trio")).json()["samples"] == []
+    for tags in (["a,b"], [""], ["x" * 41], ["a\u202eb"], [str(number) for number in range(21)]):
+        refused = await ann.client.patch(path, json={"tags": tags})
+        assert (refused.status_code, refused.json()["code"]) == (422, "tag_invalid"), tags
+    assert (await ann.client.patch(path, json={"tags": [], "name": "c"})).json()["tags"] == []
+
+
+async def test_what_an_account_stores_is_told(api, worker, ann):
+    sample_id = await sample_of(ann, worker)
+    told = (await ann.client.get("/api/v1/storage")).json()
+    table = (await ann.client.get(f"/api/v1/samples/{sample_id}")).json()["bytes"]
+    assert told == {"samples": 1, "tables": table, "originals": len(VCF), "deleted": 0}
+    assert (await (await api.person()).client.get("/api/v1/storage")).json()["originals"] == 0
+
+
+async def test_views_are_kept_by_name_for_one_account(api, ann):
+    ben = await api.person()
+    query = "?filter=qual+%3E+30&sort=-qual"
+    added = await ann.client.post("/api/v1/views", json={"name": " Rare <b> ", "query": query})
+    assert (added.status_code, added.json()["name"]) == (201, "Rare <b>")
+    path = f"/api/v1/views/{added.json()['id']}"
+    again = await ann.client.post("/api/v1/views", json={"name": "rare <B>", "query": ""})
+    assert (again.status_code, again.json()["code"]) == (409, "view_name_taken")
+    assert (await ben.client.post("/api/v1/views", json={"name": "Rare <b>", "query": ""})).status_code == 201
+    changed = (await ann.client.patch(path, json={"query": "?sort=qual"})).json()
+    assert (changed["name"], changed["query"]) == ("Rare <b>", "?sort=qual")
+    assert [view["query"] for view in (await ann.client.get("/api/v1/views")).json()["views"]] == ["?sort=qual"]
+    for method, content in (("PATCH", {"name": "mine"}), ("DELETE", None)):
+        refused = await ben.client.request(method, path, json=content)
+        assert (refused.status_code, refused.json()["code"]) == (404, "view_not_found")
+    for content in ({"name": "", "query": ""}, {"name": "x" * 81, "query": ""}, {"name": "x", "query": "y" * 60_001}):
+        refused = await ann.client.post("/api/v1/views", json=content)
+        assert (refused.status_code, refused.json()["code"]) == (422, "view_invalid")
+    assert (await ann.client.delete(path)).status_code == 204
+    assert (await ann.client.get("/api/v1/views")).json()["views"] == []
+
+
 async def test_rows_are_paged_sorted_filtered_and_chosen(api, worker, ann):
     path = f"/api/v1/samples/{await sample_of(ann, worker)}"
     whole = (await ann.client.get(f"{path}/rows")).json()

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from varloom.dataset import Manifest, Part, Source, Split, catalog
+from varloom.dataset.catalog import SampleSearch
 from varloom.errors import VarloomError
 from varloom.reader import Column
 
@@ -71,7 +72,7 @@ async def test_what_is_published_is_found_by_its_account_only(connection, accoun
     attempts = [
         catalog.get_sample(connection, other.id, sample_id),
         catalog.datasets_of(connection, other.id, sample_id),
-        catalog.rename_sample(connection, other.id, sample_id, "mine"),
+        catalog.change_sample(connection, other.id, sample_id, name="mine"),
         catalog.delete_sample(connection, other.id, sample_id),
     ]
     for attempt in attempts:
@@ -144,27 +145,31 @@ async def test_pages_go_on_without_gaps_while_samples_come_and_go(connection, ac
 async def test_search_finds_names_and_a_cursor_belongs_to_its_search(connection, account) -> None:
     for name in ("Tumour 50%", "tumour_2", "Normal", "TUMOUR 3"):
         await publish(connection, account.id, name)
-    found = await catalog.list_samples(connection, account.id, search="tumour")
+    found = await catalog.list_samples(connection, account.id, wanted=SampleSearch("tumour"))
     assert [sample.name for sample in found.samples] == ["TUMOUR 3", "tumour_2", "Tumour 50%"]
-    assert [s.name for s in (await catalog.list_samples(connection, account.id, search="%")).samples] == ["Tumour 50%"]
-    assert [s.name for s in (await catalog.list_samples(connection, account.id, search="_")).samples] == ["tumour_2"]
-    page = await catalog.list_samples(connection, account.id, search="tumour", limit=1)
+    assert [s.name for s in (await catalog.list_samples(connection, account.id, wanted=SampleSearch("%"))).samples] == [
+        "Tumour 50%"
+    ]
+    assert [s.name for s in (await catalog.list_samples(connection, account.id, wanted=SampleSearch("_"))).samples] == [
+        "tumour_2"
+    ]
+    page = await catalog.list_samples(connection, account.id, wanted=SampleSearch("tumour"), limit=1)
     assert page.next is not None
     for cursor, search in [(page.next, "normal"), (page.next[:-2] + "AA", "tumour"), ("%%%", "tumour"), ("", "tumour")]:
         with pytest.raises(VarloomError) as caught:
-            await catalog.list_samples(connection, account.id, search=search, cursor=cursor)
+            await catalog.list_samples(connection, account.id, wanted=SampleSearch(search), cursor=cursor)
         assert caught.value.code == "cursor_invalid"
 
 
 async def test_a_renamed_sample_keeps_its_place_and_a_deleted_one_is_gone(connection, account) -> None:
     kept, gone = [await publish(connection, account.id, name) for name in ("first", "second")]
-    await catalog.rename_sample(connection, account.id, kept, "renamed")
+    await catalog.change_sample(connection, account.id, kept, name="renamed")
     await catalog.delete_sample(connection, account.id, gone)
     assert [s.name for s in (await catalog.list_samples(connection, account.id)).samples] == ["renamed"]
     for attempt in (
         catalog.get_sample(connection, account.id, gone),
         catalog.datasets_of(connection, account.id, gone),
-        catalog.rename_sample(connection, account.id, gone, "back"),
+        catalog.change_sample(connection, account.id, gone, name="back"),
         catalog.delete_sample(connection, account.id, gone),
     ):
         with pytest.raises(VarloomError) as caught:

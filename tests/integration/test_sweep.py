@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
+from datetime import timedelta
 
 import pytest
 from psycopg.types.json import Jsonb
@@ -113,7 +114,11 @@ async def test_what_is_running_waiting_or_published_stays_and_lost_attempts_go(w
     await world.connection.execute("UPDATE jobs SET dismissed_at = now() WHERE id = %s", [running])
     assert await sweep(pool, world.storage) == Swept(attempts=0, uploads=0), "a sample keeps its dataset and original"
 
-    await world.connection.execute("UPDATE samples SET deleted_at = now() WHERE id = %s", [sample_id])
+    delete = "UPDATE samples SET deleted_at = now(), purge_at = now() + %s WHERE id = %s"
+    await world.connection.execute(delete, [timedelta(hours=1), sample_id])
+    assert await sweep(pool, world.storage) == Swept(attempts=0, uploads=0), "it can still be brought back"
+
+    await world.connection.execute(delete, [timedelta(0), sample_id])
     assert await sweep(pool, world.storage) == Swept(attempts=1, uploads=1)
     assert not world.has(key)
     assert world.has(waiting_key)

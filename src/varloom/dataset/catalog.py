@@ -7,7 +7,7 @@ account's sample does not exist.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, LiteralString
 from uuid import UUID
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from varloom.dataset.manifest import Manifest
 
 _SAMPLE = """
-SELECT samples.id, samples.name, samples.created_at, first.job_id, first.format, first.assembly,
-       coalesce(first.records, 0) AS records, coalesce(first.variants, 0) AS variants,
+SELECT samples.id, samples.name, samples.tags, samples.created_at, samples.purge_at, first.job_id, first.format,
+       first.assembly, coalesce(first.records, 0) AS records, coalesce(first.variants, 0) AS variants,
        (SELECT count(*) FROM datasets WHERE datasets.sample_id = samples.id) AS datasets,
        (SELECT coalesce(sum(bytes), 0)::bigint FROM datasets WHERE datasets.sample_id = samples.id) AS bytes
 FROM samples
@@ -35,23 +35,48 @@ LEFT JOIN LATERAL (
     SELECT job_id, format, assembly, records, variants FROM datasets
     WHERE datasets.sample_id = samples.id ORDER BY position, datasets.id LIMIT 1
 ) AS first ON true
-WHERE samples.account_id = %(account)s AND samples.deleted_at IS NULL
+WHERE samples.account_id = %(account)s
 """
+_VISIBLE = " AND samples.deleted_at IS NULL"
+_DELETED = " AND samples.deleted_at IS NOT NULL AND samples.purge_at > now()"
 _DATASETS = """
 SELECT datasets.id, datasets.sample_id, datasets.job_id, datasets.upload_id, datasets.position, datasets.name,
        datasets.storage_key, datasets.format, datasets.assembly, datasets.records, datasets.variants, datasets.bytes,
        datasets.content_hash, datasets.created_at
 FROM datasets JOIN samples ON samples.id = datasets.sample_id
-WHERE samples.account_id = %(account)s AND samples.deleted_at IS NULL AND samples.id = ANY (%(samples)s)
+WHERE samples.account_id = %(account)s AND samples.id = ANY (%(samples)s)
+  AND (samples.deleted_at IS NULL OR %(deleted)s AND samples.purge_at > now())
 ORDER BY datasets.position, datasets.id
 """
-_RENAME = """
-UPDATE samples SET name = %(name)s
+_CHANGE = """
+UPDATE samples SET name = coalesce(%(name)s, name), tags = coalesce(%(tags)s, tags)
 WHERE id = %(sample)s AND account_id = %(account)s AND deleted_at IS NULL
 """
 _DELETE = """
-UPDATE samples SET deleted_at = now()
+UPDATE samples SET deleted_at = now(), purge_at = now() + %(undo)s
 WHERE id = %(sample)s AND account_id = %(account)s AND deleted_at IS NULL
+"""
+_PURGE = """
+UPDATE samples SET purge_at = now()
+WHERE id = %(sample)s AND account_id = %(account)s AND deleted_at IS NOT NULL AND purge_at > now()
+"""
+_RESTORE = """
+UPDATE samples SET deleted_at = NULL, purge_at = NULL
+WHERE id = %(sample)s AND account_id = %(account)s AND deleted_at IS NOT NULL AND purge_at > now()
+"""
+_TAGS = """
+SELECT tag, count(*) FROM samples CROSS JOIN unnest(tags) AS tag
+WHERE account_id = %(account)s AND deleted_at IS NULL GROUP BY tag ORDER BY lower(tag), tag
+"""
+# Whatever lies in the storage counts, also that of samples which can still be brought back.
+_STORAGE = """
+SELECT (SELECT count(*) FROM samples WHERE account_id = %(account)s AND deleted_at IS NULL) AS samples,
+       (SELECT coalesce(sum(datasets.bytes), 0)::bigint FROM datasets JOIN samples ON samples.id = datasets.sample_id
+        WHERE samples.account_id = %(account)s AND (samples.deleted_at IS NULL OR samples.purge_at > now())) AS tables,
+       (SELECT coalesce(sum(bytes), 0)::bigint FROM uploads
+        WHERE account_id = %(account)s AND storage_key IS NOT NULL) AS originals,
+       (SELECT count(*) FROM samples
+        WHERE account_id = %(account)s AND deleted_at IS NOT NULL AND purge_at > now()) AS deleted
 """
 _INSERT_DATASET = """
 INSERT INTO datasets (account_id, sample_id, job_id, upload_id, position, name, storage_key, format, assembly, records,
@@ -73,11 +98,16 @@ class NewDataset:
 
 @dataclass(frozen=True, slots=True)
 class SampleRecord:
-    """A sample; records, variants, format and assembly are those of its first dataset, bytes those of all."""
+    """A sample; records, variants, format and assembly are those of its first dataset, bytes those of all.
+
+    `purge_at` is set for a deleted one: until then it can be brought back.
+    """
 
     id: UUID
     name: str
+    tags: list[str]
     created_at: datetime
+    purge_at: datetime | None
     job_id: UUID | None
     format: str | None
     assembly: str | None
@@ -93,6 +123,40 @@ class SamplePage:
 
     samples: tuple[SampleRecord, ...]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StorageUse:
+    """What an account's things take in the storage, in bytes: tables and the files that they were made of.
+
+    `deleted` counts the samples that can still be brought back; `samples` does not.
+    """
+
+    samples: int
+    tables: int
+    originals: int
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSearch:
+    """Which samples: part of a name, letters' case aside, a tag, and whether those that were deleted are meant."""
+
+    name: str = ""
+    tag: str | None = None
+    deleted: bool = False
+
+    @property
+    def condition(self) -> LiteralString:
+        """What is added to `_SAMPLE`; its parameters are those of `values`."""
+        named: LiteralString = " AND strpos(lower(samples.name), lower(%(search)s)) > 0" if self.name else ""
+        tagged: LiteralString = " AND %(tag)s = ANY (samples.tags)" if self.tag is not None else ""
+        return (_DELETED if self.deleted else _VISIBLE) + named + tagged
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The parameters of the condition."""
+        return {"search": self.name, "tag": self.tag}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,18 +212,21 @@ async def publish(
 
 
 async def list_samples(
-    conn: AsyncConnection[Any], account_id: UUID, *, search: str = "", limit: int = 50, cursor: str | None = None
+    conn: AsyncConnection[Any],
+    account_id: UUID,
+    *,
+    wanted: SampleSearch = SampleSearch(),
+    limit: int = 50,
+    cursor: str | None = None,
 ) -> SamplePage:
-    """The account's samples, newest first; with `search` those whose name contains it, letters' case aside.
+    """The account's samples, newest first.
 
     Raises:
         VarloomError: `cursor_invalid`.
     """
-    question = ("samples", str(account_id), search)
-    query = _SAMPLE
-    values: dict[str, Any] = {"account": account_id, "search": search, "limit": limit + 1}
-    if search:
-        query += " AND strpos(lower(samples.name), lower(%(search)s)) > 0"
+    question = ("samples", str(account_id), repr(wanted))
+    query = _SAMPLE + wanted.condition
+    values: dict[str, Any] = {"account": account_id, "limit": limit + 1, **wanted.values}
     if cursor is not None:
         created_at, sample_id = open_cursor(cursor, question).decode().split("|")
         values |= {"created_at": datetime.fromisoformat(created_at), "after": UUID(sample_id)}
@@ -178,52 +245,96 @@ async def get_sample(conn: AsyncConnection[Any], account_id: UUID, sample_id: UU
         VarloomError: `sample_not_found`.
     """
     values = {"account": account_id, "sample": sample_id}
-    found = await _samples(conn, _SAMPLE + " AND samples.id = %(sample)s", values)
+    found = await _samples(conn, _SAMPLE + _VISIBLE + " AND samples.id = %(sample)s", values)
     if not found:
         raise _not_found()
     return found[0]
 
 
-async def datasets_of(conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID) -> tuple[DatasetRecord, ...]:
-    """The datasets of a sample, in their order.
+async def datasets_of(
+    conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID, *, deleted: bool = False
+) -> tuple[DatasetRecord, ...]:
+    """The datasets of a sample, in their order; with `deleted` also of one that can be brought back.
 
     Raises:
         VarloomError: `sample_not_found`.
     """
-    found = await datasets_of_samples(conn, account_id, [sample_id])
+    found = await datasets_of_samples(conn, account_id, [sample_id], deleted=deleted)
     if sample_id not in found:
         raise _not_found()
     return found[sample_id]
 
 
 async def datasets_of_samples(
-    conn: AsyncConnection[Any], account_id: UUID, sample_ids: Sequence[UUID]
+    conn: AsyncConnection[Any], account_id: UUID, sample_ids: Sequence[UUID], *, deleted: bool = False
 ) -> dict[UUID, tuple[DatasetRecord, ...]]:
     """The datasets of several samples, each in their order; without those that the account does not have."""
     async with conn.cursor(row_factory=class_row(DatasetRecord)) as cursor:
-        await cursor.execute(_DATASETS, {"account": account_id, "samples": list(sample_ids)})
+        await cursor.execute(_DATASETS, {"account": account_id, "samples": list(sample_ids), "deleted": deleted})
         found = await cursor.fetchall()
     samples = dict.fromkeys(dataset.sample_id for dataset in found)
     return {sample: tuple(dataset for dataset in found if dataset.sample_id == sample) for sample in samples}
 
 
-async def rename_sample(conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID, name: str) -> None:
-    """Give a sample another name.
+async def change_sample(
+    conn: AsyncConnection[Any],
+    account_id: UUID,
+    sample_id: UUID,
+    *,
+    name: str | None = None,
+    tags: Sequence[str] | None = None,
+) -> None:
+    """Give a sample another name or other tags; what is None stays.
 
     Raises:
         VarloomError: `sample_not_found`.
     """
-    await _update(conn, _RENAME, {"account": account_id, "sample": sample_id, "name": name})
+    values = {"name": name, "tags": None if tags is None else list(tags)}
+    await _update(conn, _CHANGE, {"account": account_id, "sample": sample_id, **values})
 
 
-async def delete_sample(conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID) -> None:
-    """Put a sample out of sight, with its datasets; the files stay until they are swept.
+async def delete_sample(
+    conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID, undo: timedelta = timedelta(0)
+) -> None:
+    """Put a sample out of sight, with its datasets; for the time of `undo` it can be brought back.
+
+    The files stay until they are swept, which happens no earlier than that.
 
     Raises:
         VarloomError: `sample_not_found`.
     """
     commit_point("delete_sample", conn)
-    await _update(conn, _DELETE, {"account": account_id, "sample": sample_id})
+    await _update(conn, _DELETE, {"account": account_id, "sample": sample_id, "undo": undo})
+
+
+async def purge_sample(conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID) -> None:
+    """Give up a deleted sample for good: the next sweep removes its files.
+
+    Raises:
+        VarloomError: `sample_not_found`, also for one that is not deleted.
+    """
+    await _update(conn, _PURGE, {"account": account_id, "sample": sample_id})
+
+
+async def restore_sample(conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID) -> None:
+    """Bring a deleted sample back.
+
+    Raises:
+        VarloomError: `sample_not_found` when it is not deleted, or not to be had any more.
+    """
+    await _update(conn, _RESTORE, {"account": account_id, "sample": sample_id})
+
+
+async def tags_of(conn: AsyncConnection[Any], account_id: UUID) -> dict[str, int]:
+    """The tags of the account's samples, each with the number of samples that have it."""
+    return dict(await (await conn.execute(_TAGS, {"account": account_id})).fetchall())
+
+
+async def storage_of(conn: AsyncConnection[Any], account_id: UUID) -> StorageUse:
+    """What the account's things take in the storage."""
+    async with conn.cursor(row_factory=class_row(StorageUse)) as cursor:
+        await cursor.execute(_STORAGE, {"account": account_id})
+        return (await cursor.fetchall())[0]
 
 
 async def _samples(conn: AsyncConnection[Any], query: LiteralString, values: dict[str, Any]) -> list[SampleRecord]:

@@ -44,10 +44,11 @@ _LIVE_ATTEMPTS: LiteralString = """
     WHERE jobs.state <> 'completed' AND jobs.dismissed_at IS NULL
     UNION
     SELECT split_part(datasets.storage_key, '/', 3) FROM datasets JOIN samples ON samples.id = datasets.sample_id
-    WHERE samples.deleted_at IS NULL
+    WHERE samples.deleted_at IS NULL OR samples.purge_at > now()
 """
 
-# The original is kept as long as a job may need it again, or a sample that was made of it exists.
+# The original is kept as long as a job may need it again, or a sample that was made of it exists or can
+# be brought back.
 _GIVE_UP_UPLOADS: LiteralString = """
     UPDATE uploads SET storage_key = NULL
     WHERE storage_key IS NOT NULL AND NOT EXISTS (
@@ -55,7 +56,7 @@ _GIVE_UP_UPLOADS: LiteralString = """
         WHERE jobs.upload_id = uploads.id AND jobs.dismissed_at IS NULL AND jobs.state <> 'completed'
     ) AND NOT EXISTS (
         SELECT 1 FROM datasets JOIN samples ON samples.id = datasets.sample_id
-        WHERE datasets.upload_id = uploads.id AND samples.deleted_at IS NULL
+        WHERE datasets.upload_id = uploads.id AND (samples.deleted_at IS NULL OR samples.purge_at > now())
     )
 """
 

@@ -20,6 +20,7 @@ from varloom.services.events import Events
 from varloom.services.jobs import Jobs
 from varloom.services.queue import Queue
 from varloom.services.samples import Samples
+from varloom.services.saved_views import SavedViews
 from varloom.services.storage_mark import mark_storage
 from varloom.services.uploads import Uploads
 from varloom.storage import open_storage
@@ -53,6 +54,7 @@ class Services:
     jobs: Jobs
     queue: Queue
     samples: Samples
+    saved_views: SavedViews
     events: Events
 
     async def require_ready(self) -> None:
@@ -99,6 +101,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 jobs=Jobs(pool, settings),
                 queue=Queue(pool, settings),
                 samples=samples,
+                saved_views=SavedViews(pool),
                 events=events,
             )
         finally:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING
 
 from varloom.errors import VarloomError, safe_excerpt
-from varloom.services.problems import SAMPLE_NAME_INVALID
+from varloom.services.problems import SAMPLE_NAME_INVALID, TAG_INVALID, VIEW_INVALID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_TAGS = 20
+TAG_LIMIT = 40
+VIEW_NAME_LIMIT = 80
 
 NAME_LIMIT = 200
 """The most characters of a sample's or a file's name."""
@@ -47,6 +55,35 @@ def checked_sample_name(name: str) -> str:
         )
     if _visible(trimmed) != trimmed:
         raise VarloomError(SAMPLE_NAME_INVALID, f"The sample name contains control characters: {safe_excerpt(trimmed)}")
+    return trimmed
+
+
+def checked_tags(tags: Sequence[str]) -> list[str]:
+    """The tags that the user gave, trimmed, each once whatever the case of its letters.
+
+    Raises:
+        VarloomError: `tag_invalid`.
+    """
+    found: dict[str, str] = {}
+    for tag in tags:
+        trimmed = unicodedata.normalize("NFC", tag).strip()
+        if not trimmed or len(trimmed) > TAG_LIMIT or "," in trimmed or _visible(trimmed) != trimmed:
+            raise VarloomError(TAG_INVALID, f"{safe_excerpt(trimmed, 60)!r} cannot be a tag.")
+        found.setdefault(trimmed.casefold(), trimmed)
+    if len(found) > MOST_TAGS:
+        raise VarloomError(TAG_INVALID, f"{len(found)} tags are too many; a sample has at most {MOST_TAGS}.")
+    return list(found.values())
+
+
+def checked_view_name(name: str) -> str:
+    """The name of a view that the user gave, trimmed.
+
+    Raises:
+        VarloomError: `view_invalid`.
+    """
+    trimmed = unicodedata.normalize("NFC", name).strip()
+    if not trimmed or len(trimmed) > VIEW_NAME_LIMIT or _visible(trimmed) != trimmed:
+        raise VarloomError(VIEW_INVALID, f"{safe_excerpt(trimmed, 100)!r} cannot be the name of a view.")
     return trimmed
 
 

@@ -55,6 +55,35 @@ SAMPLE_NAME_INVALID = define(
     resolution=("Choose another sample name.",),
     status=422,
 )
+TAG_INVALID = define(
+    "tag_invalid",
+    "Invalid tag",
+    cause="A tag must have between 1 and 40 characters, no comma and no control characters; a sample has at most 20.",
+    resolution=("Choose other tags, or fewer.",),
+    status=422,
+)
+VIEW_INVALID = define(
+    "view_invalid",
+    "Invalid view",
+    cause="The name of a view must have between 1 and 80 characters and no control characters, and its query at most "
+    "60,000; an account has at most 200 views.",
+    resolution=("Choose another name, or delete views that are not needed any more.",),
+    status=422,
+)
+VIEW_NAME_TAKEN = define(
+    "view_name_taken",
+    "There is a view of this name",
+    cause="Another view of the account has the same name, the case of letters aside.",
+    resolution=("Choose another name, or replace the view that has it.",),
+    status=409,
+)
+VIEW_NOT_FOUND = define(
+    "view_not_found",
+    "No such view",
+    cause="The account has no view with this id, or it was deleted.",
+    resolution=("Look at the list of the account's views.",),
+    status=404,
+)
 EVENTS_UNAVAILABLE = define(
     "events_unavailable",
     "Live events are not available",

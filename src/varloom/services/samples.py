@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from varloom.dataset import ExportFormat, QueryEngine, catalog, parse_sort
@@ -14,7 +15,7 @@ from varloom.dataset.paging import LARGEST_PAGE
 from varloom.dataset.row_copies import RowCopies
 from varloom.dataset.stored import StoredDatasets
 from varloom.errors import VarloomError
-from varloom.services.names import checked_sample_name
+from varloom.services.names import checked_sample_name, checked_tags
 from varloom.services.paging import check_limit, checked_search
 from varloom.services.problems import TABLE_NOT_FOUND
 from varloom.services.upload_rows import names_of
@@ -27,6 +28,7 @@ from varloom.services.views import (
     RowPage,
     SampleList,
     SampleView,
+    StorageView,
 )
 from varloom.storage import LocalCopies
 
@@ -87,6 +89,7 @@ class Samples:
 
     def __init__(self, pool: AsyncConnectionPool, storage: Storage, settings: Settings) -> None:
         self._pool = pool
+        self._undo = timedelta(days=settings.undo_days)
         self._engine = QueryEngine(
             memory_limit=settings.query_memory_bytes,
             orders=settings.data / ORDERS_FOLDER,
@@ -103,40 +106,79 @@ class Samples:
         await asyncio.to_thread(self._openers.shutdown, wait=True, cancel_futures=True)
 
     async def page(
-        self, account_id: UUID, *, limit: int = 50, cursor: str | None = None, search: str | None = None
+        self,
+        account_id: UUID,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        search: str | None = None,
+        tag: str | None = None,
+        deleted: bool = False,
     ) -> SampleList:
-        """A page of the account's samples, newest first; `cursor` is the `next` of the page before."""
+        """A page of the account's samples, newest first; `cursor` is the `next` of the page before.
+
+        With `deleted` those that were deleted and can be brought back.
+        """
         check_limit(limit)
-        sought = checked_search(search) or ""
+        wanted = catalog.SampleSearch(checked_search(search) or "", checked_search(tag), deleted)
         async with self._pool.connection() as conn:
-            found = await catalog.list_samples(conn, account_id, search=sought, limit=limit, cursor=cursor)
+            found = await catalog.list_samples(conn, account_id, wanted=wanted, limit=limit, cursor=cursor)
             views = await _views(conn, account_id, found.samples)
         return SampleList(samples=views, next=found.next)
+
+    async def storage_use(self, account_id: UUID) -> StorageView:
+        """What the account's things take in the storage."""
+        async with self._pool.connection() as conn:
+            found = await catalog.storage_of(conn, account_id)
+        return StorageView.model_validate(asdict(found))
+
+    async def tags(self, account_id: UUID) -> dict[str, int]:
+        """The tags of the account's samples, each with the number of samples that have it."""
+        async with self._pool.connection() as conn:
+            return await catalog.tags_of(conn, account_id)
 
     async def get(self, account_id: UUID, sample_id: UUID) -> SampleView:
         """One sample; `sample_not_found` for another account's too."""
         async with self._pool.connection() as conn:
             return await _one(conn, account_id, sample_id)
 
-    async def rename(self, account_id: UUID, sample_id: UUID, name: str) -> SampleView:
-        """Give a sample another name.
+    async def change(
+        self, account_id: UUID, sample_id: UUID, *, name: str | None = None, tags: Sequence[str] | None = None
+    ) -> SampleView:
+        """Give a sample another name or other tags; what is None stays.
 
         Raises:
-            VarloomError: `sample_name_invalid` or `sample_not_found`.
+            VarloomError: `sample_name_invalid`, `tag_invalid` or `sample_not_found`.
         """
-        checked = checked_sample_name(name)
+        new_name = None if name is None else checked_sample_name(name)
+        new_tags = None if tags is None else checked_tags(tags)
         async with self._pool.connection() as conn:
-            await catalog.rename_sample(conn, account_id, sample_id, checked)
+            await catalog.change_sample(conn, account_id, sample_id, name=new_name, tags=new_tags)
             return await _one(conn, account_id, sample_id)
 
     async def delete(self, account_id: UUID, sample_id: UUID) -> None:
-        """Put a sample out of sight, and remove what copies of it are on this machine."""
+        """Put a sample out of sight, and remove what copies of it are on this machine; see `restore`."""
         async with self._pool.connection() as conn:
             datasets = await catalog.datasets_of(conn, account_id, sample_id)
-            await catalog.delete_sample(conn, account_id, sample_id)
+            await catalog.delete_sample(conn, account_id, sample_id, self._undo)
         for dataset in datasets:
             await asyncio.to_thread(self._stored.forget, dataset.storage_key)
             await asyncio.to_thread(self._engine.forget, dataset.content_hash)
+
+    async def purge(self, account_id: UUID, sample_id: UUID) -> None:
+        """Give up a deleted sample for good."""
+        async with self._pool.connection() as conn:
+            await catalog.purge_sample(conn, account_id, sample_id)
+
+    async def restore(self, account_id: UUID, sample_id: UUID) -> SampleView:
+        """Bring a deleted sample back.
+
+        Raises:
+            VarloomError: `sample_not_found` when it is not deleted, or its time is over.
+        """
+        async with self._pool.connection() as conn:
+            await catalog.restore_sample(conn, account_id, sample_id)
+            return await _one(conn, account_id, sample_id)
 
     async def columns(self, table: Table, *, search: str = "") -> ColumnList:
         """The columns of a table, in order; with `search` those whose name contains it."""
@@ -267,7 +309,8 @@ async def _one(conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID) ->
 
 async def _views(conn: AsyncConnection[Any], account_id: UUID, samples: Sequence[SampleRecord]) -> list[SampleView]:
     """The samples with their datasets and the names of their files."""
-    datasets = await catalog.datasets_of_samples(conn, account_id, [sample.id for sample in samples])
+    wanted = [sample.id for sample in samples]
+    datasets = await catalog.datasets_of_samples(conn, account_id, wanted, deleted=True)
     first = {sample_id: records[0].upload_id for sample_id, records in datasets.items()}
     names = await names_of(conn, account_id, list(first.values()))
     # A sample that was deleted a moment ago has no datasets any more.
@@ -285,6 +328,8 @@ def _view(sample: SampleRecord, datasets: Sequence[DatasetRecord], source_name: 
             "id": sample.id,
             "name": sample.name,
             "source_name": source_name,
+            "tags": sample.tags,
+            "purge_at": sample.purge_at,
             "job_id": sample.job_id,
             "records": sample.records,
             "variants": sample.variants,

@@ -214,11 +214,13 @@ class SampleView(View):
     id: UUID
     name: str
     source_name: str = Field(description="the file as the user's machine called it")
+    tags: list[str]
     job_id: UUID | None = Field(description="the job that made it")
     records: int = Field(description="of the first dataset, as are the variants")
     variants: int
     bytes: int = Field(description="of all datasets")
     created_at: UtcTime
+    purge_at: UtcTime | None = Field(description="of a deleted sample: until then it can be brought back")
     datasets: list[DatasetView] = Field(description="several when the file was split by sample, else one")
 
 
@@ -227,6 +229,31 @@ class SampleList(View):
 
     samples: list[SampleView]
     next: str | None = Field(description="the cursor of the next page; null on the last one")
+
+
+class StorageView(View):
+    """What an account's things take in the storage, in bytes."""
+
+    samples: int = Field(description="how many there are, without deleted ones")
+    tables: int = Field(description="bytes of all tables")
+    originals: int = Field(description="bytes of the uploaded files that are kept")
+    deleted: int = Field(description="samples that were deleted and can be brought back")
+
+
+class TableView(View):
+    """A view of tables that was kept by name."""
+
+    id: UUID
+    name: str
+    query: str = Field(description="filters, sort order and columns as they stand in the address of a table")
+    created_at: UtcTime
+    changed_at: UtcTime
+
+
+class TableViewList(View):
+    """The account's views, by name."""
+
+    views: list[TableView]
 
 
 class ColumnView(View):

@@ -18,6 +18,7 @@ from varloom.services.views import (
     RowPage,
     SampleList,
     SampleView,
+    StorageView,
 )
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.disconnects import until_disconnect
@@ -29,12 +30,13 @@ FILTER_LIMIT = 20_000
 """The most characters of a filter."""
 
 
-class NewName(BaseModel):
-    """What the sample is to be called."""
+class ChangedSample(BaseModel):
+    """What is to change of a sample; what is left out stays."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str
+    name: str | None = None
+    tags: list[str] | None = None
 
 
 Filter = Annotated[str, Query(description="an expression of the filter language", max_length=FILTER_LIMIT)]
@@ -71,9 +73,17 @@ async def list_samples(
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 50,
     cursor: Annotated[str | None, Query(description="`next` of the page before", max_length=500)] = None,
     search: Annotated[str | None, Query(description="part of a sample's name", max_length=200)] = None,
+    tag: Annotated[str | None, Query(description="only samples with this tag", max_length=200)] = None,
+    deleted: Annotated[bool, Query(description="those that were deleted and can be brought back")] = False,
 ) -> SampleList:
     """The account's samples, newest first."""
-    return await services.samples.page(account.id, limit=limit, cursor=cursor, search=search)
+    return await services.samples.page(account.id, limit=limit, cursor=cursor, search=search, tag=tag, deleted=deleted)
+
+
+@router.get("/storage")
+async def get_storage(services: CurrentServices, account: CurrentAccount) -> StorageView:
+    """What the account's samples take in the storage."""
+    return await services.samples.storage_use(account.id)
 
 
 @router.get("/samples/{sample_id}")
@@ -83,17 +93,29 @@ async def get_sample(services: CurrentServices, account: CurrentAccount, sample_
 
 
 @router.patch("/samples/{sample_id}")
-async def rename_sample(
-    services: CurrentServices, account: CurrentAccount, sample_id: UUID, new: NewName
+async def change_sample(
+    services: CurrentServices, account: CurrentAccount, sample_id: UUID, changed: ChangedSample
 ) -> SampleView:
-    """Give a sample another name."""
-    return await services.samples.rename(account.id, sample_id, new.name)
+    """Give a sample another name or other tags."""
+    return await services.samples.change(account.id, sample_id, name=changed.name, tags=changed.tags)
 
 
 @router.delete("/samples/{sample_id}", status_code=204)
 async def delete_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> None:
-    """Delete a sample and its tables."""
+    """Delete a sample and its tables; for some days it can be restored."""
     await services.samples.delete(account.id, sample_id)
+
+
+@router.post("/samples/{sample_id}/restore")
+async def restore_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> SampleView:
+    """Bring a deleted sample back."""
+    return await services.samples.restore(account.id, sample_id)
+
+
+@router.post("/samples/{sample_id}/purge", status_code=204)
+async def purge_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> None:
+    """Give up a deleted sample for good, before its days are over."""
+    await services.samples.purge(account.id, sample_id)
 
 
 @router.get("/samples/{sample_id}/columns")
