@@ -559,6 +559,33 @@ def test_a_full_pool_waits_for_a_session_to_come_back(dataset: Dataset, many_sam
     assert closed == [dataset, many_samples]
 
 
+@pytest.mark.parametrize("where", ["", "INFO.DB"])
+@pytest.mark.parametrize(
+    "asked", ["chr2:10,000", "2:9995", "chr10", "chr11:29,991", "chr11:99999999", "chr1:1-500", "chr12:5"]
+)
+def test_a_position_is_found_among_the_selected_rows(
+    engine: QueryEngine, dataset: Dataset, table: pa.Table, where: str, asked: str
+) -> None:
+    contig, _, rest = asked.partition(":")
+    wanted = int(rest.partition("-")[0].replace(",", "") or 1)
+    rows = [row for row in table.to_pylist() if not where or row["INFO.DB"]]
+    here = [place for place, row in enumerate(rows) if row["contig"].removeprefix("chr") == contig.removeprefix("chr")]
+    at_or_after = [place for place in here if rows[place]["position"] >= wanted]
+    expected = at_or_after[0] if at_or_after else here[-1] if here else None
+    found = engine.locate(dataset, asked, where=where)
+    assert found.offset == expected
+    if expected is not None:
+        assert (found.contig, found.position) == (rows[expected]["contig"], rows[expected]["position"])
+        assert found.exact is (found.position == wanted)
+
+
+def test_what_is_no_position_is_refused(engine: QueryEngine, dataset: Dataset, many_samples: Dataset) -> None:
+    for text in ("", "chr7:", "chr7:x", "chr7:5-3"):
+        with pytest.raises(VarloomError) as caught:
+            engine.locate(dataset, text)
+        assert caught.value.code == "position_invalid"
+
+
 def test_permutations_are_bounded_and_found_once() -> None:
     import numpy as np
 

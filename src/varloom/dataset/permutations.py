@@ -23,6 +23,8 @@ RowNumbers: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
 """The `rowno` of selected rows, in the order of the answer."""
 
 _SUFFIX = ".npy"
+_MOST = 5_000
+"""Answers that are kept, however small they are."""
 
 
 class Permutations:
@@ -94,7 +96,7 @@ class Permutations:
         replaced = self._found.pop(name, None)
         self._found[name] = found
         self.bytes += found.nbytes - (0 if replaced is None else replaced.nbytes)
-        while self.bytes > self._most_bytes:
+        while self.bytes > self._most_bytes or len(self._found) > _MOST:
             dropped, numbers = self._found.popitem(last=False)
             self.bytes -= numbers.nbytes
             yield dropped

@@ -94,6 +94,12 @@ PAGE_INVALID = define(
     cause="The offset, the limit or the number of bins is not a number that Varloom can serve.",
     resolution=("Use an offset of 0 or more, and a limit within the range that the message names.",),
 )
+POSITION_INVALID = define(
+    "position_invalid",
+    "Position not understood",
+    cause="The text is not a position of the genome, or the table has no positions.",
+    resolution=("Write for example chr7:117,559,590, or a contig alone; commas between digits may be left out.",),
+)
 EXPORT_FORMAT_UNKNOWN = define(
     "export_format_unknown",
     "Export format unknown",

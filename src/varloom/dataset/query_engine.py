@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 from varloom.dataset.export import ExportFormat, ExportQuestion, export_format, stream
 from varloom.dataset.filter_sql import compile_filter
 from varloom.dataset.interrupts import answer_in_thread
+from varloom.dataset.locating import Location, locate
 from varloom.dataset.paging import Page, check_page, make_cursor, read_cursor
 from varloom.dataset.permutations import Permutations
 from varloom.dataset.selection import FIRST_ROWS, Selection
@@ -152,6 +153,15 @@ class QueryEngine:
         """How many rows a filter selects. Raises `filter_invalid`."""
         with self._sessions.borrow(dataset) as session:
             return self._selection(session, where, "").count()
+
+    def locate(self, dataset: Dataset, position: str, *, where: str = "") -> Location:
+        """Where a position such as `chr7:117,559,590` stands among the rows that a filter selects, in row order.
+
+        Raises:
+            VarloomError: `position_invalid` or `filter_invalid`.
+        """
+        with self._sessions.borrow(dataset) as session:
+            return locate(self._selection(session, where, ""), position)
 
     def facets(self, dataset: Dataset, column: str, *, where: str = "", search: str = "", limit: int = 100) -> Facets:
         """The most frequent values of a column. Raises `column_unknown`, `filter_invalid` or `page_invalid`."""

@@ -64,6 +64,10 @@ class Selection:
         dataset = self.session.dataset
         return dataset.directory, dataset.manifest.content_hash
 
+    def all_numbers(self) -> RowNumbers:
+        """The numbers of all selected rows, in the order."""
+        return self.permutations.get(self._key, self._find)
+
     def count(self) -> int:
         """How many rows are selected."""
         if self.condition == EVERYTHING:
@@ -85,7 +89,7 @@ class Selection:
         if known is None and self.keys and offset + limit <= FIRST_ROWS:
             known = self.beginnings.get(self._key, lambda: self._find(FIRST_ROWS))
         if known is None:
-            known = self.permutations.get(self._key, self._find)
+            known = self.all_numbers()
         return known[offset : offset + limit]
 
     def _find(self, most: int | None = None) -> RowNumbers:

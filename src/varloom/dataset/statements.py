@@ -24,6 +24,15 @@ def row_numbers(source: str, condition: str, order: str, most: int | None) -> st
     return f"SELECT c0 FROM {source} WHERE {condition} ORDER BY {order}{limit}"
 
 
+def nearest_row(contig: str, position: str, condition: str, *, before: bool) -> str:
+    """The selected row on a contig of `$contigs` that is nearest to `$position`: the next one, or the last before."""
+    side, order = ("<", "DESC") if before else (">=", "ASC")
+    return (
+        f"SELECT c0, {contig}, {position} FROM cells WHERE {contig} IN (SELECT unnest($contigs::VARCHAR[])) "
+        f"AND {position} {side} $position AND {condition} ORDER BY {position} {order}, c0 LIMIT 1"
+    )
+
+
 def scattered_rows(expressions: Sequence[str]) -> str:
     """Cells of the rows in `$numbers`, each after its number."""
     return f"SELECT {', '.join(['c0', *expressions])} FROM cells WHERE c0 IN (SELECT unnest($numbers::BIGINT[]))"

@@ -25,6 +25,7 @@ from varloom.services.views import (
     DatasetView,
     FacetsView,
     HistogramView,
+    LocationView,
     RowPage,
     SampleList,
     SampleView,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
-    from varloom.dataset import Dataset
+    from varloom.dataset import Dataset, Manifest
     from varloom.dataset.catalog import DatasetRecord, SampleRecord
     from varloom.settings import Settings
     from varloom.storage import Storage
@@ -207,6 +208,17 @@ class Samples:
         """How many rows a filter selects."""
         async with self._dataset(table) as (dataset, _):
             return CountView(count=await self._engine.answer(self._engine.count, dataset, where=where))
+
+    async def locate(self, table: Table, position: str, where: str = "") -> LocationView:
+        """Where a position of the genome stands among the rows that a filter selects."""
+        async with self._dataset(table) as (dataset, _):
+            found = await self._engine.answer(self._engine.locate, dataset, position, where=where)
+            return LocationView.model_validate(found.as_dict())
+
+    async def manifest(self, table: Table) -> Manifest:
+        """What is known of a table without opening its rows: counts, versions, checksums, the file's header."""
+        async with self._dataset(table) as (dataset, _):
+            return dataset.manifest
 
     async def facets(
         self, table: Table, column: str, *, where: str = "", search: str = "", limit: int = 100

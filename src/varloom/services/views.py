@@ -291,6 +291,15 @@ class CountView(View):
     count: int
 
 
+class LocationView(View):
+    """Where in a table a position of the genome stands."""
+
+    offset: int | None = Field(description="rows before it, in the order of the file; null when its contig has none")
+    contig: str = Field(description="of the row that was found, as the table calls it")
+    position: int
+    exact: bool = Field(description="whether it is the position that was asked for; else the nearest")
+
+
 class FacetValueView(View):
     """A value and how many rows have it."""
 

@@ -15,6 +15,7 @@ from varloom.services.views import (
     CountView,
     FacetsView,
     HistogramView,
+    LocationView,
     RowPage,
     SampleList,
     SampleView,
@@ -154,6 +155,19 @@ async def get_count(
 ) -> CountView:
     """How many rows a filter selects."""
     return await until_disconnect(request, services.samples.count(table, filter))
+
+
+@router.get("/samples/{sample_id}/locate", responses=problem_responses(400))
+async def locate_position(
+    *,
+    request: Request,
+    services: CurrentServices,
+    table: AskedTable,
+    position: Annotated[str, Query(description="such as chr7:117,559,590, or a contig alone", max_length=200)],
+    filter: Filter = "",  # noqa: A002 - the name of the parameter in the contract
+) -> LocationView:
+    """Where a position of the genome stands among the selected rows, in the order of the file."""
+    return await until_disconnect(request, services.samples.locate(table, position, filter))
 
 
 @router.get("/samples/{sample_id}/facets/{column:path}", responses=problem_responses(400))
