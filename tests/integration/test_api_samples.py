@@ -174,6 +174,14 @@ async def test_columns_facets_and_histograms(api, worker, ann):
     assert (sum(histogram["counts"]), histogram["missing"]) == (3, 1)
 
 
+async def test_a_position_is_located(api, worker, ann):
+    path = f"/api/v1/samples/{await sample_of(ann, worker)}/locate"
+    found = (await ann.client.get(path, params={"position": "1:200"})).json()
+    assert found == {"offset": 1, "contig": "chr1", "position": 200, "exact": True}
+    refused = (await ann.client.get(path, params={"position": "chr1:x"})).json()
+    assert (refused["status"], refused["code"]) == (400, "position_invalid")
+
+
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
 async def test_an_export_holds_exactly_what_is_asked(api, worker, ann, kind):
     sample_id = await sample_of(ann, worker, name='..\\a b"; x=.vcf')
@@ -236,6 +244,8 @@ async def test_another_accounts_samples_do_not_exist(api, worker, ann):
     routes = ["", "/columns", "/rows", "/count", "/facets/alt", "/histogram/qual", "/export"]
     asked = [("GET", path + route) for route in routes] + [("DELETE", path)]
     asked += [("GET", f"/samples/{sample_id}"), ("DELETE", f"/samples/{sample_id}")]
+    asked += [("GET", f"/samples/{sample_id}/provenance"), ("GET", f"{path}/locate?position=chr1")]
+    asked += [("POST", f"/samples/{sample_id}/{action}") for action in ("restore", "purge")]
     for method, route in asked:
         answer = await ben.client.request(method, route)
         assert (answer.status_code, answer.json()["code"]) == (404, "sample_not_found"), route

@@ -15,7 +15,7 @@ await rm(output, { recursive: true, force: true });
 await mkdir(output, { recursive: true });
 const result = await esbuild.build({
   absWorkingDir: here,
-  entryPoints: { app: "app.js", login: "login.js", table: "table.js", styles: "styles/app.css", grid: "styles/grid.css" },
+  entryPoints: { app: "app.js", login: "login.js", table: "table.js", samples: "samples.js", styles: "styles/app.css", grid: "styles/grid.css" },
   outdir: output,
   entryNames: "[name]-[hash]",
   chunkNames: "chunk-[hash]",

@@ -1,6 +1,8 @@
 """The samples, and the table of one."""
 
+import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -8,10 +10,10 @@ from fastapi.responses import HTMLResponse
 
 from varloom.errors import VarloomError, counted
 from varloom.services.problems import TABLE_NOT_FOUND
-from varloom.services.views import DatasetView, SampleView, holds_variants
+from varloom.services.views import DatasetView, SampleView, StorageView, holds_variants
 from varloom.web.dependencies import CurrentAccount, CurrentServices
-from varloom.web.pages.formatting import moment
-from varloom.web.pages.rendering import page
+from varloom.web.pages.formatting import moment, size
+from varloom.web.pages.rendering import page, render
 
 PAGE = 50
 """Samples on one page of the list."""
@@ -25,14 +27,17 @@ class SampleRow:
 
     id: str
     name: str
+    tags: list[str]
     file: str
     assembly: str | None
     records: int
     variants: int | None
     tables: int
+    size: str
     created_iso: str
     created: str
     job_id: str | None
+    kept_for: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +50,61 @@ class TableHead:
     assembly: str | None
     rows: int
     example: str
+    has_positions: bool
 
 
 @router.get("/")
 @router.get("/samples")
 async def samples_page(
-    request: Request, services: CurrentServices, account: CurrentAccount, q: str = "", cursor: str | None = None
+    *,
+    request: Request,
+    services: CurrentServices,
+    account: CurrentAccount,
+    q: str = "",
+    tag: str = "",
+    deleted: bool = False,
+    cursor: str | None = None,
 ) -> HTMLResponse:
-    """The samples, newest first; `q` is part of a name."""
-    found = await services.samples.page(account.id, limit=PAGE, cursor=cursor, search=q or None)
-    rows = [_row(sample) for sample in found.samples]
-    return await page(request, "samples.html", section="samples", samples=rows, query=q, next=found.next)
+    """The samples, newest first; `q` is part of a name. With `deleted` those that can be brought back."""
+    found = await services.samples.page(
+        account.id, limit=PAGE, cursor=cursor, search=q or None, tag=tag or None, deleted=deleted
+    )
+    use = await services.samples.storage_use(account.id)
+    return await page(
+        request,
+        "samples.html",
+        section="samples",
+        samples=[sample_row(sample) for sample in found.samples],
+        query=q,
+        tag=tag,
+        tags=list(await services.samples.tags(account.id)),
+        deleted=deleted,
+        next=found.next,
+        storage=_storage(use),
+        deleted_count=use.deleted,
+    )
+
+
+@router.delete("/samples/{sample_id}")
+async def delete_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> HTMLResponse:
+    """Delete a sample; its row in the list offers to bring it back."""
+    sample = await services.samples.get(account.id, sample_id)
+    await services.samples.delete(account.id, sample_id)
+    return HTMLResponse(render("sample_row.html", sample=sample_row(sample), just_deleted=True))
+
+
+@router.post("/samples/{sample_id}/restore")
+async def restore_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> HTMLResponse:
+    """Bring a deleted sample back; its row in the list."""
+    sample = await services.samples.restore(account.id, sample_id)
+    return HTMLResponse(render("sample_row.html", sample=sample_row(sample), just_deleted=False))
+
+
+@router.post("/samples/{sample_id}/purge")
+async def purge_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> Response:
+    """Give a deleted sample up for good; the list takes its row away."""
+    await services.samples.purge(account.id, sample_id)
+    return Response()
 
 
 @router.get("/samples/{sample_id}")
@@ -71,33 +120,51 @@ async def table_page(
     chosen = _chosen(sample, dataset)
     tables = [(str(one.id), one.name) for one in sample.datasets]
     return await page(
-        request, "sample.html", section="samples", sample=_row(sample), table=_head(chosen), tables=tables
+        request,
+        "sample.html",
+        section="samples",
+        tab="table",
+        sample=sample_row(sample),
+        table=table_head(chosen),
+        tables=tables,
     )
 
 
-@router.delete("/samples/{sample_id}")
-async def delete_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> Response:
-    """Delete a sample; the list takes its row away."""
-    await services.samples.delete(account.id, sample_id)
-    return Response()
-
-
-def _row(sample: SampleView) -> SampleRow:
+def sample_row(sample: SampleView) -> SampleRow:
+    """A sample as lists and heads show it."""
     return SampleRow(
         id=str(sample.id),
         name=sample.name,
+        tags=sample.tags,
         file=sample.source_name,
         assembly=sample.datasets[0].assembly,
         records=sample.records,
         variants=sample.variants if holds_variants(sample.datasets[0].format) else None,
         tables=len(sample.datasets),
+        size=size(sample.bytes),
         created_iso=sample.created_at.isoformat(),
         created=moment(sample.created_at),
         job_id=str(sample.job_id) if sample.job_id else None,
+        kept_for=_kept_for(sample.purge_at),
     )
 
 
-def _head(dataset: DatasetView) -> TableHead:
+def _kept_for(purge_at: datetime | None) -> str | None:
+    """How long a deleted sample can still be brought back."""
+    if purge_at is None:
+        return None
+    hours = max(1, math.ceil((purge_at - datetime.now(UTC)).total_seconds() / 3600))
+    return counted(math.ceil(hours / 24), "day") if hours > 48 else counted(hours, "hour")
+
+
+def _storage(use: StorageView) -> str:
+    """What the account stores, in one sentence."""
+    samples = counted(use.samples, "sample")
+    return f"{samples}, {size(use.tables)} in tables and {size(use.originals)} in original files"
+
+
+def table_head(dataset: DatasetView) -> TableHead:
+    """What stands above a table."""
     has_variants = holds_variants(dataset.format)
     read = counted(dataset.records, "record" if has_variants else "row")
     variants = f", {counted(dataset.variants, 'variant')}" if has_variants else ""
@@ -107,6 +174,7 @@ def _head(dataset: DatasetView) -> TableHead:
         provenance=f"{read} in the file = {read} in the table{variants}",
         assembly=dataset.assembly,
         rows=dataset.variants,
+        has_positions=has_variants,
         example="qual >= 30 AND INFO.AF < 0.01" if has_variants else "column = 'value'",
     )
 

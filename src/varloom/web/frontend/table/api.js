@@ -15,10 +15,13 @@ export function address(path, parameters) {
   return text ? `${path}?${text}` : path;
 }
 
-export async function fetchJson(path, parameters, signal) {
+/** What the API answers; `content` is what is sent as JSON with another `method` than GET. */
+export async function fetchJson(path, parameters, signal, { method = "GET", content } = {}) {
+  const sent = content === undefined ? {} : { body: JSON.stringify(content) };
+  const headers = { Accept: "application/json", ...(sent.body ? { "Content-Type": "application/json" } : {}) };
   let answer;
   try {
-    answer = await fetch(address(path, parameters), { headers: { Accept: "application/json" }, signal });
+    answer = await fetch(address(path, parameters), { method, headers, signal, ...sent });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Refusal({ detail: "The server did not answer. Check that it runs, then try again." }, 0);

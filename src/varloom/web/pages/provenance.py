@@ -1,0 +1,126 @@
+"""Where a table came from: the file, the job, tools and versions, checksums, and the header verbatim."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from varloom.errors import counted
+from varloom.services.samples import Table
+from varloom.services.views import EventView, JobView
+from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.pages.formatting import clock, count, moment, size
+from varloom.web.pages.job_entries import STATE_LOOKS
+from varloom.web.pages.rendering import page
+from varloom.web.pages.samples import sample_row, table_head
+
+HEADER_CHARACTERS = 200_000
+"""Of a longer header the page shows so much; exports of it are whole."""
+
+router = APIRouter(include_in_schema=False)
+
+Facts: TypeAlias = list[tuple[str, str, bool]]
+"""Label, value, and whether the value is to be read letter by letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """One event of the job."""
+
+    iso: str
+    at: str
+    state: str
+    attempt: int
+    message: str
+
+
+@router.get("/samples/{sample_id}/provenance")
+async def provenance_page(
+    request: Request, services: CurrentServices, account: CurrentAccount, sample_id: UUID
+) -> HTMLResponse:
+    """Where the first table of a sample came from."""
+    sample = await services.samples.get(account.id, sample_id)
+    manifest = await services.samples.manifest(Table(account.id, sample_id))
+    job, events = None, []
+    if sample.job_id is not None:
+        job, history = await asyncio.gather(
+            services.jobs.get(account.id, sample.job_id), services.jobs.history(account.id, sample.job_id)
+        )
+        events = [_history_row(event) for event in history.events]
+    groups = [("File", _file_facts(manifest)), ("Table", _table_facts(manifest)), ("Versions", _versions(manifest))]
+    if job is not None:
+        groups.insert(2, ("Job", _job_facts(job)))
+    return await page(
+        request,
+        "sample_provenance.html",
+        section="samples",
+        tab="provenance",
+        sample=sample_row(sample),
+        table=table_head(sample.datasets[0]),
+        groups=groups,
+        warnings=[_warning(problem) for problem in manifest.warnings],
+        events=events,
+        header=manifest.header.encode("utf-8", "replace").decode()[:HEADER_CHARACTERS],
+    )
+
+
+def _file_facts(manifest: Any) -> Facts:
+    source = manifest.source
+    return [
+        ("Name", source.name, False),
+        ("Size", f"{size(source.bytes)} ({count(source.bytes)} bytes)", False),
+        ("Format", source.format.upper() + _packed(source.compression), False),
+        ("SHA-256", source.sha256, True),
+        ("Samples in the file", _some(manifest.samples), False),
+        ("Contigs", count(len(manifest.contigs)), False),
+    ]
+
+
+def _table_facts(manifest: Any) -> Facts:
+    return [
+        ("Records", count(manifest.records), False),
+        ("Rows", count(manifest.variants), False),
+        ("Columns", count(len(manifest.columns)), False),
+        ("Assembly", manifest.assembly or "Not stated", False),
+        ("Size", f"{size(manifest.bytes)} in {counted(len(manifest.parts), 'part')}", False),
+        ("Content hash", manifest.content_hash, True),
+    ]
+
+
+def _job_facts(job: JobView) -> Facts:
+    options = [f"{name}: {value}" for name, value in job.options.items() if value not in {None, False}]
+    facts = [("Id", str(job.id), True), ("Options", ", ".join(options) or "Defaults", False)]
+    facts.append(("Stages", ", ".join(job.plan), False))
+    if job.started_at and job.finished_at:
+        seconds = (job.finished_at - job.started_at).total_seconds()
+        facts.append(("Took", clock(seconds) if seconds >= 1 else "under 1 s", False))
+    return facts
+
+
+def _versions(manifest: Any) -> Facts:
+    return [
+        ("Dataset format", str(manifest.format_version), False),
+        *((name, version, False) for name, version in sorted(manifest.versions.items())),
+    ]
+
+
+def _packed(compression: str) -> str:
+    return ", not compressed" if compression == "none" else f", compressed with {compression}"
+
+
+def _some(names: tuple[str, ...], most: int = 8) -> str:
+    more = f" and {count(len(names) - most)} more" if len(names) > most else ""
+    return (", ".join(names[:most]) or "None") + more
+
+
+def _warning(problem: dict[str, Any]) -> tuple[str, str]:
+    """Where it was, and what."""
+    place = f"Line {count(problem['line'])}" if problem.get("line") else ""
+    return place, str(problem["message"])
+
+
+def _history_row(event: EventView) -> HistoryRow:
+    return HistoryRow(event.at.isoformat(), moment(event.at), STATE_LOOKS[event.state][0], event.attempt, event.message)
