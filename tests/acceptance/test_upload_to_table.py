@@ -156,10 +156,10 @@ def test_columns_with_any_name_can_be_sorted_filtered_and_hidden(visitor: Visito
         expect_first(page, "order", ["1"])
         page.click("[data-remove]")
         expect(page.locator("#row-count")).to_have_text("3 rows")
-    for position in range(5):
+    for position in range(1, 6):  # the first is for the details of the rows
         header = page.locator(".ag-header-cell").nth(position)
         header.locator("[data-name]").click()
         expect(header).to_have_attribute("aria-sort", "ascending")
-        expect(page.locator('#table .ag-row[row-index="2"] .ag-cell').first).not_to_be_empty()
+        expect(page.locator('#table .ag-row[row-index="2"] .ag-cell').nth(1)).not_to_be_empty()
     expect(page.locator("#filter-refusal")).to_be_hidden()
     expect(page.locator(".cell-missing")).to_have_count(1)

@@ -4,10 +4,13 @@ import { fetchJson } from "./table/api.js";
 import { startColumnChooser } from "./table/column_chooser.js";
 import { startExport } from "./table/export.js";
 import { startFilters } from "./table/filters.js";
-import { startGrid } from "./table/grid.js";
-import { defaultColumns } from "./table/groups.js";
+import { defaultColumns, defaultPinned } from "./table/groups.js";
+import { startJump } from "./table/jump.js";
 import { openQuery } from "./table/query.js";
+import { startRowDetail } from "./table/row_detail.js";
+import { startViews } from "./table/views.js";
 
+const gridModule = import("./table/grid.js"); // by far the largest part: what is around the table does not wait for it
 const root = document.getElementById("table");
 const base = `/api/v1/samples/${root.dataset.sample}`;
 
@@ -15,11 +18,15 @@ try {
   const query = openQuery();
   const { columns } = await fetchJson(`${base}/columns`, { dataset: query.state.dataset });
   const shown = () => query.state.columns ?? defaultColumns(columns);
-  const table = { root, base, columns, query, shown };
+  const pinned = () => query.state.pinned ?? defaultPinned(columns);
+  const table = { root, base, columns, query, shown, pinned };
   startFilters(table);
   startColumnChooser(table);
   startExport(table);
-  startGrid(table);
+  startViews(table);
+  startRowDetail(table);
+  (await gridModule).startGrid(table);
+  startJump(table);
   root.dataset.ready = "true";
 } catch (error) {
   const failure = document.getElementById("table-failure");

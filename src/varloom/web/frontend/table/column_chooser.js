@@ -1,4 +1,4 @@
-// Which columns are shown: a list with search, in groups.
+// Which columns are shown, and which stay in sight when the table is scrolled: a list with search, in groups.
 import { defaultColumns, grouped } from "./groups.js";
 
 export function startColumnChooser(table) {
@@ -13,16 +13,23 @@ export function startColumnChooser(table) {
     const names = group ? visibleNames(event.target.closest("fieldset")) : [column];
     show(table, names, event.target.checked);
   });
-  document.getElementById("column-reset").addEventListener("click", () => query.change({ columns: null }));
-  query.listen(() => check(list, table.shown()));
-  check(list, table.shown());
+  list.addEventListener("click", ({ target }) => {
+    const name = target.closest("[data-pin]")?.dataset.pin;
+    if (name === undefined) return;
+    const pinned = table.pinned();
+    query.change({ pinned: pinned.includes(name) ? pinned.filter((one) => one !== name) : [...pinned, name] });
+  });
+  document.getElementById("column-reset").addEventListener("click", () => query.change({ columns: null, pinned: null }));
+  const refresh = () => check(list, table.shown(), table.pinned());
+  query.listen(refresh);
+  refresh();
 }
 
 /** Show or hide some columns; what is shown keeps the order of the file. */
 function show(table, names, on) {
   const shown = new Set(table.shown());
   for (const name of names) on ? shown.add(name) : shown.delete(name);
-  if (shown.size === 0) return check(document.getElementById("column-groups"), table.shown());
+  if (shown.size === 0) return check(document.getElementById("column-groups"), table.shown(), table.pinned());
   const ordered = table.columns.map(({ name }) => name).filter((name) => shown.has(name));
   const usual = ordered.join("\n") === defaultColumns(table.columns).join("\n");
   table.query.change({ columns: usual ? null : ordered });
@@ -38,6 +45,9 @@ function drawGroup({ label, columns }) {
     choice.querySelector("input").dataset.column = column.name;
     choice.querySelector("[data-name]").textContent = column.name;
     choice.querySelector("[data-about]").textContent = column.description ?? "";
+    const pin = choice.querySelector("[data-pin]");
+    pin.dataset.pin = column.name;
+    pin.setAttribute("aria-label", `Pin ${column.name}`);
     choice.dataset.text = `${column.name} ${column.description ?? ""}`.toLowerCase();
     return choice;
   });
@@ -54,8 +64,9 @@ function visibleNames(group) {
   return [...group.querySelectorAll("[data-text]:not([hidden]) input")].map((input) => input.dataset.column);
 }
 
-function check(list, shown) {
+function check(list, shown, pinned) {
   const names = new Set(shown);
+  for (const pin of list.querySelectorAll("[data-pin]")) pin.setAttribute("aria-pressed", String(pinned.includes(pin.dataset.pin)));
   for (const group of list.children) {
     const boxes = [...group.querySelectorAll("input[data-column]")];
     for (const box of boxes) box.checked = names.has(box.dataset.column);

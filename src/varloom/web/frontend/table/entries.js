@@ -16,12 +16,17 @@ export function entriesButton(column, entries, place) {
   return button;
 }
 
+/** Fill a table with entries: a column for each field that any of them has. */
+export function drawEntries(table, entries) {
+  const names = Object.keys(entries[0] ?? {}).filter((name) => entries.some((entry) => entry[name] !== null));
+  table.querySelector("thead tr").replaceChildren(...names.map(headOf));
+  table.querySelector("tbody").replaceChildren(...entries.map((entry) => rowOf(entry, names)));
+}
+
 function showEntries(column, entries, place) {
   const dialog = document.getElementById("entries-dialog");
-  const names = Object.keys(entries[0] ?? {}).filter((name) => entries.some((entry) => entry[name] !== null));
   document.getElementById("entries-title").textContent = place ? `${column.name}, ${place}` : column.name;
-  dialog.querySelector("thead tr").replaceChildren(...names.map(headOf));
-  dialog.querySelector("tbody").replaceChildren(...entries.map((entry) => rowOf(entry, names)));
+  drawEntries(dialog.querySelector("table"), entries);
   const close = dialog.querySelector("[data-close]");
   close.onclick = () => dialog.close();
   dialog.showModal();

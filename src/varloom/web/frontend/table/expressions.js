@@ -1,12 +1,20 @@
 // Expressions of the filter language, built from what the filter form asks for. See docs/reference/filters.md.
 
+/** The questions that a column can be asked: [name, text, how many values]. */
+export function questionsOf(column) {
+  // Numbers in lists are drawn as a distribution, from which no single values can be picked.
+  const questions = QUESTIONS[kindOf(column)];
+  return column.list && column.kind === "number" ? questions.filter(([name]) => name !== "among") : questions;
+}
+
 /** What kind of questions a column's values can be asked; null for those that filters cannot ask. */
 export function kindOf(column) {
   return column.list && column.kind ? "list" : column.kind;
 }
 
-export const QUESTIONS = {
+const QUESTIONS = {
   text: [
+    ["among", "is one of these values", 0],
     ["contains", "contains", 1],
     ["is", "is exactly", 1],
     ["is_not", "is not", 1],
@@ -28,6 +36,7 @@ export const QUESTIONS = {
     ["missing", "is missing", 0],
   ],
   list: [
+    ["among", "contains one of these values", 0],
     ["contains", "contains the value", 1],
     ["present", "is present", 0],
     ["missing", "is missing", 0],
@@ -46,6 +55,7 @@ export function expression(column, question, values) {
     least: () => `${name} >= ${literal(values[0])}`,
     most: () => `${name} <= ${literal(values[0])}`,
     between: () => `${name} BETWEEN ${literal(values[0])} AND ${literal(values[1])}`,
+    among: () => `${name} IN (${values.map(literal).join(", ")})`,
     present: () => `${name} IS NOT NULL`,
     missing: () => `${name} IS NULL`,
     true: () => `${name} = true`,

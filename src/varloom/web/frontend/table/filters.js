@@ -1,6 +1,7 @@
 // Filters: a box for expressions, a form that writes them, and a chip for each one that is in force.
 import { fetchJson } from "./api.js";
-import { QUESTIONS, expression, kindOf } from "./expressions.js";
+import { expression, kindOf, questionsOf } from "./expressions.js";
+import { startSummary } from "./facets.js";
 
 const number = new Intl.NumberFormat("en-US");
 
@@ -111,30 +112,44 @@ function startFilterForm(table) {
   const form = dialog.querySelector("form");
   const { column: columnField, question: questionField } = form.elements;
   const columnOf = () => table.columns.find(({ name }) => name === columnField.value);
+  const summary = startSummary(table, {
+    chosen: () => ask("among", []),
+    ranged: (low, high) => ask("between", [low, high]),
+  });
+  const ask = (question, values) => {
+    if (![...questionField.options].some(({ value }) => value === question)) return;
+    questionField.value = question;
+    offerValues(form, columnOf());
+    [form.elements.value.value, form.elements.upper.value] = [values[0] ?? "", values[1] ?? ""];
+  };
+  const offer = (column) => {
+    offerQuestions(form, column);
+    summary.open(column);
+  };
   columnField.replaceChildren(...table.columns.filter(kindOf).map(({ name }) => new Option(name, name)));
-  columnField.addEventListener("change", () => offerQuestions(form, columnOf()));
+  columnField.addEventListener("change", () => offer(columnOf()));
   questionField.addEventListener("change", () => offerValues(form, columnOf()));
-  form.addEventListener("submit", (event) => submitForm(event, table, dialog, columnOf()));
+  form.addEventListener("submit", (event) => submitForm(event, table, dialog, columnOf(), summary.picked()));
   for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close());
   table.askFilter = (column) => {
+    form.reset();
     columnField.value = column.name;
-    offerQuestions(form, column);
+    offer(column);
     dialog.querySelector("[data-form-refusal]").hidden = true;
     dialog.showModal();
     (form.elements.value.hidden ? questionField : form.elements.value).focus();
   };
-  document.getElementById("add-filter").addEventListener("click", () => table.askFilter(table.columns.find(({ name }) => name === "position") ?? table.columns[0]));
+  document.getElementById("add-filter").addEventListener("click", () => table.askFilter(table.columns.find(({ name }) => name === "position") ?? table.columns.find(kindOf)));
 }
 
 function offerQuestions(form, column) {
-  const questions = QUESTIONS[kindOf(column)];
-  form.elements.question.replaceChildren(...questions.map(([value, text]) => new Option(text, value)));
+  form.elements.question.replaceChildren(...questionsOf(column).map(([value, text]) => new Option(text, value)));
   offerValues(form, column);
   document.getElementById("filter-column-about").textContent = column.description ?? "";
 }
 
 function offerValues(form, column) {
-  const [, , values] = QUESTIONS[kindOf(column)].find(([value]) => value === form.elements.question.value);
+  const [, , values] = questionsOf(column).find(([value]) => value === form.elements.question.value);
   const numeric = kindOf(column) === "number";
   for (const [place, name] of ["value", "upper"].entries()) {
     const field = form.elements[name];
@@ -146,19 +161,21 @@ function offerValues(form, column) {
   document.getElementById("filter-and").hidden = values < 2;
 }
 
-async function submitForm(event, { base, query }, dialog, column) {
+async function submitForm(event, { base, query }, dialog, column, picked) {
   event.preventDefault();
   const { question, value, upper } = event.target.elements;
-  const text = expression(column, question.value, [value.value, upper.value]);
   const refusal = dialog.querySelector("[data-form-refusal]");
+  const refuse = (text) => {
+    refusal.hidden = false;
+    refusal.querySelector("div").textContent = text;
+  };
+  if (question.value === "among" && picked.length === 0) return refuse("Choose one of the values below, or another condition.");
+  const text = expression(column, question.value, question.value === "among" ? picked : [value.value, upper.value]);
   try {
     await fetchJson(`${base}/count`, { dataset: query.state.dataset, filter: text });
   } catch (error) {
-    refusal.hidden = false;
-    refusal.querySelector("div").textContent = error.message;
-    return;
+    return refuse(error.message);
   }
   dialog.close();
-  event.target.reset();
   query.change({ filters: [...query.state.filters.filter((one) => one !== text), text], page: 0 });
 }

@@ -1,25 +1,32 @@
 // The grid itself: AG Grid with rows fetched block by block, sorted and filtered by the server.
 import {
+  CellApiModule,
   CellStyleModule,
   ColumnApiModule,
+  EventApiModule,
   InfiniteRowModelModule,
   ModuleRegistry,
   PaginationModule,
+  RowApiModule,
   ScrollApiModule,
   createGrid,
 } from "ag-grid-community";
 
 import { fetchJson } from "./api.js";
-import { isNumber, rendererOf } from "./cells.js";
-import { ColumnHeader, shortName } from "./header.js";
+import { isNumber, rendererOf, textOf } from "./cells.js";
+import { copyText } from "./copying.js";
+import { ColumnHeader, HiddenHeader, shortName } from "./header.js";
 import { joinNames, joined, sortOrder, sortText } from "./query.js";
 import { theme } from "./theme.js";
 
 ModuleRegistry.registerModules([
+  CellApiModule,
   CellStyleModule,
   ColumnApiModule,
+  EventApiModule,
   InfiniteRowModelModule,
   PaginationModule,
+  RowApiModule,
   ScrollApiModule,
 ]);
 
@@ -30,9 +37,17 @@ export function startGrid(table) {
   const { root, query } = table;
   const grid = createGrid(root, optionsOf(table));
   table.loadAgain = () => grid.purgeInfiniteCache();
+  table.rowAt = (index) => grid.getDisplayedRowAtIndex(index)?.data;
+  const show = (index, place, column) => {
+    grid.paginationGoToPage(Math.floor(index / grid.paginationGetPageSize()));
+    grid.ensureIndexVisible(index, place);
+    grid.setFocusedCell(index, column);
+  };
+  table.focusRow = (index) => show(index, null, grid.getFocusedCell()?.column ?? DETAILS);
+  table.goTo = (index) => show(index, "top", table.shown().includes("position") ? "position" : DETAILS);
   query.listen((state, before) => {
     if (state.dataset !== before.dataset) return location.reload();
-    if (changed(state, before, "columns")) grid.setGridOption("columnDefs", definitionsOf(table));
+    if (changed(state, before, "columns") || changed(state, before, "pinned")) grid.setGridOption("columnDefs", definitionsOf(table));
     if (changed(state, before, "sort")) applySort(grid, state.sort);
     if (changed(state, before, "filters") || changed(state, before, "columns")) grid.purgeInfiniteCache();
     if (state.page !== grid.paginationGetCurrentPage()) grid.paginationGoToPage(state.page);
@@ -72,6 +87,8 @@ function optionsOf(table) {
     onPaginationChanged: ({ newPage, api }) => {
       if (newPage && table.loaded) query.change({ page: api.paginationGetCurrentPage() });
     },
+    onCellKeyDown: ({ event, column, value, rowIndex, data }) => cellKey(table, event, column, value, rowIndex, data),
+    onCellDoubleClicked: ({ rowIndex, data }) => table.openRow(rowIndex, data),
     onFirstDataRendered: ({ api }) => {
       if (query.state.page) api.paginationGoToPage(query.state.page);
       table.loaded = true;
@@ -83,14 +100,55 @@ function optionsOf(table) {
 function definitionsOf(table) {
   const order = sortOrder(table.query.state.sort);
   const known = new Map(table.columns.map((column) => [column.name, column]));
-  return table.shown().map((name) => known.get(name)).filter(Boolean).map((column) => definitionOf(table, column, order));
+  const pinned = new Set(table.pinned());
+  const chosen = table.shown().map((name) => known.get(name)).filter(Boolean);
+  return [detailsColumn(table), ...chosen.map((column) => definitionOf(table, column, order, pinned))];
 }
 
-function definitionOf(table, column, order) {
+const DETAILS = "details of the row"; // no column of a file ends up with this name: the reader trims and numbers names
+
+// The first column: a button that opens all that is known of the row.
+function detailsColumn(table) {
+  return {
+    colId: DETAILS,
+    headerName: "Details",
+    headerComponent: HiddenHeader,
+    pinned: "left",
+    lockPosition: "left",
+    sortable: false,
+    resizable: false,
+    width: 40,
+    minWidth: 40,
+    cellClass: "cell-details",
+    cellRenderer: ({ data, node }) => detailsButton(table, node.rowIndex, data),
+  };
+}
+
+function detailsButton(table, index, data) {
+  const button = document.getElementById("row-button-template").content.firstElementChild.cloneNode(true);
+  button.disabled = !data;
+  button.addEventListener("click", () => table.openRow(index, data));
+  return button;
+}
+
+// Enter opens the row, Ctrl+C copies the cell unless text is selected.
+function cellKey(table, event, column, value, rowIndex, data) {
+  if (event.key === "Enter" && !event.target.closest("button")) {
+    event.preventDefault();
+    table.openRow(rowIndex, data);
+  }
+  if (event.key.toLowerCase() === "c" && (event.ctrlKey || event.metaKey) && !getSelection()?.toString() && data) {
+    const known = table.columns.find(({ name }) => name === column.getColId());
+    if (known) copyText(value === null || value === undefined ? "" : typeof value === "number" ? String(value) : textOf(known, value), "The cell");
+  }
+}
+
+function definitionOf(table, column, order, pinned) {
   const place = order.findIndex(({ name }) => name === column.name);
   return {
     colId: column.name,
     headerName: column.name,
+    pinned: pinned.has(column.name) ? "left" : null,
     valueGetter: ({ data }) => data?.[column.name],
     cellRenderer: rendererOf(column),
     cellClass: isNumber(column) ? "cell-number" : "",

@@ -1,13 +1,19 @@
-// The groups that columns fall into: the variant itself, INFO, and one for each sample; for CSV and TSV, the file.
+// The groups that columns fall into: the variant itself, INFO, annotations, and one for each sample; for CSV and TSV, the
+// file.
+const UNFOLDED = /^(CSQ|ANN|BCSQ)$/; // INFO fields of annotators, of which the reader makes columns
 
 export function groupOf(column) {
+  if (column.origin === "INFO" && UNFOLDED.test(column.field ?? "")) {
+    return { key: `annotation:${column.field}`, label: `Annotation ${column.field}`, prefix: `INFO.${column.field}.` };
+  }
   if (column.origin === "INFO") return { key: "INFO", label: "INFO", prefix: "INFO." };
   if (column.origin === "FORMAT" && column.sample) {
     return { key: `sample:${column.sample}`, label: column.sample, prefix: `${column.sample}.` };
   }
   if (column.origin === "FORMAT") return { key: "FORMAT", label: "All samples", prefix: "" };
   if (column.origin === "file") return { key: "file", label: "File", prefix: "" };
-  return { key: "variant", label: "Variant", prefix: "" };
+  if (column.origin === "VCF" || column.origin === "varloom") return { key: "variant", label: "Variant", prefix: "" };
+  return { key: `annotation:${column.origin}`, label: `Annotation ${column.origin}`, prefix: `${column.origin}.` };
 }
 
 /** [{key, label, columns}], in the order in which the columns stand in the table. */
@@ -29,4 +35,12 @@ export function defaultColumns(columns) {
   const ofManySamples = ({ origin, sample, virtual }) => virtual || (origin === "FORMAT" && !sample);
   const shown = columns.filter((column) => !ofManySamples(column) && !OUT_OF_SIGHT.has(column.name));
   return shown.map(({ name }) => name);
+}
+
+const WIDE = window.matchMedia("(min-width: 60rem)");
+
+// Where a variant is stays in sight, where there is room for it.
+export function defaultPinned(columns) {
+  const places = columns.filter(({ name, origin }) => origin === "VCF" && (name === "contig" || name === "position"));
+  return WIDE.matches ? places.map(({ name }) => name) : [];
 }

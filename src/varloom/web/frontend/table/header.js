@@ -29,6 +29,23 @@ export class ColumnHeader {
   }
 }
 
+/** A header whose name is for screen readers only. */
+export class HiddenHeader {
+  init({ displayName }) {
+    this.element = document.createElement("span");
+    this.element.className = "visually-hidden";
+    this.element.textContent = displayName;
+  }
+
+  getGui() {
+    return this.element;
+  }
+
+  refresh() {
+    return false;
+  }
+}
+
 /** The name without what the column's group says already. */
 export function shortName(column) {
   const prefix = groupOf(column).prefix;

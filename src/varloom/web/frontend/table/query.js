@@ -1,5 +1,6 @@
-// The query as it stands in the address: ?filter=...&filter=...&sort=-qual,position&columns=a,b&dataset=...&page=3
-const EMPTY = { filters: [], sort: "", columns: null, dataset: "", page: 0 };
+// The query as it stands in the address:
+// ?filter=...&filter=...&sort=-qual,position&columns=a,b&pinned=a&dataset=...&page=3
+const EMPTY = { filters: [], sort: "", columns: null, pinned: null, dataset: "", page: 0 };
 
 /** The query of this page: `state`, `change(part)` and `listen(callback)`; the callback hears what changed. */
 export function openQuery() {
@@ -28,22 +29,37 @@ export function joined(filters) {
   return filters.length > 1 ? filters.map((one) => `(${one})`).join(" AND ") : (filters[0] ?? "");
 }
 
+/** What a view keeps of the query, from the text that it is kept as. */
+export function readView(text) {
+  const given = new URLSearchParams(text);
+  return {
+    filters: given.getAll("filter").filter((filter) => filter.trim()),
+    sort: given.get("sort") ?? EMPTY.sort,
+    columns: given.has("columns") ? splitNames(given.get("columns")) : null,
+    pinned: given.has("pinned") ? splitNames(given.get("pinned")) : null,
+  };
+}
+
+/** The text that a view is kept as: all but which table and which page. */
+export function writeView(state) {
+  return write({ ...state, dataset: EMPTY.dataset, page: EMPTY.page });
+}
+
 function read() {
   const given = new URLSearchParams(location.search);
   return {
-    filters: given.getAll("filter").filter((text) => text.trim()),
-    sort: given.get("sort") ?? EMPTY.sort,
-    columns: given.has("columns") ? splitNames(given.get("columns")) : null,
+    ...readView(location.search),
     dataset: given.get("dataset") ?? EMPTY.dataset,
     page: Math.max(0, (Number.parseInt(given.get("page"), 10) || 1) - 1),
   };
 }
 
-function write({ filters, sort, columns, dataset, page }) {
+function write({ filters, sort, columns, pinned, dataset, page }) {
   const parameters = new URLSearchParams();
   for (const filter of filters) parameters.append("filter", filter);
   if (sort) parameters.set("sort", sort);
   if (columns) parameters.set("columns", joinNames(columns));
+  if (pinned) parameters.set("pinned", joinNames(pinned));
   if (dataset) parameters.set("dataset", dataset);
   if (page) parameters.set("page", page + 1);
   const text = parameters.toString();
