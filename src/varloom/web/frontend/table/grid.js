@@ -37,7 +37,12 @@ export function startGrid(table) {
   const { root, query } = table;
   const grid = createGrid(root, optionsOf(table));
   table.loadAgain = () => grid.purgeInfiniteCache();
-  table.rowAt = (index) => grid.getDisplayedRowAtIndex(index)?.data;
+  // Rows that were not fetched yet are, by being scrolled to.
+  table.rowAt = (index) => {
+    if (index < 0 || index >= grid.getDisplayedRowCount()) return undefined;
+    grid.ensureIndexVisible(index);
+    return grid.getDisplayedRowAtIndex(index)?.data;
+  };
   const show = (index, place, column) => {
     grid.paginationGoToPage(Math.floor(index / grid.paginationGetPageSize()));
     grid.ensureIndexVisible(index, place);

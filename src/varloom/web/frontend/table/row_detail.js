@@ -55,10 +55,16 @@ function draw(table, dialog, row) {
   drawLinks(dialog, linksOf(row, table.root.dataset.assembly));
   const stored = table.columns.filter(({ virtual }) => !virtual);
   const ofAll = stored.filter(ofAllSamples);
-  const groups = grouped(stored.filter((column) => !ofAllSamples(column))).map((group) => drawGroup(group, row));
-  const entries = stored.filter(holdsEntries).filter(({ name }) => row[name]?.length).map((column) => drawEntriesOf(column, row));
-  const samples = ofAll.length ? [drawSamples(table, ofAll, row)] : [];
-  dialog.querySelector("[data-groups]").replaceChildren(...groups, ...samples, ...entries);
+  const unfolded = stored.filter(holdsEntries).filter(({ name }) => row[name]?.length);
+  const fields = new Set(unfolded.map(({ field }) => field));
+  // What is unfolded below need not stand here as the file has it.
+  const single = stored.filter((column) => !ofAllSamples(column) && column.name !== `INFO.${fields.has(column.field) ? column.field : ""}`);
+  const isOfSample = ({ key }) => key.startsWith("sample:");
+  const [samples, others] = [grouped(single).filter(isOfSample), grouped(single).filter((group) => !isOfSample(group))];
+  const draw = (group) => drawGroup(group, row);
+  const all = ofAll.length ? [drawSamples(table, ofAll, row)] : [];
+  const entries = unfolded.map((column) => drawEntriesOf(column, row));
+  dialog.querySelector("[data-groups]").replaceChildren(...others.map(draw), ...entries, ...samples.map(draw), ...all);
 }
 
 function ofAllSamples({ origin, sample, list }) {
@@ -117,7 +123,7 @@ function drawSamples(table, columns, row) {
   section.querySelector("h3").textContent = `${thousands.format(names.length)} samples`;
   section.querySelector(".entries-scroll").setAttribute("aria-label", "Samples");
   const entries = names.map((sample, place) => {
-    const values = columns.map((column) => [shortName(column), cellText(row[column.name]?.[place])]);
+    const values = columns.map((column) => [column.name.replace(/^FORMAT\./, ""), cellText(row[column.name]?.[place])]);
     return { Sample: sample, ...Object.fromEntries(values) };
   });
   drawEntries(section.querySelector("table"), entries);
