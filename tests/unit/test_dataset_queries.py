@@ -621,6 +621,7 @@ def test_orders_that_were_found_are_found_again_in_their_folder(tmp_path: Path) 
     before = Permutations(1_000, tmp_path / "orders")
     before.get(("old", 1.5), lambda: numbers)
     before.get("empty", lambda: numbers[:0])
+    assert (tmp_path / "orders").stat().st_mode & 0o77 == 0
     (tmp_path / "orders" / "half.npy.unfinished").write_bytes(b"x")
     (tmp_path / "orders" / "damaged.npy").write_bytes(b"x")
     after = Permutations(1_000, tmp_path / "orders")
@@ -639,6 +640,7 @@ def test_scattered_rows_come_from_a_copy_as_from_the_parts(dataset: Dataset, tmp
     with QueryEngine(memory_limit=256 * 1024**2, threads=1, copies=copies) as engine:
         before = engine.rows(dataset, sort="-qual", limit=500)
         copies.finish()
+        assert (tmp_path / "copies").stat().st_mode & 0o77 == 0, "nobody else may read what is in a table"
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(selection, "_NEAR_ROWS", 0)
             patch.setattr(statements, "rows_between", None)  # the parts are not asked any more

@@ -44,7 +44,7 @@ class Permutations:
         self._found: OrderedDict[Hashable, RowNumbers] = OrderedDict()
         self.bytes = 0
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._take_up(folder)
 
     def peek(self, key: Hashable) -> RowNumbers | None:

@@ -55,7 +55,7 @@ class RowCopies:
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="row-copies")
         self._closed = threading.Event()
         self._connection: duckdb.DuckDBPyConnection | None = None
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in folder.glob("*/*"):
             if path.name != COPY_NAME:  # an earlier process was stopped while it made one
                 path.unlink(missing_ok=True)
@@ -112,7 +112,7 @@ class RowCopies:
         unfinished = path.with_name(path.name + _UNFINISHED)
         _give_way()
         try:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
             self._write(dataset, unfinished)
             unfinished.replace(path)
             self._make_room(path)
