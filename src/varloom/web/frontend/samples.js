@@ -1,5 +1,6 @@
 // The list of samples: name and tags are changed in a dialog; focus goes on to what replaces a row.
 import { fetchJson } from "./table/api.js";
+import { say } from "./table/saying.js";
 
 const dialog = document.getElementById("sample-dialog");
 const form = dialog.querySelector("form");
@@ -17,7 +18,7 @@ document.addEventListener("htmx:after:swap", () => {
   if (document.activeElement !== document.body) return;
   const next = document.querySelector(".sample-gone [data-focus]") ?? document.querySelector(".samples [data-focus]");
   next?.focus();
-  if (next?.dataset.announce) document.getElementById("announcer").textContent = next.dataset.announce;
+  say(next?.dataset.announce);
 });
 
 form.addEventListener("submit", async (event) => {

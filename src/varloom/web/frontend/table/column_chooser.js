@@ -5,8 +5,13 @@ export function startColumnChooser(table) {
   const { columns, query } = table;
   const list = document.getElementById("column-groups");
   const search = document.getElementById("column-search");
-  const groups = grouped(columns).map((group) => drawGroup(group));
-  list.replaceChildren(...groups);
+  // Drawn when it is opened first: a file of 500 samples has thousands of columns.
+  const draw = () => {
+    if (list.childElementCount) return;
+    list.replaceChildren(...grouped(columns).map((group) => drawGroup(group)));
+    refresh();
+  };
+  document.getElementById("columns-menu").addEventListener("beforetoggle", draw);
   search.addEventListener("input", () => narrow(list, search.value.trim().toLowerCase()));
   list.addEventListener("change", (event) => {
     const { group, column } = event.target.dataset;
@@ -22,7 +27,6 @@ export function startColumnChooser(table) {
   document.getElementById("column-reset").addEventListener("click", () => query.change({ columns: null, pinned: null }));
   const refresh = () => check(list, table.shown(), table.pinned());
   query.listen(refresh);
-  refresh();
 }
 
 /** Show or hide some columns; what is shown keeps the order of the file. */

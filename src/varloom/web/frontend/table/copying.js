@@ -1,13 +1,13 @@
 // Text for the clipboard, also where the page came without encryption and the browser's clipboard is out of reach.
-const announcer = () => document.getElementById("announcer");
+import { say } from "./saying.js";
 
 export async function copyText(text, said) {
   try {
     if (navigator.clipboard) await navigator.clipboard.writeText(text);
     else copyByHand(text);
-    announcer().textContent = `${said} copied.`;
+    say(`${said} copied.`);
   } catch {
-    announcer().textContent = `The browser did not let ${said.toLowerCase()} be copied.`;
+    say(`The browser did not let ${said.toLowerCase()} be copied.`);
   }
 }
 

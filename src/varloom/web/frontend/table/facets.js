@@ -2,6 +2,7 @@
 import { fetchJson } from "./api.js";
 import { kindOf } from "./expressions.js";
 import { joined } from "./query.js";
+import { say } from "./saying.js";
 
 const number = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 6 });
 const whole = new Intl.NumberFormat("en-US");
@@ -33,6 +34,7 @@ export function startSummary({ base, query }, { chosen, ranged }) {
       const found = await fetchJson(route, { ...asked, ...(numeric ? { bins: BINS } : { search: search.value.trim(), limit: MOST }) }, signal);
       numeric ? drawHistogram(found, ranged) : drawValues(found);
       area.setAttribute("aria-busy", "false");
+      say(document.getElementById("column-summary-note").textContent);
     } catch (error) {
       if (error.name === "AbortError") return;
       note(error.message);

@@ -2,6 +2,7 @@
 import { fetchJson } from "./api.js";
 import { expression, kindOf, questionsOf } from "./expressions.js";
 import { startSummary } from "./facets.js";
+import { say } from "./saying.js";
 
 const number = new Intl.NumberFormat("en-US");
 
@@ -82,7 +83,9 @@ function showCount({ root, query }, count) {
     ? `${number.format(count)} of ${number.format(total)} rows`
     : `${number.format(total)} rows`;
   const output = document.getElementById("row-count");
-  if (output.textContent !== text) output.textContent = text;
+  if (output.textContent === text) return;
+  output.textContent = text;
+  say(text);
 }
 
 /** Why the server refused, under the box: the text, the code, and the place in the expression. */
@@ -126,12 +129,16 @@ function startFilterForm(table) {
     offerQuestions(form, column);
     summary.open(column);
   };
-  columnField.replaceChildren(...table.columns.filter(kindOf).map(({ name }) => new Option(name, name)));
+  const fill = () => {
+    if (columnField.options.length) return;
+    columnField.replaceChildren(...table.columns.filter(kindOf).map(({ name }) => new Option(name, name)));
+  };
   columnField.addEventListener("change", () => offer(columnOf()));
   questionField.addEventListener("change", () => offerValues(form, columnOf()));
   form.addEventListener("submit", (event) => submitForm(event, table, dialog, columnOf(), summary.picked()));
   for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close());
   table.askFilter = (column) => {
+    fill();
     form.reset();
     columnField.value = column.name;
     offer(column);

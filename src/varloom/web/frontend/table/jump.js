@@ -1,6 +1,7 @@
 // Goes to a position of the genome: to the row that is nearest to it, in the order of the file.
 import { fetchJson } from "./api.js";
 import { joined } from "./query.js";
+import { say } from "./saying.js";
 
 const thousands = new Intl.NumberFormat("en-US");
 
@@ -29,6 +30,7 @@ export function startJump(table) {
 
   function told(text, wrong) {
     said.textContent = text;
+    say(text);
     said.hidden = !text;
     said.classList.toggle("tone-bad", wrong);
     field.setAttribute("aria-invalid", String(wrong));

@@ -1,6 +1,7 @@
 // Views: filters, sort order and columns that are kept by name for the account, and go with any table.
 import { fetchJson } from "./api.js";
 import { readView, writeView } from "./query.js";
+import { say } from "./saying.js";
 
 export function startViews({ query }) {
   const menu = document.getElementById("views-menu");
@@ -48,14 +49,14 @@ export function startViews({ query }) {
     form.reset();
     form.querySelector("button").textContent = "Save";
     await load();
-    document.getElementById("announcer").textContent = `The view ${name} was saved.`;
+    say(`The view ${name} was saved.`);
   }
 
   async function remove({ id, name }) {
     await fetchJson(`/api/v1/views/${id}`, {}, undefined, { method: "DELETE" });
     await load();
     form.elements.name.focus();
-    document.getElementById("announcer").textContent = `The view ${name} was deleted.`;
+    say(`The view ${name} was deleted.`);
   }
 
   function named(name) {
