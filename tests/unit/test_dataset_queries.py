@@ -646,6 +646,9 @@ def test_scattered_rows_come_from_a_copy_as_from_the_parts(dataset: Dataset, tmp
             patch.setattr(statements, "rows_between", None)  # the parts are not asked any more
             assert engine.rows(dataset, sort="-qual", limit=500) == before
         with QueryEngine(memory_limit=256 * 1024**2, threads=1) as plain:
+            for order in ("-contig,INFO.DP", "INFO.AC", "-INFO.F,qual"):
+                asked = {"sort": order, "where": "INFO.DB", "offset": 2_100 if order == "INFO.AC" else 0}
+                assert engine.rows(dataset, **asked) == plain.rows(dataset, **asked)
             assert engine.rows(dataset, sort='"Info.dp"', limit=3_000).rows == (
                 plain.rows(dataset, sort='"Info.dp"', limit=3_000).rows
             )

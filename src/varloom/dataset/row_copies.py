@@ -1,8 +1,9 @@
-"""Copies of large tables in DuckDB's own format, from which scattered rows are read several times as fast.
+"""Copies of large tables in DuckDB's own format, which are sorted and read here and there several times as fast.
 
-The rows of a sorted page lie all over a table. Parquet is unpacked from the beginning of a row group up to the last row
-that is wanted, DuckDB's format at the row itself. A copy is as large as the dataset and takes seconds to make, so only
-tables for which it matters get one, in the background, and the copies together are bounded.
+The rows of a sorted page lie all over a table. Parquet is unpacked from the beginning of a row group up to the last
+row that is wanted, DuckDB's format at the row itself; and the keys of a sort order are unpacked sooner. A copy is as
+large as the dataset and takes seconds to make, so only tables for which it matters get one, in the background, and the
+copies together are bounded.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ WORTHWHILE_CELLS = 50_000_000
 """Tables with fewer cells are read fast enough as they are."""
 COPY_NAME = "rows.duckdb"
 _BUILD_MEMORY = 256 * 1024**2
-_READ_MEMORY = 96 * 1024**2
+_READ_MEMORY = 128 * 1024**2
 _UNFINISHED = ".unfinished"
-_LOWEST_PRIORITY = 19
+_LOW_PRIORITY = 10
 
 
 class RowCopies:
@@ -83,14 +84,17 @@ class RowCopies:
             self._making.add(path)
         self._maker.submit(self._make, dataset, path)
 
-    def open(self, dataset: Dataset, threads: int) -> duckdb.DuckDBPyConnection | None:
-        """A connection to the copy's table `cells`, with the columns c0, c1, ...; None while there is no copy."""
+    def open(self, dataset: Dataset, threads: int, spill: Path) -> duckdb.DuckDBPyConnection | None:
+        """A connection to the copy's tables, which are as those of a session; None while there is no copy.
+
+        What does not fit into memory goes into `spill`.
+        """
         path = self._path(dataset.manifest.content_hash)
         if not path.exists():
             return None
         try:
             os.utime(path)
-            return _connected(path, read_only=True, threads=threads, memory=_READ_MEMORY)
+            return _connected(path, read_only=True, threads=threads, memory=_READ_MEMORY, spill=spill)
         except (OSError, duckdb.Error) as error:  # it was removed, or is not whole: it can be made again
             logger.warning("the copy of a table cannot be read: %s", error)
             shutil.rmtree(path.parent, ignore_errors=True)
@@ -125,13 +129,15 @@ class RowCopies:
 
     def _write(self, dataset: Dataset, unfinished: Path) -> None:
         # One thread: others wait for their pages meanwhile.
-        connection = _connected(unfinished, read_only=False, threads=1, memory=_BUILD_MEMORY)
+        connection = _connected(unfinished, read_only=False, threads=1, memory=_BUILD_MEMORY, spill=unfinished.parent)
         with self._lock:
             self._connection = connection
         try:
             if not self._closed.is_set():
                 names = [f"c{number}" for number in range(len(dataset.manifest.columns))]
                 connection.execute(statements.copy_of(names, [str(part.resolve()) for part in dataset.part_paths]))
+                contigs = {"contigs": list(dataset.manifest.contigs), "count": len(dataset.manifest.contigs)}
+                connection.execute(statements.CONTIG_ORDER, contigs)
         finally:
             with self._lock:
                 self._connection = None
@@ -156,16 +162,17 @@ class RowCopies:
 def _give_way() -> None:
     """Let this thread run only when nobody who waits for an answer could; elsewhere than on Linux it competes."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)
 
 
-def _connected(path: Path, *, read_only: bool, threads: int, memory: int) -> duckdb.DuckDBPyConnection:
+def _connected(path: Path, *, read_only: bool, threads: int, memory: int, spill: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(
         str(path),
         read_only=read_only,
         config={
             "memory_limit": f"{memory}B",
             "threads": threads,
+            "temp_directory": str(spill),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "allow_community_extensions": False,

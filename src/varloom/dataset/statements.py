@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+CONTIG_ORDER = (
+    "CREATE TABLE contig_order AS SELECT unnest($contigs::VARCHAR[]) AS contig, unnest(range($count::BIGINT)) AS place"
+)
+"""The place of each contig in the order of the file."""
+
+
 def count_rows(condition: str) -> str:
     """How many rows a condition selects."""
     return f"SELECT count(*) FROM cells WHERE {condition}"
