@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -203,6 +204,48 @@ def test_a_row_shows_all_its_fields_by_keyboard_alone(table: Page, visitor: Visi
     table.keyboard.press("Escape")
     expect(table.locator(".ag-cell-focus")).to_have_attribute("col-id", "ref")
     expect(table.locator('.ag-row[row-index="2"] .ag-cell-focus')).to_be_visible()
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until the element has the focus."""
+    for _ in range(40):
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not lead to {selector}")
+
+
+def test_a_table_is_asked_by_keyboard_alone(table: Page, rows: list[dict[str, Any]]) -> None:
+    tab_to(table, "#filter-box")
+    table.keyboard.type("contig = 'chr7'")
+    table.keyboard.press("Enter")
+    expect(table.locator("#row-count")).to_have_text(f"1,000 of {ROWS:,} rows")
+    tab_to(table, "#add-filter")
+    table.keyboard.press("Enter")
+    expect(table.locator("#filter-dialog [name=value]")).to_be_focused()
+    table.keyboard.press("Shift+Tab")
+    table.keyboard.press("Shift+Tab")
+    table.keyboard.type("INFO.G")
+    tab_to(table, "#column-values input")
+    table.keyboard.press("Space")
+    tab_to(table, "#filter-dialog .button-main")
+    table.keyboard.press("Enter")
+    here = Counter(row["GENE"] for row in rows if row["contig"] == "chr7")
+    expect(table.locator("#row-count")).to_have_text(f"{max(here.values())} of {ROWS:,} rows")
+    expect(table.locator("#announcer")).to_have_text(f"{max(here.values())} of {ROWS:,} rows")
+    expect(table.locator("#add-filter")).to_be_focused()
+
+    tab_to(table, ".ag-header-cell")
+    table.keyboard.press("ArrowRight")
+    table.keyboard.press("ArrowRight")
+    table.keyboard.press("Enter")
+    expect(table.locator('.ag-header-cell[col-id="position"]')).to_have_attribute("aria-sort", "ascending")
+    table.keyboard.press("ArrowDown")
+    expect(table.locator(".ag-cell-focus")).to_have_attribute("col-id", "position")
+    table.keyboard.press("Tab")
+    assert not table.evaluate("document.activeElement.matches('.ag-cell')"), "Tab leaves the rows"
+    table.keyboard.press("Shift+Tab")
+    tab_to(table, ".ag-paging-button")
 
 
 def test_a_view_is_kept_and_columns_stay_in_sight(table: Page, visitor: Visitor, sample: str) -> None:

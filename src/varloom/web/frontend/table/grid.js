@@ -92,6 +92,9 @@ function optionsOf(table) {
     onPaginationChanged: ({ newPage, api }) => {
       if (newPage && table.loaded) query.change({ page: api.paginationGetCurrentPage() });
     },
+    // Arrows go from cell to cell; Tab leaves the rows, or else it would take thousands to get out.
+    tabToNextCell: () => false,
+    tabToNextHeader: () => false,
     onCellKeyDown: ({ event, column, value, rowIndex, data }) => cellKey(table, event, column, value, rowIndex, data),
     onCellDoubleClicked: ({ rowIndex, data }) => table.openRow(rowIndex, data),
     onFirstDataRendered: ({ api }) => {
