@@ -28,11 +28,12 @@ from varloom.db.database import open_database
 from varloom.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 PAGE = 100
 FOLDER = Path(__file__).resolve().parents[1] / "build" / "bench"
-SORTS = ("-qual", "INFO.F1", "-INFO.F6", "INFO.T3", "-INFO.I3", "id")
+SORTS = (("-qual", "INFO.F1", "INFO.T3"), ("-INFO.F6", "INFO.F2", "-INFO.I3", "id", "contig,-qual"))
+"""Orders that are asked for at once, and when the server had time to copy the table."""
 FILTERS = (
     ("INFO.I3 < 500 AND filter = 'PASS'", "\"INFO.I3\" < 500 AND filter = 'PASS'"),
     ("qual > 600 AND INFO.F3 < 8", 'qual > 600 AND "INFO.F3" < 8'),
@@ -101,7 +102,7 @@ def told(what: str, aim: float | None, ours: list[float], rival: list[float] | N
     median, worst = statistics.median(ours), max(ours)
     verdict = "" if aim is None else f"{'ok' if worst <= aim else 'MISSED'} (at most {aim:.0f})"
     beside = "" if not rival else f"{statistics.median(rival):10.1f}  {statistics.median(rival) / median:8.1f} x"
-    print(f"{what:<46}{median:8.1f}{worst:9.1f}  {verdict:<22}{beside}", flush=True)
+    print(f"{what:<52}{median:8.1f}{worst:9.1f}  {verdict:<22}{beside}", flush=True)
 
 
 def ask(server: TableServer, rival: PostgresTable | None, rows: int) -> None:
@@ -121,7 +122,7 @@ def ask(server: TableServer, rival: PostgresTable | None, rows: int) -> None:
         told(what, aim, times(mine), times(others) if rival and others else None)
 
     deep = [rows * share // 100 for share in (3, 22, 51, 77, 98)]
-    print(f"{'milliseconds':<46}{'median':>8}{'worst':>9}  {'':<22}{'PostgreSQL' if rival else ''}")
+    print(f"{'milliseconds':<52}{'median':>8}{'worst':>9}  {'':<22}{'PostgreSQL' if rival else ''}")
     both("first page, table not open yet", 300, [ours(offset=0)], [theirs("rowno", 0)])
     both("a later page, anywhere", 100, [ours(offset=each) for each in deep], [theirs("rowno", each) for each in deep])
     both("filtered count", 100, [lambda f=f: server.get("/count", filter=f) for f, _ in FILTERS],
@@ -130,25 +131,37 @@ def ask(server: TableServer, rival: PostgresTable | None, rows: int) -> None:
          [theirs("rowno", 0, f) for _, f in FILTERS])  # fmt: skip
     both("a later page of a filter", 100, [ours(offset=500, filter=f) for f, _ in FILTERS],
          [theirs("rowno", 500, f) for _, f in FILTERS])  # fmt: skip
-    firsts, seconds, deeper = [], [], []
-    for sort in SORTS:
-        firsts += times([ours(sort=sort)])
-        seconds += times([ours(sort=sort, offset=each) for each in (100, 200, 300)])
-        server.rest()
-        deeper += times([ours(sort=sort, offset=each) for each in deep])
-    order = [f'"{sort.lstrip("-")}" {"DESC NULLS LAST" if sort[0] == "-" else ""}, rowno' for sort in SORTS[:2]]
-    asked = times([theirs(each, 0) for each in order]) if rival else None
-    told("first page of a new sort", 500, firsts, asked)
-    told("the pages after it, at once", 100, seconds, None)
-    asked = times([theirs(each, deep[2]) for each in order]) if rival else None
-    told("a later page of a sort, anywhere", 100, deeper, asked)
+    order = [f'"{sort.lstrip("-")}" {"DESC NULLS LAST" if sort[0] == "-" else ""}, rowno' for sort in SORTS[0][:2]]
+    sorts(server, "", SORTS[0], deep, None)
+    print(f"a copy of the table for sorting was made within {server.wait_for_copy():.0f} s of its first page")
+    theirs_first = times([theirs(each, 0) for each in order]) if rival else None
+    theirs_deep = times([theirs(each, deep[2]) for each in order]) if rival else None
+    sorts(server, ", with its copy", SORTS[1], deep, (theirs_first, theirs_deep) if rival else None)
     both("top values of a column", None, [lambda c=c: server.get(f"/facets/{c}") for c in ("INFO.T2", "filter")], [])
     both("histogram of a column", None, [lambda c=c: server.get(f"/histogram/{c}") for c in ("qual", "INFO.I3")], [])
     for kind in ("csv", "parquet"):
         start, size = time.perf_counter(), 0
         size = sum(len(piece) for piece in server.export(kind))
         seconds_taken = time.perf_counter() - start
-        print(f"export of all rows as {kind:<24}{seconds_taken:8.1f} s {size / seconds_taken / 1e6:8.0f} MB/s")
+        print(f"export of all rows as {kind:<30}{seconds_taken:8.1f} s {size / seconds_taken / 1e6:8.0f} MB/s")
+
+
+def sorts(server: TableServer, when: str, orders: Sequence[str], deep: list[int], rival: Any) -> None:
+    """Ask for pages of orders that are new: the first one, those after it at once, and after a while any."""
+    firsts, seconds, deeper = [], [], []
+    for sort in orders:
+
+        def ours(offset: int, sort: str = sort) -> Callable[[], object]:
+            return lambda: server.get("/rows", limit=PAGE, sort=sort, offset=offset)
+
+        firsts += times([ours(0)])
+        seconds += times([ours(offset) for offset in (100, 200, 300)])
+        server.rest()
+        deeper += times([ours(offset) for offset in deep])
+    first, later = rival or (None, None)
+    told(f"first page of a new sort{when}", 500, firsts, first)
+    told(f"the pages after it, at once{when}", 100, seconds, None)
+    told(f"a later page of a sort, anywhere{when}", 100, deeper, later)
 
 
 def check(server: TableServer, rival: PostgresTable) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 READY = re.compile(r"^Varloom is ready at (\S+)$")
 REST_SECONDS = 3.0
+COPY_SECONDS = 120.0
 
 
 class TableServer:
@@ -33,6 +34,7 @@ class TableServer:
         self._file = file
         self.bytes = 0
         self.seconds = 0.0
+        self._asked = 0.0
 
     def __enter__(self) -> Self:
         self._start()
@@ -60,11 +62,13 @@ class TableServer:
 
     def restart(self) -> None:
         """Stop and start, so that nothing is open or in memory."""
+        self._asked = 0.0
         self._stop()
         self._start()
 
     def get(self, route: str, **parameters: Any) -> Any:
         """What the API answers on the table."""
+        self._asked = self._asked or time.perf_counter()
         return self._client.get(self._table + route, params=parameters).raise_for_status().json()
 
     def export(self, kind: str) -> Iterator[bytes]:
@@ -72,6 +76,14 @@ class TableServer:
         with self._client.stream("GET", f"{self._table}/export", params={"format": kind}, timeout=600) as answer:
             answer.raise_for_status()
             yield from answer.iter_raw()
+
+    def wait_for_copy(self) -> float:
+        """Wait until the server has made its copy of the table; how long that took since the first page."""
+        while not list(self._data.glob("row-copies/*/rows.duckdb")):
+            if time.perf_counter() - self._asked > COPY_SECONDS:
+                raise SystemExit("the server makes no copy of this table: it is too small for one")
+            time.sleep(0.1)
+        return time.perf_counter() - self._asked
 
     def rest(self) -> None:
         """Leave the server alone as long as a reader looks at a page."""
