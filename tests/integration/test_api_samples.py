@@ -232,6 +232,8 @@ async def test_a_split_file_has_a_table_for_each_sample(api, worker, ann):
     for dataset, genotype in zip(datasets, ("0/1", "1/1"), strict=True):
         page = (await ann.client.get(f"{path}/rows", params={"dataset": dataset["id"], "limit": 1})).json()
         assert genotype in page["rows"][0].values()
+        whence = await ann.client.get(f"/samples/{sample_id}/provenance?dataset={dataset['id']}")
+        assert dataset["content_hash"] in whence.text
     default = (await ann.client.get(f"{path}/rows?limit=1")).json()
     assert "0/1" in default["rows"][0].values()
 

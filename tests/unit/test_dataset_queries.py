@@ -640,6 +640,11 @@ def test_scattered_rows_come_from_a_copy_as_from_the_parts(dataset: Dataset, tmp
     with QueryEngine(memory_limit=256 * 1024**2, threads=1, copies=copies) as engine:
         before = engine.rows(dataset, sort="-qual", limit=500)
         copies.finish()
+        reader = copies.open(dataset, 1, tmp_path)
+        for reached in ("/etc/passwd", str(dataset.directory / "manifest.json")):
+            with pytest.raises(duckdb.Error, match="disabled"):
+                reader.execute("SELECT * FROM read_text($path)", {"path": reached})
+        reader.close()
         assert (tmp_path / "copies").stat().st_mode & 0o77 == 0, "nobody else may read what is in a table"
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(selection, "_NEAR_ROWS", 0)

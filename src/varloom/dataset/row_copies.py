@@ -94,7 +94,7 @@ class RowCopies:
             return None
         try:
             os.utime(path)
-            return _connected(path, read_only=True, threads=threads, memory=_READ_MEMORY, spill=spill)
+            return _locked_down(_connected(path, read_only=True, threads=threads, memory=_READ_MEMORY, spill=spill))
         except (OSError, duckdb.Error) as error:  # it was removed, or is not whole: it can be made again
             logger.warning("the copy of a table cannot be read: %s", error)
             shutil.rmtree(path.parent, ignore_errors=True)
@@ -165,6 +165,13 @@ def _give_way() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)
 
 
+def _locked_down(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """The same connection, which can reach no other file and no network any more."""
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
 def _connected(path: Path, *, read_only: bool, threads: int, memory: int, spill: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(
         str(path),
@@ -176,6 +183,7 @@ def _connected(path: Path, *, read_only: bool, threads: int, memory: int, spill:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "allow_community_extensions": False,
+            "allow_extension_repositories": "forbidden",
             "python_enable_replacements": False,
         },
     )

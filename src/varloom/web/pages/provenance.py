@@ -15,7 +15,7 @@ from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.formatting import clock, count, moment, size
 from varloom.web.pages.job_entries import STATE_LOOKS
 from varloom.web.pages.rendering import page
-from varloom.web.pages.samples import sample_row, table_head
+from varloom.web.pages.samples import chosen_table, sample_row, table_head
 
 HEADER_CHARACTERS = 200_000
 """Of a longer header the page shows so much; exports of it are whole."""
@@ -39,11 +39,16 @@ class HistoryRow:
 
 @router.get("/samples/{sample_id}/provenance")
 async def provenance_page(
-    request: Request, services: CurrentServices, account: CurrentAccount, sample_id: UUID
+    request: Request,
+    services: CurrentServices,
+    account: CurrentAccount,
+    sample_id: UUID,
+    dataset: UUID | None = None,
 ) -> HTMLResponse:
-    """Where the first table of a sample came from."""
+    """Where a table of a sample came from; the first unless another is named."""
     sample = await services.samples.get(account.id, sample_id)
-    manifest = await services.samples.manifest(Table(account.id, sample_id))
+    table = chosen_table(sample, dataset)
+    manifest = await services.samples.manifest(Table(account.id, sample_id, table.id))
     job, events = None, []
     if sample.job_id is not None:
         job, history = await asyncio.gather(
@@ -59,7 +64,8 @@ async def provenance_page(
         section="samples",
         tab="provenance",
         sample=sample_row(sample),
-        table=table_head(sample.datasets[0]),
+        table=table_head(table),
+        tables=[(str(one.id), one.name) for one in sample.datasets],
         groups=groups,
         warnings=[_warning(problem) for problem in manifest.warnings],
         events=events,

@@ -117,7 +117,7 @@ async def table_page(
 ) -> HTMLResponse:
     """The table of a sample. Filters, sort order and columns stand in the address; the page's script reads them."""
     sample = await services.samples.get(account.id, sample_id)
-    chosen = _chosen(sample, dataset)
+    chosen = chosen_table(sample, dataset)
     tables = [(str(one.id), one.name) for one in sample.datasets]
     return await page(
         request,
@@ -179,7 +179,7 @@ def table_head(dataset: DatasetView) -> TableHead:
     )
 
 
-def _chosen(sample: SampleView, dataset_id: UUID | None) -> DatasetView:
+def chosen_table(sample: SampleView, dataset_id: UUID | None) -> DatasetView:
     """The table that was asked for; the first unless one was."""
     for dataset in sample.datasets:
         if dataset_id in {None, dataset.id}:
