@@ -634,6 +634,24 @@ def test_orders_that_were_found_are_found_again_in_their_folder(tmp_path: Path) 
     assert sum(path.stat().st_size for path in (tmp_path / "orders").iterdir()) < 1_200
 
 
+def test_a_whole_order_is_found_ahead_once(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[int | None] = []
+    find_numbers = selection.find_numbers
+
+    def counted(*asked: Any) -> Any:
+        found.append(asked[3])
+        return find_numbers(*asked)
+
+    monkeypatch.setattr(selection, "find_numbers", counted)
+    with QueryEngine(memory_limit=256 * 1024**2, threads=1) as engine:
+        monkeypatch.setattr(engine._closed, "wait", lambda _: False)
+        pages = [engine.rows(dataset, sort="-position", offset=offset, limit=10).rows for offset in (0, 10, 20)]
+        engine._ahead.submit(lambda: None).result()
+        pages.append(engine.rows(dataset, sort="-position", offset=2_500, limit=10).rows)
+    assert [page[0]["position"] for page in pages] == [29_991, 29_891, 29_791, 4_991]
+    assert found == [selection.FIRST_ROWS, None], "its beginning, and then the whole, ahead of the page that needs it"
+
+
 def test_scattered_rows_come_from_a_copy_as_from_the_parts(dataset: Dataset, tmp_path: Path) -> None:
     copies = RowCopies(tmp_path / "copies", 2**30, worthwhile_cells=1)
     half = tmp_path / "copies" / "0" / "rows.duckdb.unfinished"

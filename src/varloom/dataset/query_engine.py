@@ -78,6 +78,7 @@ class QueryEngine:
         )
         self._workers = ThreadPoolExecutor(_QUESTIONS_AT_ONCE, thread_name_prefix="dataset-query")
         self._closed = threading.Event()
+        self._wanted_ahead: set[tuple[Path, str, str]] = set()
         self._ahead = ThreadPoolExecutor(1, thread_name_prefix="dataset-order")
 
     def __enter__(self) -> Self:
@@ -89,8 +90,8 @@ class QueryEngine:
     def close(self) -> None:
         """Wait for the questions under way, then release everything."""
         self._closed.set()
-        self._ahead.shutdown(wait=True, cancel_futures=True)
         self._workers.shutdown(wait=True, cancel_futures=True)
+        self._ahead.shutdown(wait=True, cancel_futures=True)
         if self._copies is not None:
             self._copies.close()
         self._sessions.close()
@@ -209,14 +210,20 @@ class QueryEngine:
 
     def _find_ahead(self, dataset: Dataset, where: str, sort: str) -> None:
         """Find the whole order while the reader looks at its first rows: whoever goes on then need not wait."""
+        wanted = (dataset.directory, where, sort)
+        if wanted in self._wanted_ahead:
+            return
+        self._wanted_ahead.add(wanted)
 
         def find() -> None:
-            if self._closed.wait(_LOOK_SECONDS):
-                return
             try:
+                if self._closed.wait(_LOOK_SECONDS):
+                    return
                 with self._sessions.borrow(dataset) as session:
                     self._selection(session, where, sort).find()
             except VarloomError as error:  # the page that needs the order will find it, or tell why it cannot
                 logger.info("the order of a table was not found ahead: %s", error)
+            finally:
+                self._wanted_ahead.discard(wanted)
 
         self._ahead.submit(find)
