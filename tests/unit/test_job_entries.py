@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -12,7 +13,8 @@ from varloom.jobs.lifecycle import Stage, State
 from varloom.services.events import SNAPSHOT_NEWEST, Message
 from varloom.services.views import JobView
 from varloom.web.pages.formatting import about, clock, size, with_code
-from varloom.web.pages.job_entries import STAGE_NAMES, STATE_LOOKS, job_entry
+from varloom.web.pages.job_entries import STATE_LOOKS, job_entry
+from varloom.web.pages.job_segments import STAGE_NAMES
 from varloom.web.pages.stream import LivePanel, render_entry, render_snapshot
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -136,6 +138,56 @@ def test_a_failed_job_says_what_where_and_how_to_mend_it() -> None:
     assert (entry.retry_label, entry.can_cancel, entry.can_dismiss) == ("Retry", False, True)
 
 
+def test_each_stage_tells_what_it_took_and_what_it_will_take() -> None:
+    plan = ["download", "annotate", "parse"]
+    began = NOW - timedelta(seconds=20)
+    stages = [
+        {"stage": "download", "state": "done", "began_at": began, "seconds": 12.4},
+        {"stage": "annotate", "state": "running", "began_at": began, "expected_seconds": 41},
+        {"stage": "parse", "state": "waiting", "expected_seconds": 200},
+    ]
+    job = make_job("annotating", plan=plan, stage="annotate", stages=stages)
+    first, second, third = job_entry(job, NOW).segments
+    assert (first.time, first.expected) == ("0:12", "")
+    assert (second.elapsed, second.time, second.expected) == (20, "0:20", "about 40 s")
+    assert (third.time, third.expected) == ("", "about 3 min")
+    assert "usually about 40 s" in render_entry(job)
+
+
+def test_a_failed_job_says_what_was_tried_and_where_a_retry_begins() -> None:
+    lost = {"outcome": "failed", "code": "storage_unreachable", "title": "Storage unreachable", "message": "No answer."}
+    tries = [
+        {"stage": "download", "attempt": 1, "began_at": NOW, "seconds": 2, "outcome": "succeeded"},
+        {"stage": "parse", "attempt": 1, "began_at": NOW, "seconds": 0.2, **lost},
+        {"stage": "parse", "attempt": 2, "began_at": NOW, "seconds": 75, **lost},
+    ]
+    plan = ["download", "parse"]
+    entry = job_entry(
+        make_job("failed", error={**RAGGED, "retryable": True}, plan=plan, attempts=tries, attempt=2), NOW
+    )
+    assert entry.failure is not None
+    assert [(one.name, one.time) for one in entry.failure.tried] == [
+        ("Parse, attempt 1", "under 1 s"),
+        ("Parse, attempt 2", "1:15"),
+    ]
+    assert entry.failure.verdict == "Tried 2 times."
+    assert entry.retry_label == "Retry from Parse"
+
+
+def test_a_completed_job_holds_what_was_read_against_what_the_table_has() -> None:
+    variants = job_entry(make_job("completed", records=50_284, variants=50_301, sample_id=uuid4()), NOW)
+    assert variants.status == "50,284 records in the file = 50,284 records in the table, 50,301 variants"
+    rows = job_entry(make_job("completed", records=1, variants=None, sample_id=uuid4()), NOW)
+    assert rows.status == "1 row in the file = 1 row in the table"
+
+
+def test_a_priority_that_a_program_gave_can_be_seen_and_kept() -> None:
+    entry = job_entry(make_job(priority=7), NOW)
+    assert entry.priorities[1] == (7, "Priority 7")
+    assert "Priority 7" in entry.facts
+    assert '<option value="7" selected>' in render_entry(make_job(priority=7))
+
+
 def test_nothing_of_the_user_becomes_markup() -> None:
     name = "<img src=x onerror=alert(1)>"
     job = make_job("failed", error=RAGGED, sample_name=name, source={"kind": "file", "name": name, "bytes": 1})
@@ -148,18 +200,17 @@ def test_nothing_of_the_user_becomes_markup() -> None:
 @pytest.mark.parametrize(
     ("state", "offered"),
     [
-        ("queued", {"cancel"}),
-        ("parsing", {"cancel"}),
+        ("queued", {"cancel", "priority"}),
+        ("parsing", {"cancel", "priority"}),
         ("completed", {"open", "dismiss"}),
-        ("failed", {"replace", "retry", "dismiss"}),
-        ("cancelled", {"retry", "dismiss"}),
+        ("failed", {"replace", "retry", "change", "report", "dismiss"}),
+        ("cancelled", {"retry", "change", "dismiss"}),
     ],
 )
 def test_each_state_offers_what_can_be_done(state: str, offered: set[str]) -> None:
     error = RAGGED if state == "failed" else None
     html = render_entry(make_job(state, error=error, sample_id=uuid4(), records=1, variants=2))
-    acts = {"open", "replace", "retry", "cancel", "dismiss"}
-    assert {act for act in acts if f'data-act="{act}"' in html} == offered
+    assert set(re.findall(r'data-act="(\w+)"', html)) == offered
 
 
 def message(job: JobView) -> Message:

@@ -4,8 +4,12 @@
 // Each tab has its own stream, and closes it while it is hidden: a browser allows about six connections to one server
 // over HTTP/1.1, and only the tabs that are seen (one a window) need to be live. A tab that is shown again connects
 // anew, and the first message of every connection is a snapshot, so that it shows the truth at once. Sharing one
-// stream between tabs needs Web Locks, which browsers grant only on localhost and https.
+// stream between tabs needs Web Locks, which browsers grant only on localhost and https; with them, one hidden tab stays
+// connected where somebody wants to be notified.
+import { say } from "./announcer.js";
+import { refreshSelection } from "./job_selection.js";
 import { activate, morph } from "./markup.js";
+import { endWatch, isWatching, keepWatch, notify } from "./notifications.js";
 import { refreshTimes } from "./times.js";
 import { toast } from "./toasts.js";
 
@@ -15,19 +19,32 @@ const FIRST_RETRY = 1_000;
 const LAST_RETRY = 15_000;
 
 let source = null;
+let connections = 0; // snapshots that have come
+const known = new Map(); // by job: the state that was heard of last
 let lastContact = null;
 let silenceTimer;
 let retryTimer;
 let retryDelay = FIRST_RETRY;
 
 export function startLiveJobs() {
-  document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
+  document.addEventListener("visibilitychange", () => (document.hidden ? hide() : show()));
   window.addEventListener("online", connect);
   window.addEventListener("offline", () => lose());
   window.addEventListener("pagehide", disconnect);
   window.addEventListener("pageshow", (event) => event.persisted && connect());
-  document.getElementById("earlier-jobs")?.addEventListener("click", (event) => showEarlier(event.currentTarget));
-  if (!document.hidden) connect();
+  document.addEventListener("click", (event) => event.target.closest("[data-earlier-jobs]") && showEarlier(event.target));
+  if (location.pathname === "/jobs" && /^#[0-9a-f-]{36}$/.test(location.hash)) location.replace(`/jobs/${location.hash.slice(1)}`);
+  if (document.hidden) keepWatch().then((isKept) => isKept && connect());
+  else connect();
+}
+
+async function hide() {
+  if (!(await keepWatch()) && document.hidden) disconnect();
+}
+
+function show() {
+  endWatch();
+  connect();
 }
 
 function connect() {
@@ -56,7 +73,7 @@ function lose() {
   setLink("lost", "Reconnecting");
   const note = lastContact ? lastContact.toLocaleTimeString() : "the loading of this page";
   for (const element of document.querySelectorAll("[data-last-seen]")) element.textContent = note;
-  if (document.hidden) return;
+  if (document.hidden && !isWatching()) return;
   retryTimer = setTimeout(connect, retryDelay);
   retryDelay = Math.min(retryDelay * 2, LAST_RETRY);
   checkLogin();
@@ -96,36 +113,36 @@ function applySnapshot(html) {
   const { articles, floor } = parse(html);
   const present = new Set(articles.map((article) => article.dataset.job));
   for (const list of lists()) {
-    for (const entry of [...list.children]) {
+    for (const entry of list.dataset.only ? [] : [...list.children]) {
       if (!present.has(entry.dataset.job) && entry.dataset.created >= floor) entry.remove();
     }
     for (const article of articles) place(list, article);
   }
+  for (const { dataset } of articles) known.set(dataset.job, dataset.state);
+  for (const element of document.querySelectorAll("[data-loading]")) element.remove();
   settle();
-  showLinked();
+  if (connections++) refreshJobPage(); // what came while nobody listened may have changed it
 }
 
-// A link to a job names it in the fragment: /jobs#ID.
-function showLinked() {
-  const page = document.querySelector(".page [data-job-list]");
-  const id = location.hash.slice(1);
-  if (!page || !/^[0-9a-f-]{36}$/.test(id)) return;
-  const linked = find(page, id);
-  history.replaceState(null, "", location.pathname + location.search);
-  if (!linked) return toast("The job of this link is not in the list: it was dismissed, or it is older.");
-  linked.scrollIntoView({ block: "center" });
-  linked.focus({ preventScroll: true });
+// The page of one job shows more than its entry: the server renders it anew when the job has taken a step.
+function refreshJobPage(id) {
+  const area = document.querySelector("[data-job-page]");
+  if (area && (id === undefined || area.dataset.jobPage === id)) area.dispatchEvent(new CustomEvent("varloom:changed"));
 }
 
 function applyJob(html) {
   const [article] = parse(html).articles;
-  announce(article);
+  if (announce(article)) refreshJobPage(article.dataset.job);
   for (const list of lists()) place(list, article);
   settle();
 }
 
 function removeJob(id) {
   for (const list of lists()) {
+    if (list.dataset.only === id) {
+      refreshJobPage(id);
+      continue;
+    }
     const entry = find(list, id);
     if (entry?.contains(document.activeElement)) (entry.nextElementSibling ?? entry.previousElementSibling ?? list.closest("aside, main"))?.focus();
     entry?.remove();
@@ -134,10 +151,16 @@ function removeJob(id) {
 }
 
 async function showEarlier(button) {
-  const answer = await fetch(`/jobs/entries?cursor=${encodeURIComponent(button.dataset.cursor)}`).catch(() => null);
+  const query = new URLSearchParams(button.dataset.query);
+  query.set("cursor", button.dataset.cursor);
+  button.disabled = true;
+  const answer = await fetch(`/jobs/entries?${query}`).catch(() => null);
+  button.disabled = false;
   if (!answer?.ok) return toast("The earlier jobs could not be loaded. Try again.");
   const { articles, next } = parse(await answer.text());
   for (const article of articles) place(document.querySelector(".page [data-job-list]"), article);
+  refreshSelection();
+  say(`${articles.length} earlier jobs added`);
   button.dataset.cursor = next ?? "";
   button.hidden = !next;
 }
@@ -158,6 +181,7 @@ function place(list, article) {
     keepFocus(entry, focused);
     return refreshTimes(entry);
   }
+  if (!belongs(list, article)) return;
   const fresh = article.cloneNode(true);
   const older = [...list.children].find((other) => other.dataset.created < fresh.dataset.created);
   list.insertBefore(fresh, older ?? null);
@@ -165,23 +189,41 @@ function place(list, article) {
   refreshTimes(fresh);
 }
 
+// A filtered list takes in what matches. What it shows already stays until the reader looks anew, though it may match no
+// more: nothing vanishes under somebody's eyes.
+function belongs({ dataset }, { dataset: job }) {
+  const { only, states, text, since, until } = dataset;
+  if (only) return only === job.job;
+  if (states && !states.split(" ").includes(job.state)) return false;
+  if (text && !job.text.split("\n").some((name) => name.includes(text))) return false;
+  return (!since || job.created >= since) && (!until || job.created < until);
+}
+
 // A button may disappear under the reader's fingers, as Cancel does when its job completes.
 function keepFocus(entry, focused) {
   if (focused && !focused.isConnected) entry.focus({ preventScroll: true });
 }
 
-// State changes are spoken, percentages never.
+// State changes are spoken, percentages never. Returns whether the state is another than before.
 function announce(article) {
-  const before = lists().map((list) => find(list, article.dataset.job)).find(Boolean);
-  if (before?.dataset.state !== article.dataset.state) {
-    document.getElementById("announcer").textContent = article.dataset.announce;
-    if (article.dataset.state === "completed") document.body.dispatchEvent(new CustomEvent("varloom:completed"));
-  }
+  const { job, state, announce: text } = article.dataset;
+  if (known.get(job) === state) return false;
+  known.set(job, state);
+  say(text, { of: job, kind: state });
+  notify(article.dataset);
+  if (state === "completed") document.body.dispatchEvent(new CustomEvent("varloom:completed"));
+  return true;
 }
 
 function settle() {
-  const empty = lists().every((list) => list.childElementCount === 0);
-  for (const element of document.querySelectorAll("[data-no-jobs]")) element.hidden = !empty;
+  for (const list of lists()) {
+    const isEmpty = list.childElementCount === 0;
+    const note = list.parentElement.querySelector(":scope > [data-no-jobs]");
+    if (note) note.hidden = !isEmpty;
+    const more = list.parentElement.querySelector(":scope > [data-all-jobs]");
+    if (more) more.hidden = isEmpty;
+  }
+  refreshSelection();
 }
 
 function lists() {

@@ -1,0 +1,34 @@
+"""What axe finds on a page: every rule that it has, not only those of WCAG."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+
+
+RUN = """async () => {
+    const rules = matchMedia("(forced-colors: active)").matches ? {"color-contrast": {enabled: false}} : {};
+    return (await axe.run(document, {resultTypes: ["violations"], rules})).violations;
+}"""
+
+
+@cache
+def _axe() -> str:
+    return AXE.read_text(encoding="utf-8")
+
+
+def violations(page: Page) -> list[str]:
+    """Each violation with the elements that it is of.
+
+    Where the system chooses the colours, contrast is not asked for: axe reads those that the page had chosen.
+    """
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(_axe())
+    found = page.evaluate(RUN)
+    return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]
