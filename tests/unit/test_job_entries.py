@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from varloom.services.views import JobView
 from varloom.web.pages.formatting import about, clock, size, with_code
 from varloom.web.pages.job_entries import STATE_LOOKS, job_entry
 from varloom.web.pages.job_segments import STAGE_NAMES
-from varloom.web.pages.stream import LivePanel, render_entry, render_snapshot
+from varloom.web.pages.stream import SHOWN_ACTIVE, LivePanel, render_entry, render_snapshot
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 RAGGED = {
@@ -244,14 +245,28 @@ def test_the_count_of_active_jobs_is_sent_when_it_changes() -> None:
     assert take(panel, message(gone)) == [("gone", str(job.id))]
 
 
-def test_an_entry_is_sent_again_when_its_place_in_the_queue_moves() -> None:
+def test_active_jobs_that_the_snapshot_does_not_show_are_counted() -> None:
+    panel = LivePanel()
+    shown, other = make_job(), make_job(created_at=NOW - timedelta(hours=1))
+    events = take(panel, message(shown), Message("snapshot", '{"active": 700}'))
+    assert events[-1] == ("active", "700")
+    begun = other.model_copy(update={"state": "parsing"})
+    assert [name for name, _ in take(panel, message(begun))] == ["job"], "it was counted already"
+    done = make_job("completed", id=other.id, created_at=other.created_at, sample_id=uuid4())
+    assert take(panel, message(done))[-1] == ("active", "699")
+    unseen = make_job("completed", created_at=other.created_at, sample_id=uuid4())
+    assert take(panel, message(unseen))[-1] == ("active", "698")
+    assert take(panel, message(make_job()))[-1] == ("active", "699")
+
+
+def test_of_a_job_whose_place_in_the_queue_moves_only_that_is_sent() -> None:
     panel = LivePanel()
     job = make_job(queue_position=3)
     take(panel, message(job), Message("snapshot", "{}"))
     moved = Message("queue", f'{{"positions": {{"{job.id}": 1, "{uuid4()}": 0}}}}')
-    ((name, html),) = take(panel, moved)
-    assert name == "job"
-    assert "1 ahead of you for a Parsing slot" in html
+    ((name, places),) = take(panel, moved)
+    assert name == "places"
+    assert json.loads(places) == {str(job.id): "1 ahead of you for a Parsing slot"}
     assert take(panel, moved) == [], "the same places are not sent twice"
 
 
@@ -260,6 +275,14 @@ def test_a_full_snapshot_says_down_to_where_it_is_complete() -> None:
     floor = job_entry(jobs[SNAPSHOT_NEWEST - 1]).created_key
     assert f'data-floor="{floor}"' in render_snapshot(jobs)
     assert 'data-floor=""' in render_snapshot(jobs[:-2])
+
+
+def test_a_snapshot_shows_the_newest_jobs_and_some_older_active_ones() -> None:
+    newest = [make_job() for _ in range(SNAPSHOT_NEWEST)]
+    older = [make_job("completed", sample_id=uuid4()), *(make_job() for _ in range(SHOWN_ACTIVE + 5))]
+    html = render_snapshot([*newest, *older])
+    assert html.count("<article") == SNAPSHOT_NEWEST + SHOWN_ACTIVE
+    assert str(older[0].id) not in html
 
 
 @pytest.mark.parametrize(

@@ -178,13 +178,14 @@ class Events:
                 async with conn.transaction():
                     newest = await repository.last_event_id(conn, account_id)
                     jobs = await _shown_jobs(conn, account_id)
+                    active = await repository.count_active(conn, account_id)
                     positions = await line.places_of(conn, account_id, jobs)
                     durations = await self.durations.of(conn, account_id)
             finally:
                 await conn.set_isolation_level(None)
         messages = [job_message(job, positions, None, newest, durations) for job in jobs[:-1]]
         messages += [job_message(job, positions, newest, newest, durations) for job in jobs[-1:]]
-        end = json.dumps({"jobs": len(jobs), "active": sum(job.is_active for job in jobs)})
+        end = json.dumps({"jobs": len(jobs), "active": active})
         return [*messages, Message("snapshot", end, newest, newest)]
 
 

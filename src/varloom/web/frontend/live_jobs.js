@@ -21,6 +21,7 @@ const LAST_RETRY = 15_000;
 let source = null;
 let connections = 0; // snapshots that have come
 const known = new Map(); // by job: the state that was heard of last
+const latest = new Map(); // by job: its newest entry, for the panel, which is filled only when it is opened
 let lastContact = null;
 let silenceTimer;
 let retryTimer;
@@ -32,6 +33,7 @@ export function startLiveJobs() {
   window.addEventListener("offline", () => lose());
   window.addEventListener("pagehide", disconnect);
   window.addEventListener("pageshow", (event) => event.persisted && connect());
+  document.addEventListener("varloom:panel", fillPanel);
   document.addEventListener("click", (event) => event.target.closest("[data-earlier-jobs]") && showEarlier(event.target));
   if (location.pathname === "/jobs" && /^#[0-9a-f-]{36}$/.test(location.hash)) location.replace(`/jobs/${location.hash.slice(1)}`);
   if (document.hidden) keepWatch().then((isKept) => isKept && connect());
@@ -53,6 +55,7 @@ function connect() {
   source = new EventSource(STREAM);
   source.addEventListener("snapshot", (event) => heard(() => applySnapshot(event.data)));
   source.addEventListener("job", (event) => heard(() => applyJob(event.data)));
+  source.addEventListener("places", (event) => heard(() => applyPlaces(JSON.parse(event.data))));
   source.addEventListener("gone", (event) => heard(() => removeJob(event.data)));
   source.addEventListener("active", (event) => heard(() => setActive(Number(event.data))));
   source.addEventListener("heartbeat", () => heard(() => {}));
@@ -111,17 +114,30 @@ function setLink(state, text) {
 /** The newest jobs, complete down to a floor: an entry above it that is not among them has gone. */
 function applySnapshot(html) {
   const { articles, floor } = parse(html);
-  const present = new Set(articles.map((article) => article.dataset.job));
-  for (const list of lists()) {
-    for (const entry of list.dataset.only ? [] : [...list.children]) {
-      if (!present.has(entry.dataset.job) && entry.dataset.created >= floor) entry.remove();
-    }
-    for (const article of articles) place(list, article);
+  latest.clear();
+  for (const article of articles) {
+    latest.set(article.dataset.job, article);
+    known.set(article.dataset.job, article.dataset.state);
   }
-  for (const { dataset } of articles) known.set(dataset.job, dataset.state);
+  for (const list of lists()) renew(list, articles, floor);
   for (const element of document.querySelectorAll("[data-loading]")) element.remove();
   settle();
   if (connections++) refreshJobPage(); // what came while nobody listened may have changed it
+}
+
+/** Bring a list up to what has come: all that it should hold down to the floor. */
+function renew(list, articles, floor) {
+  for (const entry of list.dataset.only ? [] : [...list.children]) {
+    if (!latest.has(entry.dataset.job) && entry.dataset.created >= floor) entry.remove();
+  }
+  if (list.childElementCount) for (const article of articles) place(list, article);
+  else fill(list, articles);
+}
+
+function fillPanel() {
+  const newestFirst = [...latest.values()].sort((one, other) => (one.dataset.created < other.dataset.created ? 1 : -1));
+  renew(document.querySelector("#job-manager [data-job-list]"), newestFirst, "");
+  settle();
 }
 
 // The page of one job shows more than its entry: the server renders it anew when the job has taken a step.
@@ -132,12 +148,26 @@ function refreshJobPage(id) {
 
 function applyJob(html) {
   const [article] = parse(html).articles;
+  latest.set(article.dataset.job, article);
   if (announce(article)) refreshJobPage(article.dataset.job);
   for (const list of lists()) place(list, article);
   settle();
 }
 
+/** Why jobs wait, by their ids: their places in the queue have moved. */
+function applyPlaces(texts) {
+  for (const entries of [latest.values(), ...lists().map((list) => list.children)]) {
+    for (const entry of entries) {
+      const line = entry.dataset.job in texts && entry.querySelector("[data-status]");
+      if (!line) continue;
+      line.textContent = texts[entry.dataset.job];
+      delete entry.dataset.version; // it is not what the server rendered any more
+    }
+  }
+}
+
 function removeJob(id) {
+  latest.delete(id);
   for (const list of lists()) {
     if (list.dataset.only === id) {
       refreshJobPage(id);
@@ -172,9 +202,17 @@ function setActive(count) {
   }
 }
 
+/** Put entries that are in order already into an empty list. */
+function fill(list, articles) {
+  list.replaceChildren(...articles.filter((article) => belongs(list, article)).map((article) => article.cloneNode(true)));
+  activate(list);
+  refreshTimes(list);
+}
+
 /** Change the list's entry of this job in place, or add it where its age puts it (newest first). */
 function place(list, article) {
   const entry = find(list, article.dataset.job);
+  if (entry && entry.dataset.version === article.dataset.version) return;
   if (entry) {
     const focused = entry.contains(document.activeElement) ? document.activeElement : null;
     morph(entry, article.outerHTML);
@@ -227,7 +265,7 @@ function settle() {
 }
 
 function lists() {
-  return [...document.querySelectorAll("[data-job-list]")];
+  return [...document.querySelectorAll("[data-job-list]")].filter((list) => !list.closest("[hidden]"));
 }
 
 function find(list, id) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
+from zlib import crc32
 
 from varloom.errors import counted
 from varloom.web.pages.formatting import about, amount, clock, count, moment, size
@@ -42,6 +43,7 @@ class JobEntry:
 
     id: str
     url: str
+    version: str
     search_text: str
     state: StateName
     state_text: str
@@ -89,6 +91,7 @@ def job_entry(job: JobView, now: datetime | None = None) -> JobEntry:
     return JobEntry(
         id=str(job.id),
         url=f"/jobs/{job.id}",
+        version=f"{crc32(job.model_dump_json().encode()):08x}",
         search_text=f"{job.sample_name}\n{job.source.name}".lower(),
         state=job.state,
         state_text=text,
@@ -151,6 +154,11 @@ def _status(job: JobView, retry_seconds: float | None) -> str:
             return _waits(job, retry_seconds)
         case _:
             return _done(job.progress) if job.progress else "Starting"
+
+
+def waiting_text(job: JobView, now: datetime | None = None) -> str:
+    """The line below the stages of a queued job."""
+    return _status(job, _retry_seconds(job, now or datetime.now(UTC)))
 
 
 def _waits(job: JobView, retry_seconds: float | None) -> str:
