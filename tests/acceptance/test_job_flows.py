@@ -220,6 +220,7 @@ def test_what_is_looked_for_stands_in_the_address(idle: Visitor) -> None:
     server.client.post(f"jobs/{server.submit(TABLE, 'trio-father.csv')['id']}/cancel").raise_for_status()
     idle.goto("/jobs")
     page.get_by_label("Search by the name of sample or file").fill("TRIO")
+    page.keyboard.press("Enter")
     expect(page.locator("#job-results [data-job]")).to_have_count(3)
     page.get_by_label("Active").check()
     expect(page.locator("#job-results [data-job]")).to_have_count(2)
@@ -250,6 +251,8 @@ def test_earlier_jobs_are_fetched_by_pages(idle: Visitor) -> None:
         server.submit(TABLE, f"many-{number:03}.csv")
     server.submit(TABLE, "other.csv")
     idle.goto("/jobs?q=many")
+    idle.wait_until_live()
+    assert shown(idle) == [f"many-{number:03}" for number in range(102, 2, -1)], "nothing beyond the page is mixed in"
     page.get_by_role("button", name="Show earlier jobs").click()
     expect(page.locator("#job-results [data-job]")).to_have_count(103)
     assert shown(idle) == [f"many-{number:03}" for number in range(102, -1, -1)]

@@ -69,6 +69,10 @@ def test_names_from_outside_are_shown_as_text(visitor: Visitor) -> None:
     for path in ("/samples", "/jobs"):
         visitor.goto(path)
         expect(page.locator("#content")).to_contain_text(HOSTILE)
+    page.goto(f"{visitor.server.url}/jobs")
+    page.locator("#job-results").get_by_role("link", name=HOSTILE).first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE)
+    expect(page.locator("#job-provenance + dl")).to_contain_text(f"{HOSTILE}.csv")
     visitor.goto(f"/samples?q={HOSTILE}")
     expect(page.locator("#content img")).to_have_count(0)
     visitor.expected = ("status of 404",)

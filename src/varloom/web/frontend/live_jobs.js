@@ -188,7 +188,7 @@ async function showEarlier(button) {
   button.disabled = false;
   if (!answer?.ok) return toast("The earlier jobs could not be loaded. Try again.");
   const { articles, next } = parse(await answer.text());
-  for (const article of articles) place(document.querySelector(".page [data-job-list]"), article);
+  for (const article of articles) place(document.querySelector(".page [data-job-list]"), article, true);
   refreshSelection();
   say(`${articles.length} earlier jobs added`);
   button.dataset.cursor = next ?? "";
@@ -210,7 +210,7 @@ function fill(list, articles) {
 }
 
 /** Change the list's entry of this job in place, or add it where its age puts it (newest first). */
-function place(list, article) {
+function place(list, article, isEarlier = false) {
   const entry = find(list, article.dataset.job);
   if (entry && entry.dataset.version === article.dataset.version) return;
   if (entry) {
@@ -219,12 +219,17 @@ function place(list, article) {
     keepFocus(entry, focused);
     return refreshTimes(entry);
   }
-  if (!belongs(list, article)) return;
+  const older = [...list.children].find((other) => other.dataset.created < article.dataset.created);
+  if (!belongs(list, article) || (!older && !isEarlier && goesOn(list))) return;
   const fresh = article.cloneNode(true);
-  const older = [...list.children].find((other) => other.dataset.created < fresh.dataset.created);
   list.insertBefore(fresh, older ?? null);
   activate(fresh);
   refreshTimes(fresh);
+}
+
+// Whether earlier entries can be fetched: then nothing is added at the end, where it would hide what lies between.
+function goesOn(list) {
+  return list.parentElement.querySelector(":scope > .job-more > [data-earlier-jobs]:not([hidden])") !== null;
 }
 
 // A filtered list takes in what matches. What it shows already stays until the reader looks anew, though it may match no
