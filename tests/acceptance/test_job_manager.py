@@ -42,7 +42,7 @@ def test_a_malformed_file_fails_with_its_line_and_what_to_do(visitor: Visitor) -
     expect(visitor.page.locator("[name=sample_name]")).to_have_value("broken")
     visitor.page.click("#upload-send")
     done = visitor.page.locator("#job-manager [data-state=completed]", has_text="mended.vcf")
-    expect(done).to_contain_text("2 records, 2 variants")
+    expect(done).to_contain_text("2 records in the file = 2 records in the table, 2 variants")
 
     entry = visitor.page.locator("#job-manager [data-state=failed]", has_text="broken.vcf")
     entry.get_by_role("button", name="Dismiss").click()
@@ -69,6 +69,10 @@ def test_names_from_outside_are_shown_as_text(visitor: Visitor) -> None:
     for path in ("/samples", "/jobs"):
         visitor.goto(path)
         expect(page.locator("#content")).to_contain_text(HOSTILE)
+    page.goto(f"{visitor.server.url}/jobs")
+    page.locator("#job-results").get_by_role("link", name=HOSTILE).first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE)
+    expect(page.locator("#job-provenance + dl")).to_contain_text(f"{HOSTILE}.csv")
     visitor.goto(f"/samples?q={HOSTILE}")
     expect(page.locator("#content img")).to_have_count(0)
     visitor.expected = ("status of 404",)
@@ -86,6 +90,8 @@ def test_the_panel_by_keyboard(visitor: Visitor) -> None:
     expect(page.locator("#job-manager")).to_be_visible()
     expect(button).to_have_attribute("aria-expanded", "true")
     expect(page.locator("#job-manager-title")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Notifications")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Open as a page")).to_be_focused()
     page.keyboard.press("Escape")
@@ -129,7 +135,7 @@ def test_a_reload_in_mid_job_shows_the_truth(browser: Browser, tmp_path: Path) -
             visitor.wait_for_state("long", "completed")
         finally:
             worker.stop()
-        expect(visitor.entry("long")).to_contain_text("60,000 records, 60,000 variants")
+        expect(visitor.entry("long")).to_contain_text("60,000 records in the table, 60,000 variants")
         assert visitor.states_of("long") == ["parsing", "completed"], "nothing older is shown after the reload"
 
 

@@ -53,7 +53,7 @@ def test_of_several_files_the_good_ones_go_through(visitor: Visitor) -> None:
     refused.get_by_role("button", name="Remove empty.vcf").click()
     page.keyboard.press("Escape")
     for name in ("first", "third"):
-        expect(visitor.wait_for_state(name, "completed")).to_contain_text("1 record")
+        expect(visitor.wait_for_state(name, "completed")).to_contain_text("1 row in the table")
     assert visitor.entry("empty").count() == 0
 
 

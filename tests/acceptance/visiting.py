@@ -125,4 +125,4 @@ def visiting(browser: Browser, server: Server) -> Iterator[Visitor]:
     visitor = Visitor(context, server)
     yield visitor
     context.close()
-    assert visitor.troubles == []
+    assert visitor.troubles == [], "\n".join(visitor.troubles)

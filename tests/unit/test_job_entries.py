@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -12,8 +14,9 @@ from varloom.jobs.lifecycle import Stage, State
 from varloom.services.events import SNAPSHOT_NEWEST, Message
 from varloom.services.views import JobView
 from varloom.web.pages.formatting import about, clock, size, with_code
-from varloom.web.pages.job_entries import STAGE_NAMES, STATE_LOOKS, job_entry
-from varloom.web.pages.stream import LivePanel, render_entry, render_snapshot
+from varloom.web.pages.job_entries import STATE_LOOKS, job_entry
+from varloom.web.pages.job_segments import STAGE_NAMES
+from varloom.web.pages.stream import SHOWN_ACTIVE, LivePanel, render_entry, render_snapshot
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 RAGGED = {
@@ -136,6 +139,56 @@ def test_a_failed_job_says_what_where_and_how_to_mend_it() -> None:
     assert (entry.retry_label, entry.can_cancel, entry.can_dismiss) == ("Retry", False, True)
 
 
+def test_each_stage_tells_what_it_took_and_what_it_will_take() -> None:
+    plan = ["download", "annotate", "parse"]
+    began = NOW - timedelta(seconds=20)
+    stages = [
+        {"stage": "download", "state": "done", "began_at": began, "seconds": 12.4},
+        {"stage": "annotate", "state": "running", "began_at": began, "expected_seconds": 41},
+        {"stage": "parse", "state": "waiting", "expected_seconds": 200},
+    ]
+    job = make_job("annotating", plan=plan, stage="annotate", stages=stages)
+    first, second, third = job_entry(job, NOW).segments
+    assert (first.time, first.expected) == ("0:12", "")
+    assert (second.elapsed, second.time, second.expected) == (20, "0:20", "about 40 s")
+    assert (third.time, third.expected) == ("", "about 3 min")
+    assert "usually about 40 s" in render_entry(job)
+
+
+def test_a_failed_job_says_what_was_tried_and_where_a_retry_begins() -> None:
+    lost = {"outcome": "failed", "code": "storage_unreachable", "title": "Storage unreachable", "message": "No answer."}
+    tries = [
+        {"stage": "download", "attempt": 1, "began_at": NOW, "seconds": 2, "outcome": "succeeded"},
+        {"stage": "parse", "attempt": 1, "began_at": NOW, "seconds": 0.2, **lost},
+        {"stage": "parse", "attempt": 2, "began_at": NOW, "seconds": 75, **lost},
+    ]
+    plan = ["download", "parse"]
+    entry = job_entry(
+        make_job("failed", error={**RAGGED, "retryable": True}, plan=plan, attempts=tries, attempt=2), NOW
+    )
+    assert entry.failure is not None
+    assert [(one.name, one.time) for one in entry.failure.tried] == [
+        ("Parse, attempt 1", "under 1 s"),
+        ("Parse, attempt 2", "1:15"),
+    ]
+    assert entry.failure.verdict == "Tried 2 times."
+    assert entry.retry_label == "Retry from Parse"
+
+
+def test_a_completed_job_holds_what_was_read_against_what_the_table_has() -> None:
+    variants = job_entry(make_job("completed", records=50_284, variants=50_301, sample_id=uuid4()), NOW)
+    assert variants.status == "50,284 records in the file = 50,284 records in the table, 50,301 variants"
+    rows = job_entry(make_job("completed", records=1, variants=None, sample_id=uuid4()), NOW)
+    assert rows.status == "1 row in the file = 1 row in the table"
+
+
+def test_a_priority_that_a_program_gave_can_be_seen_and_kept() -> None:
+    entry = job_entry(make_job(priority=7), NOW)
+    assert entry.priorities[1] == (7, "Priority 7")
+    assert "Priority 7" in entry.facts
+    assert '<option value="7" selected>' in render_entry(make_job(priority=7))
+
+
 def test_nothing_of_the_user_becomes_markup() -> None:
     name = "<img src=x onerror=alert(1)>"
     job = make_job("failed", error=RAGGED, sample_name=name, source={"kind": "file", "name": name, "bytes": 1})
@@ -148,18 +201,17 @@ def test_nothing_of_the_user_becomes_markup() -> None:
 @pytest.mark.parametrize(
     ("state", "offered"),
     [
-        ("queued", {"cancel"}),
-        ("parsing", {"cancel"}),
+        ("queued", {"cancel", "priority"}),
+        ("parsing", {"cancel", "priority"}),
         ("completed", {"open", "dismiss"}),
-        ("failed", {"replace", "retry", "dismiss"}),
-        ("cancelled", {"retry", "dismiss"}),
+        ("failed", {"replace", "retry", "change", "report", "dismiss"}),
+        ("cancelled", {"retry", "change", "dismiss"}),
     ],
 )
 def test_each_state_offers_what_can_be_done(state: str, offered: set[str]) -> None:
     error = RAGGED if state == "failed" else None
     html = render_entry(make_job(state, error=error, sample_id=uuid4(), records=1, variants=2))
-    acts = {"open", "replace", "retry", "cancel", "dismiss"}
-    assert {act for act in acts if f'data-act="{act}"' in html} == offered
+    assert set(re.findall(r'data-act="(\w+)"', html)) == offered
 
 
 def message(job: JobView) -> Message:
@@ -193,14 +245,28 @@ def test_the_count_of_active_jobs_is_sent_when_it_changes() -> None:
     assert take(panel, message(gone)) == [("gone", str(job.id))]
 
 
-def test_an_entry_is_sent_again_when_its_place_in_the_queue_moves() -> None:
+def test_active_jobs_that_the_snapshot_does_not_show_are_counted() -> None:
+    panel = LivePanel()
+    shown, other = make_job(), make_job(created_at=NOW - timedelta(hours=1))
+    events = take(panel, message(shown), Message("snapshot", '{"active": 700}'))
+    assert events[-1] == ("active", "700")
+    begun = other.model_copy(update={"state": "parsing"})
+    assert [name for name, _ in take(panel, message(begun))] == ["job"], "it was counted already"
+    done = make_job("completed", id=other.id, created_at=other.created_at, sample_id=uuid4())
+    assert take(panel, message(done))[-1] == ("active", "699")
+    unseen = make_job("completed", created_at=other.created_at, sample_id=uuid4())
+    assert take(panel, message(unseen))[-1] == ("active", "698")
+    assert take(panel, message(make_job()))[-1] == ("active", "699")
+
+
+def test_of_a_job_whose_place_in_the_queue_moves_only_that_is_sent() -> None:
     panel = LivePanel()
     job = make_job(queue_position=3)
     take(panel, message(job), Message("snapshot", "{}"))
     moved = Message("queue", f'{{"positions": {{"{job.id}": 1, "{uuid4()}": 0}}}}')
-    ((name, html),) = take(panel, moved)
-    assert name == "job"
-    assert "1 ahead of you for a Parsing slot" in html
+    ((name, places),) = take(panel, moved)
+    assert name == "places"
+    assert json.loads(places) == {str(job.id): "1 ahead of you for a Parsing slot"}
     assert take(panel, moved) == [], "the same places are not sent twice"
 
 
@@ -209,6 +275,14 @@ def test_a_full_snapshot_says_down_to_where_it_is_complete() -> None:
     floor = job_entry(jobs[SNAPSHOT_NEWEST - 1]).created_key
     assert f'data-floor="{floor}"' in render_snapshot(jobs)
     assert 'data-floor=""' in render_snapshot(jobs[:-2])
+
+
+def test_a_snapshot_shows_the_newest_jobs_and_some_older_active_ones() -> None:
+    newest = [make_job() for _ in range(SNAPSHOT_NEWEST)]
+    older = [make_job("completed", sample_id=uuid4()), *(make_job() for _ in range(SHOWN_ACTIVE + 5))]
+    html = render_snapshot([*newest, *older])
+    assert html.count("<article") == SNAPSHOT_NEWEST + SHOWN_ACTIVE
+    assert str(older[0].id) not in html
 
 
 @pytest.mark.parametrize(

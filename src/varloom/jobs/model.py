@@ -61,6 +61,7 @@ class Job:
     finished_at: datetime | None
     dismissed_at: datetime | None
     plan_version: int = 1  # a worker that does not know it leaves the job to others
+    attempts: tuple[dict[str, Any], ...] = ()  # those that ended: {"stage", "attempt", "began_at", "seconds", ...}
     suspected_at: datetime | None = None  # a worker died with its stage: it runs beside no other suspect
     idempotency_key: str | None = None
     source_kind: str = "file"
@@ -99,6 +100,7 @@ class Job:
         values["stage"] = Stage(values["stage"]) if values["stage"] else None
         values["plan"] = tuple(Stage(stage) for stage in values["plan"])
         values["warnings"] = tuple(values["warnings"])
+        values["attempts"] = tuple(values.get("attempts", ()))
         return cls(**values)
 
 

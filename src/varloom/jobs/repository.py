@@ -121,6 +121,7 @@ async def list_jobs(
     limit: int = 50,
     before: tuple[datetime, UUID] | None = None,
     search: str | None = None,
+    created: tuple[datetime | None, datetime | None] = (None, None),
 ) -> list[Job]:
     """The account's jobs, newest first, without the dismissed ones.
 
@@ -131,6 +132,7 @@ async def list_jobs(
         limit: at most so many.
         before: creation time and id of the last job of the page before.
         search: only jobs whose sample or file name contains this text.
+        created: only jobs that were created from the first moment on and before the second.
     """
     pattern = None if not search else "%" + _escape_like(search) + "%"
     rows = await _rows(
@@ -143,6 +145,8 @@ async def list_jobs(
             "before_at": before[0] if before else None,
             "before_id": before[1] if before else None,
             "search": pattern,
+            "since": created[0],
+            "until": created[1],
         },
     )
     return [Job.from_row(row) for row in rows]

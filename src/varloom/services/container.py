@@ -18,9 +18,11 @@ from varloom.errors import VarloomError
 from varloom.services.accounts import Accounts
 from varloom.services.events import Events
 from varloom.services.jobs import Jobs
+from varloom.services.provenance import Provenance
 from varloom.services.queue import Queue
 from varloom.services.samples import Samples
 from varloom.services.saved_views import SavedViews
+from varloom.services.stage_durations import StageDurations
 from varloom.services.storage_mark import mark_storage
 from varloom.services.uploads import Uploads
 from varloom.storage import open_storage
@@ -52,6 +54,7 @@ class Services:
     accounts: Accounts
     uploads: Uploads
     jobs: Jobs
+    provenance: Provenance
     queue: Queue
     samples: Samples
     saved_views: SavedViews
@@ -87,7 +90,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
     storage = open_storage(settings)
     async with open_pool(database.conninfo, max_size=POOL_SIZE, application_name="varloom serve") as pool:
         await mark_storage(pool, storage)
-        events = Events(pool, database.conninfo)
+        durations = StageDurations()
+        events = Events(pool, database.conninfo, durations)
         samples = Samples(pool, storage, settings)
         listening = asyncio.create_task(events.run(), name="live events")
         listening.add_done_callback(_report_end)
@@ -98,7 +102,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 storage=storage,
                 accounts=Accounts(pool, settings),
                 uploads=Uploads(pool, storage, settings),
-                jobs=Jobs(pool, settings),
+                jobs=Jobs(pool, settings, durations),
+                provenance=Provenance(pool, storage),
                 queue=Queue(pool, settings),
                 samples=samples,
                 saved_views=SavedViews(pool),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.jobs.model import Job, Place
+    from varloom.services.stage_durations import Durations, StageDurations
 
 logger = logging.getLogger(__name__)
 
@@ -113,8 +114,9 @@ class Snapshots:
 class AccountFeed:
     """The live events of one account, read once for all its panels."""
 
-    def __init__(self, pool: AsyncConnectionPool, account_id: UUID) -> None:
+    def __init__(self, pool: AsyncConnectionPool, account_id: UUID, durations: StageDurations) -> None:
         self._pool = pool
+        self._durations = durations
         self._account_id = account_id
         self._position = 0
         self._positions: dict[UUID, Place] | None = None
@@ -197,9 +199,10 @@ class AccountFeed:
     async def _send_events(self, conn: AsyncConnection[Any]) -> None:
         while events := await repository.events_after(conn, self._account_id, self._position, PAGE):
             positions = await line.places_of(conn, self._account_id, [event.job for event in events])
+            durations = await self._durations.of(conn, self._account_id)
             for event in events:
                 self._position = event.id
-                self._send(job_message(event.job, positions, event.id, event.id))
+                self._send(job_message(event.job, positions, event.id, event.id, durations))
 
     async def _send_progress(self, conn: AsyncConnection[Any]) -> None:
         progressed, self._progressed = self._progressed, set()
@@ -207,7 +210,8 @@ class AccountFeed:
         for job_id in progressed:
             job = await repository.find_job(conn, self._account_id, job_id)
             if job is not None and job.attempt_token is not None:
-                self._send(job_message(job, {}, None, position))
+                durations = await self._durations.of(conn, self._account_id)
+                self._send(job_message(job, {}, None, position, durations))
 
     async def _send_positions(self, conn: AsyncConnection[Any]) -> None:
         loop = asyncio.get_running_loop()
@@ -237,9 +241,11 @@ class AccountFeed:
                 subscription.put(messages)
 
 
-def job_message(job: Job, positions: dict[UUID, Place], event_id: int | None, position: int) -> Message:
+def job_message(
+    job: Job, positions: dict[UUID, Place], event_id: int | None, position: int, durations: Durations | None = None
+) -> Message:
     """A job for the panels; see `Message` for what the numbers mean."""
-    return Message("job", job_view(job, positions.get(job.id)).model_dump_json(), event_id, position)
+    return Message("job", job_view(job, positions.get(job.id), durations).model_dump_json(), event_id, position)
 
 
 def queue_message(positions: dict[UUID, Place], position: int) -> Message:

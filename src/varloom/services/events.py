@@ -20,6 +20,7 @@ from varloom.errors import VarloomError
 from varloom.jobs import line, repository
 from varloom.services.event_feed import PAGE, AccountFeed, Message, Subscription, job_message
 from varloom.services.problems import EVENTS_UNAVAILABLE
+from varloom.services.stage_durations import StageDurations
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -42,10 +43,12 @@ class Events:
 
     Attributes:
         pool: connections for reading; each is held only while something is read.
+        durations: what stages took before.
     """
 
-    def __init__(self, pool: AsyncConnectionPool, conninfo: str) -> None:
+    def __init__(self, pool: AsyncConnectionPool, conninfo: str, durations: StageDurations | None = None) -> None:
         self.pool = pool
+        self.durations = durations or StageDurations()
         self._conninfo = conninfo
         self._feeds: dict[UUID, AccountFeed] = {}
         self._opening = asyncio.Lock()
@@ -127,7 +130,7 @@ class Events:
                 return None
             feed = self._feeds.get(account_id)
             if feed is None:
-                feed = AccountFeed(self.pool, account_id)
+                feed = AccountFeed(self.pool, account_id, self.durations)
                 await feed.start()
                 self._feeds[account_id] = feed
             feed.subscribe(subscription)
@@ -157,9 +160,10 @@ class Events:
             async with self.pool.connection() as conn:
                 events = await repository.events_after(conn, account_id, position, PAGE)
                 positions = await line.places_of(conn, account_id, [event.job for event in events])
+                durations = await self.durations.of(conn, account_id)
             if events:
                 position = events[-1].id
-                yield [job_message(event.job, positions, event.id, event.id) for event in events]
+                yield [job_message(event.job, positions, event.id, event.id, durations) for event in events]
             if len(events) < PAGE:
                 return
 
@@ -174,12 +178,14 @@ class Events:
                 async with conn.transaction():
                     newest = await repository.last_event_id(conn, account_id)
                     jobs = await _shown_jobs(conn, account_id)
+                    active = await repository.count_active(conn, account_id)
                     positions = await line.places_of(conn, account_id, jobs)
+                    durations = await self.durations.of(conn, account_id)
             finally:
                 await conn.set_isolation_level(None)
-        messages = [job_message(job, positions, None, newest) for job in jobs[:-1]]
-        messages += [job_message(job, positions, newest, newest) for job in jobs[-1:]]
-        end = json.dumps({"jobs": len(jobs), "active": sum(job.is_active for job in jobs)})
+        messages = [job_message(job, positions, None, newest, durations) for job in jobs[:-1]]
+        messages += [job_message(job, positions, newest, newest, durations) for job in jobs[-1:]]
+        end = json.dumps({"jobs": len(jobs), "active": active})
         return [*messages, Message("snapshot", end, newest, newest)]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from varloom.errors import VarloomError
 from varloom.jobs import line, repository
@@ -11,11 +11,14 @@ from varloom.jobs.lifecycle import Stage, State
 from varloom.pipeline.plan import PLAN_VERSION, stale_stages
 from varloom.services.options import parse_options, parse_priority
 from varloom.services.paging import check_limit, checked_search, decode_cursor, encode_cursor
+from varloom.services.problem_report import problem_report
 from varloom.services.problems import REQUEST_INVALID
-from varloom.services.views import EventList, JobList, JobView, event_view, job_view
+from varloom.services.stage_durations import StageDurations
+from varloom.services.views import ActionResult, ActionResults, EventList, JobList, JobView, event_view, job_view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from psycopg import AsyncConnection
@@ -25,12 +28,25 @@ if TYPE_CHECKING:
     from varloom.settings import Settings
 
 
+Action = Literal["cancel", "retry", "dismiss", "prioritise"]
+"""What can be done with several jobs at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """When a job was created: from `since` on, and before `until`; unset: whenever."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Jobs:
     """The account's jobs."""
 
     pool: AsyncConnectionPool
     settings: Settings
+    durations: StageDurations = field(default_factory=StageDurations)
 
     async def page(
         self,
@@ -40,20 +56,29 @@ class Jobs:
         limit: int = 50,
         cursor: str | None = None,
         search: str | None = None,
+        created: Created | None = None,
     ) -> JobList:
         """A page of the account's jobs, newest first; `cursor` is the `next` of the page before."""
+        created = created or Created()
         check_limit(limit)
         sought = checked_search(search)
         wanted = [parse_state(name) for name in states] if states else None
         before = decode_cursor(cursor) if cursor else None
         async with self.pool.connection() as conn:
             found = await repository.list_jobs(
-                conn, account_id, states=wanted, limit=limit + 1, before=before, search=sought
+                conn,
+                account_id,
+                states=wanted,
+                limit=limit + 1,
+                before=before,
+                search=sought,
+                created=(created.since, created.until),
             )
             places = await line.places_of(conn, account_id, found)
+            durations = await self.durations.of(conn, account_id)
         page = found[:limit]
         following = encode_cursor(page[-1].created_at, page[-1].id) if len(found) > limit else None
-        return JobList(jobs=[job_view(job, places.get(job.id)) for job in page], next=following)
+        return JobList(jobs=[job_view(job, places.get(job.id), durations) for job in page], next=following)
 
     async def get(self, account_id: UUID, job_id: UUID) -> JobView:
         """One job; `job_not_found` for another account's too."""
@@ -66,6 +91,46 @@ class Jobs:
             await repository.get_job(conn, account_id, job_id)
             events = await repository.history(conn, account_id, job_id)
         return EventList(events=[event_view(event) for event in events])
+
+    async def report(self, account_id: UUID, job_id: UUID) -> str:
+        """All that is known of a job as a plain text, to be kept or sent on."""
+        async with self.pool.connection() as conn:
+            job = await repository.get_job(conn, account_id, job_id)
+            view = await self._view(conn, job)
+            events = await repository.history(conn, account_id, job_id)
+        return problem_report(view, [event_view(event) for event in events], job.source_sha256)
+
+    async def act(
+        self, account_id: UUID, job_ids: Sequence[UUID], action: Action, priority: int | None = None
+    ) -> ActionResults:
+        """Do the same with several jobs. Each is a step of its own: what one is refused does not stop the others.
+
+        Raises:
+            VarloomError: `request_invalid` for a priority that is missing or that no job can have.
+        """
+        if action == "prioritise" and priority is None:
+            raise VarloomError(REQUEST_INVALID, "priority: it is needed to prioritise jobs.")
+        parse_priority(priority)
+        results = []
+        for job_id in dict.fromkeys(job_ids):
+            try:
+                await self._act(account_id, job_id, action, priority)
+            except VarloomError as error:
+                results.append(ActionResult(id=job_id, code=error.code, message=str(error)))
+            else:
+                results.append(ActionResult(id=job_id, code=None, message=None))
+        return ActionResults(results=results)
+
+    async def _act(self, account_id: UUID, job_id: UUID, action: Action, priority: int | None) -> None:
+        match action:
+            case "cancel":
+                await self.cancel(account_id, job_id)
+            case "retry":
+                await self.retry(account_id, job_id)
+            case "dismiss":
+                await self.dismiss(account_id, job_id)
+            case "prioritise":
+                await self.prioritise(account_id, job_id, priority or 0)
 
     async def retry(
         self,
@@ -125,7 +190,7 @@ class Jobs:
     async def _view(self, conn: AsyncConnection[Any], job: Job) -> JobView:
         """The job with its place in the queue."""
         places = await line.places_of(conn, job.account_id, [job])
-        return job_view(job, places.get(job.id))
+        return job_view(job, places.get(job.id), await self.durations.of(conn, job.account_id))
 
 
 def parse_state(name: str) -> State:

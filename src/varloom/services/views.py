@@ -8,7 +8,9 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from varloom.genomics.recognition import VARIANT_FORMATS
+from varloom.jobs.lifecycle import Stage
 from varloom.jobs.model import Job, JobEvent, Pause, Place, StageQueue, WorkerState
+from varloom.services.stage_durations import Durations
 
 StateName = Literal["queued", "downloading", "processing", "annotating", "parsing", "completed", "failed", "cancelled"]
 StageName = Literal["download", "process", "annotate", "parse"]
@@ -80,6 +82,33 @@ class ErrorView(View):
     problems: list[ProblemView] = Field(default=[], description="what else the same pass found")
 
 
+class StageView(View):
+    """One stage of a job's plan."""
+
+    stage: StageName
+    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    began_at: UtcTime | None = Field(default=None, description="when its last attempt began")
+    seconds: float | None = Field(default=None, description="how long its last attempt took; null until it ended")
+    expected_seconds: float | None = Field(
+        default=None, description="how long it takes by the account's earlier files of that size; null while unknown"
+    )
+
+
+class AttemptView(View):
+    """One ended attempt at a stage."""
+
+    stage: StageName
+    attempt: int
+    began_at: UtcTime
+    seconds: float
+    outcome: Literal["succeeded", "failed", "cancelled", "returned"] = Field(
+        description="`returned`: its worker stopped or died; it does not count"
+    )
+    code: str | None = Field(default=None, description="of the error that ended it")
+    title: str | None = None
+    message: str | None = None
+
+
 class HeldUpView(View):
     """Why a job that waits is not served."""
 
@@ -97,6 +126,7 @@ class JobView(View):
     state: StateName
     stage: StageName | None = Field(description="the stage it is in or waits for; null when completed")
     plan: list[StageName] = Field(description="the stages of this job, in order")
+    stages: list[StageView] = Field(default=[], description="the same stages, with what each took or will take")
     attempt: int = Field(description="the try of this stage, counted from 1")
     max_attempts: int
     retry_at: UtcTime | None = Field(description="when the next automatic attempt is due")
@@ -105,6 +135,9 @@ class JobView(View):
     )
     held_up: HeldUpView | None = Field(
         default=None, description="why a job that waits is not served, whatever its place"
+    )
+    attempts: list[AttemptView] = Field(
+        default=[], description="the newest fifty attempts that ended, oldest first, of all retries"
     )
     priority: int
     cancel_requested: bool
@@ -126,6 +159,64 @@ class JobList(View):
 
     jobs: list[JobView]
     next: str | None = Field(description="the cursor of the next page; null on the last one")
+
+
+class ActionResult(View):
+    """What became of one job of several that were acted on."""
+
+    id: UUID
+    code: str | None = Field(description="of the error, where it was refused; null where it was done")
+    message: str | None = Field(description="why it was refused")
+
+
+class ActionResults(View):
+    """What became of the jobs that were acted on, in the order in which they were named."""
+
+    results: list[ActionResult]
+
+
+class SourceProvenance(View):
+    """The file that a job read."""
+
+    kind: Literal["file", "url"]
+    name: str
+    bytes: int | None
+    sha256: str | None = Field(description="of the file as it was stored")
+
+
+class PartProvenance(View):
+    """One Parquet file of a table."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class DatasetProvenance(View):
+    """What made one table."""
+
+    id: UUID
+    name: str
+    format: str
+    compression: str
+    assembly: str | None
+    records: int
+    variants: int = Field(description="rows of the table")
+    columns: int
+    format_version: int = Field(description="of the dataset's own format")
+    content_hash: str
+    versions: dict[str, str] = Field(description="of the programs and libraries that wrote it")
+    parts: list[PartProvenance]
+
+
+class ProvenanceView(View):
+    """Where a job's tables come from."""
+
+    source: SourceProvenance
+    options: dict[str, Any]
+    plan: list[StageName]
+    datasets: list[DatasetProvenance] = Field(description="none until the job is completed, or when they were deleted")
 
 
 class EventView(View):
@@ -326,8 +417,14 @@ class HistogramView(View):
     odd: int = Field(description="numbers that no bin can hold: NaN and infinities")
 
 
-def job_view(job: Job, place: Place | None = None) -> JobView:
-    """The JOB of the contract. `place` is where it stands; None for one that does not wait."""
+def job_view(job: Job, place: Place | None = None, durations: Durations | None = None) -> JobView:
+    """The JOB of the contract.
+
+    Args:
+        job: its row.
+        place: where it stands; None for one that does not wait.
+        durations: what stages took before; None: no time is foretold.
+    """
     place = place if place is not None and job.state.value == "queued" else Place()
     return JobView.model_validate(
         {
@@ -338,6 +435,8 @@ def job_view(job: Job, place: Place | None = None) -> JobView:
             "state": job.state.value,
             "stage": job.stage.value if job.stage else None,
             "plan": [stage.value for stage in job.plan],
+            "stages": [_stage_view(job, stage, durations or Durations()) for stage in job.plan],
+            "attempts": list(job.attempts),
             "attempt": job.attempt,
             "max_attempts": job.max_attempts,
             "retry_at": job.retry_at,
@@ -358,6 +457,30 @@ def job_view(job: Job, place: Place | None = None) -> JobView:
             "dismissed": job.dismissed_at is not None,
         }
     )
+
+
+def _stage_view(job: Job, stage: Stage, durations: Durations) -> StageView:
+    state = _stage_state(job, stage)
+    last = next((tried for tried in reversed(job.attempts) if tried["stage"] == stage), None)
+    if state == "running":
+        times = {"began_at": job.claimed_at}
+    elif last is not None and state != "waiting":
+        times = {"began_at": last["began_at"], "seconds": last["seconds"]}
+    else:
+        times = {}
+    open_ = state in {"running", "waiting"}
+    expected = durations.expected(stage, job) if open_ and job.is_active else None
+    return StageView.model_validate({"stage": stage.value, "state": state, **times, "expected_seconds": expected})
+
+
+def _stage_state(job: Job, stage: Stage) -> str:
+    here = job.plan.index(stage)
+    reached = len(job.plan) if job.stage is None else job.plan.index(job.stage)
+    if here != reached:
+        return "done" if here < reached else "waiting"
+    if job.attempt_token is not None:
+        return "running"
+    return job.state.value if job.is_final else "waiting"
 
 
 def event_view(event: JobEvent) -> EventView:

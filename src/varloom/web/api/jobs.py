@@ -4,11 +4,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.responses import PlainTextResponse
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from varloom.services.jobs import Action, Created
 from varloom.services.options import PRIORITY_LIMIT
 from varloom.services.paging import PAGE_LIMIT
-from varloom.services.views import EventList, JobList, JobView, StateName
+from varloom.services.views import ActionResults, EventList, JobList, JobView, ProvenanceView, StateName
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.problem_documents import problem_responses
 
@@ -22,6 +24,18 @@ class RetryRequest(BaseModel):
 
     from_stage: Literal["start", "download", "process", "annotate", "parse"] | None = None
     options: dict[str, Any] | None = Field(default=None, description="the options to change; others stay")
+
+
+class ActionRequest(BaseModel):
+    """What to do with several jobs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Action
+    jobs: Annotated[list[UUID], Field(min_length=1, max_length=PAGE_LIMIT, description="their ids")]
+    priority: Annotated[
+        int | None, Field(ge=-PRIORITY_LIMIT, le=PRIORITY_LIMIT, description="for the action `prioritise`")
+    ] = None
 
 
 class PriorityRequest(BaseModel):
@@ -43,9 +57,20 @@ async def list_jobs(
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 50,
     cursor: Annotated[str | None, Query(description="`next` of the page before", max_length=500)] = None,
     search: Annotated[str | None, Query(description="part of a sample's or a file's name", max_length=200)] = None,
+    since: Annotated[AwareDatetime | None, Query(description="only jobs created from this moment on")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="only jobs created before this moment")] = None,
 ) -> JobList:
     """The account's jobs, newest first."""
-    return await services.jobs.page(account.id, states=state, limit=limit, cursor=cursor, search=search)
+    created = Created(since, until)
+    return await services.jobs.page(
+        account.id, states=state, limit=limit, cursor=cursor, search=search, created=created
+    )
+
+
+@router.post("/jobs/actions")
+async def act_on_jobs(services: CurrentServices, account: CurrentAccount, wanted: ActionRequest) -> ActionResults:
+    """Cancel, retry, dismiss or prioritise several jobs; each is done or refused by itself."""
+    return await services.jobs.act(account.id, wanted.jobs, wanted.action, wanted.priority)
 
 
 @router.get("/jobs/{job_id}", responses=problem_responses(404))
@@ -58,6 +83,24 @@ async def get_job(services: CurrentServices, account: CurrentAccount, job_id: UU
 async def get_history(services: CurrentServices, account: CurrentAccount, job_id: UUID) -> EventList:
     """Everything that happened to a job, oldest first."""
     return await services.jobs.history(account.id, job_id)
+
+
+@router.get("/jobs/{job_id}/provenance", responses=problem_responses(404))
+async def get_provenance(services: CurrentServices, account: CurrentAccount, job_id: UUID) -> ProvenanceView:
+    """Where the job's tables come from: the file and its checksum, the options, and the versions of what made them."""
+    return await services.provenance.of_job(account.id, job_id)
+
+
+@router.get(
+    "/jobs/{job_id}/report",
+    response_class=PlainTextResponse,
+    responses=problem_responses(404),
+)
+async def get_report(services: CurrentServices, account: CurrentAccount, job_id: UUID) -> PlainTextResponse:
+    """All that is known of a job as a plain text: what went wrong, where, what to do, what was tried, its history."""
+    text = await services.jobs.report(account.id, job_id)
+    headers = {"Content-Disposition": f'attachment; filename="varloom-job-{job_id}.txt"'}
+    return PlainTextResponse(text, headers=headers)
 
 
 @router.post("/jobs/{job_id}/retry", responses=problem_responses(404, 409))

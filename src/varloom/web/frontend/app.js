@@ -1,8 +1,12 @@
 // What every page needs: live jobs, the Job Manager's drawer, uploads, the theme, and messages.
 import "./markup.js";
 import { startConfirm } from "./confirm.js";
+import { startJobFilter } from "./job_filter.js";
 import { startJobManager } from "./job_manager.js";
+import { startJobSelection } from "./job_selection.js";
 import { startLiveJobs } from "./live_jobs.js";
+import { startNotifications } from "./notifications.js";
+import { startRetryDialog } from "./retry_dialog.js";
 import { startTheme } from "./theme.js";
 import { startTimes } from "./times.js";
 import { startToasts } from "./toasts.js";
@@ -13,5 +17,9 @@ startTheme();
 startToasts();
 startConfirm();
 startJobManager();
+startRetryDialog();
+startJobFilter();
+startJobSelection();
+startNotifications();
 startUploads();
 startLiveJobs();

@@ -5,11 +5,13 @@ export function startConfirm() {
   document.addEventListener("htmx:confirm", (event) => {
     const { ctx, issueRequest, dropRequest } = event.detail;
     event.preventDefault();
-    ask(dialog, ctx.confirm, ctx.sourceElement.dataset).then((yes) => (yes ? issueRequest() : dropRequest()));
+    ask(ctx.confirm, ctx.sourceElement.dataset).then((yes) => (yes ? issueRequest() : dropRequest()));
   });
 }
 
-function ask(dialog, text, { confirmTitle, confirmYes }) {
+/** Ask by our own dialog: resolves to whether the answer is yes. */
+export function ask(text, { confirmTitle, confirmYes }) {
+  const dialog = document.getElementById("confirm");
   document.getElementById("confirm-title").textContent = confirmTitle;
   document.getElementById("confirm-text").textContent = text;
   document.getElementById("confirm-yes").textContent = confirmYes;

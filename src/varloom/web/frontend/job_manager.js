@@ -25,6 +25,7 @@ export function openJobManager(from = button) {
 
 function show() {
   drawer.hidden = false;
+  document.dispatchEvent(new CustomEvent("varloom:panel"));
   button.setAttribute("aria-expanded", "true");
   sessionStorage.setItem(KEPT, location.pathname); // a reload shows the drawer again, another page does not
 }

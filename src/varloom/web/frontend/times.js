@@ -2,6 +2,7 @@
 // from then on the browser's steady clock counts, so that a wrong clock on either side does not matter.
 const baselines = new WeakMap();
 const moments = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const exactMoments = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 export function startTimes() {
   refreshTimes(document);
@@ -11,7 +12,8 @@ export function startTimes() {
 /** Bring the times below `root` up to date; to be called in the same task that changed the markup. */
 export function refreshTimes(root) {
   for (const time of root.querySelectorAll("time[data-local]")) {
-    time.textContent = moments.format(new Date(time.dateTime));
+    const format = time.dataset.local === "seconds" ? exactMoments : moments;
+    time.textContent = format.format(new Date(time.dateTime));
   }
   for (const element of root.querySelectorAll("[data-elapsed], [data-countdown]")) {
     baselines.set(element, performance.now());

@@ -1,7 +1,7 @@
 // Messages about actions that failed. They stay until they are closed.
 import { refreshTimes } from "./times.js";
 
-const OFFLINE = "The server did not answer. Check that it runs, then try again.";
+export const OFFLINE = "The server did not answer. Check that it runs, then try again.";
 
 export function startToasts() {
   document.addEventListener("htmx:response:error", async (event) => {

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
+from zlib import crc32
 
 from varloom.errors import counted
 from varloom.web.pages.formatting import about, amount, clock, count, moment, size
+from varloom.web.pages.job_failures import Failure, Finding, failure_of, finding_of
+from varloom.web.pages.job_filter import created_key
+from varloom.web.pages.job_segments import STAGE_NAMES, Segment, segments_of, took
 
 if TYPE_CHECKING:
-    from varloom.services.views import ErrorView, JobView, ProblemView, ProgressView, StageName, StateName
+    from varloom.services.views import JobView, ProgressView, StateName
 
 Tone = Literal["calm", "run", "good", "bad", "warn"]
 
@@ -26,53 +30,11 @@ STATE_LOOKS: dict[StateName, tuple[str, str, Tone]] = {
 }
 """Each state as text, icon and colour: the colour never stands alone."""
 
-STAGE_NAMES: dict[StageName, tuple[str, str]] = {
-    "download": ("Download", "a Downloading slot"),
-    "process": ("Process", "a Processing slot"),
-    "annotate": ("Annotate", "an Annotating slot"),
-    "parse": ("Parse", "a Parsing slot"),
-}
-"""Each stage's name, and what a job waits for before it."""
+PRIORITIES = ((10, "High priority"), (0, "Ordinary priority"), (-10, "Low priority"))
+"""What people choose from; programs may give any number."""
 
 _FINAL = frozenset({"completed", "failed", "cancelled"})
 _AT_REST = _FINAL | {"queued"}
-_STAGE_ICONS = {"done": "check", "running": "turning", "failed": "cross", "stopped": "stop", "waiting": "clock"}
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One stage of the plan. `value` of `top` of it is done; without a value, how much is not known."""
-
-    name: str
-    state: Literal["done", "running", "waiting", "failed", "stopped"]
-    note: str
-    icon: str
-    value: float | None
-    top: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One problem of a file: where, what, and the text that stands there."""
-
-    place: str
-    message: str
-    excerpt: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a job failed, and how it is mended."""
-
-    code: str
-    title: str
-    message: str
-    stage: str | None
-    places: tuple[tuple[str, str], ...]
-    excerpt: str | None
-    further: tuple[Finding, ...]
-    steps: tuple[str, ...]
-    verdict: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +42,9 @@ class JobEntry:
     """One entry of the Job Manager."""
 
     id: str
+    url: str
+    version: str
+    search_text: str
     state: StateName
     state_text: str
     icon: str
@@ -107,6 +72,8 @@ class JobEntry:
     warnings_title: str
     cancelling: bool
     can_cancel: bool
+    priority: int
+    priorities: tuple[tuple[int, str], ...]
     retry_label: str | None
     can_replace: bool
     can_dismiss: bool
@@ -120,9 +87,12 @@ def job_entry(job: JobView, now: datetime | None = None) -> JobEntry:
     final = job.state in _FINAL
     elapsed_label, elapsed, ticking = _elapsed(job, now)
     retry_seconds = _retry_seconds(job, now)
-    failure = _failure(job, job.error) if job.error and job.state == "failed" else None
+    failure = failure_of(job)
     return JobEntry(
         id=str(job.id),
+        url=f"/jobs/{job.id}",
+        version=f"{crc32(job.model_dump_json().encode()):08x}",
+        search_text=f"{job.sample_name}\n{job.source.name}".lower(),
         state=job.state,
         state_text=text,
         icon=icon,
@@ -130,26 +100,28 @@ def job_entry(job: JobView, now: datetime | None = None) -> JobEntry:
         name=job.sample_name,
         file=job.source.name,
         facts=_facts(job),
-        segments=tuple(_segment(job, stage) for stage in job.plan),
+        segments=segments_of(job, now),
         status=_status(job, retry_seconds),
         pace=_pace(job.progress) if job.progress and job.state not in _AT_REST else "",
         retry_seconds=retry_seconds,
         attempt=_attempt(job),
         elapsed_label=elapsed_label,
         elapsed=elapsed,
-        elapsed_text=clock(elapsed) if ticking or elapsed >= 1 else "under 1 s",
+        elapsed_text=clock(elapsed) if ticking else took(elapsed),
         ticking=ticking,
-        created_key=f"{job.created_at.timestamp():017.6f}-{job.id}",
+        created_key=f"{created_key(job.created_at)}-{job.id}",
         created_iso=job.created_at.isoformat(),
         created=moment(job.created_at),
         completed=job.state == "completed",
         sample_url=f"/samples/{job.sample_id}" if job.state == "completed" and job.sample_id else None,
         failure=failure,
         setback=_setback(job),
-        warnings=tuple(_finding(problem) for problem in job.warnings),
+        warnings=tuple(finding_of(problem) for problem in job.warnings),
         warnings_title=counted(len(job.warnings), "warning"),
         cancelling=job.cancel_requested,
         can_cancel=not final and not job.cancel_requested,
+        priority=job.priority,
+        priorities=_priorities(job.priority),
         retry_label=_retry_label(job),
         can_replace=failure is not None and job.error is not None and not job.error.retryable,
         can_dismiss=final,
@@ -165,34 +137,15 @@ def _facts(job: JobView) -> tuple[str, ...]:
     if job.options.get("split_by_sample"):
         facts.append("Split by sample")
     if job.priority:
-        facts.append(f"Priority {job.priority}")
+        facts.append(dict(PRIORITIES).get(job.priority, f"Priority {job.priority}"))
     return tuple(facts)
-
-
-def _segment(job: JobView, stage: StageName) -> Segment:
-    name = STAGE_NAMES[stage][0]
-    here = job.plan.index(stage)
-    reached = len(job.plan) if job.stage is None else job.plan.index(job.stage)
-    if here < reached:
-        return Segment(name, "done", "done", "check", 1.0)
-    if here > reached or job.state == "queued":
-        return Segment(name, "waiting", "waiting", "clock", 0.0)
-    if job.state == "failed":
-        return Segment(name, "failed", "failed", "cross", 1.0)
-    if job.state == "cancelled":
-        return Segment(name, "stopped", "cancelled", "stop", 0.0)
-    progress = job.progress
-    if progress is None or not progress.total:
-        return Segment(name, "running", "running", "turning", None)
-    share = min(1.0, progress.done / progress.total)
-    return Segment(name, "running", f"{share:.0%}", "turning", progress.done, progress.total)
 
 
 def _status(job: JobView, retry_seconds: float | None) -> str:
     """The line below the stages: what came out, how far it is, or why it waits."""
     match job.state:
         case "completed":
-            return _result(job) or ""
+            return _proof(job) or ""
         case "failed" | "cancelled":
             return ""
         case _ if job.cancel_requested:
@@ -201,6 +154,11 @@ def _status(job: JobView, retry_seconds: float | None) -> str:
             return _waits(job, retry_seconds)
         case _:
             return _done(job.progress) if job.progress else "Starting"
+
+
+def waiting_text(job: JobView, now: datetime | None = None) -> str:
+    """The line below the stages of a queued job."""
+    return _status(job, _retry_seconds(job, now or datetime.now(UTC)))
 
 
 def _waits(job: JobView, retry_seconds: float | None) -> str:
@@ -260,44 +218,13 @@ def _result(job: JobView) -> str | None:
     return found if job.variants is None else f"{found}, {counted(job.variants, 'variant')}"
 
 
-def _failure(job: JobView, error: ErrorView) -> Failure:
-    first = (error.line, error.message)
-    return Failure(
-        code=error.code,
-        title=error.title,
-        message=error.message,
-        stage=STAGE_NAMES[error.stage][0] if error.stage else None,
-        places=tuple(_places(error)),
-        excerpt=error.excerpt,
-        further=tuple(_finding(item) for item in error.problems if (item.line, item.message) != first),
-        steps=tuple(error.resolution),
-        verdict=_verdict(job, error),
-    )
-
-
-def _verdict(job: JobView, error: ErrorView) -> str:
-    """Whether trying again can help, and how often it was tried."""
-    if not error.retryable:
-        return "Not tried again: the same file would fail in the same way."
-    return f"Tried {counted(job.attempt, 'time')}." if job.attempt > 1 else ""
-
-
-def _places(found: ErrorView | ProblemView) -> list[tuple[str, str]]:
-    places = []
-    if found.line is not None:
-        places.append(("Line", count(found.line)))
-    if found.column is not None:
-        places.append(("Column", count(found.column)))
-    if found.field:
-        places.append(("Field", found.field))
-    if isinstance(url := getattr(found, "url", None), str):
-        places.append(("URL", url))
-    return places
-
-
-def _finding(problem: ProblemView) -> Finding:
-    place = ", ".join(f"{name.lower()} {value}" for name, value in _places(problem))
-    return Finding(place[:1].upper() + place[1:], problem.message, problem.excerpt)
+def _proof(job: JobView) -> str | None:
+    """What came out, held against what went in: loading counts both, and fails where they differ."""
+    if job.records is None:
+        return None
+    read = counted(job.records, "row" if job.variants is None else "record")
+    variants = "" if job.variants is None else f", {counted(job.variants, 'variant')}"
+    return f"{read} in the file = {read} in the table{variants}"
 
 
 def _setback(job: JobView) -> str | None:
@@ -307,10 +234,18 @@ def _setback(job: JobView) -> str | None:
     return f"{job.error.title}: {job.error.message}"
 
 
+def _priorities(current: int) -> tuple[tuple[int, str], ...]:
+    """What can be chosen, the highest first; a priority that was given otherwise is among them."""
+    named = PRIORITIES if current in dict(PRIORITIES) else (*PRIORITIES, (current, f"Priority {current}"))
+    return tuple(sorted(named, reverse=True))
+
+
 def _retry_label(job: JobView) -> str | None:
     match job.state:
         case "cancelled":
             return "Start again"
+        case "failed" if job.stage and job.stage != job.plan[0]:
+            return f"Retry from {STAGE_NAMES[job.stage][0]}"
         case "failed":
             return "Retry"
         case _:

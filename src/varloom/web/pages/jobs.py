@@ -1,41 +1,92 @@
-"""The Job Manager: its page, its entries, and the buttons of an entry."""
+"""The Job Manager: its page, the page of one job, its entries, and the buttons of an entry."""
 
 from datetime import UTC, datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse
 
+from varloom.services.accounts import Account
+from varloom.services.container import Services
 from varloom.services.events import SNAPSHOT_NEWEST
+from varloom.services.views import JobList
 from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.pages.job_details import job_details
 from varloom.web.pages.job_entries import job_entry
+from varloom.web.pages.job_filter import STATE_GROUPS, AskedFilter, JobFilter
+from varloom.web.pages.job_segments import STAGE_NAMES
 from varloom.web.pages.rendering import page, render
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/jobs")
-async def jobs_page(request: Request, services: CurrentServices, account: CurrentAccount) -> HTMLResponse:
-    """All jobs, newest first."""
-    found = await services.jobs.page(account.id, limit=SNAPSHOT_NEWEST)
+async def jobs_page(
+    request: Request, services: CurrentServices, account: CurrentAccount, asked: AskedFilter
+) -> HTMLResponse:
+    """The jobs that match what stands in the address, newest first."""
+    found = await _page(services, account, asked)
     now = datetime.now(UTC)
     entries = [job_entry(job, now) for job in found.jobs]
-    return await page(request, "jobs.html", section="jobs", jobs=entries, next=found.next)
+    groups = [(value, name) for value, (name, _) in STATE_GROUPS.items()]
+    return await page(request, "jobs.html", section="jobs", jobs=entries, next=found.next, asked=asked, groups=groups)
 
 
 @router.get("/jobs/entries")
-async def earlier_entries(services: CurrentServices, account: CurrentAccount, cursor: str) -> HTMLResponse:
+async def earlier_entries(
+    services: CurrentServices, account: CurrentAccount, asked: AskedFilter, cursor: str
+) -> HTMLResponse:
     """The entries that come after those on the page, and where the next ones begin."""
-    found = await services.jobs.page(account.id, limit=SNAPSHOT_NEWEST, cursor=cursor)
+    found = await _page(services, account, asked, cursor)
     now = datetime.now(UTC)
     entries = [job_entry(job, now) for job in found.jobs]
     return HTMLResponse(render("parts/job_entries.html", jobs=entries, floor="", next=found.next))
 
 
+async def _page(services: Services, account: Account, asked: JobFilter, cursor: str | None = None) -> JobList:
+    return await services.jobs.page(
+        account.id,
+        states=asked.states,
+        limit=SNAPSHOT_NEWEST,
+        cursor=cursor,
+        search=asked.text or None,
+        created=asked.created,
+    )
+
+
+@router.get("/jobs/{job_id}")
+async def job_page(request: Request, services: CurrentServices, account: CurrentAccount, job_id: UUID) -> HTMLResponse:
+    """One job, whole."""
+    job = await services.jobs.get(account.id, job_id)
+    history = await services.jobs.history(account.id, job_id)
+    provenance = await services.provenance.of_job(account.id, job_id)
+    details = job_details(job, history.events, provenance)
+    return await page(request, "job.html", section="jobs", job=details)
+
+
+@router.get("/jobs/{job_id}/retry")
+async def retry_form(services: CurrentServices, account: CurrentAccount, job_id: UUID) -> HTMLResponse:
+    """What can be changed before a job is tried again."""
+    job = await services.jobs.get(account.id, job_id)
+    stages = [STAGE_NAMES[stage][0] for stage in job.plan]
+    return HTMLResponse(render("parts/retry_form.html", job=job, stages=stages))
+
+
 @router.post("/jobs/{job_id}/retry")
-async def retry_job(services: CurrentServices, account: CurrentAccount, job_id: UUID) -> Response:
-    """Queue a failed or cancelled job again, from the stage in which it ended."""
-    await services.jobs.retry(account.id, job_id)
+async def retry_job(
+    *,
+    services: CurrentServices,
+    account: CurrentAccount,
+    job_id: UUID,
+    changed: Annotated[bool, Form()] = False,
+    assembly: Annotated[str, Form(max_length=20)] = "",
+    split_by_sample: Annotated[bool, Form()] = False,
+    begin: Annotated[Literal["", "start"], Form()] = "",
+) -> Response:
+    """Queue a failed or cancelled job again, from the stage in which it ended; with other options if they changed."""
+    options = {"assembly": assembly or None, "split_by_sample": split_by_sample} if changed else None
+    await services.jobs.retry(account.id, job_id, from_stage=begin or None, options=options)
     return _seen_in_the_stream()
 
 
@@ -43,6 +94,15 @@ async def retry_job(services: CurrentServices, account: CurrentAccount, job_id: 
 async def cancel_job(services: CurrentServices, account: CurrentAccount, job_id: UUID) -> Response:
     """Ask a job to stop."""
     await services.jobs.cancel(account.id, job_id)
+    return _seen_in_the_stream()
+
+
+@router.post("/jobs/{job_id}/priority")
+async def prioritise_job(
+    services: CurrentServices, account: CurrentAccount, job_id: UUID, priority: Annotated[int, Form()]
+) -> Response:
+    """Let a job go before others, or after them."""
+    await services.jobs.prioritise(account.id, job_id, priority)
     return _seen_in_the_stream()
 
 

@@ -10,7 +10,7 @@ from varloom.errors import counted
 from varloom.services.views import PauseView, QueueView, StageQueueView, WorkerView
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.formatting import about, moment
-from varloom.web.pages.job_entries import STAGE_NAMES
+from varloom.web.pages.job_segments import STAGE_NAMES
 from varloom.web.pages.rendering import page
 
 SILENT = 12.0

@@ -1,0 +1,93 @@
+"""Where a table comes from: the file and its checksum, what was chosen, and the versions of everything that made it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from varloom.dataset import catalog
+from varloom.dataset.problems import SAMPLE_NOT_FOUND
+from varloom.dataset.stored import load_manifest
+from varloom.errors import VarloomError
+from varloom.jobs import repository
+from varloom.services.views import DatasetProvenance, PartProvenance, ProvenanceView
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from psycopg import AsyncConnection
+    from psycopg_pool import AsyncConnectionPool
+
+    from varloom.dataset.catalog import DatasetRecord
+    from varloom.dataset.manifest import Manifest
+    from varloom.jobs.model import Job
+    from varloom.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Tells where the account's tables come from."""
+
+    pool: AsyncConnectionPool
+    storage: Storage
+
+    async def of_job(self, account_id: UUID, job_id: UUID) -> ProvenanceView:
+        """The provenance of what a job made.
+
+        Raises:
+            VarloomError: `job_not_found`, or those of `Storage`.
+        """
+        async with self.pool.connection() as conn:
+            job = await repository.get_job(conn, account_id, job_id)
+            records = await _datasets(conn, job)
+        datasets = await asyncio.to_thread(self._datasets, records)
+        return ProvenanceView.model_validate(
+            {
+                "source": {
+                    "kind": job.source_kind,
+                    "name": job.source_name,
+                    "bytes": job.source_bytes,
+                    "sha256": job.source_sha256,
+                },
+                "options": job.options,
+                "plan": [stage.value for stage in job.plan],
+                "datasets": datasets,
+            }
+        )
+
+    def _datasets(self, records: tuple[DatasetRecord, ...]) -> list[DatasetProvenance]:
+        return [_view(record, load_manifest(self.storage, record.storage_key)) for record in records]
+
+
+async def _datasets(conn: AsyncConnection[Any], job: Job) -> tuple[DatasetRecord, ...]:
+    """The tables that the job made, as far as they are there."""
+    if job.sample_id is None:
+        return ()
+    try:
+        found = await catalog.datasets_of(conn, job.account_id, job.sample_id)
+    except VarloomError as error:
+        if error.kind is not SAMPLE_NOT_FOUND:
+            raise
+        return ()  # it was deleted
+    return tuple(record for record in found if record.job_id == job.id)
+
+
+def _view(record: DatasetRecord, manifest: Manifest) -> DatasetProvenance:
+    return DatasetProvenance(
+        id=record.id,
+        name=record.name,
+        format=manifest.source.format,
+        compression=manifest.source.compression,
+        assembly=manifest.assembly,
+        records=manifest.records,
+        variants=manifest.variants,
+        columns=len(manifest.columns),
+        format_version=manifest.format_version,
+        content_hash=manifest.content_hash,
+        versions=manifest.versions,
+        parts=[
+            PartProvenance(name=part.name, rows=part.rows, bytes=part.bytes, sha256=part.sha256)
+            for part in manifest.parts
+        ],
+    )

@@ -1,0 +1,156 @@
+"""One job, whole: its stages and attempts, what was chosen, where its table comes from, and its history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from varloom.errors import counted
+from varloom.web.pages.formatting import about, count, moment, size
+from varloom.web.pages.job_entries import STATE_LOOKS, JobEntry, job_entry
+from varloom.web.pages.job_failures import Tried, tried_of
+from varloom.web.pages.job_segments import STAGE_NAMES, took
+
+if TYPE_CHECKING:
+    from varloom.services.views import DatasetProvenance, EventView, JobView, ProvenanceView, StageView
+
+STAGE_STATES = {
+    "waiting": ("clock", "Waiting"),
+    "running": ("turning", "Running"),
+    "done": ("check", "Done"),
+    "failed": ("cross", "Failed"),
+    "cancelled": ("stop", "Cancelled"),
+}
+OPTION_NAMES = {
+    "assembly": "Assembly",
+    "split_by_sample": "Split by sample",
+    "annotate": "Annotation",
+    "pgx": "PGx",
+    "credential": "Credential",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """One stage of the plan."""
+
+    name: str
+    state: str
+    icon: str
+    began_iso: str
+    began: str
+    time: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One event of the history."""
+
+    at_iso: str
+    at: str
+    state: str
+    icon: str
+    tone: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class MadeTable:
+    """A table with what made it, as pairs of a name and a text; `parts` are its files with their checksums."""
+
+    name: str
+    facts: tuple[tuple[str, str], ...]
+    content_hash: str
+    parts: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetails:
+    """Everything that the page of one job shows."""
+
+    entry: JobEntry
+    dismissed: bool
+    stages: tuple[StageRow, ...]
+    attempts: tuple[Tried, ...]
+    options: tuple[tuple[str, str], ...]
+    source: tuple[tuple[str, str], ...]
+    checksum: str | None
+    tables: tuple[MadeTable, ...]
+    log: tuple[LogLine, ...]
+
+
+def job_details(job: JobView, events: list[EventView], provenance: ProvenanceView) -> JobDetails:
+    """What the page shows."""
+    return JobDetails(
+        entry=job_entry(job),
+        dismissed=job.dismissed,
+        stages=tuple(_stage(stage) for stage in job.stages),
+        attempts=tuple(tried_of(one) for one in job.attempts),
+        options=tuple((OPTION_NAMES.get(name, name), option_text(value)) for name, value in job.options.items()),
+        source=_source(job, provenance),
+        checksum=provenance.source.sha256,
+        tables=tuple(_table(one) for one in provenance.datasets),
+        log=tuple(_line(event) for event in reversed(events)),
+    )
+
+
+def option_text(value: object) -> str:
+    """The value of an option as people read it."""
+    match value:
+        case None | "":
+            return "Not stated"
+        case bool():
+            return "Yes" if value else "No"
+        case _:
+            return str(value)
+
+
+def _stage(stage: StageView) -> StageRow:
+    icon, state = STAGE_STATES[stage.state]
+    return StageRow(
+        name=STAGE_NAMES[stage.stage][0],
+        state=state,
+        icon=icon,
+        began_iso=stage.began_at.isoformat() if stage.began_at else "",
+        began=moment(stage.began_at) if stage.began_at else "",
+        time=took(stage.seconds) if stage.seconds is not None else "",
+        expected=about(stage.expected_seconds) if stage.expected_seconds is not None else "",
+    )
+
+
+def _source(job: JobView, provenance: ProvenanceView) -> tuple[tuple[str, str], ...]:
+    found = provenance.source
+    told = {
+        "File": found.name,
+        "Size": None if found.bytes is None else _exact_size(found.bytes),
+        "Job": str(job.id),
+    }
+    return tuple((name, value) for name, value in told.items() if value)
+
+
+def _exact_size(number: int) -> str:
+    """A size, and to the byte."""
+    rounded, exact = size(number), counted(number, "byte")
+    return rounded if rounded == exact else f"{rounded} ({exact})"
+
+
+def _table(made: DatasetProvenance) -> MadeTable:
+    packed = f", {made.compression}" if made.compression != "none" else ""
+    versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
+    facts = (
+        ("Format", f"{made.format.upper()}{packed}"),
+        ("Assembly", made.assembly or "Not stated"),
+        ("Records", count(made.records)),
+        ("Rows", count(made.variants)),
+        ("Columns", count(made.columns)),
+        ("Made by", versions),
+        ("Dataset format", f"Version {made.format_version}"),
+    )
+    parts = tuple((part.name, f"{counted(part.rows, 'row')}, {size(part.bytes)}", part.sha256) for part in made.parts)
+    return MadeTable(made.name, facts, made.content_hash, parts)
+
+
+def _line(event: EventView) -> LogLine:
+    state, icon, tone = STATE_LOOKS[event.state]
+    return LogLine(event.at.isoformat(), moment(event.at), state, icon, tone, event.message)
