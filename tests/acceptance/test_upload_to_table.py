@@ -43,7 +43,7 @@ def test_from_the_printed_link_to_the_filtered_table(visitor: Visitor, server: S
     assert visitor.states_of("HG002") == ["queued", "parsing", "completed"]
     assert page.evaluate("window.sameDocument"), "the page was not loaded again"
     expect(page.locator("[data-jobs-count]")).to_have_text("0")
-    expect(visitor.entry("HG002")).to_contain_text("500 records, 500 variants")
+    expect(visitor.entry("HG002")).to_contain_text("500 records in the file = 500 records in the table, 500 variants")
 
     expect(page.locator("#samples-area tr", has_text="HG002")).to_contain_text("500")
 

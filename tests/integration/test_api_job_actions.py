@@ -119,7 +119,7 @@ async def test_a_cancelled_and_a_returned_attempt_are_told_as_such(api, worker):
     path = f"/api/v1/jobs/{(await ann.upload())['id']}"
     claim = await worker.claim()
     async with worker.pool.connection() as conn:
-        await repository.settle_release(conn, claim)
+        await repository.settle_release(conn, claim, "Its worker was stopped.")
     claim = await worker.claim()
     await ann.client.post(f"{path}/cancel")
     async with worker.pool.connection() as conn:
