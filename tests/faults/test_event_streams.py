@@ -70,7 +70,8 @@ class Panel:
             await asyncio.sleep(self.chance.uniform(0.05, 0.4))
 
     async def _listen(self, address: tuple[str, int], token: str) -> None:
-        reader, writer = await asyncio.open_connection(sock=await self._connect(address), limit=1 << 20)
+        kept = 1 << 15 if self.kind == "slow" else 1 << 20  # bytes that wait here, unread, before the server's do
+        reader, writer = await asyncio.open_connection(sock=await self._connect(address), limit=kept)
         try:
             resume = "" if self.last_id is None else f"Last-Event-ID: {self.last_id}\r\n"
             ask = f"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n{resume}\r\n"
