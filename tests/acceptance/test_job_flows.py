@@ -317,7 +317,7 @@ def test_who_wants_it_is_told_while_looking_elsewhere(visitor: Visitor, server: 
     page.evaluate(PRETEND_HIDDEN, True)
     server.at_rest(server.submit(TABLE, "good.csv")["id"])
     server.at_rest(server.submit(RAGGED, "bad.csv")["id"])
-    page.wait_for_function("document.title.startsWith('(1 failed, 1 completed)')")
+    expect(page).to_have_title(re.compile(r"^\(1 failed, 1 completed\)"))
     told = page.evaluate("window.shownNotifications")
     assert [text.split(".")[0] for text in told] == ["A job is completed: good: Completed", "A job failed: bad: Failed"]
     page.evaluate(PRETEND_HIDDEN, False)

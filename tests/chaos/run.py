@@ -247,9 +247,11 @@ class ChaosRun:
             with contextlib.suppress(FileNotFoundError):
                 os.utime(path, (then, then))
         self.fleet.replace_a_worker()
+        pid = self.fleet.pid(self.fleet.workers[-1])
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            if not list(checker._nothing_is_left_over(self._evidence())):
+            is_there = self._query("SELECT 1 FROM workers WHERE pid = %s", pid)  # until then SIGTERM just kills it
+            if is_there and not list(checker._nothing_is_left_over(self._evidence())):
                 return
             time.sleep(POLL)
 
