@@ -1,7 +1,7 @@
 """Python imports this at its start when the folder is on PYTHONPATH: a server then cuts off panels that lag a bit.
 
-What a panel does not read waits in the server's system, in the server's own buffer and in its queue: all are made short,
-so that the panel is cut off for what it does, not for how much the machine happens to keep.
+What a panel does not read waits in the server's system, in the server's own buffer and in its queue: all are made
+short, so that the panel is cut off for what it does, not for how much the machine happens to keep.
 """
 
 import socket
