@@ -74,7 +74,7 @@ class Backend(Publisher, Protocol):
         ...
 
     def clear(self, claim: Claim) -> None:
-        """Remove what the attempt's child left on this machine, now that it has ended."""
+        """Remove what a child left on this machine that did not come to the end of its attempt."""
         ...
 
     def discard(self, claim: Claim) -> None:
@@ -346,8 +346,10 @@ class Worker:
         if self._releasing:
             attempt.release()
         logger.info("job %s: %s stage, attempt %d", claim.job.id, claim.stage.value, claim.job.attempt)
+        outcome: Outcome | None = None
         try:
-            return await attempt.run(self._children, self._backend.request)
+            outcome = await attempt.run(self._children, self._backend.request)
+            return outcome
         except VarloomError as error:
             return Failed(error.as_dict(claim.stage.value))
         except Exception:
@@ -357,7 +359,8 @@ class Worker:
             )
         finally:
             self._attempts.discard(attempt)
-            await asyncio.to_thread(self._backend.clear, claim)
+            if not isinstance(outcome, Succeeded):  # a child that comes to its end clears up itself
+                await asyncio.to_thread(self._backend.clear, claim)
 
     async def _settle(self, claim: Claim, outcome: Outcome) -> None:
         """Settle the attempt; a result that cannot be published or stored is a failure of its own."""
