@@ -31,8 +31,9 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_LOG_LINE = 8192
 """A longer line of a child's standard error is logged in pieces of so many bytes."""
 
-RUNS_BEFORE_REPLACEMENT = 200
-"""A child is replaced after so many stages, so that whatever leaks in a library is given back."""
+RUNS_BEFORE_REPLACEMENT = 2000
+"""A child is replaced after so many stages, so that whatever leaks in a library is given back. A new one takes a tenth
+of a second, in which hundreds of small stages could run."""
 
 TERMINATION_GRACE = 2.0
 """Seconds that a process group has between the request to end and SIGKILL; and an ended one to be read out."""
@@ -150,16 +151,7 @@ class Child:
         stdout = self._process.stdout
         if stdout is None:
             raise AssertionError("a child is started with pipes")
-        reading = asyncio.create_task(stdout.readline())
-        try:
-            await asyncio.wait({reading, self._ending}, return_when=asyncio.FIRST_COMPLETED)
-            if not reading.done():
-                await asyncio.wait({reading}, timeout=TERMINATION_GRACE)  # its last words may still be in the pipe
-            return reading.result() if reading.done() else b""
-        finally:
-            if not reading.done():
-                reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
+        return await stdout.readline()
 
     async def _watch_end(self) -> None:
         """Notice when it ends, and end what it started and left behind."""
@@ -167,6 +159,8 @@ class Child:
             await asyncio.sleep(EXIT_POLL)
         _signal_group(self.pid, signal.SIGKILL)
         self._ended.set()
+        if self._process.stdout is not None:  # its last words may still be in the pipe, which others may hold open
+            asyncio.get_running_loop().call_later(TERMINATION_GRACE, self._process.stdout.feed_eof)
 
     async def _ended_within(self, seconds: float) -> None:
         """Wait until it has ended, but not longer."""
