@@ -81,11 +81,12 @@ class Liveness:
 
 @contextlib.contextmanager
 def server(conninfo: str, data: Path) -> Iterator[Server]:
-    """A server on this database for as long as the block lasts."""
+    """A server on this database for as long as the block lasts; all of one database have one storage, beside `data`."""
     log = data.with_suffix(".log")
+    storage = data.parent / "files"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*VARLOOM, "serve", "--data", str(data), "--port", "0", "--no-worker"],
+            [*VARLOOM, "serve", "--data", str(data), "--storage", str(storage), "--port", "0", "--no-worker"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
