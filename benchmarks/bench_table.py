@@ -1,6 +1,6 @@
 """How fast the table answers over the API, beside the same questions to a PostgreSQL table, paged by OFFSET.
 
-    .venv/bin/python benchmarks/bench_table.py [--rows 5000000] [--no-postgres]
+    .venv/bin/python benchmarks/bench_table.py [--rows 5000000] [--no-postgres] [--no-copy]
 
 Starts a server, uploads made-up variants (60 columns, kept in build/bench), and asks as the table in the browser does:
 pages of 100 rows with all columns, over HTTP, as JSON. The PostgreSQL table lies in the server's own embedded database,
@@ -28,12 +28,11 @@ from varloom.db.database import open_database
 from varloom.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
 PAGE = 100
 FOLDER = Path(__file__).resolve().parents[1] / "build" / "bench"
-SORTS = (("-qual", "INFO.F1", "INFO.T3"), ("-INFO.F6", "INFO.F2", "-INFO.I3", "id", "contig,-qual"))
-"""Orders that are asked for at once, and when the server had time to copy the table."""
+SORTS = ("-qual", "INFO.F1", "INFO.T3", "-INFO.F6", "INFO.F2", "-INFO.I3", "id", "contig,-qual")
 FILTERS = (
     ("INFO.I3 < 500 AND filter = 'PASS'", "\"INFO.I3\" < 500 AND filter = 'PASS'"),
     ("qual > 600 AND INFO.F3 < 8", 'qual > 600 AND "INFO.F3" < 8'),
@@ -131,12 +130,10 @@ def ask(server: TableServer, rival: PostgresTable | None, rows: int) -> None:
          [theirs("rowno", 0, f) for _, f in FILTERS])  # fmt: skip
     both("a later page of a filter", 100, [ours(offset=500, filter=f) for f, _ in FILTERS],
          [theirs("rowno", 500, f) for _, f in FILTERS])  # fmt: skip
-    order = [f'"{sort.lstrip("-")}" {"DESC NULLS LAST" if sort[0] == "-" else ""}, rowno' for sort in SORTS[0][:2]]
-    sorts(server, "", SORTS[0], deep, None)
-    print(f"a copy of the table for sorting was made within {server.wait_for_copy():.0f} s of its first page")
+    order = [f'"{sort.lstrip("-")}" {"DESC NULLS LAST" if sort[0] == "-" else ""}, rowno' for sort in SORTS[:2]]
     theirs_first = times([theirs(each, 0) for each in order]) if rival else None
     theirs_deep = times([theirs(each, deep[2]) for each in order]) if rival else None
-    sorts(server, ", with its copy", SORTS[1], deep, (theirs_first, theirs_deep) if rival else None)
+    sorts(server, deep, (theirs_first, theirs_deep) if rival else None)
     both("top values of a column", None, [lambda c=c: server.get(f"/facets/{c}") for c in ("INFO.T2", "filter")], [])
     both("histogram of a column", None, [lambda c=c: server.get(f"/histogram/{c}") for c in ("qual", "INFO.I3")], [])
     for kind in ("csv", "parquet"):
@@ -146,10 +143,10 @@ def ask(server: TableServer, rival: PostgresTable | None, rows: int) -> None:
         print(f"export of all rows as {kind:<30}{seconds_taken:8.1f} s {size / seconds_taken / 1e6:8.0f} MB/s")
 
 
-def sorts(server: TableServer, when: str, orders: Sequence[str], deep: list[int], rival: Any) -> None:
+def sorts(server: TableServer, deep: list[int], rival: Any) -> None:
     """Ask for pages of orders that are new: the first one, those after it at once, and after a while any."""
     firsts, seconds, deeper = [], [], []
-    for sort in orders:
+    for sort in SORTS:
 
         def ours(offset: int, sort: str = sort) -> Callable[[], object]:
             return lambda: server.get("/rows", limit=PAGE, sort=sort, offset=offset)
@@ -159,9 +156,9 @@ def sorts(server: TableServer, when: str, orders: Sequence[str], deep: list[int]
         server.rest()
         deeper += times([ours(offset) for offset in deep])
     first, later = rival or (None, None)
-    told(f"first page of a new sort{when}", 500, firsts, first)
-    told(f"the pages after it, at once{when}", 100, seconds, None)
-    told(f"a later page of a sort, anywhere{when}", 100, deeper, later)
+    told("first page of a new sort", 500, firsts, first)
+    told("the pages after it, at once", 100, seconds, None)
+    told("a later page of a sort, anywhere", 100, deeper, later)
 
 
 def check(server: TableServer, rival: PostgresTable) -> None:
@@ -177,14 +174,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--no-postgres", action="store_true", help="leave the rival out; loading it takes minutes")
+    parser.add_argument("--no-copy", action="store_true", help="as the table is until its copy was made")
     options = parser.parse_args()
     file = FOLDER / f"table-{options.rows}.vcf"
     if not file.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)
         table_data.write_vcf(file, options.rows)
-    with tempfile.TemporaryDirectory(prefix="varloom-bench-") as folder, TableServer(Path(folder), file) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="varloom-bench-") as folder,
+        TableServer(Path(folder), file, copies=not options.no_copy) as server,
+    ):
+        waited = None if options.no_copy else server.wait_for_copy()
+        server.restart()
         columns = len(server.get("/columns")["columns"])
         print(f"{options.rows:,} rows x {columns} columns, {server.bytes / 1e6:.0f} MB, in {server.seconds:.1f} s")
+        print(
+            "without a copy of the table" if waited is None else f"a copy was made {waited:.0f} s after the job's end"
+        )
         if options.no_postgres:
             measured(server, None, options.rows)
             return

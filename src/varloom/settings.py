@@ -72,7 +72,11 @@ class Settings(BaseSettings):
         default=10 * 1024**3,
         ge=0,
         description="disk space of the server for copies of large tables, each about as large as its dataset, from "
-        "which sorted pages are read several times as fast; 0 makes none",
+        "which they are filtered, sorted and read several times as fast; 0 makes none",
+    )
+    row_copies_ahead: bool = Field(
+        default=True,
+        description="make the copy of a large table when its job is completed; else when the table is opened first",
     )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8400, ge=0, le=65535, description="port to listen on; 0 takes a free one")
@@ -114,7 +118,11 @@ class Settings(BaseSettings):
     )
     shutdown_grace: float = Field(default=10.0, ge=0, description="how long a stopping worker lets its stages go on")
     max_upload_bytes: int = Field(default=200 * 1024**3, gt=0, description="the largest file that is accepted")
-    disk_reserve_bytes: int = Field(default=1024**3, ge=0, description="free disk space that an upload must leave")
+    disk_reserve_bytes: int = Field(
+        default=1024**3,
+        ge=0,
+        description="free disk space that an upload must leave, and of which no copy of a table is made",
+    )
     session_days: float = Field(default=30.0, gt=0, description="how long a browser stays logged in")
     undo_days: float = Field(
         default=7.0, ge=0, description="how long a deleted sample can be brought back; its files stay as long"

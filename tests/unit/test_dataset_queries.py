@@ -658,7 +658,7 @@ def test_scattered_rows_come_from_a_copy_as_from_the_parts(dataset: Dataset, tmp
     with QueryEngine(memory_limit=256 * 1024**2, threads=1, copies=copies) as engine:
         before = engine.rows(dataset, sort="-qual", limit=500)
         copies.finish()
-        reader = copies.open(dataset, 1, tmp_path)
+        reader = copies.open(dataset, 1, 64 * 1024**2, tmp_path)
         for reached in ("/etc/passwd", str(dataset.directory / "manifest.json")):
             with pytest.raises(duckdb.Error, match="disabled"):
                 reader.execute("SELECT * FROM read_text($path)", {"path": reached})
@@ -682,6 +682,43 @@ def test_scattered_rows_come_from_a_copy_as_from_the_parts(dataset: Dataset, tmp
     with QueryEngine(memory_limit=256 * 1024**2, threads=1, copies=RowCopies(tmp_path / "copies", 1, 1)) as engine:
         assert not half.exists(), "what an earlier process left half made"
         assert engine.rows(dataset, sort="-qual", limit=500).rows == before.rows, "too large for a copy"
+
+
+def test_every_question_is_asked_of_the_copy_and_of_the_parts_when_it_is_damaged(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    def answers(engine: QueryEngine) -> list[Any]:
+        return [
+            engine.count(dataset, where="contains(contig, '1')"),
+            engine.rows(dataset, offset=900, limit=30),
+            engine.rows(dataset, where="INFO.DP > 10", limit=30),
+            engine.facets(dataset, "contig"),
+            engine.histogram(dataset, "qual"),
+            engine.locate(dataset, "chr1:2000"),
+            b"".join(engine.export(dataset, "csv", sort="-qual")),
+        ]
+
+    copies = RowCopies(tmp_path / "copies", 2**30, worthwhile_cells=1)
+    copies.want(dataset)
+    copies.finish()
+    [copy] = (tmp_path / "copies").glob("*/rows.duckdb")
+    with QueryEngine(memory_limit=256 * 1024**2, threads=1) as plain:
+        expected = answers(plain)
+    whole = copy.read_bytes()
+    with QueryEngine(memory_limit=256 * 1024**2, threads=1, copies=copies) as engine:
+        assert answers(engine) == expected
+        with engine._sessions.borrow(dataset) as session, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(session, "_connection", None)  # the parts
+            assert answers(engine) == expected
+    for number in range(3, len(whole) // 4096 - 1, 11):  # its head is looked at when it is opened
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(whole)
+        with copy.open("r+b") as file:
+            file.seek(number * 4096)
+            file.write(bytes(byte ^ 0xFF for byte in whole[number * 4096 : number * 4096 + 4096]))
+        copies = RowCopies(tmp_path / "copies", 2**30, worthwhile_cells=10**9)
+        with QueryEngine(memory_limit=256 * 1024**2, threads=1, copies=copies) as engine:
+            assert answers(engine) == expected, number
 
 
 ENDLESS = "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE (a.range * b.range) % 7 = 3"

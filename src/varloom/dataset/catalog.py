@@ -1,7 +1,7 @@
 """Which samples and datasets an account has: the only module with the SQL of the tables `samples` and `datasets`.
 
 Every function runs in the transaction of the connection that it is given, and sees one account only: another
-account's sample does not exist.
+account's sample does not exist. The one exception is `large_datasets`, which the server asks for itself.
 """
 
 from __future__ import annotations
@@ -77,6 +77,12 @@ SELECT (SELECT count(*) FROM samples WHERE account_id = %(account)s AND deleted_
         WHERE account_id = %(account)s AND storage_key IS NOT NULL) AS originals,
        (SELECT count(*) FROM samples
         WHERE account_id = %(account)s AND deleted_at IS NOT NULL AND purge_at > now()) AS deleted
+"""
+_LARGE_DATASETS = """
+SELECT datasets.id, datasets.storage_key, datasets.created_at
+FROM datasets JOIN samples ON samples.id = datasets.sample_id
+WHERE datasets.variants >= %(rows)s AND datasets.created_at > %(since)s AND samples.deleted_at IS NULL
+ORDER BY datasets.created_at DESC, datasets.id LIMIT %(limit)s
 """
 _INSERT_DATASET = """
 INSERT INTO datasets (account_id, sample_id, job_id, upload_id, position, name, storage_key, format, assembly, records,
@@ -157,6 +163,15 @@ class SampleSearch:
     def values(self) -> dict[str, Any]:
         """The parameters of the condition."""
         return {"search": self.name, "tag": self.tag}
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFolder:
+    """Where in the storage a dataset lies, whosever it is."""
+
+    id: UUID
+    storage_key: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +289,15 @@ async def datasets_of_samples(
         found = await cursor.fetchall()
     samples = dict.fromkeys(dataset.sample_id for dataset in found)
     return {sample: tuple(dataset for dataset in found if dataset.sample_id == sample) for sample in samples}
+
+
+async def large_datasets(
+    conn: AsyncConnection[Any], *, rows: int, since: datetime, limit: int
+) -> tuple[DatasetFolder, ...]:
+    """Where the datasets of all accounts lie that have so many rows and are newer than `since`; the newest first."""
+    async with conn.cursor(row_factory=class_row(DatasetFolder)) as cursor:
+        await cursor.execute(_LARGE_DATASETS, {"rows": rows, "since": since, "limit": limit})
+        return tuple(await cursor.fetchall())
 
 
 async def change_sample(

@@ -1,9 +1,9 @@
-"""Copies of large tables in DuckDB's own format, which are sorted and read here and there several times as fast.
+"""Copies of large tables in DuckDB's own format, from which every question is answered several times as fast.
 
 The rows of a sorted page lie all over a table. Parquet is unpacked from the beginning of a row group up to the last
-row that is wanted, DuckDB's format at the row itself; and the keys of a sort order are unpacked sooner. A copy is as
-large as the dataset and takes seconds to make, so only tables for which it matters get one, in the background, and the
-copies together are bounded.
+row that is wanted, DuckDB's format at the row itself; and the columns of filters, sort orders and counts are unpacked
+sooner. A copy is as large as the dataset and takes seconds to make, so only tables for which it matters get one, in the
+background, and the copies together are bounded.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ WORTHWHILE_CELLS = 50_000_000
 """Tables with fewer cells are read fast enough as they are."""
 COPY_NAME = "rows.duckdb"
 _BUILD_MEMORY = 256 * 1024**2
-_READ_MEMORY = 128 * 1024**2
 _UNFINISHED = ".unfinished"
 _LOW_PRIORITY = 10
 
@@ -45,11 +44,15 @@ class RowCopies:
         folder: where they lie, each in a folder of its own; nobody else may use it.
         most_bytes: how much they may take; what was used longest ago goes first.
         worthwhile_cells: how many cells a table has at least for which a copy is made.
+        reserve: free bytes of the disk that no copy is made of.
     """
 
-    def __init__(self, folder: Path, most_bytes: int, worthwhile_cells: int = WORTHWHILE_CELLS) -> None:
+    def __init__(
+        self, folder: Path, most_bytes: int, worthwhile_cells: int = WORTHWHILE_CELLS, reserve: int = 0
+    ) -> None:
         self._folder = folder
         self._most_bytes = most_bytes
+        self._reserve = reserve
         self._worthwhile_cells = worthwhile_cells
         self._lock = threading.Lock()
         self._making: set[Path] = set()
@@ -73,8 +76,11 @@ class RowCopies:
         """Wait until every copy that is wanted so far was made."""
         self._maker.submit(lambda: None).result()
 
-    def want(self, dataset: Dataset) -> None:
-        """Let a copy be made, if there is none and the table is worth it."""
+    def want(self, dataset: Dataset, *, instead_of_others: bool = True) -> None:
+        """Let a copy be made, if there is none and the table is worth it.
+
+        With `instead_of_others` the copies that were used longest ago go where there is no room left.
+        """
         path = self._path(dataset.manifest.content_hash)
         if path.exists() or not self._is_worthwhile(dataset.manifest):
             return
@@ -82,19 +88,19 @@ class RowCopies:
             if path in self._making or self._closed.is_set():
                 return
             self._making.add(path)
-        self._maker.submit(self._make, dataset, path)
+        self._maker.submit(self._make, dataset, path, instead_of_others)
 
-    def open(self, dataset: Dataset, threads: int, spill: Path) -> duckdb.DuckDBPyConnection | None:
+    def open(self, dataset: Dataset, threads: int, memory: int, spill: Path) -> duckdb.DuckDBPyConnection | None:
         """A connection to the copy's tables, which are as those of a session; None while there is no copy.
 
-        What does not fit into memory goes into `spill`.
+        What does not fit into `memory` bytes goes into `spill`.
         """
         path = self._path(dataset.manifest.content_hash)
         if not path.exists():
             return None
         try:
             os.utime(path)
-            return _locked_down(_connected(path, read_only=True, threads=threads, memory=_READ_MEMORY, spill=spill))
+            return _locked_down(_connected(path, read_only=True, threads=threads, memory=memory, spill=spill))
         except (OSError, duckdb.Error) as error:  # it was removed, or is not whole: it can be made again
             logger.warning("the copy of a table cannot be read: %s", error)
             shutil.rmtree(path.parent, ignore_errors=True)
@@ -112,10 +118,12 @@ class RowCopies:
             manifest.variants * len(manifest.columns) >= self._worthwhile_cells and manifest.bytes <= self._most_bytes
         )
 
-    def _make(self, dataset: Dataset, path: Path) -> None:
+    def _make(self, dataset: Dataset, path: Path, instead_of_others: bool) -> None:  # noqa: FBT001 -- given to a thread
         unfinished = path.with_name(path.name + _UNFINISHED)
         _give_way()
         try:
+            if not self._has_room(dataset.manifest.bytes, instead_of_others=instead_of_others):
+                return
             path.parent.mkdir(mode=0o700, exist_ok=True)
             self._write(dataset, unfinished)
             unfinished.replace(path)
@@ -144,13 +152,25 @@ class RowCopies:
             connection.close()
             unfinished.with_name(unfinished.name + ".wal").unlink(missing_ok=True)
 
-    def _make_room(self, newest: Path) -> None:
-        """Remove the copies that were used longest ago, until the rest fits."""
+    def _has_room(self, wanted: int, *, instead_of_others: bool) -> bool:
+        """Whether so many bytes more can be had: of the disk, and of what copies may take."""
+        if shutil.disk_usage(self._folder).free - wanted < self._reserve:
+            logger.info("no copy of a table is made: the disk has no room to spare")
+            return False
+        return instead_of_others or sum(size for _, size in self._sizes().values()) + wanted <= self._most_bytes
+
+    def _sizes(self) -> dict[Path, tuple[float, int]]:
+        """When each copy was used last, and how large it is."""
         sizes: dict[Path, tuple[float, int]] = {}
         for path in self._folder.glob(f"*/{COPY_NAME}"):
             with contextlib.suppress(FileNotFoundError):
                 found = path.stat()
                 sizes[path] = (found.st_mtime, found.st_size)
+        return sizes
+
+    def _make_room(self, newest: Path) -> None:
+        """Remove the copies that were used longest ago, until the rest fits."""
+        sizes = self._sizes()
         taken = sum(size for _, size in sizes.values())
         for path in sorted(sizes, key=lambda path: sizes[path]):
             if taken <= self._most_bytes or path == newest:

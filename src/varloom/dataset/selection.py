@@ -122,8 +122,7 @@ def find_numbers(
     """The numbers of the rows that a condition selects, in a sort order; of the first `most` rows only."""
     source, order = order_by(keys, session.columns)
     sql = statements.row_numbers(source, condition.sql, order, most)
-    run = session.sort if keys else session.run
-    found = run(sql, condition.parameters, lambda cursor: cursor.fetchnumpy()["c0"])
+    found = session.run(sql, condition.parameters, lambda cursor: cursor.fetchnumpy()["c0"])
     small = session.dataset.manifest.variants + FIRST_ROWNO < 2**32
     numbers: RowNumbers = np.asarray(found).astype(np.uint32 if small else np.uint64)
     return numbers

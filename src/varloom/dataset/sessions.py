@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import threading
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
     from varloom.dataset.row_copies import RowCopies
 
 _T = TypeVar("_T")
+logger = logging.getLogger(__name__)
 
 
 class Session:
     """One dataset in DuckDB: the view `cells` with the columns c0, c1, ..., and `contig_order`.
 
     Thread-safe: each query has a cursor of its own. No extension, no network, no file but the dataset's own; the
-    configuration is locked before the first query. Where there is a copy of the table, it is sorted and its scattered
-    rows are read there.
+    configuration is locked before the first query. Where there is a copy of the table, questions are answered from it.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Session:
     ) -> None:
         self.dataset = dataset
         self._threads = threads
+        self._memory = memory_limit
         self._copies = copies
         self._copy: duckdb.DuckDBPyConnection | None = None
         self._opening_copy = threading.Lock()
@@ -82,11 +84,17 @@ class Session:
     def _define_view(self) -> None:
         names = [column.sql for column in self.columns.stored]
         paths = [str(path.resolve()) for path in self.dataset.part_paths]
-        self.run(statements.view_of(names, paths), {})
+        self._define(statements.view_of(names, paths), {})
 
     def _define_contig_order(self) -> None:
         contigs = list(self.columns.contigs)
-        self.run(statements.CONTIG_ORDER, {"contigs": contigs, "count": len(contigs)})
+        self._define(statements.CONTIG_ORDER, {"contigs": contigs, "count": len(contigs)})
+
+    def _define(self, sql: str, parameters: dict[str, Any]) -> None:
+        try:
+            self._connection.execute(sql, parameters)
+        except duckdb.Error as error:
+            raise _told(error) from error
 
     def fetch(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         """All rows of a query.
@@ -115,34 +123,40 @@ class Session:
 
     def fetch_scattered(self, expressions: Sequence[str], numbers: Sequence[int]) -> list[tuple[Any, ...]]:
         """Cells of the rows with these numbers, each after its number, in any order. Raises as `fetch`."""
-        copy = self._opened_copy()
-        if copy is None:
-            span = {"first": min(numbers), "last": max(numbers), "numbers": list(numbers)}
-            return self.fetch(statements.rows_between(expressions, some=True), span)
-        sql = statements.scattered_rows(expressions)
-        return self._with_cursor(lambda cursor: list(cursor.execute(sql, {"numbers": list(numbers)}).fetchall()), copy)
-
-    def sort(self, sql: str, parameters: dict[str, Any], take: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
-        """Run a statement that puts rows in order, where that goes fastest. Raises as `fetch`."""
-        return self._with_cursor(lambda cursor: take(cursor.execute(sql, parameters)), self._opened_copy())
+        if self._opened_copy() is not None:
+            return self.fetch(statements.scattered_rows(expressions), {"numbers": list(numbers)})
+        span = {"first": min(numbers), "last": max(numbers), "numbers": list(numbers)}
+        return self.fetch(statements.rows_between(expressions, some=True), span)
 
     def _opened_copy(self) -> duckdb.DuckDBPyConnection | None:
         with self._opening_copy:
             if self._copy is None and self._copies is not None:
-                self._copy = self._copies.open(self.dataset, self._threads, self._spill)
+                self._copy = self._copies.open(self.dataset, self._threads, self._memory, self._spill)
             return self._copy
 
-    def _with_cursor(
-        self, use: Callable[[duckdb.DuckDBPyConnection], _T], connection: duckdb.DuckDBPyConnection | None = None
-    ) -> _T:
-        cursor = (connection or self._connection).cursor()
+    def _with_cursor(self, use: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
+        copy = self._opened_copy()
         try:
-            with current_watch().over(cursor):
-                return use(cursor)
+            if copy is None:
+                return _with_cursor_of(self._connection, use)
+            try:
+                return _with_cursor_of(copy, use)
+            except duckdb.Error as error:
+                if not _is_unreadable(error):
+                    raise
+                logger.warning("the copy of a table cannot be read: %s", error)
+                self._give_up_copy()
+                return _with_cursor_of(self._connection, use)
         except duckdb.Error as error:
             raise _told(error) from error
-        finally:
-            cursor.close()
+
+    def _give_up_copy(self) -> None:
+        """Remove a copy that cannot be read: the parts are as good, only slower. Others may still be reading it."""
+        with self._opening_copy:
+            if self._copies is not None:
+                self._copies.forget(self.dataset.manifest.content_hash)
+            self._copies = None
+            self._copy = None
 
     def close(self) -> None:
         """Release memory and files."""
@@ -150,6 +164,21 @@ class Session:
         if self._copy is not None:
             self._copy.close()
         shutil.rmtree(self._spill, ignore_errors=True)
+
+
+def _with_cursor_of(connection: duckdb.DuckDBPyConnection, use: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
+    cursor = connection.cursor()
+    try:
+        with current_watch().over(cursor):
+            return use(cursor)
+    finally:
+        cursor.close()
+
+
+def _is_unreadable(error: duckdb.Error) -> bool:
+    """Whether DuckDB says that a file of its own is not as it was written: a wrong checksum is a plain `Error`."""
+    kinds = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
+    return (type(error) is duckdb.Error or isinstance(error, kinds)) and not is_disk_full(error)
 
 
 def _told(error: duckdb.Error) -> Exception:

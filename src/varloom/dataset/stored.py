@@ -46,6 +46,11 @@ class StoredDatasets:
                 copy = held.enter_context(self._copies.borrow(key, size, fill))
             yield self._open(copy)
 
+    def here(self, key: str) -> Dataset | None:
+        """The dataset in a folder of the storage, if that is on this machine. Raises as `Dataset.open`."""
+        folder = self._storage.local_path(key)
+        return None if folder is None else self._open(folder)
+
     def forget(self, key: str) -> None:
         """Remove the copy of a dataset that is not needed any more."""
         if self._storage.local_path(key) is None:

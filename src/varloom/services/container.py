@@ -95,6 +95,9 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         samples = Samples(pool, storage, settings)
         listening = asyncio.create_task(events.run(), name="live events")
         listening.add_done_callback(_report_end)
+        beside = [listening]
+        if settings.row_copies_ahead:
+            beside.append(asyncio.create_task(samples.copies_ahead.run(), name="copies ahead"))
         try:
             yield Services(
                 settings=settings,
@@ -111,5 +114,5 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
             )
         finally:
             await events.close()
-            await cancel_all([listening])
+            await cancel_all(beside)
             await samples.close()

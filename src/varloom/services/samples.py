@@ -15,6 +15,7 @@ from varloom.dataset.paging import LARGEST_PAGE
 from varloom.dataset.row_copies import RowCopies
 from varloom.dataset.stored import StoredDatasets
 from varloom.errors import VarloomError
+from varloom.services.copies_ahead import CopiesAhead
 from varloom.services.names import checked_sample_name, checked_tags
 from varloom.services.paging import check_limit, checked_search
 from varloom.services.problems import TABLE_NOT_FOUND
@@ -52,7 +53,7 @@ COPIES_FOLDER = "copies"
 ORDERS_FOLDER = "sort-orders"
 """In the data folder: sort orders of tables that were asked for."""
 ROW_COPIES_FOLDER = "row-copies"
-"""In the data folder: copies of large tables for the rows of sorted pages."""
+"""In the data folder: copies of large tables, which are asked faster."""
 OPENERS = 8
 """Datasets that are opened at once; fetching one can take minutes, for which no other thread may wait."""
 FILE_NAME_LIMIT = 100
@@ -86,19 +87,27 @@ class Export:
 
 
 class Samples:
-    """The account's samples and their tables. Queries run in threads, a few at a time; cancelling stops them."""
+    """The account's samples and their tables. Queries run in threads, a few at a time; cancelling stops them.
+
+    Attributes:
+        copies_ahead: makes copies of large tables before they are asked.
+    """
 
     def __init__(self, pool: AsyncConnectionPool, storage: Storage, settings: Settings) -> None:
         self._pool = pool
         self._undo = timedelta(days=settings.undo_days)
+        row_copies = RowCopies(
+            settings.data / ROW_COPIES_FOLDER, settings.row_copies_bytes, reserve=settings.disk_reserve_bytes
+        )
         self._engine = QueryEngine(
             memory_limit=settings.query_memory_bytes,
             orders=settings.data / ORDERS_FOLDER,
             orders_bytes=settings.orders_bytes,
-            copies=RowCopies(settings.data / ROW_COPIES_FOLDER, settings.row_copies_bytes),
+            copies=row_copies,
         )
         copies = LocalCopies(settings.data / COPIES_FOLDER, settings.copies_bytes)
         self._stored = StoredDatasets(storage, copies)
+        self.copies_ahead = CopiesAhead(pool, self._stored, row_copies)
         self._openers = ThreadPoolExecutor(OPENERS, thread_name_prefix="open-dataset")
 
     async def close(self) -> None:
