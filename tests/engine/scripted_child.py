@@ -2,6 +2,7 @@
 
 A script is a list of moves: ["progress", done, total] | ["sleep", seconds] | ["die", signal] | ["exit", status] |
 ["say", text to stderr] | ["spawn"] (a grandchild that sleeps for ever) | ["fail", error] | ["wait", path of a file] |
+["shell", command that goes on by itself] | ["touch", path of a file] |
 ["done", result] | ["raw", text to stdout] | ["flood", bytes to stdout, then to stderr, without a line end] |
 ["close"] (standard output) | ["deafen"] (to SIGTERM) | ["daemon", path] (a grandchild that leaves the group and keeps
 the pipes open) | ["environment", path] | ["kill_worker"] | ["freeze"] (itself, by SIGSTOP) | ["hold", seconds] (the
@@ -17,6 +18,8 @@ import sys
 import threading
 import time
 from pathlib import Path
+
+from varloom.jobs.attempt_log import said_into
 
 
 def say(message):
@@ -59,8 +62,10 @@ MOVES = {
     "kill_worker": lambda: os.kill(os.getppid(), signal.SIGKILL),
     "freeze": lambda: os.kill(os.getpid(), signal.SIGSTOP),
     "hold": hold_the_interpreter,
-    "say": lambda text: sys.stderr.write(text + "\n"),
+    "say": lambda text: (sys.stderr.write(text + "\n"), sys.stderr.flush()),
     "spawn": spawn,
+    "shell": lambda command: subprocess.Popen(["/bin/sh", "-c", command]),
+    "touch": lambda path: Path(path).touch(),
     "raw": raw,
     "flood": flood,
     "close": lambda: os.close(1),
@@ -94,7 +99,9 @@ def main():
             while not lines:
                 arrived.wait()
             line = lines.pop(0)
-        play(json.loads(line)["run"]["script"])
+        asked = json.loads(line)
+        with said_into(asked.get("log"), [2]):
+            play(asked["run"]["script"])
 
 
 if __name__ == "__main__":

@@ -104,8 +104,10 @@ class HandWorker:
         assert job is not None
         return str(job.sample_id)
 
-    async def fail(self, claim):
+    async def fail(self, claim, log=""):
         async with self.pool.connection() as conn:
+            if log:
+                await repository.keep_log(conn, claim, log)
             assert await repository.settle_fail(conn, claim, Failed(FAILURE))
 
 

@@ -145,7 +145,7 @@ async def test_a_job_is_foretold_once_enough_files_like_it_were_loaded(api, work
 async def test_the_problem_report_holds_everything_and_nothing_that_a_terminal_obeys(api, worker):
     ann, ben = await api.person(), await api.person()
     job = await ann.upload(name=HOSTILE, sample_name="Trio 7", assembly="GRCh38")
-    await worker.fail(await worker.claim())
+    await worker.fail(await worker.claim(), log="12:00 opening\n12:01 core dumped")
     path = f"/api/v1/jobs/{job['id']}/report"
     answer = await ann.client.get(path)
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
@@ -161,10 +161,27 @@ async def test_the_problem_report_holds_everything_and_nothing_that_a_terminal_o
         "assembly: GRCh38",
         hashlib.sha256(VCF).hexdigest(),
         "Waiting for a parsing slot.",
+        "Log of parse, attempt 1, begun",
+        "12:01 core dumped",
     ):
         assert told in report
     assert all(line.isprintable() for line in report.splitlines())
     assert (await ben.client.get(path)).json()["code"] == "job_not_found"
+
+
+async def test_the_log_of_a_job_is_for_its_account_alone(api, worker):
+    ann, ben = await api.person(), await api.person()
+    job = await ann.upload()
+    path = f"/api/v1/jobs/{job['id']}/log"
+    assert (await ann.client.get(path)).json() == {"logs": []}
+    await worker.fail(await worker.claim(), log="<script>alert(1)</script>")
+    [log] = (await ann.client.get(path)).json()["logs"]
+    assert (log["stage"], log["attempt"], log["text"]) == ("parse", 1, "<script>alert(1)</script>")
+    answer = await ben.client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
+    page = (await ann.client.get(f"/jobs/{job['id']}")).text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script>alert" not in page
 
 
 async def test_provenance_tells_file_options_versions_and_checksums(api, worker):

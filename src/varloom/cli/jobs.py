@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 STAGES = ("download", "process", "annotate", "parse")
 STATES = ("queued", "downloading", "processing", "annotating", "parsing", "completed", "failed", "cancelled")
 PAGE = 500
+LOG_LINE = 10_000
 
 
 @click.command()
@@ -61,11 +62,13 @@ def _list(server: Server, states: tuple[str, ...], limit: int) -> list[dict[str,
 
 @click.command()
 @click.argument("job_id", metavar="ID", type=click.UUID)
-@click.option("--json", "as_json", is_flag=True, help="Print the job as a JSON object.")
+@click.option("--log", "with_log", is_flag=True, help="Print what the processes of its stages said.")
+@click.option("--json", "as_json", is_flag=True, help="Print the job, or with --log its log, as a JSON object.")
 @server_options
 def job(
     *,
     job_id: UUID,
+    with_log: bool,
     as_json: bool,
     url: str | None,
     token: str | None,
@@ -73,6 +76,9 @@ def job(
 ) -> None:
     """Show one job and its history."""
     with connected(url, token, data) as server:
+        if with_log:
+            _print_log(server.get(f"/jobs/{job_id}/log"), as_json=as_json)
+            return
         found = server.get(f"/jobs/{job_id}")
         history = [] if as_json else server.get(f"/jobs/{job_id}/events")["events"]
     if as_json:
@@ -86,6 +92,16 @@ def job(
     if found["error"]:
         click.echo(err=True)
         print_error(found["error"])
+
+
+def _print_log(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    for log in found["logs"]:
+        click.echo(f"{log['stage'].capitalize()}, attempt {log['attempt']} ({local_time(log['began_at'])})")
+        for line in log["text"].split("\n"):
+            click.echo(f"  {safe_excerpt(line, LOG_LINE)}")
 
 
 def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from psycopg_pool import AsyncConnectionPool
 
+    from varloom.jobs.attempt_log import AttemptLog
     from varloom.jobs.child import ChildPool
     from varloom.jobs.model import Claim
 
@@ -41,10 +42,11 @@ def failure(kind: ErrorKind, message: str, stage: str) -> Failed:
 
 
 class Attempt:
-    """A claimed stage while it runs. `stop` ends it early; `run` gives the outcome."""
+    """A claimed stage while it runs. `stop` ends it early; `run` gives the outcome, and fills `log`."""
 
-    def __init__(self, claim: Claim, pool: AsyncConnectionPool, *, stall_limit: float) -> None:
+    def __init__(self, claim: Claim, log: AttemptLog, pool: AsyncConnectionPool, *, stall_limit: float) -> None:
         self.claim = claim
+        self._log = log
         self._pool = pool
         self._stall_limit = stall_limit
         self._stopped: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -97,7 +99,7 @@ class Attempt:
         stage = self.claim.stage.value
         request = await asyncio.to_thread(prepare, self.claim)
         try:
-            async with children.child() as child, contextlib.aclosing(child.run(request)) as messages:
+            async with children.child() as child, contextlib.aclosing(child.run(request, self._log)) as messages:
                 async for message in messages:
                     match message:
                         case {"progress": progress}:

@@ -1,8 +1,9 @@
 """Stages run in child processes: warm, kept and reused, each in a process group of its own that can be killed whole.
 
 The parent writes one JSON object a line to the child's standard input and reads one a line from its standard output:
-`{"run": {...}}` begins a stage; the child answers with any number of `{"progress": {...}}` and one last
-`{"done": {...}}` or `{"failed": {...}}`. The child ends when its input does, so it never outlives its worker.
+`{"run": {...}, "log": PATH}` begins a stage, whose log goes into a named pipe, if one is given; the child answers with
+any number of `{"progress": {...}}` and one last `{"done": {...}}` or `{"failed": {...}}`. The child ends when its input
+does, so it never outlives its worker.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from varloom import failpoints
 from varloom.failpoints import failpoint
+from varloom.jobs.attempt_log import MAX_LOG_LINE, AttemptLog, Lines, LogPipe
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -27,9 +29,6 @@ logger = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """The longest message of a child; warnings and problems are bounded far below it."""
-
-MAX_LOG_LINE = 8192
-"""A longer line of a child's standard error is logged in pieces of so many bytes."""
 
 RUNS_BEFORE_REPLACEMENT = 2000
 """A child is replaced after so many stages, so that whatever leaks in a library is given back. A new one takes a tenth
@@ -109,29 +108,43 @@ class Child:
         """Whether it has not ended yet."""
         return self._process.returncode is None
 
-    async def run(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
-        """Run one stage: its messages as they come, the last one being `done` or `failed`.
+    async def run(self, request: dict[str, Any], log: AttemptLog | None = None) -> AsyncGenerator[dict[str, Any]]:
+        """Run one stage: its messages as they come, the last one being `done` or `failed`; `log` is told what it says.
 
         Raises:
             ChildDiedError: it ended, or closed its output, before its last message.
         """
         self.runs += 1
+        with self._listening(log) as pipe:
+            await self._ask({"run": request, "log": pipe.path})
+            while (line := await self._line()).endswith(b"\n"):  # a child that dies may leave half a line
+                message: dict[str, Any] = storable(json.loads(line))
+                yield message
+                if "progress" not in message:
+                    return
+            await self._ended_within(TERMINATION_GRACE)
+            await self.kill()
+            raise ChildDiedError(self._process.returncode or 0)
+
+    def _listening(self, log: AttemptLog | None) -> LogPipe:
+        """A pipe for what it says until the stage ends."""
+
+        def told(text: str) -> None:
+            if log is not None:
+                log.add(text)
+            self._log(text)
+
+        return LogPipe(told)
+
+    async def _ask(self, message: dict[str, Any]) -> None:
         stdin = self._process.stdin
         if stdin is None:
             raise AssertionError("a child is started with pipes")
         with contextlib.suppress(ConnectionError):  # a dead child is told by the end of its output
             failpoint("child.before_request")
-            stdin.write(json.dumps({"run": request}).encode() + b"\n")
+            stdin.write(json.dumps(message).encode() + b"\n")
             await stdin.drain()
         failpoint("child.after_request")
-        while (line := await self._line()).endswith(b"\n"):  # a child that dies may leave half a line
-            message: dict[str, Any] = storable(json.loads(line))
-            yield message
-            if "progress" not in message:
-                return
-        await self._ended_within(TERMINATION_GRACE)
-        await self.kill()
-        raise ChildDiedError(self._process.returncode or 0)
 
     async def kill(self) -> None:
         """End its whole process group: politely, then surely."""
@@ -145,6 +158,10 @@ class Child:
         for task in (self._logging, self._ending):
             task.cancel()
         await asyncio.gather(self._logging, self._ending, return_exceptions=True)
+        # Asyncio closes our ends of the pipes when the others are closed, which a stray process may never do.
+        transport: asyncio.SubprocessTransport | None = getattr(self._process, "_transport", None)
+        if transport is not None:
+            transport.close()
 
     async def _line(self) -> bytes:
         """The next line of its standard output; without line end when there is no more."""
@@ -172,18 +189,13 @@ class Child:
         stderr = self._process.stderr
         if stderr is None:
             raise AssertionError("a child is started with pipes")
-        rest = b""
+        lines = Lines(self._log)
         while chunk := await stderr.read(MAX_LOG_LINE):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > MAX_LOG_LINE:
-                lines, rest = [*lines, rest], b""
-            for line in lines:
-                self._log(line)
-        self._log(rest)
+            lines.feed(chunk)
+        lines.end()
 
-    def _log(self, line: bytes) -> None:
-        if text := line.decode("utf-8", "replace").rstrip():
-            logger.info("child %d: %s", self.pid, text)
+    def _log(self, text: str) -> None:
+        logger.info("child %d: %s", self.pid, text)
 
 
 def _environment() -> dict[str, str]:

@@ -133,6 +133,16 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedAttempt:
+    """What the processes of one attempt said."""
+
+    stage: Stage
+    attempt: int
+    began_at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class HeldStage:
     """A claim as the database knows it."""
 

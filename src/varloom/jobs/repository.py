@@ -15,7 +15,7 @@ from varloom.db.pool import one_round_trip
 from varloom.errors import VarloomError, counted
 from varloom.failpoints import commit_point
 from varloom.jobs.lifecycle import STATE_OF_STAGE, Stage, State, next_stage
-from varloom.jobs.model import Claim, HeldStage, Job, JobEvent, NewJob, WorkerRecord
+from varloom.jobs.model import Claim, HeldStage, Job, JobEvent, LoggedAttempt, NewJob, WorkerRecord
 from varloom.jobs.problems import (
     JOB_ALREADY_FINAL,
     JOB_COMPLETED,
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
     from varloom.jobs.outcome import Failed, Succeeded, WorkerDied
+
+KEPT_LOGS = 20
+"""So many attempts of a job keep their log."""
 
 _NOUN = {
     Stage.DOWNLOAD: "download",
@@ -169,6 +172,12 @@ async def history(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) ->
     return [
         _event(row) for row in await _rows(conn, statement("history"), {"account_id": account_id, "job_id": job_id})
     ]
+
+
+async def logs_of(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) -> list[LoggedAttempt]:
+    """What the processes of a job's attempts said, oldest first; nothing for another account's job."""
+    rows = await _rows(conn, statement("logs_of"), {"account_id": account_id, "job_id": job_id})
+    return [LoggedAttempt(Stage(row["stage"]), row["attempt"], row["began_at"], row["text"]) for row in rows]
 
 
 async def events_after(conn: AsyncConnection[Any], account_id: UUID, event_id: int, limit: int = 500) -> list[JobEvent]:
@@ -368,6 +377,11 @@ async def hold(conn: AsyncConnection[Any], claim: Claim) -> Job | None:
             await cursor.execute(job_statement("hold"), _claimed(claim))
         rows = await cursor.fetchall()
     return Job.from_row(rows[0]) if rows else None
+
+
+async def keep_log(conn: AsyncConnection[Any], claim: Claim, text: str) -> None:
+    """Keep what the processes of an attempt said, as long as the claim is held; of a job the newest logs are kept."""
+    await conn.execute(statement("keep_log"), {**_claimed(claim), "text": text, "kept": KEPT_LOGS})
 
 
 async def write_progress(conn: AsyncConnection[Any], claim: Claim, progress: Mapping[str, Any]) -> bool | None:

@@ -53,9 +53,15 @@ def backoff(attempt: int, first_delay: float) -> float:
 
 
 async def settle(
-    conn: AsyncConnection[Any], claim: Claim, outcome: Outcome, publisher: Publisher, *, retry_delay: float
+    conn: AsyncConnection[Any],
+    claim: Claim,
+    outcome: Outcome,
+    publisher: Publisher,
+    *,
+    retry_delay: float,
+    log: str = "",
 ) -> Job | None:
-    """Write the outcome to the job row, with its event, its ticket and its dataset, in the caller's transaction.
+    """Write the outcome to the job row, with its event, ticket, log and dataset, in the caller's transaction.
 
     Returns:
         The job as it is now; None when the claim was lost and nothing was changed.
@@ -65,6 +71,8 @@ async def settle(
     if held is None or isinstance(outcome, Lost):
         logger.warning("job %s: the result of a lost claim is thrown away", claim.job.id)
         return None
+    if log:
+        await repository.keep_log(conn, claim, log)
     if held.cancel_requested_at is not None and not _completes(claim, outcome):
         outcome = Cancelled()
     match outcome:

@@ -23,6 +23,7 @@ from varloom.errors import INTERNAL_ERROR, VarloomError
 from varloom.failpoints import failpoint
 from varloom.jobs import repository
 from varloom.jobs.attempt import Attempt, failure
+from varloom.jobs.attempt_log import AttemptLog
 from varloom.jobs.child import ChildPool
 from varloom.jobs.outcome import Cancelled, Failed, Outcome, Released, Succeeded
 from varloom.jobs.places import Places
@@ -33,6 +34,7 @@ from varloom.jobs.settle import Publisher, settle
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 
+    from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.jobs.lifecycle import Stage
@@ -138,7 +140,7 @@ class Worker:
         self._places = Places(options.stages_at_once)
         self._suspect = asyncio.Lock()  # held while a suspect runs, or may be about to
         self._attempts: set[Attempt] = set()
-        self._serving: set[uuid.UUID] = set()  # attempt tokens, from the claim to the settlement
+        self._serving: dict[uuid.UUID, AttemptLog] = {}  # by attempt token, from the claim to the settlement
         self._strays: set[uuid.UUID] = set()
         self._at_work: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
@@ -275,14 +277,14 @@ class Worker:
 
     async def _run_and_settle(self, slot: _Slot, claim: Claim) -> Claim | None:
         """What the slot goes on with. Whatever goes wrong, the claim is not forgotten: nobody else would settle it."""
-        self._serving.add(claim.token)
+        self._serving[claim.token] = AttemptLog()
         try:
             failpoint("worker.after_claim")
             outcome = await self._run(claim)
             failpoint("worker.before_settle")
             return await self._settle_patiently(slot, claim, outcome)
         finally:
-            self._serving.discard(claim.token)
+            del self._serving[claim.token]
             if claim.job.suspected_at is not None:
                 self._suspect.release()
 
@@ -315,7 +317,7 @@ class Worker:
         """Settle a stage and claim the next one in one transaction: they wait for the disk once."""
         slot.heard = self._told[slot.stage]
         async with self._pool.connection() as conn:
-            job = await settle(conn, claim, outcome, self._backend, retry_delay=self._options.retry_delay)
+            job = await self._settle_in(conn, claim, outcome)
             following = await repository.claim(
                 conn,
                 slot.stage,
@@ -341,7 +343,8 @@ class Worker:
 
     async def _run(self, claim: Claim) -> Outcome:
         """Run the claimed stage to its outcome; whatever fails, it is an outcome."""
-        attempt = Attempt(claim, self._pool, stall_limit=self._options.stall_limit_of(claim.stage))
+        log, limit = self._serving[claim.token], self._options.stall_limit_of(claim.stage)
+        attempt = Attempt(claim, log, self._pool, stall_limit=limit)
         self._attempts.add(attempt)
         if self._releasing:
             attempt.release()
@@ -385,7 +388,12 @@ class Worker:
     async def _settle_as(self, claim: Claim, outcome: Outcome) -> Job | None:
         """Settle the attempt in a transaction of its own."""
         async with self._pool.connection() as conn:
-            return await settle(conn, claim, outcome, self._backend, retry_delay=self._options.retry_delay)
+            return await self._settle_in(conn, claim, outcome)
+
+    async def _settle_in(self, conn: AsyncConnection[Any], claim: Claim, outcome: Outcome) -> Job | None:
+        """Settle the attempt, with its log, in the transaction of the connection."""
+        delay, log = self._options.retry_delay, self._serving[claim.token].text
+        return await settle(conn, claim, outcome, self._backend, retry_delay=delay, log=log)
 
     async def _discard(self, claim: Claim) -> None:
         """Remove what the attempt left; what cannot be removed now is swept later."""
@@ -440,7 +448,7 @@ class Worker:
         Their claims were committed, but the connection broke before the answer came. A claim that has not been heard of
         from one heartbeat to the next never will be.
         """
-        unknown = {stage.token for stage in held} - self._serving
+        unknown = {stage.token for stage in held} - self._serving.keys()
         strays, self._strays = unknown & self._strays, unknown
         for stage in held:
             if stage.token in strays:

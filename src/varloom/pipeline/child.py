@@ -17,9 +17,10 @@ import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from varloom.errors import INTERNAL_ERROR, VarloomError
+from varloom.errors import INTERNAL_ERROR, VarloomError, counted
 from varloom.failpoints import failpoint
 from varloom.garbage import collect_seldom
+from varloom.jobs.attempt_log import said_into
 from varloom.pipeline.request import StageRequest
 from varloom.pipeline.stages import parse
 from varloom.pipeline.workspace import open_workspace
@@ -50,7 +51,8 @@ def main() -> None:
     while True:
         message = requests.get()
         failpoint("stage.after_request")
-        answer = _run(StageRequest.from_json(message["run"]), answers)
+        with said_into(message.get("log")):
+            answer = _run(StageRequest.from_json(message["run"]), answers)
         failpoint("stage.before_answer")
         _answer(answers, answer)
         failpoint("stage.after_answer")
@@ -98,16 +100,19 @@ def _run(request: StageRequest, answers: IO[str]) -> dict[str, Any]:
     def report(done: int, total: int | None, unit: str) -> None:
         _answer(answers, {"progress": {"done": done, "total": total, "unit": unit}})
 
+    logger.info("the %s stage begins: %s", request.stage, request.source.name)
     try:
         stage = _stage(request.stage)
         with open_workspace(request, report) as workspace:
             finished = stage(request, workspace, report)
     except VarloomError as error:
+        logger.info("the %s stage ends: %s", request.stage, error)
         return {"failed": error.as_dict(request.stage)}
     except Exception:
         logger.exception("the %s stage failed unexpectedly", request.stage)
-        message = "The stage failed unexpectedly; the worker's log has the details."
+        message = "The stage failed unexpectedly; the job's log has the details."
         return {"failed": VarloomError(INTERNAL_ERROR, message).as_dict(request.stage)}
+    logger.info("the %s stage ends well, with %s", request.stage, counted(len(finished.warnings), "warning"))
     return {"done": {"result": finished.result, "warnings": list(finished.warnings)}}
 
 

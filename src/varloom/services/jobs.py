@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from varloom.errors import VarloomError
@@ -14,7 +14,16 @@ from varloom.services.paging import check_limit, checked_search, decode_cursor, 
 from varloom.services.problem_report import problem_report
 from varloom.services.problems import REQUEST_INVALID
 from varloom.services.stage_durations import StageDurations
-from varloom.services.views import ActionResult, ActionResults, EventList, JobList, JobView, event_view, job_view
+from varloom.services.views import (
+    ActionResult,
+    ActionResults,
+    EventList,
+    JobList,
+    JobLog,
+    JobView,
+    event_view,
+    job_view,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,13 +101,21 @@ class Jobs:
             events = await repository.history(conn, account_id, job_id)
         return EventList(events=[event_view(event) for event in events])
 
+    async def log(self, account_id: UUID, job_id: UUID) -> JobLog:
+        """What the processes of a job's attempts said, oldest first."""
+        async with self.pool.connection() as conn:
+            await repository.get_job(conn, account_id, job_id)
+            logged = await repository.logs_of(conn, account_id, job_id)
+        return JobLog.model_validate({"logs": [asdict(one) for one in logged]})
+
     async def report(self, account_id: UUID, job_id: UUID) -> str:
         """All that is known of a job as a plain text, to be kept or sent on."""
         async with self.pool.connection() as conn:
             job = await repository.get_job(conn, account_id, job_id)
             view = await self._view(conn, job)
             events = await repository.history(conn, account_id, job_id)
-        return problem_report(view, [event_view(event) for event in events], job.source_sha256)
+        logs = (await self.log(account_id, job_id)).logs
+        return problem_report(view, [event_view(event) for event in events], job.source_sha256, logs)
 
     async def act(
         self, account_id: UUID, job_ids: Sequence[UUID], action: Action, priority: int | None = None

@@ -9,21 +9,30 @@ import varloom
 from varloom.errors import safe_excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from varloom.services.views import AttemptView, ErrorView, EventView, JobView, ProblemView
+    from varloom.services.views import AttemptLogView, AttemptView, ErrorView, EventView, JobView, ProblemView
 
 LINE_LIMIT = 2000
 """Characters of one line of the report."""
+NEWEST_LOGS = 3
+"""So many attempts are told with their log."""
 
 
-def problem_report(job: JobView, events: list[EventView], sha256: str | None, made_at: datetime | None = None) -> str:
+def problem_report(
+    job: JobView,
+    events: list[EventView],
+    sha256: str | None,
+    logs: Sequence[AttemptLogView] = (),
+    made_at: datetime | None = None,
+) -> str:
     """The report of a job, in lines that hold no control characters.
 
     Args:
         job: the job.
         events: its history, oldest first.
         sha256: of the file as it was stored.
+        logs: what the attempts' processes said, oldest first; that of the newest few is told.
         made_at: when the report is made; default: now.
     """
     parts = [
@@ -34,6 +43,7 @@ def problem_report(job: JobView, events: list[EventView], sha256: str | None, ma
         _problems("Warnings", job.warnings),
         _attempts(job.attempts),
         _history(events),
+        *(_log(log) for log in logs[-NEWEST_LOGS:]),
     ]
     lines = [line for part in parts for line in part]
     return "\n".join(safe_excerpt(line, LINE_LIMIT) for line in lines) + "\n"
@@ -113,6 +123,11 @@ def _history(events: list[EventView]) -> Iterator[str]:
     yield from _title("History")
     for event in events:
         yield f"{_at(event.at)}  {event.state:<11}  {event.message}"
+
+
+def _log(log: AttemptLogView) -> Iterator[str]:
+    yield from _title(f"Log of {log.stage}, attempt {log.attempt}, begun {_at(log.began_at)}")
+    yield from log.text.split("\n")
 
 
 def _title(text: str) -> Iterator[str]:

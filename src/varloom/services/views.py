@@ -278,6 +278,21 @@ class QueueView(View):
     workers: list[WorkerView] | None = Field(description="for owners only; null for everyone else")
 
 
+class AttemptLogView(View):
+    """What the processes of one ended attempt said on standard error."""
+
+    stage: StageName
+    attempt: int
+    began_at: UtcTime
+    text: str = Field(description="lines with their times in UTC; of a long log its beginning and its end")
+
+
+class JobLog(View):
+    """The logs of a job's newest attempts, oldest first; attempts that said nothing have none."""
+
+    logs: list[AttemptLogView]
+
+
 class PlacesView(View):
     """Where the account's waiting jobs stand."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from varloom.dataset import load_file, written_directories
+from varloom.errors import counted
 from varloom.failpoints import failpoint
 from varloom.pipeline.request import StageResult
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from varloom.pipeline.request import StageRequest
     from varloom.pipeline.workspace import Report, Workspace
     from varloom.reader import ReadProgress
+
+logger = logging.getLogger(__name__)
 
 
 def run(request: StageRequest, workspace: Workspace, report: Report) -> StageResult:
@@ -37,5 +41,17 @@ def run(request: StageRequest, workspace: Workspace, report: Report) -> StageRes
         on_progress=on_progress,
     )
     folders = written_directories(workspace.output / "dataset", manifests)
+    for folder, manifest in zip(folders, manifests, strict=True):
+        source = manifest.source
+        logger.info(
+            "%s: %s, %s, read as %s (%s); %s in %s",
+            folder.name,
+            counted(manifest.records, "record"),
+            counted(manifest.variants, "row"),
+            source.format,
+            source.compression,
+            counted(len(manifest.columns), "column"),
+            counted(len(manifest.parts), "part"),
+        )
     keys = [f"{request.output_key}/{folder.name}" for folder in folders]
     return StageResult({"folders": keys}, tuple(manifests[0].warnings))

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from varloom.services.jobs import Action, Created
 from varloom.services.options import PRIORITY_LIMIT
 from varloom.services.paging import PAGE_LIMIT
-from varloom.services.views import ActionResults, EventList, JobList, JobView, ProvenanceView, StateName
+from varloom.services.views import ActionResults, EventList, JobList, JobLog, JobView, ProvenanceView, StateName
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.problem_documents import problem_responses
 
@@ -83,6 +83,12 @@ async def get_job(services: CurrentServices, account: CurrentAccount, job_id: UU
 async def get_history(services: CurrentServices, account: CurrentAccount, job_id: UUID) -> EventList:
     """Everything that happened to a job, oldest first."""
     return await services.jobs.history(account.id, job_id)
+
+
+@router.get("/jobs/{job_id}/log", responses=problem_responses(404))
+async def get_log(services: CurrentServices, account: CurrentAccount, job_id: UUID) -> JobLog:
+    """What the processes of a job's stages said, attempt by attempt, oldest first."""
+    return await services.jobs.log(account.id, job_id)
 
 
 @router.get("/jobs/{job_id}/provenance", responses=problem_responses(404))

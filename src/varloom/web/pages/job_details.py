@@ -12,7 +12,7 @@ from varloom.web.pages.job_failures import Tried, tried_of
 from varloom.web.pages.job_segments import STAGE_NAMES, took
 
 if TYPE_CHECKING:
-    from varloom.services.views import DatasetProvenance, EventView, JobView, ProvenanceView, StageView
+    from varloom.services.views import AttemptLogView, DatasetProvenance, EventView, JobView, ProvenanceView, StageView
 
 STAGE_STATES = {
     "waiting": ("clock", "Waiting"),
@@ -44,7 +44,7 @@ class StageRow:
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
+class PastEvent:
     """One event of the history."""
 
     at_iso: str
@@ -53,6 +53,18 @@ class LogLine:
     icon: str
     tone: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageLog:
+    """What the processes of one attempt said; `key` names it on the page."""
+
+    key: str
+    name: str
+    began_iso: str
+    began: str
+    lines: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +89,14 @@ class JobDetails:
     source: tuple[tuple[str, str], ...]
     checksum: str | None
     tables: tuple[MadeTable, ...]
-    log: tuple[LogLine, ...]
+    history: tuple[PastEvent, ...]
+    logs: tuple[StageLog, ...]
 
 
-def job_details(job: JobView, events: list[EventView], provenance: ProvenanceView) -> JobDetails:
-    """What the page shows."""
+def job_details(
+    job: JobView, events: list[EventView], provenance: ProvenanceView, logs: list[AttemptLogView]
+) -> JobDetails:
+    """What the page shows; what is newest stands first."""
     return JobDetails(
         entry=job_entry(job),
         dismissed=job.dismissed,
@@ -91,7 +106,8 @@ def job_details(job: JobView, events: list[EventView], provenance: ProvenanceVie
         source=_source(job, provenance),
         checksum=provenance.source.sha256,
         tables=tuple(_table(one) for one in provenance.datasets),
-        log=tuple(_line(event) for event in reversed(events)),
+        history=tuple(_past(event) for event in reversed(events)),
+        logs=tuple(_log(log) for log in reversed(logs)),
     )
 
 
@@ -151,6 +167,14 @@ def _table(made: DatasetProvenance) -> MadeTable:
     return MadeTable(made.name, facts, made.content_hash, parts)
 
 
-def _line(event: EventView) -> LogLine:
+def _log(log: AttemptLogView) -> StageLog:
+    name = f"{STAGE_NAMES[log.stage][0]}, attempt {log.attempt}"
+    lines = log.text.count("\n") + 1
+    return StageLog(
+        f"log-{log.began_at.timestamp():.3f}", name, log.began_at.isoformat(), moment(log.began_at), lines, log.text
+    )
+
+
+def _past(event: EventView) -> PastEvent:
     state, icon, tone = STATE_LOOKS[event.state]
-    return LogLine(event.at.isoformat(), moment(event.at), state, icon, tone, event.message)
+    return PastEvent(event.at.isoformat(), moment(event.at), state, icon, tone, event.message)

@@ -61,7 +61,8 @@ async def job_page(request: Request, services: CurrentServices, account: Current
     job = await services.jobs.get(account.id, job_id)
     history = await services.jobs.history(account.id, job_id)
     provenance = await services.provenance.of_job(account.id, job_id)
-    details = job_details(job, history.events, provenance)
+    log = await services.jobs.log(account.id, job_id)
+    details = job_details(job, history.events, provenance, log.logs)
     return await page(request, "job.html", section="jobs", job=details)
 
 

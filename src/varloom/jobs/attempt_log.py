@@ -1,0 +1,215 @@
+"""The log of one attempt: what its processes say on standard error, bounded, for the account whose job it is.
+
+Each attempt has a pipe of its own, whose name the child is told with its request. So nothing that a stage has started
+and left behind gets into the log of the next one, which may be of another account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from varloom.errors import counted, safe_excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+
+logger = logging.getLogger(__name__)
+
+MAX_LOG_LINE = 8192
+"""A longer line is logged in pieces of so many bytes."""
+HEAD_CHARACTERS = 16 * 1024
+"""So much is kept of a log's beginning."""
+TAIL_CHARACTERS = 48 * 1024
+"""So much is kept of its end, where what went wrong is told."""
+
+_CHUNK = 64 * 1024
+_REMOVED = "[removed]"
+_SECRETS = (
+    (re.compile(r"(?<=://)[^\s/@]{1,300}@"), f"{_REMOVED}@"),
+    (re.compile(r"(?i)\b((?:https?|s3|gs|az|abfss?)://[^\s?]{1,1000}\?)[^\s'\"<>]+"), rf"\1{_REMOVED}"),
+    (re.compile(r"(?i)\b((?:bearer|basic)\s)[\w.~+/=-]{8,}"), rf"\1{_REMOVED}"),
+    (
+        re.compile(
+            r"(?i)((?:password|passwd|secret|token|signature|credential|access_?key|api_?key|account_?key)"
+            r"[\w-]{0,40}['\"]?\s{0,3}[=:]\s{0,3}['\"]?)[^\s'\",;&]+"
+        ),
+        rf"\1{_REMOVED}",
+    ),
+)
+"""What gives access: user and password, and the query of an address; headers; values with telling names.
+
+Each is found in a time that goes with the length of the line, whatever stands in it.
+"""
+
+
+def redacted(line: str) -> str:
+    """A line without what gives access to something."""
+    for pattern, replacement in _SECRETS:
+        line = pattern.sub(replacement, line)
+    return line
+
+
+class AttemptLog:
+    """Lines with the time at which they came: the first and the last ones, with a note of how many are left out."""
+
+    def __init__(self) -> None:
+        self._head: list[_Line] = []
+        self._head_room = HEAD_CHARACTERS
+        self._tail: deque[_Line] = deque()
+        self._tail_room = TAIL_CHARACTERS
+        self._left_out = 0
+
+    def add(self, text: str) -> None:
+        """Keep a line."""
+        line = _Line(datetime.now(UTC), text[:MAX_LOG_LINE])
+        if not self._tail and line.length < self._head_room:
+            self._head.append(line)
+            self._head_room -= line.length
+            return
+        self._tail.append(line)
+        self._tail_room -= line.length
+        while self._tail_room < 0:
+            self._tail_room += self._tail.popleft().length
+            self._left_out += 1
+
+    @property
+    def text(self) -> str:
+        """The log, safe to be shown, its times in UTC; empty when nothing was said."""
+        middle = [f"[{counted(self._left_out, 'line')} left out]"] if self._left_out else []
+        return "\n".join([*map(str, self._head), *middle, *map(str, self._tail)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What was said at a time, as it came: most of what is said in a flood is never shown."""
+
+    at: datetime
+    said: str
+
+    @property
+    def length(self) -> int:
+        """How many characters of the log it takes, but for what redaction changes."""
+        return len(self.said) + 21
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {redacted(safe_excerpt(self.said, MAX_LOG_LINE))}"
+
+
+class Lines:
+    """Cuts bytes into lines and passes those on that are not blank."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> None:
+        """Take what came."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if len(self._rest) > MAX_LOG_LINE:
+            lines, self._rest = [*lines, self._rest], b""
+        for line in lines:
+            self._pass_on(line)
+
+    def end(self) -> None:
+        """Pass on a last line without an end."""
+        rest, self._rest = self._rest, b""
+        self._pass_on(rest)
+
+    def _pass_on(self, line: bytes) -> None:
+        for start in range(0, len(line), MAX_LOG_LINE):
+            if text := line[start : start + MAX_LOG_LINE].decode("utf-8", "replace").rstrip():
+                self._tell(text)
+
+
+class LogPipe:
+    """A named pipe for one run of a child; what is written into it is told line by line, until the block ends.
+
+    Attributes:
+        path: its name; None where there could be none, and nothing will come.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._lines = Lines(tell)
+        self._folder: Path | None = None
+        self._descriptor: int | None = None
+        self.path: str | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._folder = Path(tempfile.mkdtemp(prefix="varloom-log-"))
+            pipe = self._folder / "pipe"
+            os.mkfifo(pipe, 0o600)
+            # Open for writing as well: so nobody who opens it waits, and there is no end while nobody else has it.
+            self._descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+        except OSError as error:
+            logger.warning("an attempt has no log: %s", error)
+            return self
+        asyncio.get_running_loop().add_reader(self._descriptor, self._read)
+        self.path = str(pipe)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._descriptor is not None:
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+            for _ in range((HEAD_CHARACTERS + TAIL_CHARACTERS) // _CHUNK + 1):  # whoever is left may write for ever
+                if not self._read():
+                    break
+            os.close(self._descriptor)
+            self._lines.end()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _read(self) -> bool:
+        """Read what is there; whether there was anything."""
+        try:
+            chunk = os.read(self._descriptor or 0, _CHUNK)
+        except BlockingIOError:
+            return False
+        self._lines.feed(chunk)
+        return bool(chunk)
+
+
+@contextlib.contextmanager
+def said_into(path: str | None, descriptors: Sequence[int] = (1, 2)) -> Iterator[None]:
+    """In the child: what this process and those that it starts say goes into the pipe until the block ends.
+
+    Args:
+        path: of the pipe; None: it goes where it went before.
+        descriptors: by which it is said; standard output only where that is not the way of the answers.
+    """
+    try:
+        pipe = None if path is None else os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:  # the worker has gone, and with it whoever would read the log
+        pipe = None
+    if pipe is None:
+        yield
+        return
+    os.set_blocking(pipe, True)
+    before = {number: os.dup(number) for number in descriptors}
+    for number in before:
+        os.dup2(pipe, number)
+    os.close(pipe)
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        for number, kept in before.items():
+            os.dup2(kept, number)
+            os.close(kept)
