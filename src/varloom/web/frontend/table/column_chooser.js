@@ -1,5 +1,6 @@
 // Which columns are shown, and which stay in sight when the table is scrolled: a list with search, in groups.
 import { defaultColumns, grouped } from "./groups.js";
+import { moveBy, same, withOthers } from "./moving.js";
 
 export function startColumnChooser(table) {
   const { columns, query } = table;
@@ -19,6 +20,8 @@ export function startColumnChooser(table) {
     show(table, names, event.target.checked);
   });
   list.addEventListener("click", ({ target }) => {
+    const mover = target.closest("[data-move]");
+    if (mover) return moveBy(table, mover.dataset.column, Number(mover.dataset.move));
     const name = target.closest("[data-pin]")?.dataset.pin;
     if (name === undefined) return;
     const pinned = table.pinned();
@@ -29,14 +32,13 @@ export function startColumnChooser(table) {
   query.listen(refresh);
 }
 
-/** Show or hide some columns; what is shown keeps the order of the file. */
+/** Show or hide some columns; what is shown keeps its place, what comes stands where it stands in the file. */
 function show(table, names, on) {
-  const shown = new Set(table.shown());
-  for (const name of names) on ? shown.add(name) : shown.delete(name);
-  if (shown.size === 0) return check(document.getElementById("column-groups"), table.shown(), table.pinned());
-  const ordered = table.columns.map(({ name }) => name).filter((name) => shown.has(name));
-  const usual = ordered.join("\n") === defaultColumns(table.columns).join("\n");
-  table.query.change({ columns: usual ? null : ordered });
+  const shown = table.shown();
+  const all = table.columns.map(({ name }) => name);
+  const wanted = on ? withOthers(all, shown, names) : shown.filter((name) => !names.includes(name));
+  if (wanted.length === 0) return check(document.getElementById("column-groups"), shown, table.pinned());
+  table.query.change({ columns: same(wanted, defaultColumns(table.columns)) ? null : wanted });
 }
 
 function drawGroup({ label, columns }) {
@@ -52,6 +54,10 @@ function drawGroup({ label, columns }) {
     const pin = choice.querySelector("[data-pin]");
     pin.dataset.pin = column.name;
     pin.setAttribute("aria-label", `Pin ${column.name}`);
+    for (const mover of choice.querySelectorAll("[data-move]")) {
+      mover.dataset.column = column.name;
+      mover.setAttribute("aria-label", `Move ${column.name} to the ${mover.dataset.move === "-1" ? "left" : "right"}`);
+    }
     choice.dataset.text = `${column.name} ${column.description ?? ""}`.toLowerCase();
     return choice;
   });
@@ -71,6 +77,7 @@ function visibleNames(group) {
 function check(list, shown, pinned) {
   const names = new Set(shown);
   for (const pin of list.querySelectorAll("[data-pin]")) pin.setAttribute("aria-pressed", String(pinned.includes(pin.dataset.pin)));
+  for (const mover of list.querySelectorAll("[data-move]")) mover.hidden = !names.has(mover.dataset.column);
   for (const group of list.children) {
     const boxes = [...group.querySelectorAll("input[data-column]")];
     for (const box of boxes) box.checked = names.has(box.dataset.column);

@@ -15,7 +15,9 @@ import {
 import { fetchJson } from "./api.js";
 import { isNumber, rendererOf, textOf } from "./cells.js";
 import { copyText } from "./copying.js";
+import { kindOf } from "./expressions.js";
 import { ColumnHeader, HiddenHeader, shortName } from "./header.js";
+import { keepOrder, same, sayPlace } from "./moving.js";
 import { joinNames, joined, sortOrder, sortText } from "./query.js";
 import { theme } from "./theme.js";
 
@@ -36,6 +38,10 @@ const PAGE = 1000; // rows of one page: in one page of millions, a turn of the w
 export function startGrid(table) {
   const { root, query } = table;
   const grid = createGrid(root, optionsOf(table));
+  const element = root.querySelector('[role="grid"]');
+  element?.setAttribute("aria-label", root.dataset.name);
+  element?.setAttribute("aria-describedby", "table-keys");
+  root.addEventListener("keydown", (event) => headerKey(table, event), true);
   table.loadAgain = () => grid.purgeInfiniteCache();
   // Rows that were not fetched yet are, by being scrolled to.
   table.rowAt = (index) => {
@@ -52,11 +58,34 @@ export function startGrid(table) {
   table.goTo = (index) => show(index, "top", table.shown().includes("position") ? "position" : DETAILS);
   query.listen((state, before) => {
     if (state.dataset !== before.dataset) return location.reload();
-    if (changed(state, before, "columns") || changed(state, before, "pinned")) grid.setGridOption("columnDefs", definitionsOf(table));
+    if (!isDrawnAs(grid, table)) grid.setGridOption("columnDefs", definitionsOf(table));
     if (changed(state, before, "sort")) applySort(grid, state.sort);
-    if (changed(state, before, "filters") || changed(state, before, "columns")) grid.purgeInfiniteCache();
+    if (changed(state, before, "filters") || hasOthers(before, state)) grid.purgeInfiniteCache();
     if (state.page !== grid.paginationGetCurrentPage()) grid.paginationGoToPage(state.page);
   });
+}
+
+// Whether columns are shown that were not: those that only moved or went are there already.
+function hasOthers(before, state) {
+  return before.columns === null || state.columns === null
+    ? before.columns !== state.columns
+    : state.columns.some((name) => !before.columns.includes(name));
+}
+
+// The columns as the grid shows them: [{name, pinned}].
+function drawnOrder(grid) {
+  return grid
+    .getColumnState()
+    .filter(({ colId }) => colId !== DETAILS)
+    .map(({ colId, pinned }) => ({ name: colId, pinned: pinned === "left" }));
+}
+
+function isDrawnAs(grid, table) {
+  const drawn = drawnOrder(grid);
+  const known = new Set(table.columns.map(({ name }) => name));
+  const pinned = new Set(table.pinned());
+  const wanted = table.shown().filter((name) => known.has(name));
+  return same(drawn.map(({ name }) => name), wanted) && drawn.every((column) => column.pinned === pinned.has(column.name));
 }
 
 function changed(state, before, part) {
@@ -82,6 +111,7 @@ function optionsOf(table) {
     suppressFieldDotNotation: true,
     suppressDragLeaveHidesColumns: true,
     animateRows: false,
+    suppressColumnMoveAnimation: true, // a key that is pressed twice would find the column on its way
     multiSortKey: "ctrl",
     columnDefs: definitionsOf(table),
     defaultColDef: { sortable: true, resizable: true, sortingOrder: ["asc", "desc", null], minWidth: 72 },
@@ -91,6 +121,14 @@ function optionsOf(table) {
     },
     onPaginationChanged: ({ newPage, api }) => {
       if (newPage && table.loaded) query.change({ page: api.paginationGetCurrentPage() });
+    },
+    onColumnMoved: ({ api, source, finished, column }) => {
+      if (source !== "uiColumnMoved" || !finished) return;
+      keepOrder(table, drawnOrder(api));
+      if (column) sayPlace(table, column.getColId());
+    },
+    onColumnPinned: ({ api, source }) => {
+      if (source === "uiColumnDragged" || source === "uiColumnMoved") keepOrder(table, drawnOrder(api));
     },
     // Arrows go from cell to cell; Tab leaves the rows, or else it would take thousands to get out.
     tabToNextCell: () => false,
@@ -137,6 +175,18 @@ function detailsButton(table, index, data) {
   button.disabled = !data;
   button.addEventListener("click", () => table.openRow(index, data));
   return button;
+}
+
+// F, or Alt and the arrow down, asks for a filter of the column whose header has the focus.
+function headerKey(table, event) {
+  const header = document.activeElement;
+  const asks = event.altKey ? event.key === "ArrowDown" : event.key.toLowerCase() === "f" && !event.ctrlKey && !event.metaKey;
+  if (!asks || !header?.matches(".ag-header-cell")) return;
+  const column = table.columns.find(({ name }) => name === header.getAttribute("col-id"));
+  if (!column || !kindOf(column)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  table.askFilter(column);
 }
 
 // Enter opens the row, Ctrl+C copies the cell unless text is selected.
