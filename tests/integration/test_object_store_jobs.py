@@ -128,7 +128,7 @@ def test_a_child_that_is_killed_on_the_way_is_tried_again(server, start_worker, 
     assert job["attempt"] == 2
     codes = [event["message"] for event in server.events(job["id"]) if "failed" in event["message"]]
     assert len(codes) == 1
-    assert "The process of the parse stage died." in codes[0]
+    assert "The process of the parse stage was killed" in codes[0]
     assert files(tmp_path / "scratch") == []
     assert worker.stop() == 0
 

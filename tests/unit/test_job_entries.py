@@ -115,6 +115,9 @@ def test_a_running_job_shows_how_far_how_fast_and_how_long() -> None:
     progress = {"done": 4_000_000, "total": 8_000_000, "unit": "bytes", "rate": 1_000_000, "eta_seconds": 38}
     entry = job_entry(make_job("parsing", progress=progress), NOW)
     assert (entry.status, entry.pace) == ("4 MB of 8 MB", "1 MB/s, about 40 s left")
+    for rate, left, pace in ((45, 4e6, "45 bytes/s"), (1e-9, 1e15, "No progress at the moment")):
+        slow = job_entry(make_job("parsing", progress=progress | {"rate": rate, "eta_seconds": left}), NOW)
+        assert slow.pace == pace
     assert (entry.segments[0].state, entry.segments[0].note) == ("running", "50%")
     assert (entry.elapsed_label, entry.elapsed, entry.ticking) == ("Running", 50, True)
 

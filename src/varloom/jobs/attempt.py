@@ -111,8 +111,8 @@ class Attempt:
                         case _:
                             raise AssertionError(f"a child said {list(message)}")
         except ChildDiedError as death:
-            logger.warning("job %s: the child of its %s stage died. %s", self.claim.job.id, stage, death.how)
-            return failure(STAGE_CRASHED, f"The process of the {stage} stage died. {death.how}", stage)
+            logger.warning("job %s: the child of its %s stage %s", self.claim.job.id, stage, death.how)
+            return failure(STAGE_CRASHED, f"The process of the {stage} stage {death.how}.", stage)
         raise AssertionError("a child ended without its last message")
 
     def _note(self, progress: dict[str, Any]) -> None:

@@ -58,12 +58,12 @@ class ChildDiedError(Exception):
 
     @property
     def how(self) -> str:
-        """How it ended, in words."""
+        """How it ended, in words that follow its name."""
         if self.status >= 0:
-            return f"It ended with status {self.status}."
+            return f"ended with status {self.status}"
         with contextlib.suppress(ValueError):
-            return f"It was killed by signal {-self.status} ({signal.Signals(-self.status).name})."
-        return f"It was killed by signal {-self.status}."
+            return f"was killed by signal {-self.status} ({signal.Signals(-self.status).name})"
+        return f"was killed by signal {-self.status}"
 
 
 class Child:

@@ -37,6 +37,12 @@ _FINAL = frozenset({"completed", "failed", "cancelled"})
 _AT_REST = _FINAL | {"queued"}
 
 
+SLOWEST = 1.0
+"""Fewer units a second than this are none."""
+FORETOLD = 3 * 24 * 3600.0
+"""Seconds; what would take longer is not foretold."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobEntry:
     """One entry of the Job Manager."""
@@ -184,8 +190,11 @@ def _done(progress: ProgressView) -> str:
 
 
 def _pace(progress: ProgressView) -> str:
+    """How fast it goes, and how long it has still to go, as long as that can be meant seriously."""
+    if progress.rate and progress.rate < SLOWEST:
+        return "No progress at the moment"
     pace = [f"{amount(progress.rate, progress.unit)}/s"] if progress.rate else []
-    if progress.eta_seconds is not None:
+    if progress.eta_seconds is not None and progress.eta_seconds <= FORETOLD:
         pace.append(f"{about(progress.eta_seconds)} left")
     return ", ".join(pace)
 

@@ -21,7 +21,7 @@ export function startColumnChooser(table) {
   });
   list.addEventListener("click", ({ target }) => {
     const mover = target.closest("[data-move]");
-    if (mover) return moveBy(table, mover.dataset.column, Number(mover.dataset.move));
+    if (mover) return moveBy(table, mover.dataset.moved, Number(mover.dataset.move));
     const name = target.closest("[data-pin]")?.dataset.pin;
     if (name === undefined) return;
     const pinned = table.pinned();
@@ -55,7 +55,7 @@ function drawGroup({ label, columns }) {
     pin.dataset.pin = column.name;
     pin.setAttribute("aria-label", `Pin ${column.name}`);
     for (const mover of choice.querySelectorAll("[data-move]")) {
-      mover.dataset.column = column.name;
+      mover.dataset.moved = column.name;
       mover.setAttribute("aria-label", `Move ${column.name} to the ${mover.dataset.move === "-1" ? "left" : "right"}`);
     }
     choice.dataset.text = `${column.name} ${column.description ?? ""}`.toLowerCase();
@@ -77,7 +77,7 @@ function visibleNames(group) {
 function check(list, shown, pinned) {
   const names = new Set(shown);
   for (const pin of list.querySelectorAll("[data-pin]")) pin.setAttribute("aria-pressed", String(pinned.includes(pin.dataset.pin)));
-  for (const mover of list.querySelectorAll("[data-move]")) mover.hidden = !names.has(mover.dataset.column);
+  for (const mover of list.querySelectorAll("[data-move]")) mover.hidden = !names.has(mover.dataset.moved);
   for (const group of list.children) {
     const boxes = [...group.querySelectorAll("input[data-column]")];
     for (const box of boxes) box.checked = names.has(box.dataset.column);

@@ -50,6 +50,8 @@ export function startGrid(table) {
     return grid.getDisplayedRowAtIndex(index)?.data;
   };
   const show = (index, place, column) => {
+    // Until the rows of a new order come the grid knows only of its first ones; how many there are has not changed.
+    if (index >= grid.getDisplayedRowCount() && index < table.total) grid.setRowCount(table.total, true);
     grid.paginationGoToPage(Math.floor(index / grid.paginationGetPageSize()));
     grid.ensureIndexVisible(index, place);
     grid.setFocusedCell(index, column);
@@ -223,8 +225,8 @@ function definitionOf(table, column, order, pinned) {
 
 // A first guess, so that the first rows can be drawn before any of them is known.
 function widthOf(column) {
-  const known = { contig: 120, position: 148, ref: 104, alt: 104, qual: 120, filter: 120, id: 140 };
-  return known[column.name] ?? Math.min(240, Math.max(112, 72 + 9 * shortName(column).length));
+  const known = { contig: 132, position: 168, id: 140 };
+  return known[column.name] ?? Math.min(240, Math.max(124, 96 + 9 * shortName(column).length)); // with the signs of a sort
 }
 
 function orderOf(api) {
@@ -244,14 +246,18 @@ function applySort(grid, text) {
   grid.applyColumnState({ state, defaultState: { sort: null } });
 }
 
-function datasourceOf({ base, query, root, shown }) {
+function datasourceOf(table) {
+  const { base, query, root, shown } = table;
   return {
     async getRows({ startRow, endRow, successCallback, failCallback }) {
       const { filters, sort, dataset } = query.state;
       const asked = { dataset, offset: startRow, limit: endRow - startRow, sort, filter: joined(filters) };
       try {
         const { rows, total } = await fetchJson(`${base}/rows`, { ...asked, columns: joinNames(shown()) });
-        root.dispatchEvent(new CustomEvent("rows", { detail: { total } }));
+        if (filters === query.state.filters && dataset === query.state.dataset) { // else nobody asks for it any more
+          table.total = total;
+          root.dispatchEvent(new CustomEvent("rows", { detail: { total } }));
+        }
         successCallback(rows, total);
       } catch (error) {
         root.dispatchEvent(new CustomEvent("refused", { detail: error }));
