@@ -8,7 +8,7 @@ import signal
 import pytest
 from tests.engine.conftest import FAILURE
 
-from varloom.jobs import repository
+from varloom.jobs import attempt_log, repository
 from varloom.jobs.attempt_log import HEAD_CHARACTERS, TAIL_CHARACTERS, AttemptLog, Lines, redacted
 
 TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
@@ -20,7 +20,9 @@ async def logs_of(engine, job, account=None):
     return [(log.stage.value, log.attempt, [TIME.sub("", line) for line in log.text.split("\n")]) for log in logs]
 
 
-async def test_each_attempt_keeps_what_it_said_however_it_ended(engine, make_account):
+@pytest.mark.parametrize("has_proc", [attempt_log.HAS_PROC, False])
+async def test_each_attempt_keeps_what_it_said_however_it_ended(engine, make_account, monkeypatch, has_proc):
+    monkeypatch.setattr(attempt_log, "HAS_PROC", has_proc)
     tried = [
         [["say", "one"], ["fail", FAILURE]],
         [["say", "two"], ["die", signal.SIGSEGV]],

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import os
 import re
-import shutil
 import sys
 import tempfile
 from collections import deque
@@ -35,6 +34,7 @@ HEAD_CHARACTERS = 16 * 1024
 TAIL_CHARACTERS = 48 * 1024
 """So much is kept of its end, where what went wrong is told."""
 
+HAS_PROC = sys.platform == "linux"
 _CHUNK = 64 * 1024
 _REMOVED = "[removed]"
 _SECRETS = (
@@ -135,30 +135,27 @@ class Lines:
 
 
 class LogPipe:
-    """A named pipe for one run of a child; what is written into it is told line by line, until the block ends.
+    """A pipe for one run of a child; what is written into it is told line by line, until the block ends.
 
     Attributes:
-        path: its name; None where there could be none, and nothing will come.
+        path: the name by which the child opens it; None where there could be none, and nothing will come.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._lines = Lines(tell)
-        self._folder: Path | None = None
+        self._held = contextlib.ExitStack()
         self._descriptor: int | None = None
         self.path: str | None = None
 
     def __enter__(self) -> Self:
         try:
-            self._folder = Path(tempfile.mkdtemp(prefix="varloom-log-"))
-            pipe = self._folder / "pipe"
-            os.mkfifo(pipe, 0o600)
-            # Open for writing as well: so nobody who opens it waits, and there is no end while nobody else has it.
-            self._descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+            self._descriptor, self.path = _pipe_of_proc(self._held) if HAS_PROC else _named_pipe(self._held)
         except OSError as error:
             logger.warning("an attempt has no log: %s", error)
+            self._held.close()
             return self
+        os.set_blocking(self._descriptor, False)
         asyncio.get_running_loop().add_reader(self._descriptor, self._read)
-        self.path = str(pipe)
         return self
 
     def __exit__(
@@ -169,10 +166,8 @@ class LogPipe:
             for _ in range((HEAD_CHARACTERS + TAIL_CHARACTERS) // _CHUNK + 1):  # whoever is left may write for ever
                 if not self._read():
                     break
-            os.close(self._descriptor)
             self._lines.end()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._held.close()
 
     def _read(self) -> bool:
         """Read what is there; whether there was anything."""
@@ -182,6 +177,25 @@ class LogPipe:
             return False
         self._lines.feed(chunk)
         return bool(chunk)
+
+
+def _pipe_of_proc(held: contextlib.ExitStack) -> tuple[int, str]:
+    """The reading end of a pipe, and a name of the other end that Linux gives to whatever a process has open."""
+    reading, writing = os.pipe()
+    for end in (reading, writing):  # ours of the writing end stays open: so there is no end until we close it
+        held.callback(os.close, end)
+    return reading, f"/proc/{os.getpid()}/fd/{writing}"
+
+
+def _named_pipe(held: contextlib.ExitStack) -> tuple[int, str]:
+    """The same elsewhere, by a pipe in a folder of its own, which takes five times as long."""
+    folder = held.enter_context(tempfile.TemporaryDirectory(prefix="varloom-log-", ignore_cleanup_errors=True))
+    path = str(Path(folder) / "pipe")
+    os.mkfifo(path, 0o600)
+    # Open for writing as well: so nobody who opens it waits, and there is no end until we close it.
+    pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    held.callback(os.close, pipe)
+    return pipe, path
 
 
 @contextlib.contextmanager
