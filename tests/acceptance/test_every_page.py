@@ -90,6 +90,7 @@ def test_a_day_by_keyboard_alone(visitor: Visitor, server: Server, tmp_path: Pat
     write_vcf(good, rows)
     (tmp_path / "bad.vcf").write_bytes(BROKEN)
     page = visitor.page
+    page.on("filechooser", lambda _: None)  # from now on choosers are caught, not only while one is expected
     visitor.log_in()
 
     def upload(*files: Path) -> None:
