@@ -115,6 +115,9 @@ class Settings(BaseSettings):
     shutdown_grace: float = Field(default=10.0, ge=0, description="how long a stopping worker lets its stages go on")
     max_upload_bytes: int = Field(default=200 * 1024**3, gt=0, description="the largest file that is accepted")
     disk_reserve_bytes: int = Field(default=1024**3, ge=0, description="free disk space that an upload must leave")
+    unfinished_upload_days: float = Field(
+        default=7.0, gt=0, description="how long an upload that broke off can be gone on with; then its bytes go"
+    )
     session_days: float = Field(default=30.0, gt=0, description="how long a browser stays logged in")
     undo_days: float = Field(
         default=7.0, ge=0, description="how long a deleted sample can be brought back; its files stay as long"
