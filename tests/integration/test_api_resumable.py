@@ -170,18 +170,19 @@ async def test_a_share_with_a_wrong_checksum_is_not_kept(api, settings):
     assert (settings.data / "storage" / key).read_bytes() == CONTENT
 
 
-async def test_a_broken_connection_keeps_what_came(api):
+async def test_a_broken_connection_keeps_what_came(api, settings):
     ann = await api.person()
     url = (await begin(ann)).headers["location"]
-    came = asyncio.Event()
+    [path] = spooled(settings)
 
     async def part():
         yield CONTENT[:500_000]
-        came.set()
         await asyncio.sleep(3600)
 
     sending = asyncio.create_task(send(ann, url, 0, part()))
-    await came.wait()
+    async with asyncio.timeout(20):
+        while path.stat().st_size == 0:
+            await asyncio.sleep(0.01)
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
     reached = await offset_of(ann, url)
@@ -347,3 +348,84 @@ async def test_a_disk_that_fails_promises_nothing(api, settings, monkeypatch, fa
     assert (await send(ann, url, 400_000, CONTENT[400_000:])).status_code == 204
     [key] = stored(settings)
     assert (settings.data / "storage" / key).read_bytes() == CONTENT
+
+
+LONG_HEADER = (
+    b"##fileformat=VCFv4.2\n##contig=<ID=chr1,length=248956422>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+)
+RECORD = b"chr1\t100\t.\tA\tC\t50\tPASS\t.\n"
+
+
+async def test_a_broken_header_ends_an_upload_long_before_its_end(api, settings):
+    ann = await api.person()
+    content = LONG_HEADER.replace(b"\tALT", b"") + RECORD * 150_000
+    url = (await begin(ann, size=len(content))).headers["location"]
+    came = asyncio.Event()
+
+    async def slowly():
+        yield content[:200_000]
+        async with asyncio.timeout(20):
+            while (await ann.client.get(url)).json()["error"] is None:
+                await asyncio.sleep(0.01)
+        came.set()
+
+    answer = await send(ann, url, 0, slowly())
+    assert came.is_set(), "it was refused while the bytes were still coming"
+    problem = answer.json()
+    assert (answer.status_code, problem["code"], problem["line"], problem["column"]) == (
+        400,
+        "vcf_chrom_line_wrong",
+        3,
+        5,
+    )
+    assert problem["resolution"]
+    view = (await ann.client.get(url)).json()
+    assert (view["preflight"]["verdict"], view["error"]["code"]) == ("refused", "vcf_chrom_line_wrong")
+    assert view["error"]["problems"] == problem["problems"]
+    again = await send(ann, url, 0, content[:1000])
+    assert again.json() | {"request_id": None} == problem | {"request_id": None}
+    assert spooled(settings) == []
+    assert (await ann.client.get("/api/v1/jobs")).json()["jobs"] == []
+
+
+async def test_what_is_nearly_here_becomes_a_job_which_keeps_the_failure_in_sight(api):
+    ann = await api.person()
+    content = LONG_HEADER.replace(b"\tALT", b"") + RECORD * 10_000
+    url = (await begin(ann, size=len(content))).headers["location"]
+    assert (await send(ann, url, 0, content[:100_000])).status_code == 204
+    assert (await ann.client.get(url)).json()["preflight"]["verdict"] == "refused"
+    assert (await send(ann, url, 100_000, content[100_000:])).status_code == 204
+    assert (await ann.client.get(url)).json()["job"]["state"] == "queued"
+
+
+async def test_a_wrong_assembly_is_warned_of_before_the_end(api):
+    ann = await api.person()
+    content = LONG_HEADER + RECORD * 100_000
+    url = (await begin(ann, size=len(content), assembly="GRCh37")).headers["location"]
+    await send(ann, url, 0, content[:100_000])
+    view = (await ann.client.get(url)).json()
+    assert view["preflight"]["assembly"] == "GRCh38"
+    assert view["assembly_warning"] == (
+        "GRCh37 was chosen, but by the lengths of 1 chromosome in its header the file is GRCh38."
+    )
+    changed = await ann.client.post(f"{url}/options", json={"options": {"assembly": "GRCh38"}})
+    assert changed.json()["assembly_warning"] is None
+
+
+async def test_the_beginning_of_a_file_can_be_looked_at_before_it_is_sent(api, settings):
+    ann = await api.person()
+    content = LONG_HEADER + RECORD * 100_000
+
+    async def look(beginning, size, name="a.vcf"):
+        where = {"name": name, "size": size}
+        return (await ann.client.post("/api/v1/uploads/preflight", params=where, content=beginning)).json()
+
+    found = await look(content[:1_048_576], len(content))
+    assert (found["verdict"], found["samples"], found["assembly"]) == ("sound", 0, "GRCh38")
+    found = await look(LONG_HEADER[:-20], len(LONG_HEADER) - 20)
+    assert (found["verdict"], found["problems"][0]["code"]) == ("refused", "vcf_chrom_line_wrong")
+    assert (await look(LONG_HEADER[:10], 10**9))["verdict"] == "unknown"
+    assert (await look(content * 2, 10**9))["verdict"] == "sound"
+    assert spooled(settings) == []
+    stranger = await api.client()
+    assert (await stranger.post("/api/v1/uploads/preflight?name=a&size=1", content=b"x")).status_code == 401

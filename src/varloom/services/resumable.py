@@ -20,10 +20,12 @@ from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
 from varloom.errors import VarloomError, counted
+from varloom.reader.problems import FileRefused
 from varloom.services import resumable_rows as rows
 from varloom.services.arrival import Arrival, ArrivalWriter, in_thread
 from varloom.services.names import checked_sample_name, file_name, sample_name_from
 from varloom.services.options import parse_options
+from varloom.services.preflights import PreflightOfArrival, refusal_again
 from varloom.services.problems import (
     IDEMPOTENCY_CONFLICT,
     UPLOAD_EMPTY,
@@ -223,6 +225,7 @@ class ResumableUploads:
             VarloomError: `upload_not_found`, `upload_offset_wrong`, `upload_locked` when a newer request wants to go
                 on, `upload_checksum_wrong`, `request_invalid` for more bytes than were announced, `storage_full`, and
                 whatever ended `chunks`. What came before is durable then, but for a wrong checksum.
+            FileRefused: the beginning of the file shows that it will be; then its bytes go.
         """
         async with self._turn(upload_id) as arrival:
             upload = await self._wanted(account_id, upload_id)
@@ -244,15 +247,27 @@ class ResumableUploads:
             raise VarloomError(UPLOAD_NOT_FOUND, "This server does not have the bytes of the upload.") from None
         try:
             writer = ArrivalWriter(
-                file, arrival, upload.bytes, checksum=checksum, note=partial(self._note_durable, upload.id)
+                file,
+                arrival,
+                upload.bytes,
+                checksum=checksum,
+                note=partial(self._note_durable, upload.id),
+                look=None if upload.preflight else PreflightOfArrival(path, upload, self._note_preflight),
             )
             arrival.writing = asyncio.create_task(writer.take(chunks))
             if arrival.waiting:  # it came after this one had its turn, and before there was something to cancel
                 arrival.writing.cancel()
             await _outcome(arrival.writing)
+        except FileRefused as refused:
+            await self._give_up(upload, refused)
+            raise
         finally:
             arrival.writing = None
             await in_thread(file.close)
+
+    async def _note_preflight(self, upload_id: UUID, found: dict[str, Any]) -> None:
+        async with self._pool.connection() as conn:
+            await rows.note_preflight(conn, upload_id, found)
 
     async def _note_durable(self, upload_id: UUID, durable: int) -> None:
         async with self._pool.connection() as conn:
@@ -279,10 +294,10 @@ class ResumableUploads:
             arrival.turn.release()
 
     async def _wanted(self, account_id: UUID, upload_id: UUID) -> ResumableUpload:
-        """The upload, unless the rest of it is not wanted."""
+        """The upload, unless the rest of it is not wanted: then what refuses it is told again."""
         upload = await self.get(account_id, upload_id)
         if upload.error is not None:
-            raise VarloomError(UPLOAD_NOT_FOUND, "The upload was refused.")
+            raise refusal_again(upload.error)
         return upload
 
     # --- the end ----------------------------------------------------------------------------------------------------

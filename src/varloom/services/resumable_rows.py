@@ -54,6 +54,7 @@ UPDATE resumable_uploads SET durable = %(durable)s, changed_at = now(), expires_
 WHERE id = %(id)s
 """
 _NOTE_SHA256 = "UPDATE resumable_uploads SET sha256 = %s WHERE id = %s"
+_NOTE_PREFLIGHT = "UPDATE resumable_uploads SET preflight = %s WHERE id = %s"
 _NOTE_JOB = """
 UPDATE resumable_uploads SET job_id = %(job_id)s, expires_at = now() + %(lifetime)s
 WHERE id = %(id)s AND sample_name = %(sample_name)s AND options = %(options)s
@@ -141,6 +142,11 @@ async def note_durable(conn: AsyncConnection[Any], upload_id: UUID, durable: int
 async def note_sha256(conn: AsyncConnection[Any], upload_id: UUID, sha256: str) -> None:
     """Note the checksum of the whole, before the bytes are moved."""
     await conn.execute(_NOTE_SHA256, [sha256, upload_id])
+
+
+async def note_preflight(conn: AsyncConnection[Any], upload_id: UUID, found: Mapping[str, Any]) -> None:
+    """Note what the beginning of the file told."""
+    await conn.execute(_NOTE_PREFLIGHT, [Jsonb(dict(found)), upload_id])
 
 
 async def note_job(conn: AsyncConnection[Any], upload: ResumableUpload, job_id: UUID) -> bool:

@@ -7,16 +7,17 @@ from email.utils import format_datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.arrival import CHECKSUMS, Checksum
+from varloom.services.preflights import preflight_of_beginning
 from varloom.services.problems import REQUEST_INVALID
 from varloom.services.resumable_rows import ResumableUpload
-from varloom.services.upload_views import UploadList, UploadView, upload_view
+from varloom.services.upload_views import PreflightView, UploadList, UploadView, upload_view
 from varloom.web.api.create_job import body_of, job_request
 from varloom.web.api.openapi import PREFIX
 from varloom.web.dependencies import CurrentAccount, CurrentServices
@@ -110,6 +111,20 @@ async def create_upload(
 async def list_uploads(services: CurrentServices, account: CurrentAccount) -> UploadList:
     """Uploads that can be gone on with, newest first."""
     return UploadList(uploads=[upload_view(upload) for upload in await services.resumable.unfinished(account.id)])
+
+
+@router.post(
+    "/preflight",
+    openapi_extra={"requestBody": {"content": {CONTENT_TYPE: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+async def preflight_file(
+    request: Request,
+    account: CurrentAccount,  # noqa: ARG001 - whoever is logged in may ask
+    name: Annotated[str, Query(description="as the user's machine calls the file")],
+    size: Annotated[int, Query(ge=0, description="bytes of the whole file")],
+) -> PreflightView:
+    """Look at the beginning of a file that is still elsewhere: up to a mebibyte of it. Nothing is kept."""
+    return PreflightView.model_validate(await preflight_of_beginning(name, size, body_of(request)))
 
 
 @router.get("/{upload_id}", responses=problem_responses(404))
