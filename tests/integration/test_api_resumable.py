@@ -7,6 +7,7 @@ import hashlib
 import json
 from base64 import b64encode
 from datetime import timedelta
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -191,21 +192,52 @@ async def test_a_broken_connection_keeps_what_came(api, settings):
     assert (await ann.client.get(url)).json()["job"] is not None
 
 
-async def test_the_newest_request_has_the_upload_to_itself(api):
+async def test_who_comes_next_waits_until_what_came_is_kept(api, settings, monkeypatch):
+    ann = await api.person()
+    url = (await begin(ann)).headers["location"]
+    [path] = spooled(settings)
+    note, noting = resumable_rows.note_durable, asyncio.Event()
+
+    async def slowly(*arguments):
+        noting.set()
+        async with asyncio.timeout(20):
+            while not api.services.resumable._arrivals[UUID(path.name)].waiting:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
+        await note(*arguments)
+
+    async def part():
+        yield CONTENT[:200_000]
+        async with asyncio.timeout(20):
+            while path.stat().st_size == 0:
+                await asyncio.sleep(0.01)
+        raise ConnectionError
+
+    monkeypatch.setattr(resumable_rows, "note_durable", slowly)
+    with pytest.raises(ConnectionError):
+        await send(ann, url, 0, part())
+    await noting.wait()
+    assert 0 < await offset_of(ann, url) <= 200_000
+
+
+async def test_the_newest_request_has_the_upload_to_itself(api, settings):
     """As when a browser goes on while the server has not noticed that the old connection is dead."""
     ann = await api.person()
     url = (await begin(ann)).headers["location"]
-    came, end = asyncio.Event(), asyncio.Event()
+    [path] = spooled(settings)
+    end = asyncio.Event()
 
     async def hanging():
         yield CONTENT[:200_000]
-        came.set()
         await end.wait()
         yield CONTENT[200_000:]
 
     sending = asyncio.create_task(send(ann, url, 0, hanging()))
-    await came.wait()
+    async with asyncio.timeout(20):
+        while path.stat().st_size == 0:
+            await asyncio.sleep(0.01)
     reached = await offset_of(ann, url)
+    assert 0 < reached <= 200_000
     assert (await send(ann, url, reached, CONTENT[reached:])).status_code == 204
     end.set()
     late = await sending

@@ -16,7 +16,7 @@ from varloom.errors import VarloomError
 from varloom.services.problems import REQUEST_INVALID, UPLOAD_CHECKSUM_WRONG
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
     from varloom.storage.spool import SpooledFile
 
@@ -122,9 +122,9 @@ class ArrivalWriter:
             await self._write()
             self._verify()
         except BaseException:
-            await self._keep_what_came()
+            await to_the_end(self._keep_what_came())
             raise
-        await self._make_durable()
+        await to_the_end(self._make_durable())
 
     async def _take(self, chunk: bytes) -> None:
         if self._file.position + len(self._portion) + len(chunk) > self._size:
@@ -183,6 +183,15 @@ class ArrivalWriter:
             raise VarloomError(
                 UPLOAD_CHECKSUM_WRONG, f"The {size:,} bytes do not have the {self._checksum.algorithm} of their header."
             )
+
+
+async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do it whatever happens meanwhile: who wants the upload, and cancels its writer, waits for this."""
+    working = asyncio.ensure_future(work)
+    while not working.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({working})
+    working.result()
 
 
 async def in_thread(call: Callable[..., _T], *arguments: Any) -> _T:

@@ -37,7 +37,7 @@ UPLOAD_EMPTY = define(
 UPLOAD_INTERRUPTED = define(
     "upload_interrupted",
     "The upload broke off",
-    cause="The connection ended, or its content did, before the whole file had arrived, or the server is stopping. "
+    cause="The connection ended, or its content did, before the whole file had arrived. "
     "What came of a resumable upload is kept, of any other nothing.",
     resolution=("Go on with the upload, or begin it again.",),
     retryable=True,
@@ -49,6 +49,14 @@ UPLOAD_NOT_FOUND = define(
     "job a while ago.",
     resolution=("Begin the upload again.", "If it had finished, look for its job in the Job Manager."),
     status=404,
+)
+UPLOADS_UNAVAILABLE = define(
+    "uploads_unavailable",
+    "Uploads are not available",
+    cause="The server is stopping. What has arrived of an upload is kept.",
+    resolution=("Go on in a few seconds.",),
+    retryable=True,
+    status=503,
 )
 UPLOAD_OFFSET_WRONG = define(
     "upload_offset_wrong",

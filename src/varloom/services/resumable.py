@@ -30,9 +30,9 @@ from varloom.services.problems import (
     IDEMPOTENCY_CONFLICT,
     UPLOAD_EMPTY,
     UPLOAD_FINISHED,
-    UPLOAD_INTERRUPTED,
     UPLOAD_NOT_FOUND,
     UPLOAD_OFFSET_WRONG,
+    UPLOADS_UNAVAILABLE,
 )
 from varloom.services.uploads import JobRequest, ReceivedFile, checked_key
 from varloom.storage.incoming import too_large
@@ -288,7 +288,7 @@ class ResumableUploads:
             if arrival.waiting:
                 raise VarloomError(UPLOAD_LOCKED, "A newer request goes on with this upload.")
             if self._closed:
-                raise VarloomError(UPLOAD_INTERRUPTED, "The server is stopping.")
+                raise VarloomError(UPLOADS_UNAVAILABLE, "The server is stopping.")
             yield arrival
         finally:
             arrival.turn.release()
