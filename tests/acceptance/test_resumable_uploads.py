@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+expect.set_options(timeout=20_000)
+
 VERSION = '##fileformat=VCFv4.2\n##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
 CONTIGS = "".join(f"##contig=<ID=chr{name},length={both[1]}>\n" for name, both in LENGTHS.items())
 COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tmother\tchild\n"
@@ -78,7 +80,7 @@ def assert_same_bytes(server: Server, path: Path) -> None:
 def test_of_five_files_the_broken_one_is_stopped_on_its_way(visitor: Visitor, server: Server, tmp_path: Path) -> None:
     names = ["one.vcf", "two.vcf", "three.vcf", "four.vcf"]
     files = [vcf(tmp_path / name, VERSION + CONTIGS + COLUMNS, 2000) for name in names]
-    broken = vcf(tmp_path / "broken.vcf", VERSION + NOTES + COLUMNS.replace("\tALT", ""), 120_000)
+    broken = vcf(tmp_path / "broken.vcf", VERSION + NOTES + COLUMNS.replace("\tALT", ""), 350_000)
     visitor.log_in()
     visitor.expected = ("status of 400", "net::ERR")
     page = visitor.page
@@ -189,6 +191,29 @@ def test_after_a_reload_the_file_is_known_and_goes_on(visitor: Visitor, server: 
     job = server.client.get(f"uploads/{upload['id']}").json()["job"]
     assert job["options"] == {"assembly": "GRCh38", "split_by_sample": True}
     assert_same_bytes(server, good)
+
+
+def test_two_tabs_do_not_fight_for_one_upload(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.log_in()
+    page = visitor.page
+    file = vcf(tmp_path / "tabs.vcf", VERSION + CONTIGS + COLUMNS, 60_000)
+    choose(page, file)
+    slow_down(visitor, 200)
+    page.click("#upload-send")
+    reached(page, "tabs.vcf")
+    other = visitor.context.new_page()
+    other.goto(visitor.server.url + "/samples")
+    other.click(".header [data-open-upload]")
+    expect(other.locator("#upload-broken")).to_be_hidden()
+    choose(other, file)
+    expect(row(other, "tabs.vcf")).to_contain_text("It goes on from there")
+    other.click("#upload-send")
+    expect(row(other, "tabs.vcf")).to_contain_text("Another tab is sending this file")
+    expect(row(page, "tabs.vcf")).to_have_attribute("data-state", "sending")
+    visitor.leaves = True
+    other.close()
+    slow_down(visitor, None)
+    visitor.wait_for_state("tabs", "completed")
 
 
 def test_an_upload_is_discarded_for_good(visitor: Visitor, server: Server, good: Path) -> None:

@@ -163,6 +163,7 @@ def test_with_an_object_store_the_file_waits_on_the_disk_of_the_server(open_fold
     server = Server(data, *place, **s3.environment)
     upload = begin(server, len(content))
     send(server, upload, 0, content[: 2 * SHARE])
+    server.client.close()
     server.kill()
     with serving(data, *place, **s3.environment) as again:
         offset = offset_of(again, upload)

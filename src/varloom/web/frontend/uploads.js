@@ -2,7 +2,7 @@
 import { say } from "./announcer.js";
 import { cancelUpload, unfinished } from "./uploads/api.js";
 import { openJobManager } from "./job_manager.js";
-import { forget, rememberedIds } from "./uploads/memory.js";
+import { forget, idsBeingSent, lockName, rememberedIds } from "./uploads/memory.js";
 import { Row } from "./uploads/row.js";
 import { percentText, sizeText } from "./uploads/texts.js";
 
@@ -174,7 +174,9 @@ function ended() {
 async function showBroken() {
   const mine = rememberedIds();
   const here = new Set(rows.map((row) => row.sending.id));
-  const broken = mine.size ? (await unfinished()).filter(({ id }) => mine.has(id) && !here.has(id)) : [];
+  const known = mine.size ? (await unfinished()).filter(({ id }) => mine.has(id) && !here.has(id)) : [];
+  const sent = known.length ? await idsBeingSent() : new Set();
+  const broken = known.filter(({ id }) => !sent.has(lockName(id)));
   const box = document.getElementById("upload-broken");
   const items = broken.map((upload) => {
     const item = document.getElementById("upload-broken-template").content.firstElementChild.cloneNode(true);

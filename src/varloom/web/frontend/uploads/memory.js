@@ -22,6 +22,23 @@ export function rememberedIds() {
   return new Set(Object.values(read()));
 }
 
+/**
+ * Do something that only one tab may do with an upload at a time; null if another tab is at it. Browsers know such locks
+ * on safe connections only; elsewhere two tabs take turns, and the server sees to it that the bytes come out right.
+ */
+export function alone(id, work) {
+  if (!navigator.locks) return work();
+  return navigator.locks.request(lockName(id), { ifAvailable: true }, (lock) => (lock ? work() : null));
+}
+
+/** The uploads that some tab is sending. */
+export async function idsBeingSent() {
+  const { held } = (await navigator.locks?.query()) ?? { held: [] };
+  return new Set(held.map(({ name }) => name));
+}
+
+export const lockName = (id) => `varloom-upload-${id}`;
+
 function read() {
   try {
     return JSON.parse(localStorage.getItem(KEPT)) ?? {};

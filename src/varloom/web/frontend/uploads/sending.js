@@ -1,6 +1,6 @@
 // Sends one file over several requests (tus), so that it goes on after a broken line, a reload or a restart of the server.
 import { begin, cancelUpload, changeUpload, getUpload, refusal, uploadAddress } from "./api.js";
-import { forget, remember, remembered } from "./memory.js";
+import { alone, forget, remember, remembered } from "./memory.js";
 
 const PORTION = 16 << 20; // so often the server says what it has for good; it answers in between, too
 const DELAYS = [0, 500, 1000, 2000, 4000, 8000, ...Array(60).fill(10_000)];
@@ -47,7 +47,7 @@ export class Sending {
       if (ready.error.status === 404) this._lose();
       return { error: ready.error };
     }
-    const outcome = this._stopped ? { stopped: true } : await this._run();
+    const outcome = this._stopped ? { stopped: true } : ((await alone(this.id, () => this._run())) ?? { error: ELSEWHERE });
     if (outcome.stopped) return outcome;
     const { body, error } = await getUpload(this.id);
     if (body?.job) {
@@ -158,6 +158,11 @@ export class Sending {
   }
 }
 
+const ELSEWHERE = {
+  title: "Another tab is sending this file",
+  detail: "",
+  resolution: ["Let it finish there, or pause it there and resume here."],
+};
 const LOST = {
   title: "The connection was lost",
   detail: "What has arrived is kept.",
