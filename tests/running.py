@@ -102,7 +102,11 @@ class Server(Process):
     def __init__(self, data: Path, *arguments: str, **environment: str) -> None:
         super().__init__("serve", "--data", str(data), "--port", "0", *arguments, **environment)
         self.data = data
-        self.url = self.line(READY)[1]
+        try:
+            self.url = self.line(READY)[1]
+        except AssertionError:
+            self.kill()
+            raise
         self.token = json.loads((data / "server.json").read_text())["token"]
         self.client = httpx.Client(
             base_url=f"{self.url}/api/v1/", headers={"Authorization": f"Bearer {self.token}"}, timeout=60

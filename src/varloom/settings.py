@@ -123,6 +123,9 @@ class Settings(BaseSettings):
         ge=0,
         description="free disk space that an upload must leave, and of which no copy of a table is made",
     )
+    unfinished_upload_days: float = Field(
+        default=7.0, gt=0, description="how long an upload that broke off can be gone on with; then its bytes go"
+    )
     session_days: float = Field(default=30.0, gt=0, description="how long a browser stays logged in")
     undo_days: float = Field(
         default=7.0, ge=0, description="how long a deleted sample can be brought back; its files stay as long"

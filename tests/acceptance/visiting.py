@@ -31,13 +31,18 @@ WATCH_STATES = """() => {
 
 
 class Visitor:
-    """A person at a browser. `page` is what they look at; `troubles` is what must not happen while they do."""
+    """A person at a browser. `page` is what they look at; `troubles` is what must not happen while they do.
+
+    `leaves` is what they answer when a page asks before it is left; None where it must not ask.
+    """
 
     def __init__(self, context: BrowserContext, server: Server) -> None:
         self.server = server
         self.context = context
         self.troubles: list[str] = []
         self.expected: tuple[str, ...] = ()
+        self.leaves: bool | None = None
+        self.asked_before_leaving = 0
         self._origin = urlsplit(server.url).netloc
         context.set_default_timeout(20_000)
         context.route("**/*", self._only_here)
@@ -114,6 +119,10 @@ class Visitor:
             self.troubles.append(f"console: {message.text} ({message.location})")
 
     def _asked(self, dialog: Dialog) -> None:
+        if dialog.type == "beforeunload" and self.leaves is not None:
+            self.asked_before_leaving += 1
+            (dialog.accept if self.leaves else dialog.dismiss)()
+            return
         self.troubles.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 

@@ -63,7 +63,9 @@ LOST = frozenset(point for point in points_of_source() if point.endswith(".commi
 """Where a commit was done and its answer is lost: nothing of the step is done a second time."""
 REMOTE = frozenset(point for point in points_of_source() if point.startswith("remote."))
 """Passed with an object store only; tests/integration/test_object_store_jobs.py kills there."""
-ANSWERED = points_of_source() - LOST - REMOTE
+SPOOLED = frozenset(point for point in points_of_source() if point.startswith("spool."))
+"""Passed by uploads over several requests; tests/faults/test_resumable_uploads.py kills there."""
+ANSWERED = points_of_source() - LOST - REMOTE - SPOOLED
 FILES = frozenset(
     point
     for point in ANSWERED

@@ -16,8 +16,9 @@ import pytest
 from api_support import VCF
 from cli_support import VARLOOM, varloom
 
-from running import QUICK, READY, Server, serving
+from running import QUICK, READY, Server, serving, write_vcf
 from varloom.db.embedded import EmbeddedPostgres
+from varloom.failpoints import VARIABLE
 
 LINK = re.compile(r"^Log in at (http://\S+)/login#(\S+)$")
 
@@ -156,6 +157,32 @@ def test_nothing_of_a_killed_server_stays_and_the_next_one_starts(data):
     with serving(data, **QUICK) as again:
         assert again.at_rest(waiting["id"])["state"] == "completed"
     wait_until(lambda: all(gone(child) for child in children))
+
+
+def test_an_upload_of_a_command_survives_two_deaths_of_the_server(data, tmp_path):
+    """Each dies in the midst of it; the next has another port and token. The bytes come out right, as one job."""
+    path = write_vcf(tmp_path / "a.vcf", 700_000)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("VARLOOM_")}
+    dying = [Server(data, "--no-worker", **QUICK, **{VARIABLE: "spool.before_write=kill@17"})]
+    sending = subprocess.Popen(
+        [*VARLOOM, "submit", str(path), "--wait", "--json"],
+        env={**environment, "VARLOOM_DATA": str(data)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    dying[0].popen.wait(60)
+    dying.append(Server(data, "--no-worker", **QUICK, **{VARIABLE: "spool.before_sync=kill@2"}))
+    dying[1].popen.wait(60)
+    for server in dying:
+        server.client.close()
+    with serving(data, **QUICK) as server:
+        out, err = sending.communicate(timeout=90)
+        assert sending.returncode == 0, err.decode()
+        job = json.loads(out)
+        assert (job["state"], job["records"]) == ("completed", 700_000)
+        assert [one["id"] for one in server.client.get("jobs").json()["jobs"]] == [job["id"]]
+        [stored] = (data / "storage" / "uploads").glob("*/source")
+        assert stored.read_bytes() == path.read_bytes()
 
 
 def test_waiting_for_a_job_survives_a_restart_of_the_server(data, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 
@@ -31,10 +32,17 @@ def test_every_file_that_a_template_asks_for_is_built(name: str) -> None:
 def test_the_licences_of_what_is_bundled_are_shipped_and_source_maps_are_not() -> None:
     licences = (BUILT / "LICENSES.txt").read_text()
     locked = json.loads((assets.STATIC.parents[3] / "package-lock.json").read_text())["packages"]
-    for name in ("htmx.org", "ag-grid-community", "ag-stack"):
+    for name in ("htmx.org", "ag-grid-community", "ag-stack", "tus-js-client", "url-parse", "js-base64"):
         assert f"{name} {locked[f'node_modules/{name}']['version']} (" in licences
     assert list(BUILT.glob("*.map")) == []
     assert not any("sourceMappingURL" in path.read_text() for path in BUILT.glob("*.js"))
+
+
+def test_what_a_page_loads_before_the_grid_is_light_and_leaves_the_sending_of_files_until_it_is_needed() -> None:
+    names = [assets.asset(name).removeprefix("/static/") for name in ("app.js", "table.js", "styles.css", "grid.css")]
+    contents = [(assets.STATIC / name).read_bytes() for name in names]
+    assert sum(len(gzip.compress(content)) for content in contents) < 100_000
+    assert not any(b"Tus-Resumable" in content and b"tus-v1" in content for content in contents)
 
 
 def test_an_installation_without_built_files_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

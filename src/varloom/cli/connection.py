@@ -6,7 +6,7 @@ import contextlib
 import ipaddress
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -101,12 +101,21 @@ class Server:
     def __init__(self, choice: ServerChoice) -> None:
         self.choice = choice
         self.address = _checked_address(find_server(choice))
-        self._client = httpx.Client(
-            base_url=self.address.url,
-            headers={"Authorization": f"Bearer {self.address.token}"},
-            timeout=TIMEOUT,
-            trust_env=not _is_loopback(self.address.url),
-        )
+        self._client = _client(self.address)
+
+    def find_again(self) -> bool:
+        """Look where the server is now; whether that is elsewhere, or with another token, as after a restart."""
+        try:
+            address = _checked_address(find_server(self.choice))
+        except VarloomError as error:
+            if error.code != SERVER_UNKNOWN.code:
+                raise
+            return False  # it is being started, perhaps
+        if address == self.address:
+            return False
+        self._client.close()
+        self.address, self._client = address, _client(address)
+        return True
 
     def get(self, path: str, **parameters: Any) -> Any:
         """The JSON at a path of the API; parameters that are None are left out."""
@@ -118,6 +127,14 @@ class Server:
         with _reaching(self.address):
             response = self._client.request(method, f"/api/v1{path}", **options)
         return _checked(response)
+
+    def exchange(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """The answer itself, for what it says in its headers."""
+        with _reaching(self.address):
+            response = self._client.request(method, f"/api/v1{path}", **options)
+        if response.is_error:
+            _checked(response)
+        return response
 
     @contextlib.contextmanager
     def stream(
@@ -137,6 +154,15 @@ class Server:
     def close(self) -> None:
         """Give the connections back."""
         self._client.close()
+
+
+def _client(address: ServerAddress) -> httpx.Client:
+    return httpx.Client(
+        base_url=address.url,
+        headers={"Authorization": f"Bearer {address.token}"},
+        timeout=TIMEOUT,
+        trust_env=not _is_loopback(address.url),
+    )
 
 
 @contextlib.contextmanager
@@ -188,7 +214,8 @@ def _checked(response: httpx.Response) -> Any:
         return answer
     if isinstance(answer, dict) and isinstance(answer.get("code"), str):
         raise refusal(answer)
-    raise VarloomError(RESPONSE_UNEXPECTED, f"{response.url.host} answered with status {response.status_code}.")
+    kind = replace(RESPONSE_UNEXPECTED, status=response.status_code)
+    raise VarloomError(kind, f"{response.url.host} answered with status {response.status_code}.")
 
 
 def refusal(document: dict[str, Any]) -> VarloomError:

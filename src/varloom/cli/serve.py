@@ -126,6 +126,7 @@ async def _running(
     finally:
         watching.cancel()
         await services.events.close()  # open event streams would keep the web server from stopping
+        await services.resumable.close()
         web.should_exit = True
         if worker is not None and working is not None:
             await worker.stop()

@@ -16,6 +16,7 @@ from varloom.cli.live_view import JobChanges, TransferBar
 from varloom.cli.output import outcome, print_error, print_json, state_of
 from varloom.cli.problems import RESPONSE_UNEXPECTED, SERVER_UNREACHABLE, SOURCE_UNREADABLE
 from varloom.cli.readable_file import STDIN, is_pipe, standard_input
+from varloom.cli.resumable_upload import ResumableUpload
 from varloom.cli.upload_body import UploadBody
 from varloom.errors import VarloomError, safe_excerpt
 
@@ -120,6 +121,8 @@ def _submit(server: Server, source: str, fields: dict[str, str]) -> Job:
         job: Job = server.request("POST", "/jobs", json={"source_url": source, **fields}, headers=headers)
         return job
     with _opened(source) as (file, name, size), TransferBar(f"Uploading {name}", size) as bar:
+        if size and _is_regular(source):
+            return ResumableUpload(server, file, name, size, bar).send(fields)
         body = UploadBody(file, name, fields, bar.advance)
         headers["Content-Type"] = body.content_type
         sent: Job = server.request("POST", "/jobs", content=iter(body), headers=headers)
@@ -164,6 +167,11 @@ def _print_created(created: list[Job], *, as_json: bool) -> None:
             print_json(job)
         else:
             click.echo(f"{job['id']}  {safe_excerpt(job['sample_name'], 60)}: {state_of(job)}")
+
+
+def _is_regular(source: str) -> bool:
+    """Whether it can be read from any place, as often as needed."""
+    return source != STDIN and Path(source).is_file()
 
 
 def _is_url(source: str) -> bool:

@@ -351,8 +351,17 @@ class Worker:
         logger.info("job %s: %s stage, attempt %d", claim.job.id, claim.stage.value, claim.job.attempt)
         outcome: Outcome | None = None
         try:
-            outcome = await attempt.run(self._children, self._backend.request)
-            return outcome
+            outcome = await self._outcome_of(attempt)
+        finally:
+            self._attempts.discard(attempt)
+            if not isinstance(outcome, Succeeded):  # a child that comes to its end clears up itself
+                await asyncio.to_thread(self._backend.clear, claim)
+        return outcome
+
+    async def _outcome_of(self, attempt: Attempt) -> Outcome:
+        claim = attempt.claim
+        try:
+            return await attempt.run(self._children, self._backend.request)
         except VarloomError as error:
             return Failed(error.as_dict(claim.stage.value))
         except Exception:
@@ -360,10 +369,6 @@ class Worker:
             return failure(
                 INTERNAL_ERROR, "The server failed unexpectedly; its log has the details.", claim.stage.value
             )
-        finally:
-            self._attempts.discard(attempt)
-            if not isinstance(outcome, Succeeded):  # a child that comes to its end clears up itself
-                await asyncio.to_thread(self._backend.clear, claim)
 
     async def _settle(self, claim: Claim, outcome: Outcome) -> None:
         """Settle the attempt; a result that cannot be published or stored is a failure of its own."""

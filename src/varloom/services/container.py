@@ -20,6 +20,7 @@ from varloom.services.events import Events
 from varloom.services.jobs import Jobs
 from varloom.services.provenance import Provenance
 from varloom.services.queue import Queue
+from varloom.services.resumable import ResumableUploads
 from varloom.services.samples import Samples
 from varloom.services.saved_views import SavedViews
 from varloom.services.stage_durations import StageDurations
@@ -53,6 +54,7 @@ class Services:
     storage: Storage
     accounts: Accounts
     uploads: Uploads
+    resumable: ResumableUploads
     jobs: Jobs
     provenance: Provenance
     queue: Queue
@@ -93,9 +95,12 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         durations = StageDurations()
         events = Events(pool, database.conninfo, durations)
         samples = Samples(pool, storage, settings)
+        uploads = Uploads(pool, storage, settings)
+        resumable = ResumableUploads(pool, storage, uploads, settings)
         listening = asyncio.create_task(events.run(), name="live events")
         listening.add_done_callback(_report_end)
-        beside = [listening]
+        sweeping = asyncio.create_task(resumable.run(), name="sweep of unfinished uploads")
+        beside = [listening, sweeping]
         if settings.row_copies_ahead:
             beside.append(asyncio.create_task(samples.copies_ahead.run(), name="copies ahead"))
         try:
@@ -104,7 +109,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 pool=pool,
                 storage=storage,
                 accounts=Accounts(pool, settings),
-                uploads=Uploads(pool, storage, settings),
+                uploads=uploads,
+                resumable=resumable,
                 jobs=Jobs(pool, settings, durations),
                 provenance=Provenance(pool, storage),
                 queue=Queue(pool, settings),
@@ -114,5 +120,6 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
             )
         finally:
             await events.close()
+            await resumable.close()
             await cancel_all(beside)
             await samples.close()

@@ -71,6 +71,15 @@ def parse_options(given: Mapping[str, Any]) -> JobOptions:
     return JobOptions(assembly, split_by_sample)
 
 
+def why_unavailable(name: str, value: str) -> str | None:
+    """What this version says to a job with this option; None if it can have it."""
+    try:
+        parse_options({name: value})
+    except VarloomError as error:
+        return error.message if error.kind is NOT_AVAILABLE else None
+    return None
+
+
 def parse_flag(name: str, value: Any) -> bool:
     """A yes or no, as JSON or as the text of a form field."""
     if value is None or isinstance(value, bool):
@@ -122,7 +131,7 @@ def _refuse_annotation(value: Any) -> None:
     if value not in (None, "", "none"):  # a tuple: what came from JSON may be a list, which no set can look for
         raise VarloomError(
             NOT_AVAILABLE,
-            f"This version cannot annotate variants (annotate={safe_excerpt(str(value), 40)!r}).",
+            "This version cannot annotate variants.",
             resolution=("Load the file without annotation: leave `annotate` out, or set it to `none`.",),
         )
 

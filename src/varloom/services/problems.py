@@ -37,9 +37,49 @@ UPLOAD_EMPTY = define(
 UPLOAD_INTERRUPTED = define(
     "upload_interrupted",
     "The upload broke off",
-    cause="The connection ended, or its content did, before the whole file had arrived. Nothing of it was kept.",
-    resolution=("Upload the file again.",),
+    cause="The connection ended, or its content did, before the whole file had arrived. "
+    "What came of a resumable upload is kept, of any other nothing.",
+    resolution=("Go on with the upload, or begin it again.",),
     retryable=True,
+)
+UPLOAD_NOT_FOUND = define(
+    "upload_not_found",
+    "No such upload",
+    cause="The account has no unfinished upload with this id on this server: it expired, was cancelled, or became a "
+    "job a while ago.",
+    resolution=("Begin the upload again.", "If it had finished, look for its job in the Job Manager."),
+    status=404,
+)
+UPLOADS_UNAVAILABLE = define(
+    "uploads_unavailable",
+    "Uploads are not available",
+    cause="The server is stopping. What has arrived of an upload is kept.",
+    resolution=("Go on in a few seconds.",),
+    retryable=True,
+    status=503,
+)
+UPLOAD_OFFSET_WRONG = define(
+    "upload_offset_wrong",
+    "Not where the upload goes on",
+    cause="The request goes on at another byte than the one behind what the server has.",
+    resolution=("Ask for the upload's offset with HEAD, and go on from there.",),
+    retryable=True,
+    status=409,
+)
+UPLOAD_CHECKSUM_WRONG = define(
+    "upload_checksum_wrong",
+    "Bytes changed on the way",
+    cause="The bytes of the request do not have the checksum that it names. None of them was kept.",
+    resolution=("Send them again, from the same offset.",),
+    retryable=True,
+    status=460,
+)
+UPLOAD_FINISHED = define(
+    "upload_finished",
+    "The upload has become a job",
+    cause="The file has arrived whole, and its job was created with the options of that moment.",
+    resolution=("Look at the job. One that has failed or was cancelled can be retried with other options.",),
+    status=409,
 )
 IDEMPOTENCY_CONFLICT = define(
     "idempotency_conflict",

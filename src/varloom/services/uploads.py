@@ -25,13 +25,16 @@ from varloom.services.upload_rows import insert_file, is_entered
 from varloom.services.views import JobView, job_view
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.settings import Settings
     from varloom.storage import Storage
+
+    Note = Callable[[AsyncConnection[Any], UUID], Awaitable[None]]
+    """Writes what concerns a job, by its id, in the transaction that creates it."""
 
 KEY_LIMIT = 255
 """The most characters of an Idempotency-Key."""
@@ -47,7 +50,7 @@ class JobRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class _ReceivedFile:
+class ReceivedFile:
     """A file that has arrived whole. `storage_key` is None where the same bytes lie in the storage already."""
 
     upload_id: UUID
@@ -55,6 +58,25 @@ class _ReceivedFile:
     bytes: int
     sha256: str
     storage_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewUpload:
+    """A file that has arrived and is to become a job; `key` is the Idempotency-Key, if there is one."""
+
+    account_id: UUID
+    key: str | None
+    received: ReceivedFile
+    sample_name: str
+    request: JobRequest
+
+
+@dataclass(frozen=True, slots=True)
+class MadeJob:
+    """The job of a file; `is_new` unless an earlier, equal request had made it."""
+
+    job: JobView
+    is_new: bool
 
 
 class Intake:
@@ -65,7 +87,7 @@ class Intake:
         self._account_id = account_id
         self._key = key
         self._earlier = earlier
-        self._received: _ReceivedFile | None = None
+        self._received: ReceivedFile | None = None
         self._kept = False
 
     @property
@@ -101,69 +123,16 @@ class Intake:
         """
         if self._received is None:
             raise VarloomError(REQUEST_INVALID, "file: the request has no file.")
-        name = request.sample_name or ""
-        sample = checked_sample_name(name) if name.strip() else sample_name_from(self._received.name)
-        async with self._uploads.pool.connection() as conn:
-            job = self._earlier or await self._insert(conn, self._received, request, sample)
-            if job is None:  # an equal request was faster
-                job = await repository.find_by_idempotency_key(conn, self._account_id, self._key or "")
-            if job is None:
-                raise VarloomError(IDEMPOTENCY_CONFLICT, "The Idempotency-Key was in use at the same moment.")
-            self._refuse_other(job, self._received, sample, request.options)
-            places = await line.places_of(conn, self._account_id, [job])
-        return job_view(job, places.get(job.id))
+        made = await self._uploads.create_job(
+            self._account_id, self._key, self._received, request, earlier=self._earlier
+        )
+        self._kept = made.is_new
+        return made.job
 
     async def discard(self) -> None:
         """Remove what was stored, unless a job needs it."""
         if self._received is not None and self._received.storage_key is not None and not self._kept:
             await self._uploads.remove_unused(self._received.upload_id)
-
-    async def _insert(
-        self, conn: AsyncConnection[Any], received: _ReceivedFile, request: JobRequest, sample: str
-    ) -> Job | None:
-        """Upload, job and ticket, all or nothing; None when the key was used meanwhile."""
-        if received.storage_key is None:
-            return None
-        try:
-            async with conn.transaction():
-                await insert_file(
-                    conn,
-                    upload_id=received.upload_id,
-                    account_id=self._account_id,
-                    name=received.name,
-                    size=received.bytes,
-                    sha256=received.sha256,
-                    storage_key=received.storage_key,
-                )
-                job = await repository.create_job(
-                    conn,
-                    NewJob(
-                        account_id=self._account_id,
-                        upload_id=received.upload_id,
-                        sample_name=sample,
-                        plan=request.options.plan(),
-                        plan_version=PLAN_VERSION,
-                        options=request.options.as_dict(),
-                        priority=request.priority,
-                        idempotency_key=self._key,
-                        max_attempts=self._uploads.settings.max_attempts,
-                    ),
-                )
-        except UniqueViolation:
-            if self._key is None:
-                raise
-            return None
-        self._kept = True
-        return job
-
-    def _refuse_other(self, job: Job, received: _ReceivedFile, sample: str, options: JobOptions) -> None:
-        """A key stands for one request: the same file, sample name and options."""
-        same = job.source_sha256 == received.sha256 and job.sample_name == sample and job.options == options.as_dict()
-        if not same:
-            raise VarloomError(
-                IDEMPOTENCY_CONFLICT,
-                f"The Idempotency-Key belongs to job {job.id}, which has another file, sample name or options.",
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +150,7 @@ class Uploads:
         Raises:
             VarloomError: `request_invalid` for a key that cannot be one.
         """
-        key = _checked_key(idempotency_key)
+        key = checked_key(idempotency_key)
         earlier = None
         if key is not None:
             async with self.pool.connection() as conn:
@@ -192,7 +161,90 @@ class Uploads:
         finally:
             await intake.discard()
 
-    async def store(self, name: str, chunks: AsyncIterator[bytes], expected: int | None) -> _ReceivedFile:
+    async def create_job(
+        self,
+        account_id: UUID,
+        key: str | None,
+        received: ReceivedFile,
+        request: JobRequest,
+        *,
+        earlier: Job | None = None,
+        note: Note | None = None,
+    ) -> MadeJob:
+        """Create the job of a file that has arrived, or find the one that an earlier, equal request made.
+
+        Args:
+            account_id: whose it is.
+            key: the Idempotency-Key, if there is one.
+            received: the file.
+            request: what to do with it.
+            earlier: the job that was made under the key, if it is known already.
+            note: what else is written in the transaction that creates the job.
+
+        Raises:
+            VarloomError: `sample_name_invalid`; `idempotency_conflict`.
+        """
+        name = request.sample_name or ""
+        sample = checked_sample_name(name) if name.strip() else sample_name_from(received.name)
+        async with self.pool.connection() as conn:
+            inserted = (
+                None
+                if earlier
+                else await self._insert(conn, NewUpload(account_id, key, received, sample, request), note)
+            )
+            job = earlier or inserted
+            if job is None:  # an equal request was faster
+                job = await repository.find_by_idempotency_key(conn, account_id, key or "")
+            if job is None:
+                raise VarloomError(IDEMPOTENCY_CONFLICT, "The Idempotency-Key was in use at the same moment.")
+            _refuse_other(job, received, sample, request.options)
+            places = await line.places_of(conn, account_id, [job])
+        return MadeJob(job_view(job, places.get(job.id)), is_new=inserted is not None)
+
+    async def _insert(
+        self,
+        conn: AsyncConnection[Any],
+        new: NewUpload,
+        note: Note | None,
+    ) -> Job | None:
+        """Upload, job and ticket, all or nothing; None when the key was used meanwhile."""
+        received = new.received
+        if received.storage_key is None:
+            return None
+        try:
+            async with conn.transaction():
+                await insert_file(
+                    conn,
+                    upload_id=received.upload_id,
+                    account_id=new.account_id,
+                    name=received.name,
+                    size=received.bytes,
+                    sha256=received.sha256,
+                    storage_key=received.storage_key,
+                )
+                job = await repository.create_job(
+                    conn,
+                    NewJob(
+                        account_id=new.account_id,
+                        upload_id=received.upload_id,
+                        sample_name=new.sample_name,
+                        plan=new.request.options.plan(),
+                        plan_version=PLAN_VERSION,
+                        options=new.request.options.as_dict(),
+                        priority=new.request.priority,
+                        idempotency_key=new.key,
+                        max_attempts=self.settings.max_attempts,
+                    ),
+                )
+                if note is not None:
+                    await note(conn, job.id)
+        except UniqueViolation:
+            if new.key is None:
+                raise
+            return None
+        return job
+
+    async def store(self, name: str, chunks: AsyncIterator[bytes], expected: int | None) -> ReceivedFile:
         """Write the bytes under a key of their own; the file's name is no part of it."""
         upload_id = uuid4()
         key = f"uploads/{upload_id}/source"
@@ -203,7 +255,7 @@ class Uploads:
             reserve=self.settings.disk_reserve_bytes,
             expected=expected,
         )
-        return _ReceivedFile(upload_id, name, stored.bytes, stored.sha256, key)
+        return ReceivedFile(upload_id, name, stored.bytes, stored.sha256, key)
 
     async def remove_unused(self, upload_id: UUID) -> None:
         """Remove the bytes of an upload, unless its row was committed after all."""
@@ -213,16 +265,27 @@ class Uploads:
             await asyncio.to_thread(self.storage.delete_tree, f"uploads/{upload_id}")
 
 
-async def _fingerprint(name: str, chunks: AsyncIterator[bytes]) -> _ReceivedFile:
+def _refuse_other(job: Job, received: ReceivedFile, sample: str, options: JobOptions) -> None:
+    """A key stands for one request: the same file, sample name and options."""
+    same = job.source_sha256 == received.sha256 and job.sample_name == sample and job.options == options.as_dict()
+    if not same:
+        raise VarloomError(
+            IDEMPOTENCY_CONFLICT,
+            f"The Idempotency-Key belongs to job {job.id}, which has another file, sample name or options.",
+        )
+
+
+async def _fingerprint(name: str, chunks: AsyncIterator[bytes]) -> ReceivedFile:
     """What a repeated file is, without storing it a second time."""
     digest, size = hashlib.sha256(), 0
     async for chunk in chunks:
         digest.update(chunk)
         size += len(chunk)
-    return _ReceivedFile(uuid4(), name, size, digest.hexdigest(), None)
+    return ReceivedFile(uuid4(), name, size, digest.hexdigest(), None)
 
 
-def _checked_key(key: str | None) -> str | None:
+def checked_key(key: str | None) -> str | None:
+    """The Idempotency-Key, if it can be one; `request_invalid` else."""
     if key is None:
         return None
     if not 1 <= len(key) <= KEY_LIMIT or not key.isascii() or not key.isprintable():

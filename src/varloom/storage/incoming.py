@@ -42,7 +42,7 @@ class IncomingObject:
         self._unfinished = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
         self._closed = False
         self._published = False
-        with _told(target):
+        with told_of_disk(target.parent):
             if target.exists():
                 raise FileExistsError(errno.EEXIST, "an object is written once only", str(target))
             self._created = make_folder(target.parent)
@@ -83,7 +83,7 @@ class IncomingObject:
 
     def write(self, portion: bytes) -> None:
         """Append some bytes; nothing happens after `abandon`."""
-        with self._lock, _told(self._target):
+        with self._lock, told_of_disk(self._target.parent):
             if self._closed:
                 return
             check_space(self._unfinished.parent, len(portion), self._reserve)
@@ -95,7 +95,7 @@ class IncomingObject:
 
     def publish(self) -> None:
         """Make what was written durable, then visible under its key."""
-        with self._lock, _told(self._target):
+        with self._lock, told_of_disk(self._target.parent):
             if self._closed:
                 return
             failpoint("upload.before_sync")
@@ -106,7 +106,7 @@ class IncomingObject:
             self._published = True
             failpoint("upload.after_rename")
             for folder in {self._target.parent, *(created.parent for created in self._created)}:
-                _sync_folder(folder)
+                sync_folder(folder)
 
     def _close(self) -> None:
         if not self._closed:
@@ -145,7 +145,7 @@ def too_large(limit: int) -> VarloomError:
 
 
 @contextlib.contextmanager
-def _told(target: Path) -> Iterator[None]:
+def told_of_disk(folder: Path) -> Iterator[None]:
     """Turn what the operating system says about the disk into errors that a person can read."""
     try:
         yield
@@ -154,7 +154,7 @@ def _told(target: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise VarloomError(STORAGE_FULL, f"The disk refused to take more: {error.strerror}.") from error
-        raise VarloomError(STORAGE_UNUSABLE, f"Writing to {target.parent} failed: {error.strerror}.") from error
+        raise VarloomError(STORAGE_UNUSABLE, f"Writing to {folder} failed: {error.strerror}.") from error
 
 
 def _size(count: int) -> str:
@@ -167,7 +167,8 @@ def _size(count: int) -> str:
     return f"{value:.1f} TB"
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make durable which files a folder holds."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

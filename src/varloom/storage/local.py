@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import os
@@ -12,7 +13,14 @@ from typing import TYPE_CHECKING
 
 from varloom.errors import VarloomError
 from varloom.failpoints import failpoint
-from varloom.storage.incoming import IncomingObject, check_space, make_folder, too_large
+from varloom.storage.incoming import (
+    IncomingObject,
+    check_space,
+    make_folder,
+    sync_folder,
+    told_of_disk,
+    too_large,
+)
 from varloom.storage.model import StorageAccess, StoredObject, checked_key, files_to_store
 from varloom.storage.problems import STORAGE_UNUSABLE
 
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
 _PORTION = 1 << 20
 _TRASH = ".trash"
 _UNFINISHED = ".part"
+_GATHERING = ".arriving"
 
 
 class LocalStorage:
@@ -74,6 +83,25 @@ class LocalStorage:
         except BaseException:
             incoming.abandon()
             raise
+
+    def gathering_place(self) -> Path:
+        """See `Storage.gathering_place`. Its name is hidden: what is in it is no object."""
+        return self._root / _GATHERING
+
+    async def adopt(self, key: str, path: Path) -> None:
+        """See `Storage.adopt`."""
+        await asyncio.to_thread(self._adopt, self.path(key), path)
+
+    def _adopt(self, target: Path, path: Path) -> None:
+        with told_of_disk(target.parent):
+            if target.exists():
+                return
+            created = make_folder(target.parent)
+            failpoint("spool.before_rename")
+            path.rename(target)
+            failpoint("spool.after_rename")
+            for folder in {target.parent, *(made.parent for made in created)}:
+                sync_folder(folder)
 
     def write_bytes(self, key: str, content: bytes) -> None:
         """See `Storage.write_bytes`."""

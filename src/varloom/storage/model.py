@@ -88,6 +88,18 @@ class Storage(Protocol):
         """
         ...
 
+    def gathering_place(self) -> Path | None:
+        """A folder of this machine whose files `adopt` takes without copying; None for an object store."""
+        ...
+
+    async def adopt(self, key: str, path: Path) -> None:
+        """Store a durable file of this machine as one object, whole and durable, or not at all.
+
+        A file of the gathering place is moved; any other stays. Nothing happens if there is such an object: an earlier
+        try may have been cut off after it had stored the file.
+        """
+        ...
+
     def write_bytes(self, key: str, content: bytes) -> None:
         """Store a few bytes as one object, whole and durable; FileExistsError if there is one."""
         ...

@@ -71,6 +71,14 @@ class ObjectStorage:
         incoming = IncomingStream(self._store, self._access.url, key, limit=limit, expected=expected)
         return await incoming.receive(chunks)
 
+    def gathering_place(self) -> None:
+        """See `Storage.gathering_place`."""
+
+    async def adopt(self, key: str, path: Path) -> None:
+        """See `Storage.adopt`."""
+        if not await asyncio.to_thread(self.exists, key):
+            await asyncio.to_thread(self._store_file, checked_key(key), path, lambda _: None)
+
     def write_bytes(self, key: str, content: bytes) -> None:
         """See `Storage.write_bytes`."""
         if self.exists(key):

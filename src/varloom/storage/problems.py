@@ -25,6 +25,15 @@ UPLOAD_TOO_LARGE = define(
     ),
     status=413,
 )
+UPLOAD_LOCKED = define(
+    "upload_locked",
+    "The upload is in use",
+    cause="Another request goes on with the same upload, or another server does. Only one may write at a time; the "
+    "newest request comes first.",
+    resolution=("Ask for the upload's offset, and go on from there. Upload a file from one place at a time.",),
+    retryable=True,
+    status=423,
+)
 STORAGE_UNUSABLE = define(
     "storage_unusable",
     "The storage cannot be used",

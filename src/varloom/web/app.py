@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -19,6 +20,7 @@ from varloom.web.api import router as api_router
 from varloom.web.api.create_job import UPLOAD_PATH
 from varloom.web.api.health import router as health_router
 from varloom.web.api.openapi import describe
+from varloom.web.api.uploads import RESUMABLE_PATH
 from varloom.web.body_limit import BodyLimit
 from varloom.web.error_pages import error_response
 from varloom.web.login import router as login_router
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 # Exports are made in threads, but would be compressed in the loop: a piece of megabytes held up everyone for 200 ms.
+_UPLOADS = re.compile(rf"{UPLOAD_PATH}|{RESUMABLE_PATH}/[^/]+")
 _EXPORTS = ("text/csv", "text/tab-separated-values", "application/jsonl", "application/vnd.apache.parquet")
 _NOT_COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, *_EXPORTS)
 
@@ -71,7 +74,7 @@ def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncCont
             Middleware(HostCheck, host=settings.host, names=settings.hosts),
             Middleware(GZipMiddleware, compresslevel=5, exclude_content_types=_NOT_COMPRESSED),
             Middleware(Gate),
-            Middleware(BodyLimit, exempt=UPLOAD_PATH),
+            Middleware(BodyLimit, exempt=_UPLOADS),
         ],
         exception_handlers=_handlers(),
     )

@@ -9,6 +9,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 if TYPE_CHECKING:
+    import re
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_LIMIT = 1024 * 1024
@@ -18,13 +20,13 @@ BODY_LIMIT = 1024 * 1024
 class BodyLimit:
     """Refuses a body that is too large: at once where its length is announced, else when the limit is passed."""
 
-    def __init__(self, app: ASGIApp, exempt: str) -> None:
+    def __init__(self, app: ASGIApp, exempt: re.Pattern[str]) -> None:
         self.app = app
         self.exempt = exempt
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"] == self.exempt:
+        if scope["type"] != "http" or self.exempt.fullmatch(scope["path"]):
             await self.app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")

@@ -46,6 +46,20 @@ BODY_TOO_LARGE = define(
     resolution=("Send less at once. Files are uploaded to `POST /api/v1/jobs`.",),
     status=413,
 )
+TUS_VERSION_UNSUPPORTED = define(
+    "tus_version_unsupported",
+    "Unknown version of the upload protocol",
+    cause="The header Tus-Resumable is missing or names another version than 1.0.0.",
+    resolution=("Use a client of tus 1.0.0, and send the header `Tus-Resumable: 1.0.0`.",),
+    status=412,
+)
+UPLOAD_MEDIA_TYPE_WRONG = define(
+    "upload_media_type_wrong",
+    "Not the content type of an upload",
+    cause="Bytes of an upload have the content type `application/offset+octet-stream`.",
+    resolution=("Send the header `Content-Type: application/offset+octet-stream`.",),
+    status=415,
+)
 PORT_IN_USE = define(
     "port_in_use",
     "The port is in use",

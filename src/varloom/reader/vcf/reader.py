@@ -10,7 +10,6 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from varloom.errors import Place, safe_excerpt
 from varloom.reader.diagnosis import Diagnosis
 from varloom.reader.model import ReadOptions, ReadSummary
 from varloom.reader.native.plain_text import is_suspicious
@@ -18,15 +17,12 @@ from varloom.reader.native.vcf_records import MARGIN, Chunk
 from varloom.reader.portions import Portions
 from varloom.reader.problems import (
     BGZIP_END_MISSING,
-    BYTE_ORDER_MARK,
     FILE_UNREADABLE,
     FINAL_NEWLINE_MISSING,
-    HEADER_NOT_UTF8,
     refusal,
 )
 from varloom.reader.threads import reading_threads
-from varloom.reader.vcf.control_characters import note_control_character
-from varloom.reader.vcf.header import Header, HeaderParser
+from varloom.reader.vcf.header_reading import read_header
 from varloom.reader.whole_lines import Broken, Lines, WholeLines
 
 if TYPE_CHECKING:
@@ -39,8 +35,6 @@ if TYPE_CHECKING:
     from varloom.reader.native.vcf_layout import Layout
     from varloom.reader.stored_file import StoredFile
     from varloom.reader.vcf.chunk_reader import ChunkReader
-
-_CONTROLS = bytes((*range(9), *range(11, 32), 127))
 
 
 class VcfReader:
@@ -55,7 +49,7 @@ class VcfReader:
         self._portions = Portions(file, recognition.compression, self._pool, self._threads + 1)
         self._lines = WholeLines(self._portions)
         self._diagnosis = Diagnosis(options.max_problems)
-        self._header = self._read_header()
+        self._header = read_header(self._lines, recognition.mark_bytes, self._diagnosis)
         self._chunks = self._chunk_reader()
         self._summary: ReadSummary | None = None
 
@@ -80,40 +74,6 @@ class VcfReader:
         from varloom.reader.vcf.chunk_reader import ChunkReader  # with Arrow it takes 80 ms, in which threads unpack
 
         return ChunkReader(self._header, self._diagnosis, self._options)
-
-    # --- header ---------------------------------------------------------------------------------------------------
-
-    def _read_header(self) -> Header:
-        parser = HeaderParser(self._diagnosis)
-        number = 0
-        try:
-            while (raw := self._lines.next_line()) is not None:
-                number += 1
-                if parser.feed(number, self._header_text(number, raw)):
-                    break
-            else:
-                parser.end_of_file(number)
-        except Broken as broken:
-            raise broken.refusal(number + 1) from broken
-        self._diagnosis.refuse_if_broken()
-        return parser.header
-
-    def _header_text(self, number: int, raw: bytes) -> str:
-        if number == 1 and self.recognition.mark_bytes:
-            raw = raw[self.recognition.mark_bytes :]
-            message = "The file starts with a byte order mark; it was left out."
-            self._diagnosis.warn(BYTE_ORDER_MARK, "", message, Place(line=1))
-        raw = raw.removesuffix(b"\r")
-        if len(raw.translate(None, _CONTROLS)) != len(raw):
-            note_control_character(self._diagnosis, number, raw.decode("utf-8", "replace"))
-        try:
-            return raw.decode("utf-8")
-        except UnicodeDecodeError:
-            text = raw.decode("latin-1")
-            place = Place(line=number, excerpt=safe_excerpt(text))
-            message = "A header line is not valid UTF-8; it was read as Latin-1."
-            self._diagnosis.warn(HEADER_NOT_UTF8, "", message, place)
-            return text
 
     # --- records --------------------------------------------------------------------------------------------------
 

@@ -55,10 +55,10 @@ async def create_job(
 async def _read_form(request: Request, intake: Intake) -> JobRequest:
     """Pass the file on to the storage and gather the fields; what is wrong already is refused before the file."""
     fields: dict[str, str] = {}
-    form = MultipartBody(request.headers.get("content-type", ""), _body(request))
+    form = MultipartBody(request.headers.get("content-type", ""), body_of(request))
     while (part := await form.next_part()) is not None:
         if part.name == "file" and part.file_name is not None:
-            _job_request(fields)
+            job_request(fields)
             await intake.receive(part.file_name, form.data(), expected=_announced(request))
         elif part.file_name is not None or part.name == "file":
             raise VarloomError(REQUEST_INVALID, "The file belongs in a field named file, with a file name.")
@@ -66,20 +66,20 @@ async def _read_form(request: Request, intake: Intake) -> JobRequest:
             raise VarloomError(REQUEST_INVALID, f"{safe_excerpt(part.name, 60)}: the field is given twice.")
         else:
             fields[part.name] = await form.text()
-    return _job_request(fields)
+    return job_request(fields)
 
 
 async def _read_json(request: Request) -> JobRequest:
     """A job without a file: only a URL could be its source."""
     body = bytearray()
-    async for chunk in _body(request):
+    async for chunk in body_of(request):
         body += chunk
         if len(body) > FIELD_LIMIT:
             raise VarloomError(REQUEST_INVALID, f"The JSON body is longer than {FIELD_LIMIT} bytes.")
-    return _job_request(_json_object("The body", bytes(body)))
+    return job_request(_json_object("The body", bytes(body)))
 
 
-def _job_request(fields: Mapping[str, Any]) -> JobRequest:
+def job_request(fields: Mapping[str, Any]) -> JobRequest:
     """What the fields ask for; options may stand in `options` or in fields of their own."""
     if fields.get("source_url"):
         raise refuse_url_import()
@@ -108,7 +108,7 @@ def _json_object(name: str, text: str | bytes) -> dict[str, Any]:
     return value
 
 
-async def _body(request: Request) -> AsyncIterator[bytes]:
+async def body_of(request: Request) -> AsyncIterator[bytes]:
     """The bytes of the request as they arrive."""
     try:
         async for chunk in request.stream():

@@ -25,5 +25,5 @@ function summary(told) {
   const counts = new Map();
   for (const { kind } of told) if (kind) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   const parts = [...counts].map(([kind, count]) => `${count} ${kind}`);
-  return `${told.length} jobs changed: ${parts.join(", ")}`;
+  return `${told.length} changes: ${parts.join(", ")}`;
 }

@@ -1,15 +1,19 @@
-// The upload dialog: files are chosen or dropped, named, and sent one after another.
+// The upload dialog: files are chosen or dropped, named, and sent, a few at a time; each can be paused and gone on with.
+import { say } from "./announcer.js";
+import { cancelUpload, unfinished } from "./uploads/api.js";
 import { openJobManager } from "./job_manager.js";
-import { sendFile } from "./sending.js";
+import { forget, idsBeingSent, lockName, rememberedIds } from "./uploads/memory.js";
+import { Row } from "./uploads/row.js";
+import { percentText, sizeText } from "./uploads/texts.js";
 
-const EXTENSIONS = /(\.(vcf|gvcf|g\.vcf|bcf|csv|tsv|tab|txt|json|parquet))?(\.(gz|bgz|bgzf|bz2|xz|zst|zip))?$/i;
-const VCF_LIKE = /\.g?(vcf|bcf)(\.\w+)?$/i;
+const AT_ONCE = 3; // a browser opens six connections to a server, and pages need some
 
 let dialog;
 let list;
 let send;
-let rows = []; // what is in the dialog: {file, element, state, abort}
-let running = false;
+let announcer;
+let rows = [];
+let batch = null; // the promise of what is being sent
 let presetName = null;
 let openedBy = null;
 
@@ -17,6 +21,7 @@ export function startUploads() {
   dialog = document.getElementById("upload");
   list = document.getElementById("upload-files");
   send = document.getElementById("upload-send");
+  announcer = document.getElementById("announcer");
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-open-upload]");
     if (opener) open(opener);
@@ -31,22 +36,30 @@ export function startUploads() {
     event.preventDefault();
     start();
   });
+  document.getElementById("upload-apply").addEventListener("click", applyToAll);
+  document.getElementById("upload-all").addEventListener("change", ({ target }) => (target.dataset.touched = "true"));
   dialog.addEventListener("close", closed);
   window.addEventListener("beforeunload", (event) => {
-    if (running) event.preventDefault();
+    if (isUnderWay()) event.preventDefault();
   });
   startDropping();
 }
 
+const isUnderWay = () => rows.some((row) => row.isActive || row.state === "paused");
+
 function open(opener) {
   presetName = opener?.dataset.sampleName ?? null;
   openedBy = opener ?? null;
-  if (!dialog.open) dialog.showModal();
+  if (dialog.open) return;
+  dialog.showModal();
+  dialog.append(announcer); // what lies outside of a modal dialog is not spoken
+  showBroken();
 }
 
 // Closing hides an upload that is under way, it does not stop it; what was only chosen is forgotten.
 function closed() {
-  if (!running) clear();
+  document.body.append(announcer);
+  if (!isUnderWay()) clear();
   presetName = null;
   if (document.getElementById("job-manager").hidden) openedBy?.focus();
 }
@@ -79,147 +92,116 @@ function startDropping() {
 }
 
 function add(files) {
-  for (const file of files) {
-    const element = document.getElementById("upload-file-template").content.firstElementChild.cloneNode(true);
-    const row = { file, element, state: "chosen", abort: null };
-    element.querySelector(".upload-file-name").textContent = file.name;
-    element.querySelector("[data-size]").textContent = sizeText(file.size);
-    element.querySelector("[name=sample_name]").value = presetName ?? sampleName(file.name);
-    element.querySelector("[data-split]").hidden = !VCF_LIKE.test(file.name);
-    const remove = element.querySelector("[data-remove]");
-    remove.setAttribute("aria-label", `Remove ${file.name}`);
-    remove.addEventListener("click", () => drop(row));
+  const added = [...files].map((file) => {
+    const row = new Row(file, presetName, update);
     presetName = null;
+    row.find("[data-remove]").addEventListener("click", () => drop(row));
+    row.find("[data-pause]").addEventListener("click", () => pauseOrResume(row));
     rows.push(row);
-    list.append(element);
-  }
+    list.append(row.element);
+    row.ready.then(showBroken);
+    return row;
+  });
   update();
-  rows.at(-1)?.element.querySelector("[name=sample_name]").focus();
+  const name = added.at(-1)?.field("sample_name");
+  name?.focus();
+  name?.scrollIntoView({ block: "nearest" });
 }
 
-function drop(row) {
-  row.abort?.();
+async function drop(row) {
+  const next = rows[rows.indexOf(row) + 1] ?? rows[rows.indexOf(row) - 1];
   rows = rows.filter((other) => other !== row);
   row.element.remove();
   update();
-  document.getElementById("upload-input").focus();
+  (next?.find("[data-remove]") ?? document.getElementById("upload-input")).focus();
+  await row.cancel();
 }
 
-/** Send what was chosen, one file after another; then the Job Manager shows where they stand. */
-async function start() {
-  if (running || !complete()) return;
-  running = true;
-  update();
-  let sent = 0;
-  for (let row; (row = rows.find((other) => other.state === "chosen")); ) {
-    if (await transmit(row)) sent += 1;
+async function pauseOrResume(row) {
+  if (row.state !== "paused") return row.pause();
+  row.wait();
+  await run();
+}
+
+function applyToAll() {
+  const options = {};
+  for (const field of document.querySelectorAll("#upload-all :is(select, input):enabled")) {
+    const name = field.name.replace("all_", "");
+    if (field.type === "checkbox" ? field.dataset.touched : field.value !== "keep") options[name] = field.type === "checkbox" ? field.checked : field.value;
   }
-  running = false;
-  if (rows.every((row) => row.state === "sent")) {
+  const to = rows.filter((one) => one.canBeSent);
+  for (const row of to) row.options = options;
+  say(`Applied to ${to.length} files`);
+}
+
+/** Send what was chosen, a few at a time; then the Job Manager shows where they stand. */
+async function start() {
+  const waiting = rows.filter((row) => row.canBeSent);
+  const unnamed = waiting.filter((row) => !row.checkName());
+  if (unnamed.length) return unnamed[0].field("sample_name").focus();
+  for (const row of waiting) row.wait();
+  rows.find((row) => row.isActive)?.find("[data-pause]").focus();
+  await run();
+}
+
+/** Send what waits, beside what is being sent already. */
+async function run() {
+  batch ??= Promise.all(Array.from({ length: AT_ONCE }, sendOnes)).then(ended);
+  await batch;
+  if (rows.some((row) => row.state === "waiting")) await run();
+}
+
+async function sendOnes() {
+  for (let row; (row = rows.find(({ state }) => state === "waiting")); ) {
+    await row.send();
+    if (["failed", "paused"].includes(row.state) && row.find("[data-error]:not([hidden])") && !dialog.open) open(openedBy);
+  }
+}
+
+function ended() {
+  batch = null;
+  update();
+  const sent = rows.filter((row) => row.state === "sent");
+  if (rows.some((row) => row.isActive)) return;
+  if (rows.length && sent.length === rows.length) {
     dialog.close();
     clear();
+    openJobManager(openedBy ?? undefined);
   }
-  update();
-  if (sent) openJobManager(openedBy ?? undefined);
 }
 
-function complete() {
-  for (const { element, state } of rows) {
-    const name = element.querySelector("[name=sample_name]");
-    const missing = state === "chosen" && name.value.trim() === "";
-    name.setAttribute("aria-invalid", String(missing));
-    if (missing) name.focus();
-  }
-  return !list.querySelector("[aria-invalid=true]");
-}
-
-async function transmit(row) {
-  setState(row, "sending");
-  const upload = sendFile(row.file, optionsOf(row.element), (progress) => showProgress(row.element, progress));
-  row.abort = upload.abort;
-  const answer = await upload.answer;
-  row.abort = null;
-  if (answer.aborted) return false;
-  if (answer.error) {
-    showError(row.element, answer.error);
-    setState(row, "failed");
-    if (!dialog.open) dialog.showModal();
-    return false;
-  }
-  setState(row, "sent");
-  setStatus(row.element, placeText(answer.job));
-  return true;
-}
-
-function optionsOf(element) {
-  return {
-    sample_name: element.querySelector("[name=sample_name]").value.trim(),
-    assembly: element.querySelector("[name=assembly]").value,
-    split_by_sample: element.querySelector("[name=split_by_sample]").checked,
-  };
-}
-
-function placeText(job) {
-  if (job.state !== "queued" || job.queue_position === null) return "Uploaded";
-  return job.queue_position ? `Uploaded. Queued with ${job.queue_position} ahead` : "Uploaded. Next for a Parsing slot";
-}
-
-function setState(row, state) {
-  row.state = state;
-  row.element.dataset.state = state;
-  for (const field of row.element.querySelectorAll("input, select")) field.disabled = state !== "chosen" && state !== "failed";
-  row.element.querySelector("[data-error]").hidden = state !== "failed";
-  row.element.querySelector("[data-remove]").hidden = state === "sent";
-  if (state === "failed") setStatus(row.element, "");
-  update();
-}
-
-function showProgress(element, { sent, total, rate }) {
-  const bar = element.querySelector("progress");
-  bar.max = total || 1;
-  bar.value = sent;
-  setStatus(element, sent < total ? `${sizeText(sent)} of ${sizeText(total)}` : "Storing the file", rate ? `${sizeText(rate)}/s` : "");
-}
-
-function setStatus(element, text, pace = "") {
-  element.querySelector("[data-status]").textContent = text;
-  element.querySelector("[data-pace]").textContent = pace;
-}
-
-function showError(element, { title, detail, resolution }) {
-  element.querySelector("[data-error-title]").textContent = `${title}.`;
-  element.querySelector("[data-error-text]").textContent = detail ?? "";
-  const steps = (resolution ?? []).map((step) => withCode(document.createElement("li"), step));
-  element.querySelector("[data-error-steps]").replaceChildren(...steps);
-}
-
-/** Fill an element with a text whose parts between backticks are code. */
-function withCode(element, text) {
-  const parts = text.split(/`([^`]+)`/).map((part, index) => (index % 2 ? Object.assign(document.createElement("code"), { textContent: part }) : part));
-  element.append(...parts);
-  return element;
+// What this browser had begun to send before the page was left: it goes on when the file is chosen again.
+async function showBroken() {
+  const mine = rememberedIds();
+  const here = new Set(rows.map((row) => row.sending.id));
+  const known = mine.size ? (await unfinished()).filter(({ id }) => mine.has(id) && !here.has(id)) : [];
+  const sent = known.length ? await idsBeingSent() : new Set();
+  const broken = known.filter(({ id }) => !sent.has(lockName(id)));
+  const box = document.getElementById("upload-broken");
+  const items = broken.map((upload) => {
+    const item = document.getElementById("upload-broken-template").content.firstElementChild.cloneNode(true);
+    item.querySelector("[data-name]").textContent = upload.name;
+    item.querySelector("[data-share]").textContent = `${percentText(upload.offset, upload.bytes)} of ${sizeText(upload.bytes)}`;
+    const discard = item.querySelector("button");
+    discard.setAttribute("aria-label", `Discard ${upload.name}`);
+    discard.addEventListener("click", async () => {
+      forget(upload.id);
+      await cancelUpload(upload.id);
+      await showBroken();
+      document.getElementById("upload-input").focus();
+    });
+    return item;
+  });
+  box.querySelector("ul").replaceChildren(...items);
+  box.hidden = items.length === 0;
 }
 
 function update() {
-  const waiting = rows.filter(({ state }) => state === "chosen" || state === "failed");
-  for (const row of waiting) row.state = running ? row.state : "chosen";
-  send.disabled = running || waiting.length === 0;
-  document.getElementById("upload-label").textContent = running ? "Uploading" : "Upload";
-  send.textContent = running ? "Uploading" : waiting.length > 1 ? `Upload ${waiting.length} files` : "Upload";
-}
-
-/** A descriptive default: the file's name without the extensions of the formats that are known. */
-function sampleName(name) {
-  return name.replace(EXTENSIONS, "").replace(/^[ .]+|[ .]+$/g, "") || name;
-}
-
-export function sizeText(bytes) {
-  const units = ["bytes", "kB", "MB", "GB", "TB"];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${unit === 0 ? Math.round(value) : Number(value.toPrecision(3))} ${units[unit]}`;
+  const waiting = rows.filter((row) => row.canBeSent);
+  const active = rows.filter((row) => row.isActive);
+  send.disabled = waiting.length === 0;
+  send.textContent = waiting.length > 1 ? `Upload ${waiting.length} files` : waiting.length || !active.length ? "Upload" : "Uploading";
+  document.getElementById("upload-all").hidden = waiting.length < 2;
+  document.getElementById("upload-drop").classList.toggle("drop-small", rows.length > 0);
+  document.getElementById("upload-label").textContent = active.length ? "Uploading" : "Upload";
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from varloom.services.options import why_unavailable
 from varloom.web.dependencies import account_of, csp_nonce_of, services_of
 from varloom.web.pages.assets import asset
 from varloom.web.pages.formatting import clock, count, with_code
@@ -27,6 +28,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.globals["asset"] = asset
+_environment.globals["why_unavailable"] = why_unavailable
 _environment.filters.update(clock=clock, count=count, with_code=with_code)
 
 

@@ -1,0 +1,278 @@
+// One file in the upload dialog: its options, what its beginning told, and how far it is.
+import { say } from "../announcer.js";
+import { lookAt } from "./api.js";
+import { Sending } from "./sending.js";
+import { factsText, leftText, percentText, sampleName, sizeText, withCode } from "./texts.js";
+
+const VCF_LIKE = /\.g?(vcf|bcf)(\.\w+)?$/i;
+const OPTIONS = ["assembly", "annotate", "pgx", "split_by_sample"];
+/** States in which nothing is under way, and the options can be changed. */
+const AT_REST = new Set(["chosen", "refused", "failed"]);
+
+export class Row {
+  /** `changed` is called whenever the state is another. */
+  constructor(file, presetName, changed) {
+    this.file = file;
+    this.state = "chosen";
+    this.element = document.getElementById("upload-file-template").content.firstElementChild.cloneNode(true);
+    this.sending = new Sending(file, {
+      progress: (progress) => this._showProgress(progress),
+      standing: (upload) => this._showStanding(upload),
+      reconnecting: () => this._set("reconnecting"),
+    });
+    this._changed = changed;
+    this._fill(presetName);
+    this.ready = this._prepare();
+  }
+
+  find(selector) {
+    return this.element.querySelector(selector);
+  }
+
+  field(name) {
+    return this.find(`[name=${name}]`);
+  }
+
+  get isActive() {
+    return ["sending", "reconnecting", "waiting"].includes(this.state);
+  }
+
+  get canBeSent() {
+    return this.state === "chosen" || this.state === "failed";
+  }
+
+  get options() {
+    return {
+      sample_name: this.field("sample_name").value.trim(),
+      assembly: this.field("assembly").value,
+      annotate: this.field("annotate").value,
+      pgx: this.field("pgx").checked,
+      split_by_sample: this.field("split_by_sample").checked,
+    };
+  }
+
+  /** What is sent of the options: none that says nothing, since an option of a later version would be refused. */
+  _asked() {
+    return Object.fromEntries(Object.entries(this.options).filter(([, value]) => value !== "" && value !== "none" && value !== false));
+  }
+
+  /** Take over options; those that are not named stay. */
+  set options(given) {
+    for (const name of OPTIONS.filter((one) => one in given)) {
+      const field = this.field(name);
+      if (field.type === "checkbox") field.checked = given[name] && !field.closest("[hidden]");
+      else field.value = given[name] ?? "";
+      field.dataset.chosen = "true";
+    }
+    this._warnOfAssembly();
+  }
+
+  /** Whether the name is there; the field is marked if not. */
+  checkName() {
+    const name = this.field("sample_name");
+    const missing = this.canBeSent && name.value.trim() === "";
+    name.setAttribute("aria-invalid", String(missing));
+    return !missing;
+  }
+
+  wait() {
+    this._set("waiting");
+    this._status("Waiting for the uploads before it");
+  }
+
+  async send() {
+    this._set("sending");
+    this._status("Starting");
+    await this.ready;
+    if (this.state !== "sending") return;
+    const { job, error } = await this.sending.send(this._asked());
+    if (job) this._sent(job);
+    else if (error) this._fail(error);
+  }
+
+  async pause() {
+    if (this.state === "waiting") return this._set("paused");
+    this._set("paused");
+    await this.sending.pause();
+    this._status(`Paused at ${percentText(this.find("progress").value, this.file.size)}`);
+    say(`Upload of ${this.file.name} paused`, { of: this.file.name });
+  }
+
+  async cancel() {
+    this.state = "cancelled";
+    await this.sending.cancel();
+  }
+
+  // --- the beginning ----------------------------------------------------------------------------------------------
+
+  _fill(presetName) {
+    this.find(".upload-file-name").textContent = this.file.name;
+    this.find("[data-size]").textContent = sizeText(this.file.size);
+    this.find("[data-group]").setAttribute("aria-label", this.file.name);
+    this.find("progress").setAttribute("aria-label", `Upload of ${this.file.name}`);
+    this.field("sample_name").value = presetName ?? sampleName(this.file.name);
+    this._hasName = Boolean(presetName);
+    this.find("[data-split]").hidden = !VCF_LIKE.test(this.file.name);
+    this.find("[data-facts]").textContent = "Looking at the file";
+    this.field("assembly").addEventListener("change", (event) => {
+      event.target.dataset.chosen = "true";
+      this._warnOfAssembly();
+    });
+    this.find("[data-use-assembly]").addEventListener("click", () => this._useAssembly());
+    this._set("chosen");
+  }
+
+  async _prepare() {
+    const [found, earlier] = await Promise.all([this.file.size ? lookAt(this.file) : null, this.sending.findEarlier()]);
+    if (earlier) this._showEarlier(earlier);
+    this._showPreflight(found);
+    this._changed(this);
+  }
+
+  _showEarlier(upload) {
+    if (!this._hasName) this.field("sample_name").value = upload.sample_name;
+    this.options = Object.fromEntries(Object.entries(upload.options).filter(([, value]) => value));
+    this._progress(upload.offset);
+    this._status(`${percentText(upload.offset, upload.bytes)} of it is on the server already. It goes on from there.`);
+    this.element.dataset.earlier = "true";
+    say(`${this.file.name} goes on where it broke off`, { of: this.file.name });
+  }
+
+  _showPreflight(found) {
+    this._found = found;
+    const facts = this.find("[data-facts]");
+    facts.textContent = found ? factsText(found) : "";
+    facts.hidden = facts.textContent === "";
+    if (!found) return;
+    if (found.samples !== null) this.find("[data-split]").hidden = found.samples < 1;
+    const assembly = this.field("assembly");
+    if (found.assembly && !assembly.dataset.chosen) assembly.value = found.assembly;
+    this._warnOfAssembly();
+    if (found.verdict === "refused" && (AT_REST.has(this.state) || !this.sending.id)) this._refuse(found.problems);
+  }
+
+  _refuse(problems) {
+    const [{ message, line, excerpt, resolution }] = problems;
+    const more = problems.length > 1 ? ` ${problems.length - 1} more ${problems.length === 2 ? "problem was" : "problems were"} found.` : "";
+    const title = "This file cannot be loaded, so it is not sent";
+    this._showError({ title, detail: message + more, line, excerpt, resolution });
+    this._set("refused");
+    say(`${this.file.name} cannot be loaded: ${message}`, { of: this.file.name, kind: "refused" });
+  }
+
+  // --- the assembly ---------------------------------------------------------------------------------------------
+
+  _warnOfAssembly() {
+    const chosen = this.field("assembly").value;
+    const { assembly, assembly_evidence: evidence } = this._found ?? {};
+    const wrong = Boolean(evidence) && chosen !== "" && chosen !== assembly;
+    const box = this.find("[data-assembly-warning]");
+    box.hidden = !wrong || this.state === "sent";
+    if (!wrong) return;
+    const why = assembly ? `By ${evidence} in its header it is ${assembly}.` : `Its header declares ${evidence}.`;
+    this.find("[data-assembly-text]").textContent = `${chosen} looks wrong for this file. ${why}`;
+    const button = this.find("[data-use-assembly]");
+    button.hidden = !assembly;
+    button.textContent = `Use ${assembly}`;
+  }
+
+  async _useAssembly() {
+    const field = this.field("assembly");
+    field.value = this._found.assembly;
+    if (this.sending.id) {
+      const { error } = await this.sending.change(this.options);
+      if (error) return this._showError(error);
+    }
+    this._warnOfAssembly();
+    say(`${this.file.name}: ${field.value} is used`, { of: this.file.name });
+    (AT_REST.has(this.state) ? field : this.find("[data-pause]")).focus();
+  }
+
+  // --- the way --------------------------------------------------------------------------------------------------
+
+  _showStanding({ preflight, assembly_warning: warning }) {
+    if (!preflight || (this._found && this._found.verdict !== "unknown")) return;
+    this._showPreflight(preflight);
+    if (warning) say(`${this.file.name}: ${warning}`, { of: `${this.file.name} assembly` });
+  }
+
+  _showProgress({ sent, total, rate }) {
+    if (this.state === "reconnecting") this._set("sending");
+    if (this.state !== "sending") return;
+    this._progress(sent);
+    const left = rate ? leftText((total - sent) / rate) : "";
+    const pace = [rate ? `${sizeText(rate)}/s` : "", left].filter(Boolean).join(", ");
+    this._status(sent < total ? `${sizeText(sent)} of ${sizeText(total)}` : "Storing the file", sent < total ? pace : "");
+  }
+
+  _progress(sent) {
+    const bar = this.find("progress");
+    bar.max = this.file.size || 1;
+    bar.value = sent;
+  }
+
+  _sent(job) {
+    this._set("sent");
+    this._warnOfAssembly();
+    this._status(placeText(job));
+    say(`${this.file.name} uploaded`, { of: this.file.name, kind: "uploaded" });
+  }
+
+  _fail(error) {
+    this._showError(error);
+    this._set(error.refused ? "refused" : this.sending.id && !error.code ? "paused" : "failed");
+    this._status("");
+    say(`Upload of ${this.file.name} stopped: ${error.title}`, { of: this.file.name, kind: "stopped" });
+  }
+
+  // --- what is shown --------------------------------------------------------------------------------------------
+
+  _set(state) {
+    const before = this.state;
+    this.state = state;
+    this.element.dataset.state = state;
+    for (const field of this.element.querySelectorAll(".upload-options :is(input, select)")) {
+      field.disabled = field.dataset.unavailable === "true" || !AT_REST.has(state);
+    }
+    if (["sending", "waiting", "sent"].includes(state)) this.find("[data-error]").hidden = true;
+    this._labelButtons();
+    if (state === "reconnecting" && before !== state) {
+      this._status("The connection broke. Trying again");
+      say(`Upload of ${this.file.name}: the connection broke, trying again`, { of: this.file.name });
+    }
+    this._changed(this);
+  }
+
+  _labelButtons() {
+    const { name } = this.file;
+    const pause = this.find("[data-pause]");
+    const resumes = this.state === "paused";
+    pause.hidden = !(this.isActive || resumes);
+    pause.dataset.resumes = String(resumes);
+    pause.setAttribute("aria-label", `${resumes ? "Resume" : "Pause"} ${name}`);
+    const remove = this.find("[data-remove]");
+    remove.hidden = this.state === "sent";
+    remove.setAttribute("aria-label", this.isActive || resumes ? `Cancel ${name}` : `Remove ${name}`);
+  }
+
+  _status(text, pace = "") {
+    this.find("[data-status]").textContent = text;
+    this.find("[data-pace]").textContent = pace;
+  }
+
+  _showError({ title, detail, line, excerpt, resolution }) {
+    this.find("[data-error-title]").textContent = `${title}.`;
+    const where = line && !detail?.includes(`${line}`) ? `Line ${line.toLocaleString("en")}: ` : "";
+    withCode(this.find("[data-error-text]"), where + (detail ?? ""));
+    this.find("[data-error-excerpt]").textContent = excerpt ?? "";
+    this.find("[data-error-excerpt]").hidden = !excerpt;
+    const steps = (resolution ?? []).map((step) => withCode(document.createElement("li"), step));
+    this.find("[data-error-steps]").replaceChildren(...steps);
+    this.find("[data-error]").hidden = false;
+  }
+}
+
+function placeText(job) {
+  if (job.state !== "queued" || job.queue_position === null) return "Uploaded";
+  return job.queue_position ? `Uploaded. Queued with ${job.queue_position} ahead` : "Uploaded. Next for a Parsing slot";
+}

@@ -1,0 +1,177 @@
+"""The preflight says what the reader will say, from the beginning alone, and else keeps silent."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import random
+import zipfile
+from typing import TYPE_CHECKING
+
+import pysam
+import pytest
+
+from varloom.genomics.assemblies import LENGTHS, guess_assembly
+from varloom.reader import preflight as module
+from varloom.reader.checking import check_file
+from varloom.reader.preflight import Verdict, preflight
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+META = "".join(f"##contig=<ID=chr{name},length={both[1]}>\n" for name, both in LENGTHS.items())
+CHROM = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tmother\tchild\n"
+HEADER = f'##fileformat=VCFv4.2\n##FORMAT=<ID=GT,Number=1,Type=String,Description="GT">\n{META}{CHROM}'
+NOISE = random.Random(1)
+RECORDS = "".join(
+    f"chr1\t{number}\trs{NOISE.getrandbits(64)}\tA\tC\t50\tPASS\t.\tGT\t0/1\t1/1\n" for number in range(1, 40_000)
+)
+WAYS = {
+    "plain": lambda content: content,
+    "gzip": gzip.compress,
+    "xz": lzma.compress,
+}
+
+
+def beginning(folder: Path, content: bytes, size: int, name: str = "a.vcf") -> Path:
+    path = folder / name
+    path.write_bytes(content[:size])
+    return path
+
+
+def bgzip(folder: Path, text: str) -> bytes:
+    path = folder / "packed.gz"
+    with pysam.BGZFile(str(path), "wb") as file:
+        file.write(text.encode())
+    return path.read_bytes()
+
+
+def told(path: Path, *, whole: bool = False, name: str | None = None):
+    found = preflight(path, name or path.name, whole=whole)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("packing", [*WAYS, "bgzip"])
+def test_the_beginning_of_a_vcf_tells_format_samples_and_assembly(tmp_path: Path, packing: str) -> None:
+    content = bgzip(tmp_path, HEADER + RECORDS) if packing == "bgzip" else WAYS[packing]((HEADER + RECORDS).encode())
+    path = beginning(tmp_path, content, max(66_000, len(content) * 2 // 3))
+    found, refused = told(path)
+    assert refused is None
+    assert (found.verdict, found.format, found.compression) == (Verdict.SOUND, "vcf", packing.replace("plain", "none"))
+    assert (found.samples, found.names) == (2, ("mother", "child"))
+    assert found.assembly is not None
+    assert (found.assembly.assembly, found.assembly.evidence) == ("GRCh38", "the lengths of 24 chromosomes")
+    assert found.problems == ()
+
+
+def test_a_broken_header_is_refused_with_the_words_of_the_reader(tmp_path: Path) -> None:
+    broken = {
+        "no version": HEADER.partition("\n")[2],
+        "a column is missing": HEADER.replace("\tFILTER", ""),
+        "no #CHROM line": HEADER.replace(CHROM, ""),
+        "a sample twice": HEADER.replace("child", "mother"),
+        "another version": HEADER.replace("VCFv4.2", "VCFv3.3"),
+    }
+    for case, header in broken.items():
+        content = gzip.compress((header + RECORDS).encode(), compresslevel=1)
+        found, refused = told(beginning(tmp_path, content, 70_000, "a.vcf.gz"))
+        assert found.verdict is Verdict.REFUSED, case
+        assert refused is not None
+        whole = tmp_path / "whole.vcf.gz"
+        whole.write_bytes(content)
+        assert found.problems[0] == check_file(whole).problems[0], case
+
+
+def test_a_header_that_has_not_come_whole_says_nothing(tmp_path: Path) -> None:
+    long = HEADER.replace(CHROM, "".join(f"##note={number:0100}\n" for number in range(5000)) + CHROM) + RECORDS
+    for content in (long.encode(), bgzip(tmp_path, long)):
+        at = 0
+        results = []
+        while at < len(content):
+            at = min(len(content), max(2 * at, 20_000))
+            results.append(preflight(beginning(tmp_path, content, at), "a.vcf", whole=False))
+        verdicts = [result[0].verdict if result else None for result in results]
+        assert verdicts[0] is None
+        assert set(verdicts) == {None, Verdict.SOUND}
+        assert verdicts == sorted(verdicts, key=lambda verdict: verdict is not None)
+
+
+def test_what_is_no_table_is_refused_at_once_and_a_zip_archive_is_left_to_the_reader(tmp_path: Path) -> None:
+    found, refused = told(beginning(tmp_path, b"%PDF-1.7\n" + b"x" * 90_000, 70_000, "a.vcf"))
+    assert (found.verdict, refused.code) == (Verdict.REFUSED, "format_not_supported")
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.vcf", HEADER + RECORDS)
+    found, refused = told(path)
+    assert (found.verdict, found.compression, refused) == (Verdict.UNKNOWN, "zip", None)
+    assert told(path, whole=True)[0].samples == 2
+
+
+def test_a_bcf_is_known_by_the_header_within(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.vcf"
+    plain.write_text(HEADER + RECORDS)
+    with (
+        pysam.VariantFile(str(plain)) as source,
+        pysam.VariantFile(str(tmp_path / "a.bcf"), "wb", header=source.header) as target,
+    ):
+        for record in source:
+            target.write(record)
+    content = (tmp_path / "a.bcf").read_bytes()
+    found, refused = told(beginning(tmp_path, content, len(content) - 1000, "b.bcf"))
+    assert (found.verdict, found.format, found.samples, refused) == (Verdict.SOUND, "bcf", 2, None)
+    assert found.assembly is not None
+    assert found.assembly.assembly == "GRCh38"
+
+
+def test_the_columns_of_a_table(tmp_path: Path) -> None:
+    rows = "".join(f"{number};x;y\n" for number in range(20_000))
+    found, _ = told(beginning(tmp_path, ("id;gene;ü\n" + rows).encode("latin-1"), 70_000, "a.csv"))
+    assert (found.verdict, found.columns, found.names) == (Verdict.SOUND, 3, ("id", "gene", "ü"))
+    found, refused = told(beginning(tmp_path, b"1,2,3\n" * 20_000, 70_000, "a.csv"))
+    assert (found.verdict, refused.code) == (Verdict.REFUSED, "csv_header_missing")
+    years = "name," + ",".join(str(year) for year in range(2000, 2010)) + "\n"
+    found, _ = told(beginning(tmp_path, (years + "x,1,2,3,4,5,6,7,8,9,0\n" * 9000).encode(), 70_000, "a.csv"))
+    assert found.columns == 11
+
+
+CONTIGS = {
+    "hg19 by lengths": ({"chr1": 249250621, "chr2": 243199373, "chrM": 16571}, "", "GRCh37"),
+    "38 without prefix": ({"1": 248956422, "MT": 16569}, "", "GRCh38"),
+    "a mouse": ({"chr1": 195471971}, "", None),
+    "mixed": ({"chr1": 249250621, "chr2": 242193529}, "", None),
+    "words of the reference": ({"chr1": None}, "##reference=file:///seq/human_g1k_v37.fasta\n", "GRCh37"),
+    "words of a contig": ({}, "##contig=<ID=1,assembly=b38,species=x>\n", "GRCh38"),
+}
+
+
+@pytest.mark.parametrize("case", CONTIGS)
+def test_the_assembly_is_told_by_lengths_before_words(case: str) -> None:
+    contigs, header, expected = CONTIGS[case]
+    found = guess_assembly(contigs, header)
+    assert found is not None
+    assert found.assembly == expected
+
+
+def test_nothing_is_guessed_from_nothing() -> None:
+    assert guess_assembly({}, "") is None
+    assert guess_assembly({"scaffold_1": 1000}, "##reference=GRCh37 lifted from hg38\n") is None
+
+
+def test_no_file_of_the_corpus_is_refused_that_the_reader_loads(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each VCF that is refused is refused with the same first problem, whether more is to come or not."""
+    monkeypatch.setattr(module, "LEAST_BYTES", 1)
+    refusals = 0
+    for path in sorted((shared / "corpus").rglob("*")):
+        if not path.is_file() or path.stat().st_size == 0:
+            continue
+        for whole in (True, False):
+            found = preflight(path, path.name, whole=whole)
+            if found is None or found[1] is None:
+                continue
+            refusals += 1
+            result = check_file(path)
+            assert not result.ok, path
+            if found[0].format == "vcf":
+                assert result.problems[0] == found[0].problems[0], path
+    assert refusals > 20
