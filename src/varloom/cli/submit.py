@@ -1,4 +1,4 @@
-"""`varloom submit`: files become jobs."""
+"""`varloom submit`: files and URLs become jobs."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def submit(
     data: Path | None,
     **options: Any,
 ) -> None:
-    """Upload files; each becomes a job.
+    """Load files; each becomes a job.
 
-    SOURCE is a file, or - for the standard input.
+    SOURCE is a file, - for the standard input, or a URL: https://, s3://, gs:// or az://.
     """
     if name is not None and len(sources) > 1:
         raise click.UsageError("--name is for one SOURCE; several would all get the same name.")

@@ -22,6 +22,7 @@ from varloom.services.provenance import Provenance
 from varloom.services.queue import Queue
 from varloom.services.samples import Samples
 from varloom.services.saved_views import SavedViews
+from varloom.services.sources import Sources, vault_of
 from varloom.services.stage_durations import StageDurations
 from varloom.services.storage_mark import mark_storage
 from varloom.services.uploads import Uploads
@@ -53,6 +54,7 @@ class Services:
     storage: Storage
     accounts: Accounts
     uploads: Uploads
+    sources: Sources
     jobs: Jobs
     provenance: Provenance
     queue: Queue
@@ -90,6 +92,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
     storage = open_storage(settings)
     async with open_pool(database.conninfo, max_size=POOL_SIZE, application_name="varloom serve") as pool:
         await mark_storage(pool, storage)
+        vault = vault_of(settings)
+        await asyncio.to_thread(vault.create_key)
         durations = StageDurations()
         events = Events(pool, database.conninfo, durations)
         samples = Samples(pool, storage, settings)
@@ -102,6 +106,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 storage=storage,
                 accounts=Accounts(pool, settings),
                 uploads=Uploads(pool, storage, settings),
+                sources=Sources(pool, settings, vault),
                 jobs=Jobs(pool, settings, durations),
                 provenance=Provenance(pool, storage),
                 queue=Queue(pool, settings),

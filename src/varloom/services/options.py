@@ -41,9 +41,9 @@ class JobOptions:
         """As they are stored with the job and echoed back."""
         return {"assembly": self.assembly, "split_by_sample": self.split_by_sample}
 
-    def plan(self) -> tuple[Stage, ...]:
-        """The stages that a job with these options runs."""
-        return make_plan(self.as_dict())
+    def plan(self, source_kind: str = "file") -> tuple[Stage, ...]:
+        """The stages that a job with these options and a source that is a `file` or a `url` runs."""
+        return make_plan(self.as_dict(), source_kind)
 
 
 def parse_options(given: Mapping[str, Any]) -> JobOptions:
@@ -96,15 +96,6 @@ def parse_priority(value: Any) -> int:
             f"not {safe_excerpt(str(value), 40)!r}.",
         )
     return priority
-
-
-def refuse_url_import() -> VarloomError:
-    """The refusal of a source that is a URL."""
-    return VarloomError(
-        NOT_AVAILABLE,
-        "This version cannot fetch files from a URL.",
-        resolution=("Download the file and upload it.",),
-    )
 
 
 def _assembly(value: Any) -> Assembly | None:

@@ -17,7 +17,7 @@ from psycopg.errors import UniqueViolation
 from varloom.errors import VarloomError
 from varloom.jobs import line, repository
 from varloom.jobs.model import Job, NewJob
-from varloom.pipeline.plan import PLAN_VERSION
+from varloom.pipeline.plan import version_of
 from varloom.services.names import checked_sample_name, file_name, sample_name_from
 from varloom.services.options import JobOptions
 from varloom.services.problems import IDEMPOTENCY_CONFLICT, REQUEST_INVALID, UPLOAD_EMPTY
@@ -142,7 +142,7 @@ class Intake:
                         upload_id=received.upload_id,
                         sample_name=sample,
                         plan=request.options.plan(),
-                        plan_version=PLAN_VERSION,
+                        plan_version=version_of(request.options.plan()),
                         options=request.options.as_dict(),
                         priority=request.priority,
                         idempotency_key=self._key,
@@ -181,7 +181,7 @@ class Uploads:
         Raises:
             VarloomError: `request_invalid` for a key that cannot be one.
         """
-        key = _checked_key(idempotency_key)
+        key = checked_key(idempotency_key)
         earlier = None
         if key is not None:
             async with self.pool.connection() as conn:
@@ -222,7 +222,12 @@ async def _fingerprint(name: str, chunks: AsyncIterator[bytes]) -> _ReceivedFile
     return _ReceivedFile(uuid4(), name, size, digest.hexdigest(), None)
 
 
-def _checked_key(key: str | None) -> str | None:
+def checked_key(key: str | None) -> str | None:
+    """The Idempotency-Key of a request.
+
+    Raises:
+        VarloomError: `request_invalid`.
+    """
     if key is None:
         return None
     if not 1 <= len(key) <= KEY_LIMIT or not key.isascii() or not key.isprintable():
