@@ -170,6 +170,8 @@ def failure_of(answer: Answer, source: SourceUrl, *, has_access: bool) -> Varloo
     challenge = answer.headers.get("www-authenticate", "")
     expired = _has_expired(answer.url, answer.headers) or bool(_EXPIRED_TEXT.search(body + challenge))
     has_access = has_access or is_signed(answer.url)
+    if code == "AuthorizationFailure" and "failed to authenticate" in body:
+        code = "AuthenticationFailed"  # Azure's emulator calls it so
     kind = _kind_of(answer.status, code, source, has_access=has_access, expired=expired)
     told = f" ({code})" if code else ""
     host = urlsplit(answer.url).hostname
