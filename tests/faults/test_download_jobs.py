@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from obstore.store import S3Store
 from tests.integration.cli_support import varloom
+from tests.object_stores import BUCKET, KEY, READER_KEY, READER_SECRET, SECRET
 from tests.running import QUICK, serving, write_vcf
 from tests.sources import Served, make_authority, web_source
 
@@ -209,3 +211,37 @@ def test_memory_stays_small(tmp_path: Path, source: Source) -> None:
                     with contextlib.suppress(psutil.NoSuchProcess):
                         most = max(most, child.memory_info().rss)
         assert 0 < most < 150 * MB
+
+
+def test_a_stored_credential_opens_a_private_bucket(
+    tmp_path: Path, source: Source, vcf: bytes, s3: ObjectStore
+) -> None:
+    endpoint = s3.environment["AWS_ENDPOINT_URL"]
+    config = {"endpoint": endpoint, "region": "us-east-1", "access_key_id": KEY, "secret_access_key": SECRET}
+    S3Store(BUCKET, config=config, client_options={"allow_http": True}).put("private/a.vcf", vcf)
+    values = json.dumps({"access_key": READER_KEY, "secret_key": "wrong-" + CANARY})
+    url = f"s3://{BUCKET}/private/a.vcf"
+    with serving_sources(tmp_path, source, VARLOOM_CLOUD_ENDPOINTS=f"s3={endpoint}") as server:
+        command = ("credentials", "add", "lab", "--kind", "s3", "--scope", f"s3://{BUCKET}", "--values", "-")
+        assert varloom(*command, data=server.data, stdin=values.encode()).status == 0
+        result = varloom("credentials", "test", "lab", url, data=server.data)
+        assert (result.status, "key or signature is wrong" in result.err) == (1, True)
+        job = json.loads(varloom("submit", url, "--credential", "lab", "--json", data=server.data).out)
+        failed = server.at_rest(job["id"])
+        assert failed["error"]["code"] == "download_signature_wrong"
+
+        values = json.dumps({"access_key": READER_KEY, "secret_key": READER_SECRET})
+        assert varloom(*command, "--replace", data=server.data, stdin=values.encode()).status == 0
+        result = varloom("credentials", "test", "lab", url, "--json", data=server.data)
+        assert json.loads(result.out) == {"ok": True, "url": url, "bytes": len(vcf), "error": None}
+        assert "lab" in varloom("credentials", "list", data=server.data).out
+        server.client.post(f"jobs/{job['id']}/retry").raise_for_status()
+        assert server.at_rest(job["id"])["state"] == "completed"
+
+        assert varloom("credentials", "remove", "lab", data=server.data).status == 0
+        assert varloom("credentials", "remove", "lab", data=server.data).status == 2
+        told = "\n".join(server.output) + json.dumps(server.events(job["id"])) + json.dumps(server.job(job["id"]))
+        assert CANARY not in told
+        assert READER_SECRET not in told
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and READER_SECRET.encode() in path.read_bytes()]
+    assert written == []

@@ -121,7 +121,7 @@ async def test_a_file_name_is_data_and_never_a_path(api, settings):
 REFUSED = {
     "annotation": ([("annotate", None, b"small"), ("file", "a.vcf", VCF)], 422, "not_available"),
     "pgx": ([("file", "a.vcf", VCF), ("pgx", None, b"true")], 422, "not_available"),
-    "credential": ([("file", "a.vcf", VCF), ("credential", None, b"my-bucket")], 422, "not_available"),
+    "credential": ([("file", "a.vcf", VCF), ("credential", None, b"my-bucket")], 422, "request_invalid"),
     "url": ([("source_url", None, b"https://example.org/x.vcf")], 422, "request_invalid"),
     "unknown option": ([("file", "a.vcf", VCF), ("asembly", None, b"GRCh38")], 422, "option_unknown"),
     "unknown option in JSON": ([("options", None, b'{"x": 1}'), ("file", "a", VCF)], 422, "option_unknown"),
@@ -130,7 +130,7 @@ REFUSED = {
     "priority": ([("file", "a.vcf", VCF), ("priority", None, b"1e9")], 422, "request_invalid"),
     "options are no JSON": ([("file", "a.vcf", VCF), ("options", None, b"{")], 422, "request_invalid"),
     "annotation as a list": ([("options", None, b'{"annotate": []}'), ("file", "a", VCF)], 422, "not_available"),
-    "credential as an object": ([("options", None, b'{"credential": {}}'), ("file", "a", VCF)], 422, "not_available"),
+    "credential as an object": ([("options", None, b'{"credential": {}}'), ("file", "a", VCF)], 422, "request_invalid"),
     "large fields": (
         [*((f"f{n}", None, b"x" * 300_000) for n in range(4)), ("file", "a", VCF)],
         422,

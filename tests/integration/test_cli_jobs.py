@@ -94,7 +94,6 @@ def test_what_this_version_cannot_do_is_refused_in_words(run, vcf):
     asked = [
         (vcf, "--annotate", "small"),
         (vcf, "--pgx"),
-        (vcf, "--credential", "lab"),
     ]
     for arguments in asked:
         result = run("submit", *arguments)

@@ -36,7 +36,7 @@ _TRUE_FOR_ALL = frozenset({SERVER_UNREACHABLE.code, RESPONSE_UNEXPECTED.code, "n
 @click.option("--priority", type=click.IntRange(-1000, 1000), help="Higher goes first; 0 is ordinary.")
 @click.option("--annotate", hidden=True)
 @click.option("--pgx", is_flag=True, hidden=True)
-@click.option("--credential", hidden=True)
+@click.option("--credential", metavar="NAME", help="A stored credential, for URLs that need one.")
 @click.option("--wait", is_flag=True, help="Wait until the jobs end; the exit status says how.")
 @click.option("--json", "as_json", is_flag=True, help="Print each job as a JSON object on a line.")
 @server_options

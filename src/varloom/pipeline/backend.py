@@ -17,6 +17,7 @@ from varloom.jobs.settle import Published
 from varloom.pipeline.plan import PLAN_VERSION
 from varloom.pipeline.problems import UPLOAD_GONE
 from varloom.pipeline.request import Scratch, SourceFile, SourceLocation, StageRequest
+from varloom.transfer.source_url import parse_source_url
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -91,8 +92,10 @@ class PipelineBackend:
     def _location_of(self, job: Job) -> SourceLocation:
         if self._downloads is None:
             raise AssertionError("this worker was not made to fetch files")
-        url = self._downloads.secrets.url_of(job)
-        return SourceLocation(str(job.id), url, self._downloads.transfer)
+        secrets, transfer = self._downloads.secrets, self._downloads.transfer
+        url = secrets.url_of(job)
+        credential = secrets.credential_of(job, parse_source_url(url, transfer.cloud_endpoints))
+        return SourceLocation(str(job.id), url, transfer, credential)
 
     def _scratch_of(self, claim: Claim) -> Scratch | None:
         scratch = self._scratch

@@ -70,6 +70,14 @@ _GIVE_UP_UPLOADS: LiteralString = """
     )
 """
 
+# The secret part of a URL is of use as long as its file may have to be fetched again.
+_FORGET_SECRETS: LiteralString = """
+    DELETE FROM upload_secrets WHERE NOT EXISTS (
+        SELECT 1 FROM jobs
+        WHERE jobs.upload_id = upload_secrets.upload_id AND jobs.dismissed_at IS NULL AND jobs.state <> 'completed'
+    )
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Swept:
@@ -97,6 +105,7 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
     async with pool.connection() as conn:
         commit_point("give_up_uploads", conn)
         await conn.execute(_GIVE_UP_UPLOADS)
+        await conn.execute(_FORGET_SECRETS)
     swept_downloads = await _sweep_downloads(pool, storage)
     stored = await asyncio.to_thread(_folders, storage, "uploads", _UPLOAD)
     async with pool.connection() as conn:

@@ -16,13 +16,14 @@ from varloom.db.pool import open_pool
 from varloom.db.problems import DATABASE_UNREACHABLE
 from varloom.errors import VarloomError
 from varloom.services.accounts import Accounts
+from varloom.services.credentials import Credentials
 from varloom.services.events import Events
 from varloom.services.jobs import Jobs
 from varloom.services.provenance import Provenance
 from varloom.services.queue import Queue
 from varloom.services.samples import Samples
 from varloom.services.saved_views import SavedViews
-from varloom.services.sources import Sources, vault_of
+from varloom.services.sources import Sources, transfer_options, vault_of
 from varloom.services.stage_durations import StageDurations
 from varloom.services.storage_mark import mark_storage
 from varloom.services.uploads import Uploads
@@ -55,6 +56,7 @@ class Services:
     accounts: Accounts
     uploads: Uploads
     sources: Sources
+    credentials: Credentials
     jobs: Jobs
     provenance: Provenance
     queue: Queue
@@ -94,6 +96,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         await mark_storage(pool, storage)
         vault = vault_of(settings)
         await asyncio.to_thread(vault.create_key)
+        credentials = Credentials(pool, vault, transfer_options(settings))
+        await credentials.renew()
         durations = StageDurations()
         events = Events(pool, database.conninfo, durations)
         samples = Samples(pool, storage, settings)
@@ -106,7 +110,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 storage=storage,
                 accounts=Accounts(pool, settings),
                 uploads=Uploads(pool, storage, settings),
-                sources=Sources(pool, settings, vault),
+                sources=Sources(pool, settings, vault, credentials),
+                credentials=credentials,
                 jobs=Jobs(pool, settings, durations),
                 provenance=Provenance(pool, storage),
                 queue=Queue(pool, settings),

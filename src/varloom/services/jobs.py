@@ -152,6 +152,8 @@ class Jobs:
         async with self.pool.connection() as conn:
             job = await repository.get_job(conn, account_id, job_id)
             changed = parse_options({**job.options, **options}) if options else None
+            if changed is not None and changed.credential is not None and job.source_kind != "url":
+                raise VarloomError(REQUEST_INVALID, "credential: it is for files from a URL; this one was sent.")
             plan = changed.plan(job.source_kind) if changed else job.plan
             stale = stale_stages(job.options, changed.as_dict()) if changed else ()
             retried = await repository.retry_by_hand(

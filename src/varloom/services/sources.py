@@ -13,7 +13,7 @@ from varloom.jobs import line, repository
 from varloom.jobs.model import Job, NewJob
 from varloom.pipeline.plan import version_of
 from varloom.services.names import checked_sample_name, file_name, sample_name_from
-from varloom.services.problems import IDEMPOTENCY_CONFLICT
+from varloom.services.problems import IDEMPOTENCY_CONFLICT, REQUEST_INVALID
 from varloom.services.upload_rows import insert_url
 from varloom.services.uploads import JobRequest, checked_key
 from varloom.services.views import JobView, job_view
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
+    from varloom.services.credentials import Credentials
     from varloom.settings import Settings
 
 DEFAULT_STALL_LIMIT = 120.0
@@ -76,6 +77,7 @@ class Sources:
     pool: AsyncConnectionPool
     settings: Settings
     vault: Vault
+    credentials: Credentials
 
     async def create_job(
         self, account_id: UUID, url: str, request: JobRequest, idempotency_key: str | None = None
@@ -87,6 +89,7 @@ class Sources:
         """
         key = checked_key(idempotency_key)
         source = parse_source_url(url, self.settings.cloud_endpoints)
+        await self._check_credential(account_id, source, request.options.credential)
         wanted = request.sample_name or ""
         sample = checked_sample_name(wanted) if wanted.strip() else sample_name_from(source.name)
         async with self.pool.connection() as conn:
@@ -109,6 +112,14 @@ class Sources:
             _refuse_other(job, source, sample, request)
             places = await line.places_of(conn, account_id, [job])
         return job_view(job, places.get(job.id))
+
+    async def _check_credential(self, account_id: UUID, source: SourceUrl, name: str | None) -> None:
+        """See at once that the credential which was chosen is there, and for this URL."""
+        if name is None:
+            return
+        if source.has_access:
+            raise VarloomError(REQUEST_INVALID, "credential: the URL carries a signature or password of its own.")
+        await self.credentials.check(account_id, name, source)
 
     async def _earlier(self, conn: AsyncConnection[Any], account_id: UUID, key: str | None) -> Job | None:
         return None if key is None else await repository.find_by_idempotency_key(conn, account_id, key)

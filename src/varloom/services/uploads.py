@@ -101,6 +101,8 @@ class Intake:
         """
         if self._received is None:
             raise VarloomError(REQUEST_INVALID, "file: the request has no file.")
+        if request.options.credential is not None:
+            raise VarloomError(REQUEST_INVALID, "credential: it is for files from a URL; this one was sent.")
         name = request.sample_name or ""
         sample = checked_sample_name(name) if name.strip() else sample_name_from(self._received.name)
         async with self._uploads.pool.connection() as conn:

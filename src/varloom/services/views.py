@@ -347,6 +347,34 @@ class TableViewList(View):
     views: list[TableView]
 
 
+class CredentialView(View):
+    """A stored credential, without its secret: that is never told again."""
+
+    id: UUID
+    name: str
+    kind: Literal["s3", "gcs", "azure_key", "azure_sas", "bearer"]
+    scope: str = Field(
+        description="where alone it is sent: `s3://BUCKET`, `az://ACCOUNT/CONTAINER`, `https://HOST:PORT`"
+    )
+    created_at: UtcTime
+    changed_at: UtcTime = Field(description="when its secret was last stored")
+
+
+class CredentialList(View):
+    """The account's credentials, by name."""
+
+    credentials: list[CredentialView]
+
+
+class AccessTestView(View):
+    """Whether a source lets us have a file."""
+
+    ok: bool
+    url: str = Field(description="without what could be secret")
+    bytes: int | None = Field(description="the size of the file, where the source tells it")
+    error: ErrorView | None = Field(description="why it does not")
+
+
 class ColumnView(View):
     """One column of a table."""
 

@@ -14,28 +14,23 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import urllib3
-
 from varloom.errors import VarloomError
 from varloom.storage.incoming import check_space
 from varloom.transfer import problems
 from varloom.transfer.answers import (
     checksums_of,
     extent_of,
-    failure_of,
     file_name_of,
     refuse_page,
     version_of,
 )
-from varloom.transfer.guard import Guard, parse_endpoint
 from varloom.transfer.hashing import Hasher
-from varloom.transfer.http_client import ConnectFailedError, HttpClient, Origin
 from varloom.transfer.model import Checksum, Downloaded, Version
 from varloom.transfer.network_faults import network_failure
 from varloom.transfer.pace import Pace
 from varloom.transfer.partial_file import BLOCK, PartialFile
 from varloom.transfer.patience import Patience
-from varloom.transfer.source_url import Cloud
+from varloom.transfer.questions import NETWORK_ERRORS, Questions, client_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +38,7 @@ if TYPE_CHECKING:
 
     from varloom.transfer.access import Access
     from varloom.transfer.answers import Extent
+    from varloom.transfer.guard import Guard
     from varloom.transfer.http_client import Answer
     from varloom.transfer.model import TransferOptions
 
@@ -55,9 +51,6 @@ SLOW = 1.0
 """Seconds after which what has come is written, though it is no whole block."""
 REPORT_INTERVAL = 0.25
 """Seconds between two reports of the progress."""
-
-
-_NETWORK = (urllib3.exceptions.HTTPError, ConnectFailedError, OSError)
 
 
 class Download:
@@ -80,12 +73,10 @@ class Download:
         *,
         guard: Guard | None = None,
     ) -> None:
-        self._access = access
         self._source = access.source
         self._options = options
         self._report = report
-        guard = guard or Guard(tuple(parse_endpoint(text) for text in options.allowed_endpoints))
-        self._client = HttpClient(guard, silence=options.silence, proxy=options.egress_proxy)
+        self._questions = Questions(access, client_of(options, guard))
         self._pace = Pace(options.bytes_per_second)
         self._partial = PartialFile(folder)
         self._lock = threading.Lock()
@@ -112,7 +103,7 @@ class Download:
         except VarloomError as error:
             raise self._placed(error) from None
         finally:
-            self._client.close()
+            self._questions.close()
             self._partial.close()
 
     def _run(self) -> Downloaded:
@@ -244,12 +235,14 @@ class Download:
                 for block in self._blocks(answer, at, end):
                     at += self._keep(at, block)
                     patience.renew()
+                    if self._failure is not None:
+                        raise self._failure
                 if end is None or at >= end:
                     return answer.end()
                 failure = VarloomError(
                     problems.DOWNLOAD_INTERRUPTED, f"The connection to {self._source.host} broke off."
                 )
-            except _NETWORK as error:
+            except NETWORK_ERRORS as error:
                 failure = network_failure(error, self._source.host)
             except VarloomError as error:
                 failure = error
@@ -274,7 +267,7 @@ class Download:
                 wanted = READ if end is None else min(READ, end - at)
                 try:
                     chunk = answer.response.read1(wanted, decode_content=False)
-                except _NETWORK:
+                except NETWORK_ERRORS:
                     if block:
                         yield bytes(block)
                     raise
@@ -297,6 +290,9 @@ class Download:
         """Let the answer be interrupted while its body is read."""
         with self._lock:
             self._open_answers.add(answer)
+            is_over = self._failure is not None
+        if is_over:
+            answer.interrupt()
         try:
             yield
         finally:
@@ -304,44 +300,13 @@ class Download:
                 self._open_answers.discard(answer)
 
     def _ask(self, gap: tuple[int, int] | None, version: Version | None) -> Answer:
-        """Ask for a range, or for the whole file; of this version, if one is given.
-
-        Raises:
-            VarloomError: what the source answers instead.
-        """
-        url, headers = self._access.request()
-        if gap is not None:
-            headers["Range"] = f"bytes={gap[0]}-{gap[1] - 1}"
-        if version is not None:
-            headers.update(self._condition(version))
-        answer = self._client.get(url, headers)
-        if answer.status == 416 and gap is not None and version is None:  # an empty file has no ranges
-            answer.drop()
-            return self._ask(None, None)
-        if answer.status not in {200, 206} and self._access.learn_region(answer.headers):
-            answer.drop()
-            return self._ask(gap, version)
-        if answer.status not in {200, 206}:
-            keeps = self._access.proves and Origin.of(answer.url) == Origin.of(url)
-            raise failure_of(answer, self._source, has_access=keeps or self._source.has_access)
-        if version is not None and not self._continues(answer, gap, version):
-            answer.drop()
-            self._partial.discard()
-            raise VarloomError(problems.DOWNLOAD_SOURCE_CHANGED, "The file was replaced while it was fetched.")
-        return answer
-
-    def _continues(self, answer: Answer, gap: tuple[int, int] | None, version: Version) -> bool:
-        """Whether the answer brings the wanted part of the same version."""
-        if answer.status != 206 or not version.is_same(version_of(answer)):
-            return False
-        return gap is None or extent_of(answer).start == gap[0]
-
-    def _condition(self, version: Version) -> dict[str, str]:
-        """The header that asks for this version alone."""
-        if version.strong_etag and self._source.cloud is not Cloud.WEB:
-            return {"If-Match": version.strong_etag}
-        validator = version.strong_etag or version.modified
-        return {"If-Range": validator} if validator else {}
+        """Ask for a range, or for the whole file; of this version, if one is given."""
+        try:
+            return self._questions.ask(gap, version)
+        except VarloomError as error:
+            if error.kind is problems.DOWNLOAD_SOURCE_CHANGED:
+                self._partial.discard()
+            raise
 
     def _patiently(self, ask: Callable[[], Answer]) -> Answer:
         """Ask, again and again as long as patience lasts."""
@@ -349,7 +314,7 @@ class Download:
         while True:
             try:
                 return ask()
-            except _NETWORK as error:
+            except NETWORK_ERRORS as error:
                 patience.wait(network_failure(error, self._source.host))
             except VarloomError as error:
                 patience.wait(error)

@@ -26,7 +26,7 @@ from isal import isal_zlib
 
 from varloom.errors import VarloomError
 from varloom.failpoints import failpoint
-from varloom.storage.problems import STORAGE_FULL
+from varloom.storage.problems import STORAGE_FULL, STORAGE_UNUSABLE
 from varloom.transfer.model import Version
 
 if TYPE_CHECKING:
@@ -161,13 +161,13 @@ class PartialFile:
 
 @contextlib.contextmanager
 def disk_told() -> Iterator[None]:
-    """Turn what the system says about a full disk into an error that a person can read."""
+    """Turn what the system says about the disk into errors that a person can read."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
             raise VarloomError(STORAGE_FULL, f"The disk refused to take more: {error.strerror}.") from error
-        raise
+        raise VarloomError(STORAGE_UNUSABLE, f"Writing what arrives failed: {error.strerror}.") from error
 
 
 def _locked(path: Path) -> int:

@@ -235,6 +235,42 @@ DOWNLOAD_UNEXPECTED_ANSWER = define(
         "Or download the file yourself and upload it.",
     ),
 )
+CREDENTIAL_INVALID = define(
+    "credential_invalid",
+    "Invalid credential",
+    cause="A stored credential needs a name, a kind, the scope in which it may be used, and the secret values of its "
+    "kind; one of them is missing or has a form that it cannot have. Nothing of the values is repeated.",
+    resolution=("Correct the named field; docs/how-to/load-from-a-cloud.md lists the fields of each kind.",),
+    status=422,
+)
+CREDENTIAL_NOT_FOUND = define(
+    "credential_not_found",
+    "No such credential",
+    cause="The account has no stored credential of this name or id.",
+    resolution=(
+        "`varloom credentials list` and the page Credentials show those that there are.",
+        "Store it under that name, or choose another for the job, then retry it.",
+    ),
+    status=404,
+)
+CREDENTIAL_NOT_FOR_URL = define(
+    "credential_not_for_url",
+    "The credential is not for this URL",
+    cause="A stored credential is sent to the bucket, container or host alone for which it was stored. The URL leads "
+    "elsewhere.",
+    resolution=(
+        "Check the URL, and the scope of the credential.",
+        "If it is meant for this place too, store it once more with that scope, under another name.",
+    ),
+    status=422,
+)
+CREDENTIAL_NAME_TAKEN = define(
+    "credential_name_taken",
+    "There is a credential of this name",
+    cause="Names of credentials are unique within the account, whatever the case of their letters.",
+    resolution=("Choose another name, or ask to replace the one that is there.",),
+    status=409,
+)
 SOURCE_SECRET_UNREADABLE = define(
     "source_secret_unreadable",
     "The stored secret cannot be read",

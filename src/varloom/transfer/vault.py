@@ -36,6 +36,11 @@ class Vault:
         self._file = file
         self._opened: MultiFernet | None = None
 
+    @property
+    def has_several_keys(self) -> bool:
+        """Whether keys are being rotated."""
+        return len(self._keys or self._keys_of_file()) > 1
+
     def create_key(self) -> None:
         """See that there is a key: a server does so when it starts."""
         if self._keys or self._file.exists():

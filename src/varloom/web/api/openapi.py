@@ -63,6 +63,7 @@ _JOB_OPTIONS: dict[str, Any] = {
     "properties": {
         "assembly": {"enum": ["GRCh37", "GRCh38", None], "default": None},
         "split_by_sample": {"type": "boolean", "default": False},
+        "credential": {"type": ["string", "null"], "description": "the name of a stored one, for a URL"},
     },
 }
 
