@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -66,7 +67,8 @@ def is_under_way(job: dict[str, Any]) -> bool:
 
 
 def test_a_url_becomes_a_table_and_its_secrets_stay_secret(tmp_path: Path, source: Source, vcf: bytes) -> None:
-    source.serve("/data/NA 1.vcf", vcf)
+    md5 = base64.b64encode(hashlib.md5(vcf, usedforsecurity=False).digest()).decode()
+    source.serve("/data/NA 1.vcf", vcf, headers={"x-ms-blob-content-md5": md5})
     with serving_sources(tmp_path, source) as server:
         url = source.url(f"/data/NA%201.vcf?token={CANARY}")
         result = varloom("submit", url, "--wait", "--json", data=server.data)
@@ -75,8 +77,11 @@ def test_a_url_becomes_a_table_and_its_secrets_stay_secret(tmp_path: Path, sourc
         assert (job["state"], job["records"]) == ("completed", 180_000)
         assert job["source"] == {"kind": "url", "name": "NA 1.vcf", "bytes": len(vcf)}
         assert "downloading" in [event["state"] for event in server.events(job["id"])]
-        provenance = server.client.get(f"jobs/{job['id']}/provenance").json()
-        assert provenance["source"]["sha256"] == hashlib.sha256(vcf).hexdigest()
+        origin = server.client.get(f"jobs/{job['id']}/provenance").json()["source"]
+        assert origin["sha256"] == hashlib.sha256(vcf).hexdigest()
+        assert origin["download"]["url"] == source.url("/data/NA%201.vcf?token=\u2026")
+        assert origin["download"]["etag"]
+        assert [one["algorithm"] for one in origin["download"]["verified"]] == ["md5"]
         assert CANARY not in "\n".join(server.output)
         for path in (*tmp_path.rglob("*.log"), *tmp_path.rglob("journal")):
             assert CANARY not in path.read_text(errors="replace"), path
@@ -245,3 +250,45 @@ def test_a_stored_credential_opens_a_private_bucket(
         assert READER_SECRET not in told
     written = [path for path in tmp_path.rglob("*") if path.is_file() and READER_SECRET.encode() in path.read_bytes()]
     assert written == []
+
+
+def test_a_killed_server_is_followed_by_one_that_goes_on(tmp_path: Path, source: Source, vcf: bytes) -> None:
+    held = threading.Event()
+    source.serve("/a.vcf", script=lambda _: Served(vcf, hold=6 * MB, released=held))
+    with serving_sources(tmp_path, source) as server:
+        job = submit_url(server, source.url("/a.vcf"))
+        server.until(job["id"], lambda job: is_under_way(job) and job["progress"]["done"] > 5 * MB)
+        children = psutil.Process(server.popen.pid).children(recursive=True)
+        workers = [child for child in children if "postgres" not in child.name()]
+        server.kill()
+        for child in workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+    held.set()
+    asked = len(source.asked)
+    with serving_sources(tmp_path, source) as server:
+        ended = server.at_rest(job["id"])
+        assert (ended["state"], ended["records"]) == ("completed", 180_000), ended["error"]
+        assert sum(one.sent for one in source.asked[asked:]) < len(vcf) - 5 * MB
+
+
+def test_a_full_disk_is_told_and_mended_without_a_second_start(tmp_path: Path, source: Source, vcf: bytes) -> None:
+    source.serve("/a.vcf", vcf)
+    failpoints = f"download.before_write=enospc@12;log={tmp_path / 'fired.log'}"
+    with serving_sources(tmp_path, source, VARLOOM_FAILPOINTS=failpoints) as server:
+        job = server.at_rest(submit_url(server, source.url("/a.vcf"))["id"])
+        assert (job["state"], job["records"]) == ("completed", 180_000), job["error"]
+        assert [one["code"] for one in job["attempts"]] == ["storage_full", None, None]
+        assert source.sent() < len(vcf) * 1.5
+    assert (tmp_path / "fired.log").read_text().startswith("download.before_write enospc")
+
+
+@pytest.mark.parametrize("point", ["download.before_store", "download.after_store", "stage.before_answer"])
+def test_killed_at_its_end_nothing_is_fetched_again(tmp_path: Path, source: Source, vcf: bytes, point: str) -> None:
+    source.serve("/a.vcf", vcf)
+    failpoints = f"{point}=kill@1;log={tmp_path / 'fired.log'}"
+    with serving_sources(tmp_path, source, VARLOOM_FAILPOINTS=failpoints) as server:
+        job = server.at_rest(submit_url(server, source.url("/a.vcf"))["id"])
+        assert (job["state"], job["records"]) == ("completed", 180_000), job["error"]
+        assert job["attempts"][0]["code"] == "stage_crashed"
+        assert source.sent() <= len(vcf) + 1

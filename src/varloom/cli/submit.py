@@ -18,6 +18,7 @@ from varloom.cli.problems import RESPONSE_UNEXPECTED, SERVER_UNREACHABLE, SOURCE
 from varloom.cli.readable_file import STDIN, is_pipe, standard_input
 from varloom.cli.upload_body import UploadBody
 from varloom.errors import VarloomError, safe_excerpt
+from varloom.transfer.source_url import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +109,8 @@ def _submit_all(server: Server, sources: tuple[str, ...], fields: dict[str, str]
             if len(sources) == 1 or error.code in _TRUE_FOR_ALL:
                 raise
             told = error.as_dict()
-            print_error({**told, "title": f"{safe_excerpt(source)}: {told['title']}"})
+            name = shown_url(source) if _is_url(source) else source
+            print_error({**told, "title": f"{safe_excerpt(name)}: {told['title']}"})
             complete = False
     return complete
 

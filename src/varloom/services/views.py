@@ -175,6 +175,24 @@ class ActionResults(View):
     results: list[ActionResult]
 
 
+class ChecksumView(View):
+    """A checksum of the whole file; the value in hexadecimal."""
+
+    algorithm: str
+    value: str
+
+
+class DownloadProvenance(View):
+    """How the file came from its URL."""
+
+    url: str = Field(description="without what could be secret")
+    etag: str | None = Field(description="of the version that was fetched")
+    generation: str | None = Field(description="the same, of an object of Google")
+    modified: str | None = Field(description="when it was last changed, as the source tells")
+    verified: list[ChecksumView] = Field(description="what the source told and what arrived agrees with; maybe nothing")
+    resumed: int = Field(description="bytes that an earlier attempt had brought already")
+
+
 class SourceProvenance(View):
     """The file that a job read."""
 
@@ -182,6 +200,7 @@ class SourceProvenance(View):
     name: str
     bytes: int | None
     sha256: str | None = Field(description="of the file as it was stored")
+    download: DownloadProvenance | None = Field(default=None, description="for a file from a URL, once it is here")
 
 
 class PartProvenance(View):

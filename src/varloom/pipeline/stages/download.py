@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from varloom.pipeline.request import SourceLocation, StageRequest
     from varloom.pipeline.workspace import Report
     from varloom.storage import BytesDone, Storage
+    from varloom.transfer.model import TransferOptions
 
 ORIGINAL = "source"
 """What the file is called in the attempt's own folder."""
@@ -46,13 +47,25 @@ def run(request: StageRequest, report: Report) -> StageResult:
     source = parse_source_url(location.url, location.transfer.cloud_endpoints)
     with _arriving(request, location, storage) as folder:
         failpoint("download.before_fetch")
-        download = Download(Access(source, location.credential), folder, location.transfer, count)
+        download = _begun(request, Access(source, location.credential), folder, location.transfer, count)
         arrived = download.run()
         failpoint("download.before_store")
         _keep(request, storage, download.path, count)
         failpoint("download.after_store")
     key = f"{request.output_key}/{ORIGINAL}"
     return StageResult({"key": key, "url": source.shown, **arrived.as_json()})
+
+
+def _begun(request: StageRequest, access: Access, folder: Path, options: TransferOptions, count: BytesDone) -> Download:
+    """The download in the folder of the job, or beside it where another process does not let go of that.
+
+    That is the one of an attempt which was given up for dead and is not.
+    """
+    try:
+        return Download(access, folder, options, count)
+    except BlockingIOError:
+        own = request.output_key.rpartition("/")[2]
+        return Download(access, folder / f"beside-{own}", options, count)
 
 
 @contextlib.contextmanager
