@@ -28,7 +28,7 @@ from varloom.transfer.hashing import Hasher
 from varloom.transfer.model import Checksum, Downloaded, Version
 from varloom.transfer.network_faults import network_failure
 from varloom.transfer.pace import Pace
-from varloom.transfer.partial_file import BLOCK, PartialFile
+from varloom.transfer.partial_file import BLOCK, MOST_PIECES, PartialFile
 from varloom.transfer.patience import Patience
 from varloom.transfer.questions import NETWORK_ERRORS, Questions, client_of
 
@@ -254,36 +254,37 @@ class Download:
             patience.wait(failure)
         return None
 
-    def _keep(self, at: int, block: bytes) -> int:
-        check_space(self._partial.path.parent, len(block), self._options.reserve)
-        self._partial.write(at, block)
-        return len(block)
+    def _keep(self, at: int, pieces: list[bytes]) -> int:
+        check_space(self._partial.path.parent, BLOCK, self._options.reserve)
+        return self._partial.write(at, pieces)
 
-    def _blocks(self, answer: Answer, start: int, end: int | None) -> Iterator[bytes]:
+    def _blocks(self, answer: Answer, start: int, end: int | None) -> Iterator[list[bytes]]:
         """The body in blocks of the journal; smaller ones where it comes slowly, and before it breaks off."""
-        block, at, begun_at = bytearray(), start, time.monotonic()
+        block: list[bytes] = []
+        at, gathered, begun_at = start, 0, time.monotonic()
         with self._opened(answer):
             while end is None or at < end:
                 wanted = READ if end is None else min(READ, end - at)
                 try:
-                    chunk = answer.response.read1(wanted, decode_content=False)
+                    piece = answer.response.read1(wanted, decode_content=False)
                 except NETWORK_ERRORS:
                     if block:
-                        yield bytes(block)
+                        yield block
                     raise
-                if not chunk:
+                if not piece:
                     break
                 if at == 0:
-                    refuse_page(chunk[:1024], self._source)
-                at += len(chunk)
+                    refuse_page(piece[:1024], self._source)
+                at += len(piece)
                 self._check_size(at)
-                self._pace.pass_by(len(chunk))
-                block += chunk
-                if len(block) >= BLOCK or time.monotonic() - begun_at > SLOW:
-                    yield bytes(block)
-                    block, begun_at = bytearray(), time.monotonic()
+                self._pace.pass_by(len(piece))
+                block.append(piece)
+                gathered += len(piece)
+                if gathered >= BLOCK or len(block) == MOST_PIECES or time.monotonic() - begun_at > SLOW:
+                    yield block
+                    block, gathered, begun_at = [], 0, time.monotonic()
             if block:
-                yield bytes(block)
+                yield block
 
     @contextlib.contextmanager
     def _opened(self, answer: Answer) -> Iterator[None]:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from varloom.transfer.model import Checksum
     from varloom.transfer.partial_file import PartialFile
 
+BUFFER = 1 << 20
+"""Bytes that are read at once."""
+
 
 class Hasher:
     """Computes checksums in file order while the bytes arrive in any, reading behind them what the disk cache holds."""
@@ -52,15 +55,18 @@ class Hasher:
         self._thread.join()
 
     def _work(self) -> None:
+        buffer = bytearray(BUFFER)
+        view = memoryview(buffer)
         try:
             while not self._stopped:
                 last = self._all_there.is_set()
-                block = self._partial.read(self._at, 1 << 20)
-                if block:
+                count = self._partial.read_into(self._at, buffer)
+                if count:
+                    block = view[:count]
                     self._digest.update(block)
                     for other in self._others.values():
                         other.update(block)
-                    self._at += len(block)
+                    self._at += count
                 elif last:
                     return
                 else:
@@ -75,10 +81,10 @@ class _Crc32c:
     def __init__(self) -> None:
         self._value = 0
 
-    def update(self, block: bytes) -> None:
+    def update(self, block: memoryview) -> None:
         import google_crc32c
 
-        self._value = google_crc32c.extend(self._value, block)
+        self._value = google_crc32c.extend(self._value, bytes(block))
 
     def hexdigest(self) -> str:
         return f"{self._value:08x}"

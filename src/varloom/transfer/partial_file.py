@@ -30,11 +30,14 @@ from varloom.storage.problems import STORAGE_FULL, STORAGE_UNUSABLE
 from varloom.transfer.model import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 BLOCK = 512 * 1024
 """Bytes of one entry of the journal: what is fetched again after a kill is at most one for each connection."""
+
+MOST_PIECES = 256
+"""Of one block: the system takes at most 1,024 at once."""
 
 LOCK_PATIENCE = 10.0
 """Seconds that the process of the attempt before may take to end."""
@@ -84,7 +87,7 @@ class PartialFile:
         self._open(os.O_APPEND)
         for entry in entries[1:]:
             start, end = entry["start"], entry["end"]
-            if _crc(os.pread(self._descriptor, end - start, start)) == entry["crc"]:
+            if isal_zlib.crc32(os.pread(self._descriptor, end - start, start)) == entry["crc"]:
                 self._blocks[start] = end
         self._blocks = _without_overlaps(self._blocks)
         return Version.from_json(entries[0]["version"])
@@ -121,34 +124,48 @@ class PartialFile:
             at = max(at, end)
         return [*gaps, (at, size)] if at < size else gaps
 
-    def write(self, start: int, block: bytes | memoryview) -> None:
-        """Write a block that begins at `start`, and note that it is here.
+    def write(self, start: int, pieces: Sequence[bytes]) -> int:
+        """Write a block that begins at `start`, and note that it is here: how many bytes it has.
+
+        Args:
+            start: where it begins.
+            pieces: its bytes, as they came; at most `MOST_PIECES`.
 
         Raises:
-            VarloomError: `storage_full`.
+            VarloomError: `storage_full` or `storage_unusable`.
         """
+        end, crc = start + sum(len(piece) for piece in pieces), 0
+        for piece in pieces:
+            crc = isal_zlib.crc32(piece, crc)
         with disk_told():
             failpoint("download.before_write")
-            remaining, at = memoryview(block), start
-            while remaining:
-                written = os.pwrite(self._descriptor, remaining, at)
-                remaining, at = remaining[written:], at + written
+            at = start + os.pwritev(self._descriptor, pieces, start)
+            if at < end:
+                self._write_rest(at, b"".join(pieces)[at - start :])
             failpoint("download.after_write")
-            self._note({"start": start, "end": at, "crc": _crc(block)})
+            self._note({"start": start, "end": end, "crc": crc})
         with self._lock:
-            self._blocks[start] = at
+            self._blocks[start] = end
+        return end - start
 
-    def read(self, start: int, limit: int) -> bytes:
-        """Bytes that are here from `start` on, at most so many; none while they are not here yet."""
+    def _write_rest(self, at: int, rest: bytes) -> None:
+        """What the system did not take at once."""
+        remaining = memoryview(rest)
+        while remaining:
+            written = os.pwrite(self._descriptor, remaining, at)
+            remaining, at = remaining[written:], at + written
+
+    def read_into(self, start: int, buffer: bytearray) -> int:
+        """Read bytes that are here from `start` on, at most as many as the buffer has: how many they were."""
+        limit = len(buffer)
         with self._lock:
             end = self._blocks.get(start)
             if end is None:
-                return b""
-        if end - start > limit:
-            with self._lock:
-                self._blocks[start + limit] = self._blocks[start]
+                return 0
+            if end - start > limit:
+                self._blocks[start + limit] = end
                 self._blocks[start] = end = start + limit
-        return os.pread(self._descriptor, end - start, start)
+        return os.preadv(self._descriptor, [memoryview(buffer)[: end - start]], start)
 
     def sync(self) -> None:
         """Force the bytes to the disk."""
@@ -208,7 +225,3 @@ def _without_overlaps(blocks: dict[int, int]) -> dict[int, int]:
         if start >= at and end > start:
             kept[start] = at = end
     return kept
-
-
-def _crc(block: bytes | memoryview) -> int:
-    return int(isal_zlib.crc32(block))
