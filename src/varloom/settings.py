@@ -22,10 +22,13 @@ from pydantic_settings import (
 
 from varloom.errors import SETTINGS_INVALID, VarloomError
 
+CLOUDS = ("s3", "gs", "az")
+"""The schemes of the three clouds."""
+
 STAGES = ("download", "process", "annotate", "parse")
 """The stages that a slot can be given to, in the order in which a job can run them."""
 
-DEFAULT_SLOTS = {"parse": 2}
+DEFAULT_SLOTS = {"download": 4, "parse": 2}
 DEFAULT_STALL_LIMITS = {"download": 120.0, "process": 3600.0}
 """A source that sends nothing for two minutes is gone; tools of secondary analysis may say nothing for long."""
 
@@ -117,14 +120,41 @@ class Settings(BaseSettings):
         description="stages with a stall limit of their own; all others have `stall_limit`",
     )
     shutdown_grace: float = Field(default=10.0, ge=0, description="how long a stopping worker lets its stages go on")
-    max_upload_bytes: int = Field(default=200 * 1024**3, gt=0, description="the largest file that is accepted")
+    max_upload_bytes: int = Field(
+        default=200 * 1024**3, gt=0, description="the largest file that is accepted, uploaded or from a URL"
+    )
     disk_reserve_bytes: int = Field(
         default=1024**3,
         ge=0,
-        description="free disk space that an upload must leave, and of which no copy of a table is made",
+        description="free disk space that an upload or download must leave, and of which no copy of a table is made",
     )
     unfinished_upload_days: float = Field(
         default=7.0, gt=0, description="how long an upload that broke off can be gone on with; then its bytes go"
+    )
+    allowed_endpoints: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="hosts that users may load from though their addresses are not public, or without TLS: `HOST`, "
+        "`HOST:PORT`, an address, or a network such as `10.1.0.0/16`",
+    )
+    cloud_endpoints: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict,
+        description="where s3://, gs:// and az:// lead, if not to the public clouds, such as "
+        "`s3=https://minio.example.org:9000`; they may be reached like `allowed_endpoints`",
+    )
+    egress_proxy: str | None = Field(
+        default=None,
+        repr=False,
+        description="HTTP proxy through which users' URLs are fetched: `http://[USER:PASSWORD@]HOST:PORT`; it has to "
+        "keep them from private addresses itself",
+    )
+    download_bytes_per_second: int | None = Field(
+        default=None, gt=0, description="the most that one download takes of the line; default: all it can get"
+    )
+    secret_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        repr=False,
+        description="keys that encrypt credentials and secret URLs, the newest first, for workers on several machines; "
+        "default: those in DATA/secret.key",
     )
     session_days: float = Field(default=30.0, gt=0, description="how long a browser stays logged in")
     undo_days: float = Field(
@@ -138,6 +168,27 @@ class Settings(BaseSettings):
     def _parse_hosts(cls, value: Any) -> Any:
         """Accept `a.example.org,b.example.org` as well as a list."""
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+    @field_validator("allowed_endpoints", "secret_keys", mode="before")
+    @classmethod
+    def _parse_list(cls, value: Any) -> Any:
+        """Accept `A,B` as well as a list."""
+        return tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
+
+    @field_validator("cloud_endpoints", mode="before")
+    @classmethod
+    def _parse_cloud_endpoints(cls, value: Any) -> Any:
+        """Accept `s3=URL,gs=URL` as well as a mapping; each must be a web address."""
+        if isinstance(value, str):
+            pairs = [item.strip().partition("=") for item in value.split(",") if item.strip()]
+            value = {scheme.strip(): url.strip() for scheme, _, url in pairs}
+        if isinstance(value, dict):
+            for scheme, url in value.items():
+                if scheme not in CLOUDS:
+                    raise ValueError(f"{scheme!r} is none of {', '.join(CLOUDS)}")
+                if not str(url).startswith(("https://", "http://")) or "@" in str(url) or "?" in str(url):
+                    raise ValueError(f"the endpoint of {scheme} must be a web address without credentials")
+        return value
 
     @field_validator("slots", mode="before")
     @classmethod

@@ -58,6 +58,9 @@ class ScriptedBackend:
         position = min(claim.job.attempt, len(scripts)) - 1
         return {"script": scripts[position] if scripts else [["done", {}]]}
 
+    async def adopt(self, conn, claim, result):
+        pass
+
     async def publish(self, conn, job, result):
         cursor = await conn.execute(
             "INSERT INTO samples (account_id, name) VALUES (%s, %s) RETURNING id", [job.account_id, job.sample_name]

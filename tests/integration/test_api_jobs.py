@@ -47,8 +47,17 @@ async def test_a_retry_with_options_that_do_not_exist_changes_nothing(api, worke
     job = await ann.upload()
     await worker.fail(await worker.claim())
     path = f"/api/v1/jobs/{job['id']}"
-    refused = {"annotate": "small"}, {"annotate": []}, {"credential": {}}, {"pgx": True}
-    for options, code in (*((one, "not_available") for one in refused), ({"x": 1}, "option_unknown")):
+    refused = [
+        ({"annotate": "small"}, "not_available"),
+        ({"annotate": []}, "not_available"),
+        ({"pgx": True}, "not_available"),
+    ]
+    refused += [
+        ({"credential": {}}, "request_invalid"),
+        ({"credential": "x"}, "request_invalid"),
+        ({"x": 1}, "option_unknown"),
+    ]
+    for options, code in refused:
         answer = await ann.client.post(f"{path}/retry", json={"options": options})
         assert (answer.status_code, answer.json()["code"]) == (422, code)
     answer = await ann.client.post(f"{path}/retry", json={"from_stage": "annotate"})

@@ -238,3 +238,66 @@ async def test_one_worker_sweeps_at_a_time_and_a_long_sweep_is_not_cut_off(world
     assert swept == [False, 0]
     monkeypatch.undo()
     assert await work.sweep_alone(pool, world.storage), "the lock was given back"
+
+
+class Downloads:
+    """Jobs from URLs, as the download stage leaves them."""
+
+    def __init__(self, world):
+        self.world = world
+
+    async def job(self):
+        query = "INSERT INTO uploads (account_id, kind, name, url) VALUES (%s, 'url', 'a', 'u') RETURNING id"
+        upload_id = await self.world.value(query, [self.world.account.id])
+        await self.world.connection.execute("INSERT INTO upload_secrets VALUES (%s, 'x')", [upload_id])
+        job_id = await self.world.job(upload_id)
+        await self.world.connection.execute("UPDATE jobs SET stage = 'download' WHERE id = %s", [job_id])
+        self.world.put(f"downloads/{job_id}/part")
+        return job_id, upload_id
+
+    async def secrets(self):
+        return await self.world.value("SELECT count(*) FROM upload_secrets", [])
+
+
+async def test_what_arrives_stays_until_it_is_here_or_given_up(world, pool):
+    downloads = Downloads(world)
+    waiting, _ = await downloads.job()
+    arrived, _ = await downloads.job()
+    failed, _ = await downloads.job()
+    await world.connection.execute("UPDATE jobs SET stage = 'parse' WHERE id = %s", [arrived])
+    await world.fail(failed)
+    world.put(f"downloads/{uuid.uuid4()}/part")
+    swept = await sweep(pool, world.storage)
+    assert (swept.downloads, swept.attempts, swept.uploads) == (2, 0, 0)
+    assert world.has(f"downloads/{waiting}/part")
+    assert world.has(f"downloads/{failed}/part"), "a retry goes on with it"
+    assert await downloads.secrets() == 3
+    await world.connection.execute("UPDATE jobs SET dismissed_at = now() WHERE id = %s", [failed])
+    assert (await sweep(pool, world.storage)).downloads == 1
+    assert await downloads.secrets() == 2
+
+
+async def test_the_original_from_a_url_stays_as_long_as_its_sample(world, pool):
+    downloads = Downloads(world)
+    job_id, upload_id = await downloads.job()
+    fetched = f"attempts/{job_id}/{uuid.uuid4()}/source"
+    world.put(fetched)
+    await world.connection.execute("UPDATE uploads SET storage_key = %s WHERE id = %s", [fetched, upload_id])
+    worker_id = await world.value(
+        "INSERT INTO workers (id, host, pid, version, slots) VALUES (gen_random_uuid(), 'h', 1, '0', '{}')"
+        " RETURNING id",
+        [],
+    )
+    token = await world.value(
+        "UPDATE jobs SET stage = 'parse', state = 'parsing', attempt_token = gen_random_uuid(), worker_id = %s"
+        " WHERE id = %s RETURNING attempt_token",
+        [worker_id, job_id],
+    )
+    sample_id = await world.complete(job_id, upload_id, token)
+    await sweep(pool, world.storage)
+    assert world.has(fetched)
+    assert await downloads.secrets() == 0, "nobody will fetch it again"
+    await world.connection.execute("UPDATE samples SET deleted_at = now(), purge_at = now() WHERE id = %s", [sample_id])
+    await sweep(pool, world.storage)
+    await sweep(pool, world.storage)
+    assert not world.has(fetched)

@@ -30,7 +30,7 @@ def storage(s3):
 @pytest.fixture
 def request_for(storage, tmp_path):
     def make(sha256=SHA256):
-        scratch = Scratch(tmp_path / "attempts" / "2", tmp_path / "sources", 10**9)
+        scratch = Scratch(tmp_path / "attempts" / "2", tmp_path / "sources", 10**9, tmp_path / "downloads")
         source = SourceFile(KEY, "a.vcf", len(CONTENT), sha256)
         made = StageRequest("parse", source, "attempts/1/2", {"a": 1}, storage.access, scratch)
         assert StageRequest.from_json(made.as_json()) == made

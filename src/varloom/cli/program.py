@@ -28,7 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("varloom.cli.serve:serve", "Start the server, its database and a worker."),
     "worker": ("varloom.cli.worker:worker", "Run a worker beside a server, on this or another machine."),
     "login": ("varloom.cli.login:login", "Print a link that logs a browser in, once."),
-    "submit": ("varloom.cli.submit:submit", "Upload files; each becomes a job."),
+    "submit": ("varloom.cli.submit:submit", "Load files or URLs; each becomes a job."),
     "jobs": ("varloom.cli.jobs:jobs", "List the jobs, newest first."),
     "job": ("varloom.cli.jobs:job", "Show one job and its history."),
     "watch": ("varloom.cli.watch:watch", "Follow jobs until they end."),
@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "export": ("varloom.cli.export:export", "Write the table of a sample to a file."),
     "check": ("varloom.cli.check:check", "Read files and report what is wrong, without a server."),
     "load": ("varloom.cli.load:load", "Turn a file into a Parquet dataset, without a server."),
+    "credentials": ("varloom.cli.credentials:credentials", "Store, list, test and remove credentials for URLs."),
     "tokens": ("varloom.cli.tokens:tokens", "Create, list and revoke API tokens."),
 }
 """Where each command lives, and its line in `varloom --help`; listing them loads none of them."""

@@ -1,4 +1,4 @@
-"""`varloom submit`: files become jobs."""
+"""`varloom submit`: files and URLs become jobs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from varloom.cli.readable_file import STDIN, is_pipe, standard_input
 from varloom.cli.resumable_upload import ResumableUpload
 from varloom.cli.upload_body import UploadBody
 from varloom.errors import VarloomError, safe_excerpt
+from varloom.transfer.source_url import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,7 @@ _TRUE_FOR_ALL = frozenset({SERVER_UNREACHABLE.code, RESPONSE_UNEXPECTED.code, "n
 @click.option("--priority", type=click.IntRange(-1000, 1000), help="Higher goes first; 0 is ordinary.")
 @click.option("--annotate", hidden=True)
 @click.option("--pgx", is_flag=True, hidden=True)
-@click.option("--credential", hidden=True)
+@click.option("--credential", metavar="NAME", help="A stored credential, for URLs that need one.")
 @click.option("--wait", is_flag=True, help="Wait until the jobs end; the exit status says how.")
 @click.option("--json", "as_json", is_flag=True, help="Print each job as a JSON object on a line.")
 @server_options
@@ -55,9 +56,9 @@ def submit(
     data: Path | None,
     **options: Any,
 ) -> None:
-    """Upload files; each becomes a job.
+    """Load files; each becomes a job.
 
-    SOURCE is a file, or - for the standard input.
+    SOURCE is a file, - for the standard input, or a URL: https://, s3://, gs:// or az://.
     """
     if name is not None and len(sources) > 1:
         raise click.UsageError("--name is for one SOURCE; several would all get the same name.")
@@ -109,7 +110,8 @@ def _submit_all(server: Server, sources: tuple[str, ...], fields: dict[str, str]
             if len(sources) == 1 or error.code in _TRUE_FOR_ALL:
                 raise
             told = error.as_dict()
-            print_error({**told, "title": f"{safe_excerpt(source)}: {told['title']}"})
+            name = shown_url(source) if _is_url(source) else source
+            print_error({**told, "title": f"{safe_excerpt(name)}: {told['title']}"})
             complete = False
     return complete
 

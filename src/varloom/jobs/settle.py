@@ -39,10 +39,14 @@ class Published:
 
 
 class Publisher(Protocol):
-    """Makes a finished job's result visible, in the transaction that completes the job."""
+    """Adopts what stages leave, in the transaction that settles them."""
+
+    async def adopt(self, conn: AsyncConnection[Any], claim: Claim, result: dict[str, Any]) -> None:
+        """Write the rows that depend on what a stage before the last one has left."""
+        ...
 
     async def publish(self, conn: AsyncConnection[Any], job: Job, result: dict[str, Any]) -> Published:
-        """Write the rows by which the result can be seen."""
+        """Write the rows by which the result of a finished job can be seen."""
         ...
 
 
@@ -96,7 +100,8 @@ async def _fail(
 ) -> Job | None:
     """Count the attempt: try again after a wait, as long as that can help."""
     if outcome.retryable and held.attempt < held.max_attempts:
-        delay = backoff(held.attempt, retry_delay)
+        asked_to_wait = float(outcome.error.get("retry_after") or 0.0)
+        delay = max(backoff(held.attempt, retry_delay), asked_to_wait)
         return await repository.settle_retry(conn, claim, outcome, delay=delay, suspect=suspect)
     return await repository.settle_fail(conn, claim, outcome, suspect=suspect)
 
@@ -109,6 +114,7 @@ def _completes(claim: Claim, outcome: Outcome) -> bool:
 async def _succeed(conn: AsyncConnection[Any], claim: Claim, outcome: Succeeded, publisher: Publisher) -> Job | None:
     """Go on to the next stage, or publish and complete."""
     if next_stage(claim.job.plan, claim.stage) is not None:
+        await publisher.adopt(conn, claim, outcome.result)
         return await repository.settle_advance(conn, claim, outcome)
     published = await publisher.publish(conn, claim.job, outcome.result)
     return await repository.settle_complete(

@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from varloom.dataset import catalog
 from varloom.dataset.stored import load_manifest
 from varloom.errors import VarloomError
 from varloom.failpoints import failpoint
 from varloom.genomics.recognition import VARIANT_FORMATS
+from varloom.jobs.lifecycle import Stage
 from varloom.jobs.settle import Published
 from varloom.pipeline.plan import PLAN_VERSION
 from varloom.pipeline.problems import UPLOAD_GONE
-from varloom.pipeline.request import Scratch, SourceFile, StageRequest
+from varloom.pipeline.request import Scratch, SourceFile, SourceLocation, StageRequest
+from varloom.transfer.source_url import parse_source_url
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
     from varloom.jobs.model import Claim, Job
     from varloom.pipeline.scratch import WorkerScratch
+    from varloom.pipeline.source_secrets import SourceSecrets
     from varloom.storage import Storage
+    from varloom.transfer.model import TransferOptions
+
+
+_KEEP_ORIGINAL: LiteralString = """
+UPDATE uploads SET storage_key = %(key)s, bytes = %(bytes)s, sha256 = %(sha256)s
+WHERE id = %(upload_id)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Downloads:
+    """What a worker needs to fetch files from URLs: what they are, and what it is allowed."""
+
+    secrets: SourceSecrets
+    transfer: TransferOptions
 
 
 def attempt_key(claim: Claim) -> str:
@@ -35,38 +54,60 @@ class PipelineBackend:
     Args of the constructor:
         storage: where uploads and datasets are.
         scratch: where children keep files meanwhile; needed by a worker whose storage is not on its machine.
+        downloads: needed by a worker that fetches files from URLs.
     """
 
     child_module = "varloom.pipeline.child"
     plan_version = PLAN_VERSION
 
-    def __init__(self, storage: Storage, scratch: WorkerScratch | None = None) -> None:
+    def __init__(
+        self, storage: Storage, scratch: WorkerScratch | None = None, downloads: Downloads | None = None
+    ) -> None:
         self._storage = storage
         self._scratch = scratch
+        self._downloads = downloads
 
     def request(self, claim: Claim) -> dict[str, Any]:
         """What the child needs to run the stage.
 
         Raises:
-            VarloomError: `upload_gone`.
+            VarloomError: `upload_gone`; `source_url_gone` or `source_secret_unreadable`.
         """
-        job = claim.job
-        if job.source_key is None:
-            raise VarloomError(UPLOAD_GONE, "The uploaded file is no longer in the storage.")
+        fetches = claim.stage is Stage.DOWNLOAD
         return StageRequest(
             stage=claim.stage.value,
-            source=SourceFile(job.source_key, job.source_name, job.source_bytes, job.source_sha256),
+            source=None if fetches else self._source_of(claim.job),
             output_key=attempt_key(claim),
-            options=job.options,
+            options=claim.job.options,
             storage=self._storage.access,
             scratch=self._scratch_of(claim),
+            location=self._location_of(claim.job) if fetches else None,
         ).as_json()
+
+    def _source_of(self, job: Job) -> SourceFile:
+        if job.source_key is None:
+            raise VarloomError(UPLOAD_GONE, "The uploaded file is no longer in the storage.")
+        return SourceFile(job.source_key, job.source_name, job.source_bytes, job.source_sha256)
+
+    def _location_of(self, job: Job) -> SourceLocation:
+        if self._downloads is None:
+            raise AssertionError("this worker was not made to fetch files")
+        secrets, transfer = self._downloads.secrets, self._downloads.transfer
+        url = secrets.url_of(job)
+        credential = secrets.credential_of(job, parse_source_url(url, transfer.cloud_endpoints))
+        return SourceLocation(str(job.id), url, transfer, credential)
 
     def _scratch_of(self, claim: Claim) -> Scratch | None:
         scratch = self._scratch
         if scratch is None:
             return None
-        return Scratch(scratch.attempts / str(claim.token), scratch.sources, scratch.sources_limit)
+        return Scratch(scratch.attempts / str(claim.token), scratch.sources, scratch.sources_limit, scratch.downloads)
+
+    async def adopt(self, conn: AsyncConnection[Any], claim: Claim, result: dict[str, Any]) -> None:
+        """Make the file that was fetched the job's original, as if it had been uploaded."""
+        if claim.stage is Stage.DOWNLOAD:
+            values = {name: result[name] for name in ("key", "bytes", "sha256")}
+            await conn.execute(_KEEP_ORIGINAL, {**values, "upload_id": claim.job.upload_id})
 
     async def publish(self, conn: AsyncConnection[Any], job: Job, result: dict[str, Any]) -> Published:
         """Make the datasets of a parsed file visible, in the transaction that completes the job."""

@@ -22,18 +22,17 @@ from varloom.failpoints import failpoint
 from varloom.garbage import collect_seldom
 from varloom.jobs.attempt_log import said_into
 from varloom.pipeline.request import StageRequest
-from varloom.pipeline.stages import parse
-from varloom.pipeline.workspace import open_workspace
+from varloom.pipeline.stages import download, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from varloom.pipeline.request import StageResult
-    from varloom.pipeline.workspace import Report, Workspace
+    from varloom.pipeline.workspace import Report
 
 logger = logging.getLogger("varloom.child")
 
-STAGES = {"parse": parse.run}
+STAGES = {"download": download.run, "parse": parse.run}
 """Every stage that this version can run."""
 
 _PR_SET_PDEATHSIG = 1
@@ -100,11 +99,10 @@ def _run(request: StageRequest, answers: IO[str]) -> dict[str, Any]:
     def report(done: int, total: int | None, unit: str) -> None:
         _answer(answers, {"progress": {"done": done, "total": total, "unit": unit}})
 
-    logger.info("the %s stage begins: %s", request.stage, request.source.name)
+    what = request.source.name if request.source is not None else "what its URL leads to"
+    logger.info("the %s stage begins: %s", request.stage, what)
     try:
-        stage = _stage(request.stage)
-        with open_workspace(request, report) as workspace:
-            finished = stage(request, workspace, report)
+        finished = _stage(request.stage)(request, report)
     except VarloomError as error:
         logger.info("the %s stage ends: %s", request.stage, error)
         return {"failed": error.as_dict(request.stage)}
@@ -116,7 +114,7 @@ def _run(request: StageRequest, answers: IO[str]) -> dict[str, Any]:
     return {"done": {"result": finished.result, "warnings": list(finished.warnings)}}
 
 
-def _stage(name: str) -> Callable[[StageRequest, Workspace, Report], StageResult]:
+def _stage(name: str) -> Callable[[StageRequest, Report], StageResult]:
     """The function that runs the stage."""
     if name not in STAGES:
         raise VarloomError(INTERNAL_ERROR, f"This worker does not know the stage {name!r}; it may be too old.")

@@ -9,7 +9,7 @@ from varloom.jobs.lifecycle import Stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 """Of the plans and options that this version makes, and the newest that its workers know.
 
 A worker takes no job with a newer one. Raise it with every stage or option that a worker of the version before would
@@ -25,9 +25,14 @@ STAGE_OPTIONS: Mapping[Stage, frozenset[str]] = {
 """The options by which a stage would leave something else."""
 
 
-def make_plan(options: Mapping[str, Any]) -> tuple[Stage, ...]:  # noqa: ARG001  (stages to come read them)
-    """The ordered stages for these options. Every plan ends with parsing."""
-    return (Stage.PARSE,)
+def make_plan(options: Mapping[str, Any], source_kind: str = "file") -> tuple[Stage, ...]:  # noqa: ARG001
+    """The ordered stages for these options and a source that is a `file` or a `url`. Every plan ends with parsing."""
+    return (Stage.DOWNLOAD, Stage.PARSE) if source_kind == "url" else (Stage.PARSE,)
+
+
+def version_of(plan: tuple[Stage, ...]) -> int:
+    """The first version that knows all stages of the plan: workers of an earlier one leave the job to others."""
+    return 2 if Stage.DOWNLOAD in plan else 1
 
 
 def stale_stages(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[Stage]:

@@ -10,6 +10,12 @@ UPLOAD_GONE = define(
     cause="The file of a dismissed job or of a deleted sample was removed from the storage, or the storage lost it.",
     resolution=("Upload the file again.",),
 )
+SOURCE_URL_GONE = define(
+    "source_url_gone",
+    "The URL is no longer known",
+    cause="The secret part of a URL is forgotten when its job has completed or was dismissed.",
+    resolution=("Submit the URL again.",),
+)
 UPLOAD_DAMAGED = define(
     "upload_damaged",
     "The original file was changed in the storage",

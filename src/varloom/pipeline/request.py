@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from varloom.storage import StorageAccess
+from varloom.transfer.access import Credential
+from varloom.transfer.model import TransferOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +36,48 @@ class Scratch:
         attempt: this attempt's own folder, which the stage creates; it goes with the attempt.
         sources: copies of source files, shared by the workers of this machine.
         sources_limit: bytes that these copies may take.
+        downloads: what is arriving, a folder for each job; it outlives attempts and workers.
     """
 
     attempt: Path
     sources: Path
     sources_limit: int
+    downloads: Path
 
     @classmethod
     def from_json(cls, values: dict[str, str]) -> Self:
         """The scratch from texts."""
-        return cls(Path(values["attempt"]), Path(values["sources"]), int(values["sources_limit"]))
+        return cls(
+            Path(values["attempt"]), Path(values["sources"]), int(values["sources_limit"]), Path(values["downloads"])
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLocation:
+    """Where the file of a job is to be fetched from.
+
+    Attributes:
+        folder: the name of the folder in which it gathers, the same for each attempt.
+        url: whole, as the user gave it.
+        transfer: what the operator allows.
+        credential: what proves who asks.
+    """
+
+    folder: str
+    url: str = field(repr=False)
+    transfer: TransferOptions
+    credential: Credential | None = None
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """The location from plain JSON values."""
+        credential = values["credential"]
+        return cls(
+            values["folder"],
+            values["url"],
+            TransferOptions.from_json(values["transfer"]),
+            None if credential is None else Credential.from_json(credential),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +86,21 @@ class StageRequest:
 
     Attributes:
         stage: which one.
-        source: the file that the stage reads.
+        source: the file that the stage reads; None for one that fetches it.
         output_key: the attempt's own folder in the storage, in which the result names what lies there.
         options: the job's options.
         storage: how the storage is opened; it may hold credentials.
         scratch: None where the storage is on this machine.
+        location: where the file comes from, for the stage that fetches it.
     """
 
     stage: str
-    source: SourceFile
+    source: SourceFile | None
     output_key: str
     options: dict[str, Any]
     storage: StorageAccess = field(repr=False)
     scratch: Scratch | None = None
+    location: SourceLocation | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The request as plain JSON values."""
@@ -77,9 +113,10 @@ class StageRequest:
     def from_json(cls, values: dict[str, Any]) -> Self:
         """The request from plain JSON values."""
         given = {
-            "source": SourceFile(**values["source"]),
+            "source": None if values["source"] is None else SourceFile(**values["source"]),
             "storage": StorageAccess.from_json(values["storage"]),
             "scratch": None if values["scratch"] is None else Scratch.from_json(values["scratch"]),
+            "location": None if values["location"] is None else SourceLocation.from_json(values["location"]),
         }
         return cls(**{**values, **given})
 

@@ -3,6 +3,7 @@
 ```
 SCRATCH/varloom-UID/
   sources/            copies of source files, shared by the workers of this machine
+  downloads/          what is arriving from URLs, a folder for each job; it outlives workers
   workers/
     <id>/             what one worker's children are working on
     <id>.lock         held by that worker as long as it lives
@@ -17,6 +18,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,9 @@ from varloom.pipeline.problems import SCRATCH_UNUSABLE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+DOWNLOADS_KEPT = 7 * 24 * 3600.0
+"""Seconds after its last attempt for which what has arrived of a download is kept for the next one."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerScratch:
@@ -37,11 +42,13 @@ class WorkerScratch:
         attempts: its own, with a folder for each attempt.
         sources: the copies of source files; see `varloom.storage.LocalCopies`.
         sources_limit: bytes that these copies may take.
+        downloads: what is arriving from URLs.
     """
 
     attempts: Path
     sources: Path
     sources_limit: int
+    downloads: Path
 
 
 @contextlib.contextmanager
@@ -68,7 +75,7 @@ def worker_scratch(folder: Path | None, sources_limit: int) -> Iterator[WorkerSc
         except OSError as error:
             raise VarloomError(SCRATCH_UNUSABLE, f"{error.filename or folder}: {error.strerror}.") from None
         try:
-            yield WorkerScratch(own, base / "sources", sources_limit)
+            yield WorkerScratch(own, base / "sources", sources_limit, base / "downloads")
         finally:
             with _locked(base / "lock", fcntl.LOCK_EX):
                 held.close()
@@ -93,6 +100,10 @@ def _remove_unused(base: Path) -> None:
             _lock_of(folder).unlink()
     if not any((base / "workers").iterdir()):
         shutil.rmtree(base / "sources", ignore_errors=True)
+    for folder in (base / "downloads").glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            if (folder / "lock").stat().st_mtime < time.time() - DOWNLOADS_KEPT:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lock_of(folder: Path) -> Path:

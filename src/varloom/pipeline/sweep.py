@@ -36,6 +36,7 @@ UPLOAD_GRACE = 24 * 3600.0
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ATTEMPT = re.compile(f"(attempts/{_ID}/{_ID})/")
 _UPLOAD = re.compile(f"(uploads/{_ID})/")
+_DOWNLOAD = re.compile(f"(downloads/{_ID})/")
 
 _LIVE_ATTEMPTS: LiteralString = """
     SELECT attempt_token::text FROM jobs WHERE attempt_token IS NOT NULL
@@ -45,6 +46,15 @@ _LIVE_ATTEMPTS: LiteralString = """
     UNION
     SELECT split_part(datasets.storage_key, '/', 3) FROM datasets JOIN samples ON samples.id = datasets.sample_id
     WHERE samples.deleted_at IS NULL OR samples.purge_at > now()
+    UNION
+    SELECT split_part(storage_key, '/', 3) FROM uploads WHERE storage_key LIKE 'attempts/%'
+"""
+
+# What has arrived of a download is of use until it has arrived whole, or nobody will go on with it.
+_LIVE_DOWNLOADS: LiteralString = """
+    SELECT id::text FROM jobs
+    WHERE stage = 'download' AND dismissed_at IS NULL
+      AND (finished_at IS NULL OR finished_at > now() - interval '7 days')
 """
 
 # The original is kept as long as a job may need it again, or a sample that was made of it exists or can
@@ -60,6 +70,14 @@ _GIVE_UP_UPLOADS: LiteralString = """
     )
 """
 
+# The secret part of a URL is of use as long as its file may have to be fetched again.
+_FORGET_SECRETS: LiteralString = """
+    DELETE FROM upload_secrets WHERE NOT EXISTS (
+        SELECT 1 FROM jobs
+        WHERE jobs.upload_id = upload_secrets.upload_id AND jobs.dismissed_at IS NULL AND jobs.state <> 'completed'
+    )
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Swept:
@@ -68,6 +86,7 @@ class Swept:
     attempts: int
     uploads: int
     leftovers: int = 0
+    downloads: int = 0
 
 
 async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], float] | None = None) -> Swept:
@@ -86,6 +105,8 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
     async with pool.connection() as conn:
         commit_point("give_up_uploads", conn)
         await conn.execute(_GIVE_UP_UPLOADS)
+        await conn.execute(_FORGET_SECRETS)
+    swept_downloads = await _sweep_downloads(pool, storage)
     stored = await asyncio.to_thread(_folders, storage, "uploads", _UPLOAD)
     async with pool.connection() as conn:
         cursor = await conn.execute("SELECT id::text, storage_key IS NOT NULL FROM uploads")
@@ -94,7 +115,17 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
     unwanted = await asyncio.to_thread(_unwanted, storage, stored, kept, young)
     await asyncio.to_thread(_remove, storage, unwanted)
     leftovers = await asyncio.to_thread(storage.remove_leftovers, young)
-    return Swept(len(dead), len(unwanted), leftovers)
+    return Swept(len(dead), len(unwanted), leftovers, swept_downloads)
+
+
+async def _sweep_downloads(pool: AsyncConnectionPool, storage: Storage) -> int:
+    """Remove what has arrived of downloads with which nobody goes on; how many folders that were."""
+    arriving = await asyncio.to_thread(_folders, storage, "downloads", _DOWNLOAD)
+    async with pool.connection() as conn:
+        live = await _column(conn, _LIVE_DOWNLOADS)
+    dead = [key for key in arriving if key.split("/")[1] not in live]
+    await asyncio.to_thread(_remove, storage, dead)
+    return len(dead)
 
 
 async def _database_time(pool: AsyncConnectionPool) -> float:

@@ -51,15 +51,17 @@ def open_workspace(request: StageRequest, report: Report) -> Iterator[Workspace]
     Raises:
         VarloomError: `upload_gone`, `upload_damaged`, `disk_full` or those of `Storage`.
     """
-    storage = connect(request.storage)
+    storage, source_file = connect(request.storage), request.source
+    if source_file is None:
+        raise AssertionError("only a stage that reads a file has a workspace")
 
     def count(done: int, total: int | None) -> None:
         report(done, total, "bytes")
 
     if request.scratch is None:
-        yield _workspace_in(storage, request)
+        yield _workspace_in(storage, source_file, request.output_key)
         return
-    with _fetched_source(storage, request.source, request.scratch, count) as source:
+    with _fetched_source(storage, source_file, request.scratch, count) as source:
         try:
             output = request.scratch.attempt
             output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -72,9 +74,9 @@ def open_workspace(request: StageRequest, report: Report) -> Iterator[Workspace]
             shutil.rmtree(request.scratch.attempt, ignore_errors=True)
 
 
-def _workspace_in(storage: Storage, request: StageRequest) -> Workspace:
+def _workspace_in(storage: Storage, source_file: SourceFile, output_key: str) -> Workspace:
     """The files of the storage itself."""
-    source, output = storage.local_path(request.source.key), storage.local_path(request.output_key)
+    source, output = storage.local_path(source_file.key), storage.local_path(output_key)
     if source is None or output is None:
         raise AssertionError("a storage on another machine needs scratch space")
     if not source.exists():

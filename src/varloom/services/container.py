@@ -16,6 +16,7 @@ from varloom.db.pool import open_pool
 from varloom.db.problems import DATABASE_UNREACHABLE
 from varloom.errors import VarloomError
 from varloom.services.accounts import Accounts
+from varloom.services.credentials import Credentials
 from varloom.services.events import Events
 from varloom.services.jobs import Jobs
 from varloom.services.provenance import Provenance
@@ -23,6 +24,7 @@ from varloom.services.queue import Queue
 from varloom.services.resumable import ResumableUploads
 from varloom.services.samples import Samples
 from varloom.services.saved_views import SavedViews
+from varloom.services.sources import Sources, transfer_options, vault_of
 from varloom.services.stage_durations import StageDurations
 from varloom.services.storage_mark import mark_storage
 from varloom.services.uploads import Uploads
@@ -55,6 +57,8 @@ class Services:
     accounts: Accounts
     uploads: Uploads
     resumable: ResumableUploads
+    sources: Sources
+    credentials: Credentials
     jobs: Jobs
     provenance: Provenance
     queue: Queue
@@ -92,6 +96,10 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
     storage = open_storage(settings)
     async with open_pool(database.conninfo, max_size=POOL_SIZE, application_name="varloom serve") as pool:
         await mark_storage(pool, storage)
+        vault = vault_of(settings)
+        await asyncio.to_thread(vault.create_key)
+        credentials = Credentials(pool, vault, transfer_options(settings))
+        await credentials.renew()
         durations = StageDurations()
         events = Events(pool, database.conninfo, durations)
         samples = Samples(pool, storage, settings)
@@ -111,6 +119,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 accounts=Accounts(pool, settings),
                 uploads=uploads,
                 resumable=resumable,
+                sources=Sources(pool, settings, vault, credentials),
+                credentials=credentials,
                 jobs=Jobs(pool, settings, durations),
                 provenance=Provenance(pool, storage),
                 queue=Queue(pool, settings),

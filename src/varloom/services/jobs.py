@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from varloom.errors import VarloomError
 from varloom.jobs import line, repository
 from varloom.jobs.lifecycle import Stage, State
-from varloom.pipeline.plan import PLAN_VERSION, stale_stages
+from varloom.pipeline.plan import stale_stages, version_of
 from varloom.services.options import parse_options, parse_priority
 from varloom.services.paging import check_limit, checked_search, decode_cursor, encode_cursor
 from varloom.services.problem_report import problem_report
@@ -169,7 +169,9 @@ class Jobs:
         async with self.pool.connection() as conn:
             job = await repository.get_job(conn, account_id, job_id)
             changed = parse_options({**job.options, **options}) if options else None
-            plan = changed.plan() if changed else job.plan
+            if changed is not None and changed.credential is not None and job.source_kind != "url":
+                raise VarloomError(REQUEST_INVALID, "credential: it is for files from a URL; this one was sent.")
+            plan = changed.plan(job.source_kind) if changed else job.plan
             stale = stale_stages(job.options, changed.as_dict()) if changed else ()
             retried = await repository.retry_by_hand(
                 conn,
@@ -178,7 +180,7 @@ class Jobs:
                 from_stage=_first_stage(from_stage, plan),
                 options=changed.as_dict() if changed else None,
                 plan=plan if changed else None,
-                plan_version=PLAN_VERSION if changed else None,
+                plan_version=version_of(plan) if changed else None,
                 stale=stale,
             )
             return await self._view(conn, retried)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.problems import SAMPLE_NAME_INVALID, TAG_INVALID, VIEW_INVALID
+from varloom.transfer.problems import CREDENTIAL_INVALID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 MOST_TAGS = 20
 TAG_LIMIT = 40
 VIEW_NAME_LIMIT = 80
+CREDENTIAL_NAME_LIMIT = 80
 
 NAME_LIMIT = 200
 """The most characters of a sample's or a file's name."""
@@ -73,6 +75,20 @@ def checked_tags(tags: Sequence[str]) -> list[str]:
     if len(found) > MOST_TAGS:
         raise VarloomError(TAG_INVALID, f"{len(found)} tags are too many; a sample has at most {MOST_TAGS}.")
     return list(found.values())
+
+
+def checked_credential_name(name: str) -> str:
+    """The name of a credential that the user gave, trimmed.
+
+    Raises:
+        VarloomError: `credential_invalid`.
+    """
+    trimmed = unicodedata.normalize("NFC", name).strip()
+    if not trimmed or len(trimmed) > CREDENTIAL_NAME_LIMIT or _visible(trimmed) != trimmed:
+        raise VarloomError(
+            CREDENTIAL_INVALID, f"name: expected 1 to {CREDENTIAL_NAME_LIMIT} characters, none of them a control one."
+        )
+    return trimmed
 
 
 def checked_view_name(name: str) -> str:

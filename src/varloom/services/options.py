@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.pipeline.plan import make_plan
+from varloom.services.names import checked_credential_name
 from varloom.services.problems import NOT_AVAILABLE, OPTION_UNKNOWN, REQUEST_INVALID
 
 if TYPE_CHECKING:
@@ -36,14 +37,16 @@ class JobOptions:
 
     assembly: Assembly | None = None
     split_by_sample: bool = False
+    credential: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As they are stored with the job and echoed back."""
-        return {"assembly": self.assembly, "split_by_sample": self.split_by_sample}
+        chosen: dict[str, Any] = {"assembly": self.assembly, "split_by_sample": self.split_by_sample}
+        return chosen if self.credential is None else {**chosen, "credential": self.credential}
 
-    def plan(self) -> tuple[Stage, ...]:
-        """The stages that a job with these options runs."""
-        return make_plan(self.as_dict())
+    def plan(self, source_kind: str = "file") -> tuple[Stage, ...]:
+        """The stages that a job with these options and a source that is a `file` or a `url` runs."""
+        return make_plan(self.as_dict(), source_kind)
 
 
 def parse_options(given: Mapping[str, Any]) -> JobOptions:
@@ -54,6 +57,7 @@ def parse_options(given: Mapping[str, Any]) -> JobOptions:
     """
     assembly: Assembly | None = None
     split_by_sample = False
+    credential: str | None = None
     for name, value in given.items():
         match name:
             case "assembly":
@@ -65,10 +69,10 @@ def parse_options(given: Mapping[str, Any]) -> JobOptions:
             case "pgx":
                 _refuse_pgx(value)
             case "credential":
-                _refuse_credential(value)
+                credential = _credential(value)
             case _:
                 raise VarloomError(OPTION_UNKNOWN, f"There is no option {safe_excerpt(str(name), 60)!r}.")
-    return JobOptions(assembly, split_by_sample)
+    return JobOptions(assembly, split_by_sample, credential)
 
 
 def why_unavailable(name: str, value: str) -> str | None:
@@ -107,15 +111,6 @@ def parse_priority(value: Any) -> int:
     return priority
 
 
-def refuse_url_import() -> VarloomError:
-    """The refusal of a source that is a URL."""
-    return VarloomError(
-        NOT_AVAILABLE,
-        "This version cannot fetch files from a URL.",
-        resolution=("Download the file and upload it.",),
-    )
-
-
 def _assembly(value: Any) -> Assembly | None:
     if value is None or value == "":
         return None
@@ -143,10 +138,10 @@ def _refuse_pgx(value: Any) -> None:
         )
 
 
-def _refuse_credential(value: Any) -> None:
-    if value not in (None, ""):
-        raise VarloomError(
-            NOT_AVAILABLE,
-            "This version cannot fetch files from a URL, so it keeps no credentials.",
-            resolution=("Download the file and upload it; leave the option `credential` out.",),
-        )
+def _credential(value: Any) -> str | None:
+    """The name of a stored credential."""
+    if value in (None, ""):
+        return None
+    if not isinstance(value, str):
+        raise VarloomError(REQUEST_INVALID, "credential: expected the name of a stored credential.")
+    return checked_credential_name(value)

@@ -11,7 +11,7 @@ from varloom.dataset.problems import SAMPLE_NOT_FOUND
 from varloom.dataset.stored import load_manifest
 from varloom.errors import VarloomError
 from varloom.jobs import repository
-from varloom.services.views import DatasetProvenance, PartProvenance, ProvenanceView
+from varloom.services.views import DatasetProvenance, DownloadProvenance, PartProvenance, ProvenanceView
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -49,6 +49,7 @@ class Provenance:
                     "name": job.source_name,
                     "bytes": job.source_bytes,
                     "sha256": job.source_sha256,
+                    "download": download_of(job),
                 },
                 "options": job.options,
                 "plan": [stage.value for stage in job.plan],
@@ -58,6 +59,16 @@ class Provenance:
 
     def _datasets(self, records: tuple[DatasetRecord, ...]) -> list[DatasetProvenance]:
         return [_view(record, load_manifest(self.storage, record.storage_key)) for record in records]
+
+
+def download_of(job: Job) -> DownloadProvenance | None:
+    """How the file of a job came from its URL."""
+    left = job.artefacts.get("download")
+    if left is None:
+        return None
+    version = {name: left["version"].get(name) for name in ("etag", "generation", "modified")}
+    kept = {name: left[name] for name in ("url", "verified", "resumed")}
+    return DownloadProvenance.model_validate({**kept, **version})
 
 
 async def _datasets(conn: AsyncConnection[Any], job: Job) -> tuple[DatasetRecord, ...]:

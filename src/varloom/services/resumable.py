@@ -34,7 +34,7 @@ from varloom.services.problems import (
     UPLOAD_OFFSET_WRONG,
     UPLOADS_UNAVAILABLE,
 )
-from varloom.services.uploads import JobRequest, ReceivedFile, checked_key
+from varloom.services.uploads import JobRequest, ReceivedFile, checked_key, refuse_credential
 from varloom.storage.incoming import too_large
 from varloom.storage.problems import UPLOAD_LOCKED
 from varloom.storage.spool import Spool, SpooledFile, sha256_of
@@ -117,6 +117,7 @@ class ResumableUploads:
     def _checked(self, name: str | None, size: int, request: JobRequest) -> dict[str, Any]:
         """What the row of a new upload holds, if it can become a job."""
         shown = file_name(name)
+        refuse_credential(request.options)
         if size == 0:
             raise VarloomError(UPLOAD_EMPTY, f"{shown} has no bytes.")
         if size > self._settings.max_upload_bytes:
@@ -193,9 +194,13 @@ class ResumableUploads:
         """
         upload = await self.get(account_id, upload_id)
         name = None if sample_name is None else checked_sample_name(sample_name)
-        chosen = None if options is None else parse_options({**upload.options, **options}).as_dict()
+        chosen = None if options is None else parse_options({**upload.options, **options})
+        if chosen is not None:
+            refuse_credential(chosen)
         async with self._pool.connection() as conn:
-            changed = await rows.change(conn, account_id, upload_id, sample_name=name, options=chosen)
+            changed = await rows.change(
+                conn, account_id, upload_id, sample_name=name, options=None if chosen is None else chosen.as_dict()
+            )
         if changed is None:
             raise VarloomError(UPLOAD_FINISHED, "The upload can be changed no more.")
         return changed

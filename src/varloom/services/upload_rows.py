@@ -41,6 +41,31 @@ async def insert_file(
     await conn.execute(_INSERT, values)
 
 
+_INSERT_URL = """
+INSERT INTO uploads (id, account_id, kind, name, url) VALUES (%(id)s, %(account_id)s, 'url', %(name)s, %(url)s)
+"""
+_KEEP_URL = "INSERT INTO upload_secrets (upload_id, secret) VALUES (%(id)s, %(secret)s)"
+
+
+async def insert_url(
+    conn: AsyncConnection[Any], *, upload_id: UUID, account_id: UUID, name: str, url: str, secret: bytes | None
+) -> None:
+    """Enter a file that is still to be fetched.
+
+    Args:
+        conn: a connection.
+        upload_id: its id.
+        account_id: whose it is.
+        name: what it is called.
+        url: as it may be shown.
+        secret: the whole URL, encrypted, where it is more than that.
+    """
+    values = {"id": upload_id, "account_id": account_id, "name": name, "url": url}
+    await conn.execute(_INSERT_URL, values)
+    if secret is not None:
+        await conn.execute(_KEEP_URL, {"id": upload_id, "secret": secret})
+
+
 async def names_of(conn: AsyncConnection[Any], account_id: UUID, upload_ids: list[UUID]) -> dict[UUID, str]:
     """The names of the account's files, as the users' machines called them."""
     query = "SELECT id, name FROM uploads WHERE account_id = %s AND id = ANY (%s)"

@@ -17,7 +17,7 @@ from psycopg.errors import UniqueViolation
 from varloom.errors import VarloomError
 from varloom.jobs import line, repository
 from varloom.jobs.model import Job, NewJob
-from varloom.pipeline.plan import PLAN_VERSION
+from varloom.pipeline.plan import version_of
 from varloom.services.names import checked_sample_name, file_name, sample_name_from
 from varloom.services.options import JobOptions
 from varloom.services.problems import IDEMPOTENCY_CONFLICT, REQUEST_INVALID, UPLOAD_EMPTY
@@ -182,8 +182,9 @@ class Uploads:
             note: what else is written in the transaction that creates the job.
 
         Raises:
-            VarloomError: `sample_name_invalid`; `idempotency_conflict`.
+            VarloomError: `request_invalid`; `sample_name_invalid`; `idempotency_conflict`.
         """
+        refuse_credential(request.options)
         name = request.sample_name or ""
         sample = checked_sample_name(name) if name.strip() else sample_name_from(received.name)
         async with self.pool.connection() as conn:
@@ -229,7 +230,7 @@ class Uploads:
                         upload_id=received.upload_id,
                         sample_name=new.sample_name,
                         plan=new.request.options.plan(),
-                        plan_version=PLAN_VERSION,
+                        plan_version=version_of(new.request.options.plan()),
                         options=new.request.options.as_dict(),
                         priority=new.request.priority,
                         idempotency_key=new.key,
@@ -265,6 +266,12 @@ class Uploads:
             await asyncio.to_thread(self.storage.delete_tree, f"uploads/{upload_id}")
 
 
+def refuse_credential(options: JobOptions) -> None:
+    """A file that is sent needs no credential: `request_invalid` rather than one that is never used."""
+    if options.credential is not None:
+        raise VarloomError(REQUEST_INVALID, "credential: it is for files from a URL; this one was sent.")
+
+
 def _refuse_other(job: Job, received: ReceivedFile, sample: str, options: JobOptions) -> None:
     """A key stands for one request: the same file, sample name and options."""
     same = job.source_sha256 == received.sha256 and job.sample_name == sample and job.options == options.as_dict()
@@ -285,7 +292,11 @@ async def _fingerprint(name: str, chunks: AsyncIterator[bytes]) -> ReceivedFile:
 
 
 def checked_key(key: str | None) -> str | None:
-    """The Idempotency-Key, if it can be one; `request_invalid` else."""
+    """The Idempotency-Key of a request.
+
+    Raises:
+        VarloomError: `request_invalid`.
+    """
     if key is None:
         return None
     if not 1 <= len(key) <= KEY_LIMIT or not key.isascii() or not key.isprintable():

@@ -175,6 +175,24 @@ class ActionResults(View):
     results: list[ActionResult]
 
 
+class ChecksumView(View):
+    """A checksum of the whole file; the value in hexadecimal."""
+
+    algorithm: str
+    value: str
+
+
+class DownloadProvenance(View):
+    """How the file came from its URL."""
+
+    url: str = Field(description="without what could be secret")
+    etag: str | None = Field(description="of the version that was fetched")
+    generation: str | None = Field(description="the same, of an object of Google")
+    modified: str | None = Field(description="when it was last changed, as the source tells")
+    verified: list[ChecksumView] = Field(description="what the source told and what arrived agrees with; maybe nothing")
+    resumed: int = Field(description="bytes that an earlier attempt had brought already")
+
+
 class SourceProvenance(View):
     """The file that a job read."""
 
@@ -182,6 +200,7 @@ class SourceProvenance(View):
     name: str
     bytes: int | None
     sha256: str | None = Field(description="of the file as it was stored")
+    download: DownloadProvenance | None = Field(default=None, description="for a file from a URL, once it is here")
 
 
 class PartProvenance(View):
@@ -360,6 +379,34 @@ class TableViewList(View):
     """The account's views, by name."""
 
     views: list[TableView]
+
+
+class CredentialView(View):
+    """A stored credential, without its secret: that is never told again."""
+
+    id: UUID
+    name: str
+    kind: Literal["s3", "gcs", "azure_key", "azure_sas", "bearer"]
+    scope: str = Field(
+        description="where alone it is sent: `s3://BUCKET`, `az://ACCOUNT/CONTAINER`, `https://HOST:PORT`"
+    )
+    created_at: UtcTime
+    changed_at: UtcTime = Field(description="when its secret was last stored")
+
+
+class CredentialList(View):
+    """The account's credentials, by name."""
+
+    credentials: list[CredentialView]
+
+
+class AccessTestView(View):
+    """Whether a source lets us have a file."""
+
+    ok: bool
+    url: str = Field(description="without what could be secret")
+    bytes: int | None = Field(description="the size of the file, where the source tells it")
+    error: ErrorView | None = Field(description="why it does not")
 
 
 class ColumnView(View):

@@ -17,10 +17,12 @@ from varloom.db.pool import listen, open_pool
 from varloom.errors import SETTINGS_INVALID, VarloomError
 from varloom.jobs.lifecycle import Stage
 from varloom.jobs.worker import DATABASE_AWAY, Worker, WorkerOptions
-from varloom.pipeline.backend import PipelineBackend
+from varloom.pipeline.backend import Downloads, PipelineBackend
 from varloom.pipeline.child import STAGES
 from varloom.pipeline.scratch import worker_scratch
+from varloom.pipeline.source_secrets import SourceSecrets
 from varloom.pipeline.sweep import sweep
+from varloom.services.sources import transfer_options, vault_of
 from varloom.services.storage_mark import storage_is_marked
 from varloom.storage import open_storage
 
@@ -78,7 +80,7 @@ async def run_worker(settings: Settings, database: Database, *, stop: asyncio.Ev
         scratch = held.enter_context(_scratch(settings, storage))
         worker = Worker(
             pool,
-            PipelineBackend(storage, scratch),
+            PipelineBackend(storage, scratch, _downloads(settings, database)),
             _options(settings, slots),
             partial(listen, database.conninfo),
         )
@@ -117,6 +119,11 @@ async def _storage_is_ours(pool: AsyncConnectionPool, storage: Storage, stop: as
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), STORAGE_LOOK_INTERVAL)
     return False
+
+
+def _downloads(settings: Settings, database: Database) -> Downloads:
+    """What the worker needs to fetch files from URLs."""
+    return Downloads(SourceSecrets(database.conninfo, vault_of(settings)), transfer_options(settings))
 
 
 def _scratch(settings: Settings, storage: Storage) -> AbstractContextManager[WorkerScratch | None]:

@@ -9,6 +9,7 @@ from varloom.dataset import load_file, written_directories
 from varloom.errors import counted
 from varloom.failpoints import failpoint
 from varloom.pipeline.request import StageResult
+from varloom.pipeline.workspace import open_workspace
 
 if TYPE_CHECKING:
     from varloom.pipeline.request import StageRequest
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def run(request: StageRequest, workspace: Workspace, report: Report) -> StageResult:
+def run(request: StageRequest, report: Report) -> StageResult:
     """Load the source file; `report` is told the bytes read.
 
     The result names the storage key of each dataset, in the order of the file's samples.
@@ -26,6 +27,13 @@ def run(request: StageRequest, workspace: Workspace, report: Report) -> StageRes
     Raises:
         VarloomError: what is wrong with the file, or with the disk.
     """
+    with open_workspace(request, report) as workspace:
+        return _load(request, workspace, report)
+
+
+def _load(request: StageRequest, workspace: Workspace, report: Report) -> StageResult:
+    if request.source is None:
+        raise AssertionError("parsing needs a file")
 
     def on_progress(progress: ReadProgress) -> None:
         report(progress.bytes_done, progress.bytes_total, "bytes")

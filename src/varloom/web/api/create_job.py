@@ -1,4 +1,4 @@
-"""POST /api/v1/jobs: a file becomes a job. The body is read once, as it arrives, neither gathered nor spooled."""
+"""POST /api/v1/jobs: a file or a URL becomes a job. The body is read once, as it arrives, neither kept nor spooled."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from varloom.errors import VarloomError, safe_excerpt
-from varloom.services.options import parse_options, parse_priority, refuse_url_import
+from varloom.services.options import parse_options, parse_priority
 from varloom.services.problems import OPTION_UNKNOWN, REQUEST_INVALID, UPLOAD_INTERRUPTED
 from varloom.services.uploads import Intake, JobRequest
 from varloom.services.views import JobView
@@ -42,13 +42,13 @@ async def create_job(
     account: CurrentAccount,
     idempotency_key: Annotated[str | None, Header(description="the same key gives the same job")] = None,
 ) -> JSONResponse:
-    """Upload a file and create its job. Fields may come before or after the file."""
-    async with services.uploads.intake(account.id, idempotency_key) as intake:
-        if _is_json(request):
-            asked = await _read_json(request)
-        else:
-            asked = await _read_form(request, intake)
-        job = await intake.create_job(asked)
+    """Create the job of a file that is sent, or of a URL. Fields may come before or after the file."""
+    if _is_json(request):
+        url, asked = await _read_json(request)
+        job = await services.sources.create_job(account.id, url, asked, idempotency_key)
+    else:
+        async with services.uploads.intake(account.id, idempotency_key) as intake:
+            job = await intake.create_job(await _read_form(request, intake))
     return JSONResponse(job.model_dump(mode="json"), status_code=202, headers={"Location": f"{UPLOAD_PATH}/{job.id}"})
 
 
@@ -69,20 +69,24 @@ async def _read_form(request: Request, intake: Intake) -> JobRequest:
     return job_request(fields)
 
 
-async def _read_json(request: Request) -> JobRequest:
-    """A job without a file: only a URL could be its source."""
+async def _read_json(request: Request) -> tuple[str, JobRequest]:
+    """A job without a file: the URL that it loads, and what else is asked for."""
     body = bytearray()
     async for chunk in body_of(request):
         body += chunk
         if len(body) > FIELD_LIMIT:
             raise VarloomError(REQUEST_INVALID, f"The JSON body is longer than {FIELD_LIMIT} bytes.")
-    return job_request(_json_object("The body", bytes(body)))
+    fields = _json_object("The body", bytes(body))
+    url = fields.pop("source_url", None)
+    if not isinstance(url, str) or not url.strip():
+        raise VarloomError(REQUEST_INVALID, "source_url: expected a text; a file is sent as multipart/form-data.")
+    return url, job_request(fields)
 
 
 def job_request(fields: Mapping[str, Any]) -> JobRequest:
     """What the fields ask for; options may stand in `options` or in fields of their own."""
     if fields.get("source_url"):
-        raise refuse_url_import()
+        raise VarloomError(REQUEST_INVALID, "source_url: a URL is sent as JSON, without a file.")
     options = fields.get("options") or {}
     if isinstance(options, str):
         options = _json_object("options", options)

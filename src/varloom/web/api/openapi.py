@@ -36,7 +36,24 @@ CREATE_JOB_BODY: dict[str, Any] = {
                     "priority": {"type": "integer", "minimum": -1000, "maximum": 1000, "default": 0},
                 },
             }
-        }
+        },
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["source_url"],
+                "additionalProperties": False,
+                "properties": {
+                    "source_url": {
+                        "type": "string",
+                        "maxLength": 8192,
+                        "description": "https://, s3://, gs:// or az://",
+                    },
+                    "sample_name": {"type": "string", "maxLength": 200, "description": "default: from the URL"},
+                    "options": {"$ref": SCHEMAS + "JobOptions"},
+                    "priority": {"type": "integer", "minimum": -1000, "maximum": 1000, "default": 0},
+                },
+            }
+        },
     },
 }
 
@@ -46,6 +63,7 @@ _JOB_OPTIONS: dict[str, Any] = {
     "properties": {
         "assembly": {"enum": ["GRCh37", "GRCh38", None], "default": None},
         "split_by_sample": {"type": "boolean", "default": False},
+        "credential": {"type": ["string", "null"], "description": "the name of a stored one, for a URL"},
     },
 }
 

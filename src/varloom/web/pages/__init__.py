@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from varloom.web.pages import jobs, provenance, queue, samples, session, stream
+from varloom.web.pages import credentials, jobs, provenance, queue, samples, session, stream
 from varloom.web.pages.assets import static_files
 from varloom.web.pages.error_page import error_page
 
 router = APIRouter(include_in_schema=False)
-for part in (session.router, stream.router, jobs.router, queue.router, samples.router, provenance.router):
+for part in (
+    session.router,
+    stream.router,
+    jobs.router,
+    queue.router,
+    samples.router,
+    provenance.router,
+    credentials.router,
+):
     router.include_router(part)
 
 __all__ = ["error_page", "router", "static_files"]

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from varloom.errors import counted
 from varloom.services.samples import Table
-from varloom.services.views import EventView, JobView
+from varloom.services.views import DownloadProvenance, EventView, JobView
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.formatting import clock, count, moment, size
 from varloom.web.pages.job_entries import STATE_LOOKS
@@ -58,6 +58,9 @@ async def provenance_page(
     groups = [("File", _file_facts(manifest)), ("Table", _table_facts(manifest)), ("Versions", _versions(manifest))]
     if job is not None:
         groups.insert(2, ("Job", _job_facts(job)))
+        source = (await services.provenance.of_job(account.id, job.id)).source
+        if source.download is not None:
+            groups.insert(1, ("Download", _download_facts(source.download)))
     return await page(
         request,
         "sample_provenance.html",
@@ -82,6 +85,16 @@ def _file_facts(manifest: Any) -> Facts:
         ("SHA-256", source.sha256, True),
         ("Samples in the file", _some(manifest.samples), False),
         ("Contigs", count(len(manifest.contigs)), False),
+    ]
+
+
+def _download_facts(download: DownloadProvenance) -> Facts:
+    agreed = [(f"Source's {one.algorithm.upper()}", f"{one.value} (agrees)", True) for one in download.verified]
+    told = [("ETag", download.etag), ("Generation", download.generation), ("Last changed", download.modified)]
+    return [
+        ("URL", download.url, True),
+        *((label, value, True) for label, value in told if value),
+        *(agreed or [("Source's checksum", "It tells none; the size was compared", False)]),
     ]
 
 

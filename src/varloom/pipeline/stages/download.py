@@ -1,0 +1,103 @@
+"""The download stage: fetch the file of a URL, and leave it as the job's original."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from varloom.dataset.durable import disk_full_told, sync_directory
+from varloom.failpoints import failpoint
+from varloom.pipeline.request import StageResult
+from varloom.storage import connect
+from varloom.transfer.access import Access
+from varloom.transfer.download import Download
+from varloom.transfer.source_url import parse_source_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from varloom.pipeline.request import SourceLocation, StageRequest
+    from varloom.pipeline.workspace import Report
+    from varloom.storage import BytesDone, Storage
+    from varloom.transfer.model import TransferOptions
+
+ORIGINAL = "source"
+"""What the file is called in the attempt's own folder."""
+
+
+def run(request: StageRequest, report: Report) -> StageResult:
+    """Fetch the file; `report` is told the bytes that are here.
+
+    What has come stays for the next attempt, in a folder that belongs to the job. The result tells the storage key of
+    the file, its size and checksum, which version of the source it is, and what it was verified by.
+
+    Raises:
+        VarloomError: why it does not come, or that the disk is full.
+    """
+    location, storage = request.location, connect(request.storage)
+    if location is None:
+        raise AssertionError("a download needs a URL")
+
+    def count(done: int, total: int | None) -> None:
+        report(done, total, "bytes")
+
+    source = parse_source_url(location.url, location.transfer.cloud_endpoints)
+    with _arriving(request, location, storage) as folder:
+        failpoint("download.before_fetch")
+        download = _begun(request, Access(source, location.credential), folder, location.transfer, count)
+        arrived = download.run()
+        failpoint("download.before_store")
+        _keep(request, storage, download.path, count)
+        failpoint("download.after_store")
+    key = f"{request.output_key}/{ORIGINAL}"
+    return StageResult({"key": key, "url": source.shown, **arrived.as_json()})
+
+
+def _begun(request: StageRequest, access: Access, folder: Path, options: TransferOptions, count: BytesDone) -> Download:
+    """The download in the folder of the job, or beside it where another process does not let go of that.
+
+    That is the one of an attempt which was given up for dead and is not.
+    """
+    try:
+        return Download(access, folder, options, count)
+    except BlockingIOError:
+        own = request.output_key.rpartition("/")[2]
+        return Download(access, folder / f"beside-{own}", options, count)
+
+
+@contextlib.contextmanager
+def _arriving(request: StageRequest, location: SourceLocation, storage: Storage) -> Iterator[Path]:
+    """The folder in which the file gathers, on the disk on which it will be kept, where that is on this machine."""
+    folder = storage.local_path(f"downloads/{location.folder}")
+    if folder is None:
+        if request.scratch is None:
+            raise AssertionError("a storage on another machine needs scratch space")
+        folder = request.scratch.downloads / location.folder
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)  # it is in the storage now
+        return
+    yield folder
+
+
+def _keep(request: StageRequest, storage: Storage, arrived: Path, count: BytesDone) -> None:
+    """Put the file that has arrived into the attempt's own folder of the storage."""
+    output = storage.local_path(request.output_key)
+    if output is not None:
+        output.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.link(arrived, output / ORIGINAL)
+        for folder in (output, output.parent):
+            sync_directory(folder)
+        return
+    if request.scratch is None:
+        raise AssertionError("a storage on another machine needs scratch space")
+    attempt = request.scratch.attempt
+    try:
+        attempt.mkdir(mode=0o700, parents=True)
+        os.link(arrived, attempt / ORIGINAL)
+        with disk_full_told("the downloaded file"):
+            storage.store_folder(request.output_key, attempt, last=ORIGINAL, on_bytes=count)
+    finally:
+        shutil.rmtree(attempt, ignore_errors=True)

@@ -1,0 +1,154 @@
+"""Files from URLs: a job whose first stage fetches its file. Nothing is asked of the source before that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from psycopg.errors import UniqueViolation
+
+from varloom.errors import SETTINGS_INVALID, VarloomError
+from varloom.jobs import line, repository
+from varloom.jobs.model import Job, NewJob
+from varloom.pipeline.plan import version_of
+from varloom.services.names import checked_sample_name, file_name, sample_name_from
+from varloom.services.problems import IDEMPOTENCY_CONFLICT, REQUEST_INVALID
+from varloom.services.upload_rows import insert_url
+from varloom.services.uploads import JobRequest, checked_key
+from varloom.services.views import JobView, job_view
+from varloom.transfer.guard import parse_endpoint
+from varloom.transfer.http_client import Origin
+from varloom.transfer.model import TransferOptions
+from varloom.transfer.source_url import SourceUrl, parse_source_url
+from varloom.transfer.vault import KEY_FILE, Vault
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+    from psycopg_pool import AsyncConnectionPool
+
+    from varloom.services.credentials import Credentials
+    from varloom.settings import Settings
+
+DEFAULT_STALL_LIMIT = 120.0
+SILENCES_BEFORE_STALL = 4
+"""A source that falls silent is asked anew a few times before the stage counts as stalled."""
+
+
+def vault_of(settings: Settings) -> Vault:
+    """What encrypts the secrets of this server."""
+    return Vault(settings.secret_keys, settings.data / KEY_FILE)
+
+
+def transfer_options(settings: Settings) -> TransferOptions:
+    """What the operator allows.
+
+    Raises:
+        VarloomError: `settings_invalid`.
+    """
+    endpoints = [Origin.of(url) for url in settings.cloud_endpoints.values()]
+    allowed = (*settings.allowed_endpoints, *(_listed(origin) for origin in endpoints))
+    try:
+        for entry in allowed:
+            parse_endpoint(entry)
+    except ValueError as error:
+        raise VarloomError(SETTINGS_INVALID, f"allowed_endpoints: {error}") from None
+    stall_limit = settings.stall_limits.get("download", DEFAULT_STALL_LIMIT)
+    return TransferOptions(
+        allowed_endpoints=allowed,
+        cloud_endpoints=dict(settings.cloud_endpoints),
+        egress_proxy=settings.egress_proxy,
+        bytes_per_second=settings.download_bytes_per_second,
+        most_bytes=settings.max_upload_bytes,
+        reserve=settings.disk_reserve_bytes,
+        silence=stall_limit / SILENCES_BEFORE_STALL,
+    )
+
+
+def _listed(origin: Origin) -> str:
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    return f"{host}:{origin.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Takes URLs in."""
+
+    pool: AsyncConnectionPool
+    settings: Settings
+    vault: Vault
+    credentials: Credentials
+
+    async def create_job(
+        self, account_id: UUID, url: str, request: JobRequest, idempotency_key: str | None = None
+    ) -> JobView:
+        """Create the job that loads the file of a URL, or find the one that an earlier, equal request made.
+
+        Raises:
+            VarloomError: `source_url_invalid`, `sample_name_invalid`, `request_invalid` or `idempotency_conflict`.
+        """
+        key = checked_key(idempotency_key)
+        source = parse_source_url(url, self.settings.cloud_endpoints)
+        await self._check_credential(account_id, source, request.options.credential)
+        wanted = request.sample_name or ""
+        sample = checked_sample_name(wanted) if wanted.strip() else sample_name_from(source.name)
+        async with self.pool.connection() as conn:
+            job = await self._earlier(conn, account_id, key)
+            new = NewJob(
+                account_id=account_id,
+                upload_id=uuid4(),
+                sample_name=sample,
+                plan=(plan := request.options.plan("url")),
+                plan_version=version_of(plan),
+                options=request.options.as_dict(),
+                priority=request.priority,
+                idempotency_key=key,
+                max_attempts=self.settings.max_attempts,
+            )
+            job = job or await self._insert(conn, new, source, url.strip())
+            job = job or await self._earlier(conn, account_id, key)  # an equal request was faster
+            if job is None:
+                raise VarloomError(IDEMPOTENCY_CONFLICT, "The Idempotency-Key was in use at the same moment.")
+            _refuse_other(job, source, sample, request)
+            places = await line.places_of(conn, account_id, [job])
+        return job_view(job, places.get(job.id))
+
+    async def _check_credential(self, account_id: UUID, source: SourceUrl, name: str | None) -> None:
+        """See at once that the credential which was chosen is there, and for this URL."""
+        if name is None:
+            return
+        if source.has_access:
+            raise VarloomError(REQUEST_INVALID, "credential: the URL carries a signature or password of its own.")
+        await self.credentials.check(account_id, name, source)
+
+    async def _earlier(self, conn: AsyncConnection[Any], account_id: UUID, key: str | None) -> Job | None:
+        return None if key is None else await repository.find_by_idempotency_key(conn, account_id, key)
+
+    async def _insert(self, conn: AsyncConnection[Any], new: NewJob, source: SourceUrl, url: str) -> Job | None:
+        """Upload, job and ticket, all or nothing; None when the key was used meanwhile."""
+        secret = None if source.shown == url else self.vault.encrypt({"url": url})
+        try:
+            async with conn.transaction():
+                await insert_url(
+                    conn,
+                    upload_id=new.upload_id,
+                    account_id=new.account_id,
+                    name=file_name(source.name),
+                    url=source.shown,
+                    secret=secret,
+                )
+                return await repository.create_job(conn, new)
+        except UniqueViolation:
+            if new.idempotency_key is None:
+                raise
+            return None
+
+
+def _refuse_other(job: Job, source: SourceUrl, sample: str, request: JobRequest) -> None:
+    """A key stands for one request: the same URL, sample name and options."""
+    same = job.source_url == source.shown and job.sample_name == sample and job.options == request.options.as_dict()
+    if not same:
+        raise VarloomError(
+            IDEMPOTENCY_CONFLICT,
+            f"The Idempotency-Key belongs to job {job.id}, which has another URL, sample name or options.",
+        )

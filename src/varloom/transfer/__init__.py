@@ -1,0 +1,1 @@
+"""From a URL to a file on this machine: guarded, resumable, verified. It knows neither jobs nor databases."""

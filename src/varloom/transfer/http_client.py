@@ -1,0 +1,215 @@
+"""HTTP for transfers: every connection is made by the guard, and redirects are followed here, one by one.
+
+urllib3 speaks the protocol. It never follows a redirect, repeats a request or reads the environment by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from varloom import __version__
+from varloom.errors import VarloomError
+from varloom.transfer.guard import normal_host
+from varloom.transfer.problems import DOWNLOAD_REDIRECT_REFUSED
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+
+    from varloom.transfer.guard import Guard
+
+CONNECT_TIMEOUT = 10.0
+MOST_REDIRECTS = 5
+ERROR_BODY = 64 * 1024
+"""So many bytes of a refusal are read: its code stands at the beginning."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PORTS = {"http": 80, "https": 443}
+_OF_ONE_HOST = frozenset({"authorization", "cookie", "x-ms-version"})
+"""Headers that are for the host alone for which they were meant."""
+
+
+class ConnectFailedError(Exception):
+    """No connection came about; `__cause__` is what the system says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port: what a credential is bound to."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> Origin:
+        """That of a web address."""
+        parts = urlsplit(url)
+        scheme = parts.scheme.lower()
+        return cls(scheme, normal_host(parts.hostname or ""), parts.port or _PORTS.get(scheme, 0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """The beginning of an answer; its body is still to be read. `url` is where it came from in the end."""
+
+    url: str
+    response: urllib3.BaseHTTPResponse
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return int(self.response.status)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, whose names are compared without regard to case."""
+        return self.response.headers
+
+    def error_body(self) -> str:
+        """The beginning of the body as text."""
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            return self.response.read(ERROR_BODY, decode_content=False).decode("utf-8", "replace")
+        return ""
+
+    def end(self) -> None:
+        """Give the connection back, now that all has been read."""
+        self.response.release_conn()
+
+    def interrupt(self) -> None:
+        """Let another thread that waits for the body wait no more."""
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
+            self.response.shutdown()
+
+    def drop(self) -> None:
+        """Read no more; the connection ends unless all was read."""
+        self.response.close()
+
+
+class HttpClient:
+    """Asks servers that the guard allows. Thread-safe.
+
+    Args of the constructor:
+        guard: what may be reached.
+        silence: seconds without a byte after which a request fails.
+        proxy: the operator's proxy, through which all goes.
+    """
+
+    def __init__(self, guard: Guard, *, silence: float, proxy: str | None = None) -> None:
+        self._guard = guard
+        self._has_proxy = proxy is not None
+        options: dict[str, Any] = {
+            "num_pools": 4,
+            "maxsize": 8,
+            "retries": False,
+            "timeout": urllib3.Timeout(connect=CONNECT_TIMEOUT, read=silence),
+            "ssl_context": tls_context(),
+        }
+        self._pools = urllib3.PoolManager(**options) if proxy is None else urllib3.ProxyManager(proxy, **options)
+        self._pools.pool_classes_by_scheme = _pool_classes(None if proxy else guard)
+
+    def close(self) -> None:
+        """End the connections that are kept."""
+        self._pools.clear()
+
+    def get(self, url: str, headers: Mapping[str, str], *, method: str = "GET") -> Answer:
+        """Ask, and follow where the source sends us.
+
+        Headers that prove who asks go to the origin of `url` alone.
+
+        Raises:
+            VarloomError: `download_address_refused`, `download_dns` or `download_redirect_refused`.
+            ConnectFailedError, urllib3.exceptions.HTTPError: the network.
+        """
+        first, given = Origin.of(url), dict(headers)
+        for _ in range(MOST_REDIRECTS + 1):
+            answer = self._ask(method, url, given)
+            if answer.status not in _REDIRECTS or "location" not in answer.headers:
+                return answer
+            answer.drop()
+            url = self._redirected(url, answer.headers["location"])
+            if Origin.of(url) != first:
+                given = {name: value for name, value in given.items() if name.lower() not in _OF_ONE_HOST}
+        raise VarloomError(DOWNLOAD_REDIRECT_REFUSED, f"{first.host} sends us on more than {MOST_REDIRECTS} times.")
+
+    def _ask(self, method: str, url: str, headers: Mapping[str, str]) -> Answer:
+        origin = Origin.of(url)
+        if origin.scheme != "https" and not self._guard.is_listed(origin.host, origin.port):
+            raise VarloomError(
+                DOWNLOAD_REDIRECT_REFUSED, f"{origin.host} would be asked without TLS, which only listed hosts may be."
+            )
+        if self._has_proxy:
+            self._guard.check_for_proxy(origin.host, origin.port)
+        response = self._pools.request(
+            method,
+            url,
+            headers={"User-Agent": f"varloom/{__version__}", "Accept": "*/*", **headers},
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            decode_content=False,
+        )
+        return Answer(url, response)
+
+    def _redirected(self, url: str, location: str) -> str:
+        """Where a redirect leads."""
+        target = urljoin(url, location)
+        before, after = Origin.of(url), Origin.of(target)
+        if after.scheme not in _PORTS or not after.host:
+            raise VarloomError(DOWNLOAD_REDIRECT_REFUSED, f"{before.host} sends us to no web address.")
+        if before.scheme == "https" and after.scheme == "http":
+            raise VarloomError(
+                DOWNLOAD_REDIRECT_REFUSED, f"{before.host} sends us from https:// to http:// at {after.host}."
+            )
+        return target
+
+
+def tls_context() -> ssl.SSLContext:
+    """Certificates of the system, or of SSL_CERT_FILE; those of the package certifi where the system has none."""
+    context = ssl.create_default_context()
+    if not context.cert_store_stats()["x509_ca"] and not _has_folder_of_certificates():
+        import certifi
+
+        context.load_verify_locations(certifi.where())
+    return context
+
+
+def _has_folder_of_certificates() -> bool:
+    paths = ssl.get_default_verify_paths()
+    return paths.capath is not None
+
+
+def _pool_classes(guard: Guard | None) -> dict[str, type[HTTPConnectionPool]]:
+    """Connection pools whose connections the guard makes; as they are where the operator's proxy makes them."""
+    if guard is None:
+        return {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}
+
+    def connect(connection: HTTPConnection) -> socket.socket:
+        try:
+            return guard.connect(connection.host, connection.port, CONNECT_TIMEOUT)
+        except OSError as error:
+            raise ConnectFailedError from error
+
+    class GuardedConnection(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return connect(self)
+
+    class GuardedTlsConnection(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return connect(self)
+
+    class GuardedPool(HTTPConnectionPool):
+        ConnectionCls = GuardedConnection
+
+    class GuardedTlsPool(HTTPSConnectionPool):
+        ConnectionCls = GuardedTlsConnection
+
+    return {"http": GuardedPool, "https": GuardedTlsPool}

@@ -1,0 +1,227 @@
+"""A file that is arriving: its bytes, and a journal of which of them are there, in a folder that outlives the process.
+
+```
+FOLDER/
+  lock       held by the one process that writes here
+  part       the bytes, with holes where nothing has come yet
+  journal    a JSON object a line: first which version of which URL this is, then a block that was written, with its CRC
+```
+
+A block is taken for present only if its CRC still agrees with what is on the disk: after the power failed the journal
+may know of blocks that never got there. So nothing has to be forced to the disk before the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from isal import isal_zlib
+
+from varloom.errors import VarloomError
+from varloom.failpoints import failpoint
+from varloom.storage.problems import STORAGE_FULL, STORAGE_UNUSABLE
+from varloom.transfer.model import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+BLOCK = 512 * 1024
+"""Bytes of one entry of the journal: what is fetched again after a kill is at most one for each connection."""
+
+MOST_PIECES = 256
+"""Of one block: the system takes at most 1,024 at once."""
+
+LOCK_PATIENCE = 10.0
+"""Seconds that the process of the attempt before may take to end."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class PartialFile:
+    """The bytes of one version of one URL, as far as they are here. Close it in the end. Writing is thread-safe."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._blocks: dict[int, int] = {}  # where each begins and ends
+        self._descriptor = -1
+        self._journal = -1
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._held = _locked(folder / "lock")
+
+    def close(self) -> None:
+        """Let go of it; what has come stays."""
+        for descriptor in (self._descriptor, self._journal, self._held):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._descriptor = self._journal = self._held = -1
+
+    @property
+    def path(self) -> Path:
+        """Where the bytes are."""
+        return self._folder / "part"
+
+    @property
+    def present(self) -> int:
+        """How many bytes are here."""
+        with self._lock:
+            return sum(end - start for start, end in self._blocks.items())
+
+    def resume(self, identity: str) -> Version | None:
+        """Take up what an earlier attempt left of this URL: its version; None if there is nothing of use.
+
+        Args:
+            identity: what stands for the URL, without its secrets.
+        """
+        entries = _entries(self._folder / "journal")
+        if not entries or entries[0].get("identity") != identity or not self.path.exists():
+            return None
+        self._open(os.O_APPEND)
+        for entry in entries[1:]:
+            start, end = entry["start"], entry["end"]
+            if isal_zlib.crc32(os.pread(self._descriptor, end - start, start)) == entry["crc"]:
+                self._blocks[start] = end
+        self._blocks = _without_overlaps(self._blocks)
+        return Version.from_json(entries[0]["version"])
+
+    def begin(self, identity: str, version: Version) -> None:
+        """Start anew. What was here goes; a file that it was linked to stays as it is."""
+        for descriptor in (self._descriptor, self._journal):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._blocks = {}
+        for name in ("journal", "part"):
+            (self._folder / name).unlink(missing_ok=True)
+        self._open(os.O_CREAT | os.O_EXCL | os.O_APPEND)
+        self._note({"identity": identity, "version": version.as_json()})
+
+    def discard(self) -> None:
+        """Remove what has come: it is of no use."""
+        for name in ("journal", "part"):
+            (self._folder / name).unlink(missing_ok=True)
+
+    def _open(self, flags: int) -> None:
+        flags |= os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._descriptor = os.open(self.path, flags & ~os.O_APPEND, 0o600)
+        self._journal = os.open(self._folder / "journal", flags, 0o600)
+
+    def missing(self, size: int) -> list[tuple[int, int]]:
+        """The gaps in a file of so many bytes, as beginnings and ends."""
+        gaps, at = [], 0
+        with self._lock:
+            blocks = sorted(self._blocks.items())
+        for start, end in blocks:
+            if start > at:
+                gaps.append((at, start))
+            at = max(at, end)
+        return [*gaps, (at, size)] if at < size else gaps
+
+    def write(self, start: int, pieces: Sequence[bytes]) -> int:
+        """Write a block that begins at `start`, and note that it is here: how many bytes it has.
+
+        Args:
+            start: where it begins.
+            pieces: its bytes, as they came; at most `MOST_PIECES`.
+
+        Raises:
+            VarloomError: `storage_full` or `storage_unusable`.
+        """
+        end, crc = start + sum(len(piece) for piece in pieces), 0
+        for piece in pieces:
+            crc = isal_zlib.crc32(piece, crc)
+        with disk_told():
+            failpoint("download.before_write")
+            at = start + os.pwritev(self._descriptor, pieces, start)
+            if at < end:
+                self._write_rest(at, b"".join(pieces)[at - start :])
+            failpoint("download.after_write")
+            self._note({"start": start, "end": end, "crc": crc})
+        with self._lock:
+            self._blocks[start] = end
+        return end - start
+
+    def _write_rest(self, at: int, rest: bytes) -> None:
+        """What the system did not take at once."""
+        remaining = memoryview(rest)
+        while remaining:
+            written = os.pwrite(self._descriptor, remaining, at)
+            remaining, at = remaining[written:], at + written
+
+    def read_into(self, start: int, buffer: bytearray) -> int:
+        """Read bytes that are here from `start` on, at most as many as the buffer has: how many they were."""
+        limit = len(buffer)
+        with self._lock:
+            end = self._blocks.get(start)
+            if end is None:
+                return 0
+            if end - start > limit:
+                self._blocks[start + limit] = end
+                self._blocks[start] = end = start + limit
+        return os.preadv(self._descriptor, [memoryview(buffer)[: end - start]], start)
+
+    def sync(self) -> None:
+        """Force the bytes to the disk."""
+        with disk_told():
+            os.fsync(self._descriptor)
+
+    def _note(self, entry: dict[str, Any]) -> None:
+        os.write(self._journal, json.dumps(entry).encode() + b"\n")
+
+
+@contextlib.contextmanager
+def disk_told() -> Iterator[None]:
+    """Turn what the system says about the disk into errors that a person can read."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise VarloomError(STORAGE_FULL, f"The disk refused to take more: {error.strerror}.") from error
+        raise VarloomError(STORAGE_UNUSABLE, f"Writing what arrives failed: {error.strerror}.") from error
+
+
+def _locked(path: Path) -> int:
+    """The descriptor of the lock file, held; BlockingIOError when another process keeps it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + LOCK_PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                raise
+            time.sleep(0.05)
+        else:
+            return descriptor
+
+
+def _entries(journal: Path) -> list[dict[str, Any]]:
+    """The entries of a journal; one that was not written whole is cut off, so that others can follow."""
+    try:
+        text = journal.read_bytes()
+    except FileNotFoundError:
+        return []
+    whole = text[: text.rfind(b"\n") + 1]
+    if len(whole) < len(text):
+        os.truncate(journal, len(whole))
+    try:
+        return [json.loads(line) for line in whole.splitlines()]
+    except ValueError:
+        return []
+
+
+def _without_overlaps(blocks: dict[int, int]) -> dict[int, int]:
+    """Blocks of which none covers a byte of another: of two, the one that begins first stays."""
+    kept, at = {}, 0
+    for start, end in sorted(blocks.items()):
+        if start >= at and end > start:
+            kept[start] = at = end
+    return kept

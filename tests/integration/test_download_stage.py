@@ -1,0 +1,95 @@
+"""The download stage as the child runs it, on a storage of this machine and on an object store."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+
+import pytest
+from tests.sources import web_source
+
+from varloom.pipeline.request import Scratch, SourceLocation, StageRequest
+from varloom.pipeline.stages import download
+from varloom.storage import LocalStorage, ObjectStorage
+from varloom.storage.object_access import access_of
+from varloom.transfer import partial_file
+from varloom.transfer.model import TransferOptions
+
+CONTENT = b"a,b\n1,2\n" * 100_000
+
+
+@pytest.fixture
+def source():
+    with web_source() as opened:
+        opened.serve("/x.csv", CONTENT)
+        yield opened
+
+
+class Stage:
+    def __init__(self, source, storage, tmp_path):
+        self.storage = storage
+        self.location = SourceLocation(
+            str(uuid.uuid4()),
+            source.url("/x.csv?token=canary"),
+            TransferOptions(allowed_endpoints=(source.endpoint,), silence=5),
+        )
+        self.scratch = tmp_path / "scratch"
+
+    def run(self):
+        token = str(uuid.uuid4())
+        scratch = Scratch(self.scratch / token, self.scratch / "sources", 10**9, self.scratch / "downloads")
+        request = StageRequest(
+            "download",
+            None,
+            f"attempts/{self.location.folder}/{token}",
+            {},
+            self.storage.access,
+            None if isinstance(self.storage, LocalStorage) else scratch,
+            self.location,
+        )
+        request = StageRequest.from_json(request.as_json())
+        assert "canary" not in repr(request)
+        return download.run(request, lambda *_: None).result
+
+    @property
+    def arriving(self):
+        local = self.storage.local_path("downloads")
+        return (local or self.scratch / "downloads") / self.location.folder
+
+
+@pytest.fixture(params=["local", "s3"])
+def stage(source, tmp_path, request):
+    if request.param == "local":
+        return Stage(source, LocalStorage(tmp_path / "storage"), tmp_path)
+    store = request.getfixturevalue("s3")
+    storage = ObjectStorage(access_of(f"{store.url}/stage-{uuid.uuid4()}", store.environment))
+    return Stage(source, storage, tmp_path)
+
+
+def test_the_file_is_left_in_the_attempts_own_folder(stage, tmp_path):
+    result = stage.run()
+    assert result["sha256"] == hashlib.sha256(CONTENT).hexdigest()
+    assert result["url"].endswith("/x.csv?token=\u2026")
+    assert stage.storage.size(result["key"]) == result["bytes"] == len(CONTENT)
+    stored = stage.storage.fetch(result["key"], tmp_path / "copy")
+    assert stored.sha256 == result["sha256"]
+
+
+def test_after_a_settle_that_was_lost_nothing_is_fetched_twice(source, tmp_path):
+    stage = Stage(source, LocalStorage(tmp_path / "storage"), tmp_path)
+    first = stage.run()
+    before = source.sent()
+    second = stage.run()
+    assert (second["sha256"], second["resumed"]) == (first["sha256"], len(CONTENT))
+    assert source.sent() - before == 1
+    assert stage.storage.exists(first["key"])
+    assert stage.storage.exists(second["key"])
+
+
+def test_beside_a_process_that_lives_on_it_begins_in_a_folder_of_its_own(stage, monkeypatch):
+    monkeypatch.setattr(partial_file, "LOCK_PATIENCE", 0.1)
+    zombie = partial_file.PartialFile(stage.arriving)
+    try:
+        assert stage.run()["sha256"] == hashlib.sha256(CONTENT).hexdigest()
+    finally:
+        zombie.close()

@@ -1,0 +1,101 @@
+"""What URLs mean, and what of them is shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from varloom.errors import VarloomError
+from varloom.transfer.source_url import Cloud, parse_source_url
+
+SECRET = "canary-5f1d"
+
+
+@pytest.mark.parametrize(
+    ("url", "cloud", "bucket", "key", "asked"),
+    [
+        ("s3://b-1/a/x.vcf", Cloud.S3, "b-1", "a/x.vcf", "https://b-1.s3.amazonaws.com/a/x.vcf"),
+        ("s3://b.dots/a b%.vcf", Cloud.S3, "b.dots", "a b%.vcf", "https://s3.amazonaws.com/b.dots/a%20b%25.vcf"),
+        ("https://bk.s3.eu-west-1.amazonaws.com/k/x.vcf", Cloud.S3, "bk", "k/x.vcf", None),
+        ("https://bk.s3.amazonaws.com/k%20x.vcf", Cloud.S3, "bk", "k x.vcf", None),
+        ("https://s3.eu-west-1.amazonaws.com/bk/k/x.vcf", Cloud.S3, "bk", "k/x.vcf", None),
+        ("https://bk.s3.dualstack.us-east-2.amazonaws.com/x", Cloud.S3, "bk", "x", None),
+        ("gs://bk/k/x.vcf", Cloud.GOOGLE, "bk", "k/x.vcf", "https://storage.googleapis.com/bk/k/x.vcf"),
+        ("https://storage.googleapis.com/bk/k/x.vcf", Cloud.GOOGLE, "bk", "k/x.vcf", None),
+        ("https://bk.storage.googleapis.com/k/x.vcf", Cloud.GOOGLE, "bk", "k/x.vcf", None),
+        ("https://acc.blob.core.windows.net/cont/k/x.vcf", Cloud.AZURE, "cont", "k/x.vcf", None),
+        (
+            "az://acc.blob.core.windows.net/cont/k/x.vcf",
+            Cloud.AZURE,
+            "cont",
+            "k/x.vcf",
+            "https://acc.blob.core.windows.net/cont/k/x.vcf",
+        ),
+        ("https://example.org/data/x.vcf.gz#part", Cloud.WEB, None, None, "https://example.org/data/x.vcf.gz"),
+        ("https://s3.amazonaws.com.evil.org/bk/x", Cloud.WEB, None, None, None),
+        ("https://evilstorage.googleapis.com/bk/x", Cloud.WEB, None, None, None),
+    ],
+)
+def test_what_a_url_names(url, cloud, bucket, key, asked):
+    source = parse_source_url(url)
+    assert (source.cloud, source.bucket, source.key) == (cloud, bucket, key)
+    assert source.url == (asked or url)
+    assert not source.has_access
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (
+            f"https://b.s3.amazonaws.com/x.vcf?X-Amz-Credential=A&X-Amz-Signature={SECRET}",
+            "https://b.s3.amazonaws.com/x.vcf?X-Amz-Credential=\u2026&X-Amz-Signature=\u2026",
+        ),
+        (
+            f"https://a.blob.core.windows.net/c/x?sv=1&sig={SECRET}",
+            "https://a.blob.core.windows.net/c/x?sv=\u2026&sig=\u2026",
+        ),
+        (f"https://user:{SECRET}@example.org/x", "https://\u2026@example.org/x"),
+        (f"https://example.org/x?{SECRET}", "https://example.org/x?\u2026"),
+        (f"https://example.org/x?a=b&{SECRET}", "https://example.org/x?a=\u2026"),
+    ],
+)
+def test_what_is_secret_is_not_shown(url, shown):
+    source = parse_source_url(url)
+    assert SECRET not in source.shown
+    assert SECRET not in repr(source)
+    assert source.shown == shown
+    assert source.has_access == ("example.org/x?" not in url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "example.org/x.vcf",
+        "ftp://example.org/x.vcf",
+        "file:///etc/passwd",
+        "s3://",
+        "s3://bucket",
+        "s3://bucket/folder/",
+        "s3://bucket/a/../b",
+        "s3://b!/x",
+        "gs://bucket//x",
+        "az://other.example.org/c/x",
+        "https://",
+        "https://example.org:99999/x",
+        "https://exa\nmple.org/",
+        "https://example.org/" + "x" * 9000,
+    ],
+)
+def test_what_cannot_be_loaded_is_refused(url):
+    with pytest.raises(VarloomError) as caught:
+        parse_source_url(url)
+    assert caught.value.code == "source_url_invalid"
+
+
+def test_an_operators_endpoint_takes_the_place_of_the_public_cloud():
+    endpoints = {"s3": "http://minio.lab:9000", "az": "http://127.0.0.1:10000/acc"}
+    source = parse_source_url("s3://bk/k/x.vcf", endpoints)
+    assert source.url == "http://minio.lab:9000/bk/k/x.vcf"
+    assert parse_source_url("http://minio.lab:9000/bk/k/x.vcf", endpoints).bucket == "bk"
+    blob = parse_source_url("az://cont/x.vcf", endpoints)
+    assert (blob.url, blob.account) == ("http://127.0.0.1:10000/acc/cont/x.vcf", "acc")
