@@ -370,18 +370,15 @@ def _claimed(claim: Claim) -> dict[str, Any]:
     return {"job_id": claim.job.id, "stage": claim.stage.value, "token": claim.token}
 
 
-async def hold(conn: AsyncConnection[Any], claim: Claim) -> Job | None:
-    """Lock the job for settling; None when the claim is lost."""
+async def hold(conn: AsyncConnection[Any], claim: Claim, log: str = "") -> Job | None:
+    """Lock the job for settling, and keep what the processes of the attempt said; None when the claim is lost."""
     async with conn.cursor(row_factory=dict_row) as cursor:
         async with one_round_trip(conn):  # with the BEGIN
             await cursor.execute(job_statement("hold"), _claimed(claim))
+            if log:  # of a job the newest are kept; nothing for a claim that is lost
+                await conn.execute(statement("keep_log"), {**_claimed(claim), "text": log, "kept": KEPT_LOGS})
         rows = await cursor.fetchall()
     return Job.from_row(rows[0]) if rows else None
-
-
-async def keep_log(conn: AsyncConnection[Any], claim: Claim, text: str) -> None:
-    """Keep what the processes of an attempt said, as long as the claim is held; of a job the newest logs are kept."""
-    await conn.execute(statement("keep_log"), {**_claimed(claim), "text": text, "kept": KEPT_LOGS})
 
 
 async def write_progress(conn: AsyncConnection[Any], claim: Claim, progress: Mapping[str, Any]) -> bool | None:

@@ -70,13 +70,11 @@ async def settle(
     Returns:
         The job as it is now; None when the claim was lost and nothing was changed.
     """
-    held = await repository.hold(conn, claim)
+    held = await repository.hold(conn, claim, log)
     failpoint("settle.after_hold", conn)
     if held is None or isinstance(outcome, Lost):
         logger.warning("job %s: the result of a lost claim is thrown away", claim.job.id)
         return None
-    if log:
-        await repository.keep_log(conn, claim, log)
     if held.cancel_requested_at is not None and not _completes(claim, outcome):
         outcome = Cancelled()
     match outcome:
