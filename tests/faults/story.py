@@ -47,6 +47,13 @@ POLL = 0.02
 LONGEST_ACT = 20.0
 
 
+class NothingToAdopt:
+    """What settles a stage whose result nothing but the job tells of."""
+
+    async def adopt(self, conn, claim, result):
+        pass
+
+
 class Story:
     """One act is played in one process."""
 
@@ -63,6 +70,7 @@ class Story:
             rescue_interval=0.2,
             shutdown_grace=0.0,
             undo_days=0.0,
+            slots={"parse": 2},
         )
         self.storage = open_storage(self.settings)
         self.pool = pool
@@ -156,7 +164,7 @@ class Story:
         if await self.column("SELECT stage FROM jobs WHERE id = %s", await self.job(name)) == ["download"]:
             (claim,) = await self._claim(1)
             async with self.pool.connection() as conn:
-                await settle(conn, claim, Succeeded({"key": "k"}), None, retry_delay=0.0)
+                await settle(conn, claim, Succeeded({"key": "k"}), NothingToAdopt(), retry_delay=0.0)
         if await self.state(name) != "cancelled":
             await self.jobs.cancel(await self.account(), await self.job(name))
 

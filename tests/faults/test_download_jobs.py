@@ -283,12 +283,28 @@ def test_a_full_disk_is_told_and_mended_without_a_second_start(tmp_path: Path, s
     assert (tmp_path / "fired.log").read_text().startswith("download.before_write enospc")
 
 
-@pytest.mark.parametrize("point", ["download.before_store", "download.after_store", "stage.before_answer"])
-def test_killed_at_its_end_nothing_is_fetched_again(tmp_path: Path, source: Source, vcf: bytes, point: str) -> None:
+BOUNDARIES = {
+    "download.before_fetch": 1,
+    "download.before_write": 12,
+    "download.after_write": 12,
+    "download.before_store": 1,
+    "download.after_store": 1,
+    "stage.before_answer": 1,
+}
+"""Where the child dies, and at which hit."""
+
+
+@pytest.mark.parametrize("point", BOUNDARIES)
+def test_killed_at_every_boundary_it_goes_on_with_what_is_here(
+    tmp_path: Path, source: Source, vcf: bytes, point: str
+) -> None:
     source.serve("/a.vcf", vcf)
-    failpoints = f"{point}=kill@1;log={tmp_path / 'fired.log'}"
+    failpoints = f"{point}=kill@{BOUNDARIES[point]};log={tmp_path / 'fired.log'}"
     with serving_sources(tmp_path, source, VARLOOM_FAILPOINTS=failpoints) as server:
         job = server.at_rest(submit_url(server, source.url("/a.vcf"))["id"])
         assert (job["state"], job["records"]) == ("completed", 180_000), job["error"]
         assert job["attempts"][0]["code"] == "stage_crashed"
-        assert source.sent() <= len(vcf) + 1
+        origin = server.client.get(f"jobs/{job['id']}/provenance").json()["source"]
+        kept = {"download.before_fetch": 0, "download.before_write": 5 * MB, "download.after_write": 5 * MB}
+        assert origin["download"]["resumed"] >= kept.get(point, len(vcf))
+        assert origin["sha256"] == hashlib.sha256(vcf).hexdigest()

@@ -65,7 +65,9 @@ REMOTE = frozenset(point for point in points_of_source() if point.startswith("re
 """Passed with an object store only; tests/integration/test_object_store_jobs.py kills there."""
 SPOOLED = frozenset(point for point in points_of_source() if point.startswith("spool."))
 """Passed by uploads over several requests; tests/faults/test_resumable_uploads.py kills there."""
-ANSWERED = points_of_source() - LOST - REMOTE - SPOOLED
+DOWNLOADED = frozenset(point for point in points_of_source() if point.startswith("download."))
+"""Passed by files from URLs; tests/faults/test_download_jobs.py kills there."""
+ANSWERED = points_of_source() - LOST - REMOTE - SPOOLED - DOWNLOADED
 FILES = frozenset(
     point
     for point in ANSWERED
