@@ -141,6 +141,11 @@ class Settings(BaseSettings):
         description="where s3://, gs:// and az:// lead, if not to the public clouds, such as "
         "`s3=https://minio.example.org:9000`; they may be reached like `allowed_endpoints`",
     )
+    own_identity: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="buckets that users may load from with the credentials in the worker's environment, if they choose "
+        "none: `s3://BUCKET`, `gs://BUCKET`, `az://ACCOUNT/CONTAINER`; every user of the server can then read them",
+    )
     egress_proxy: str | None = Field(
         default=None,
         repr=False,
@@ -169,7 +174,7 @@ class Settings(BaseSettings):
         """Accept `a.example.org,b.example.org` as well as a list."""
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
-    @field_validator("allowed_endpoints", "secret_keys", mode="before")
+    @field_validator("allowed_endpoints", "own_identity", "secret_keys", mode="before")
     @classmethod
     def _parse_list(cls, value: Any) -> Any:
         """Accept `A,B` as well as a list."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, LiteralString
 
@@ -10,6 +11,7 @@ import psycopg
 from varloom.errors import VarloomError
 from varloom.pipeline.problems import SOURCE_URL_GONE
 from varloom.transfer.access import Credential
+from varloom.transfer.own_identity import own_credential
 from varloom.transfer.problems import CREDENTIAL_NOT_FOR_URL, CREDENTIAL_NOT_FOUND
 from varloom.transfer.scopes import covers
 
@@ -37,10 +39,12 @@ class SourceSecrets:
     Attributes:
         conninfo: of the database.
         vault: decrypts it.
+        own_identity: the scopes for which the server's own identity is used where no credential was chosen.
     """
 
     conninfo: str
     vault: Vault
+    own_identity: tuple[str, ...] = ()
 
     def url_of(self, job: Job) -> str:
         """The URL of a job's source, whole.
@@ -55,14 +59,14 @@ class SourceSecrets:
         return str(row[0] if row[1] is None else self.vault.decrypt(row[1])["url"])
 
     def credential_of(self, job: Job, source: SourceUrl) -> Credential | None:
-        """The credential that was chosen for a job, as it is now; None when none was.
+        """The credential that was chosen for a job, as it is now; without one, the server's own where that is allowed.
 
         Raises:
             VarloomError: `credential_not_found`, `credential_not_for_url` or `source_secret_unreadable`.
         """
         name = job.options.get("credential")
         if name is None:
-            return None
+            return own_credential(self.own_identity, source, os.environ)
         with psycopg.connect(self.conninfo, connect_timeout=CONNECT_TIMEOUT) as conn:
             row = conn.execute(_CREDENTIAL, [job.account_id, name]).fetchone()
         if row is None:

@@ -20,6 +20,7 @@ from varloom.services.views import JobView, job_view
 from varloom.transfer.guard import parse_endpoint
 from varloom.transfer.http_client import Origin
 from varloom.transfer.model import TransferOptions
+from varloom.transfer.own_identity import checked_own_scope
 from varloom.transfer.source_url import SourceUrl, parse_source_url
 from varloom.transfer.vault import KEY_FILE, Vault
 
@@ -51,6 +52,8 @@ def transfer_options(settings: Settings) -> TransferOptions:
     try:
         for entry in allowed:
             parse_endpoint(entry)
+        for scope in settings.own_identity:
+            checked_own_scope(scope)
     except ValueError as error:
         raise VarloomError(SETTINGS_INVALID, f"allowed_endpoints: {error}") from None
     stall_limit = settings.stall_limits.get("download", DEFAULT_STALL_LIMIT)

@@ -123,7 +123,8 @@ async def _storage_is_ours(pool: AsyncConnectionPool, storage: Storage, stop: as
 
 def _downloads(settings: Settings, database: Database) -> Downloads:
     """What the worker needs to fetch files from URLs."""
-    return Downloads(SourceSecrets(database.conninfo, vault_of(settings)), transfer_options(settings))
+    secrets = SourceSecrets(database.conninfo, vault_of(settings), settings.own_identity)
+    return Downloads(secrets, transfer_options(settings))
 
 
 def _scratch(settings: Settings, storage: Storage) -> AbstractContextManager[WorkerScratch | None]:

@@ -6,6 +6,7 @@ urllib3 speaks the protocol. It never follows a redirect, repeats a request or r
 from __future__ import annotations
 
 import contextlib
+import logging
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from varloom.transfer.guard import Guard
+
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings hold whole URLs, signatures included
 
 CONNECT_TIMEOUT = 10.0
 MOST_REDIRECTS = 5
