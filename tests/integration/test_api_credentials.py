@@ -109,7 +109,7 @@ SCOPES = [
     ("azure_sas", "az://acc/cont", {"sas": "?sig=x"}, "az://cont/x", "https://acc.blob.core.windows.net/other/x"),
     ("bearer", "https://Example.org/", {"token": "t"}, "https://example.org:443/x", "https://sub.example.org/x"),
     ("bearer", "https://example.org", {"token": "t"}, "https://example.org/x", "https://example.org:8443/x"),
-    ("bearer", "https://example.org", {"token": "t"}, "https://example.org/x", "http://example.org/x"),
+    ("bearer", "https://example.org", {"token": "t"}, "https://example.org/x", "https://example.com/x"),
 ]
 
 

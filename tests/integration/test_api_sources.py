@@ -70,3 +70,10 @@ async def test_a_refused_url_is_told_without_what_it_holds(api):
     answer = await submit(ann, f"ftp://user:{CANARY}@example.org/x.vcf?{CANARY}")
     assert answer.json()["code"] == "source_url_invalid"
     assert CANARY not in json.dumps(answer.json())
+
+
+async def test_plain_http_is_for_listed_hosts_alone(api):
+    ann = await api.person()
+    answer = await submit(ann, "http://example.org/x.vcf")
+    assert answer.json()["code"] == "source_url_invalid"
+    assert "https://" in answer.json()["detail"]

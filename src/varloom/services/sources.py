@@ -17,10 +17,11 @@ from varloom.services.problems import IDEMPOTENCY_CONFLICT, REQUEST_INVALID
 from varloom.services.upload_rows import insert_url
 from varloom.services.uploads import JobRequest, checked_key
 from varloom.services.views import JobView, job_view
-from varloom.transfer.guard import parse_endpoint
+from varloom.transfer.guard import Guard, parse_endpoint
 from varloom.transfer.http_client import Origin
 from varloom.transfer.model import TransferOptions
 from varloom.transfer.own_identity import checked_own_scope
+from varloom.transfer.problems import SOURCE_URL_INVALID
 from varloom.transfer.source_url import SourceUrl, parse_source_url
 from varloom.transfer.vault import KEY_FILE, Vault
 
@@ -92,6 +93,7 @@ class Sources:
         """
         key = checked_key(idempotency_key)
         source = parse_source_url(url, self.settings.cloud_endpoints)
+        self._refuse_without_tls(source)
         await self._check_credential(account_id, source, request.options.credential)
         wanted = request.sample_name or ""
         sample = checked_sample_name(wanted) if wanted.strip() else sample_name_from(source.name)
@@ -115,6 +117,16 @@ class Sources:
             _refuse_other(job, source, sample, request)
             places = await line.places_of(conn, account_id, [job])
         return job_view(job, places.get(job.id))
+
+    def _refuse_without_tls(self, source: SourceUrl) -> None:
+        """Refuse a URL that would be asked in clear text, but for hosts that the operator lists."""
+        allowed = transfer_options(self.settings).allowed_endpoints
+        guard = Guard(tuple(parse_endpoint(entry) for entry in allowed))
+        origin = Origin.of(source.url)
+        if origin.scheme == "http" and not guard.is_listed(origin.host, origin.port):
+            raise VarloomError(
+                SOURCE_URL_INVALID, f"{origin.host}: http:// is read and changed by anyone on the way; use https://."
+            )
 
     async def _check_credential(self, account_id: UUID, source: SourceUrl, name: str | None) -> None:
         """See at once that the credential which was chosen is there, and for this URL."""
