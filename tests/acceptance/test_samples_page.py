@@ -49,6 +49,7 @@ def test_samples_are_named_tagged_deleted_and_brought_back(visitor: Visitor, ser
     expect(page.locator(".samples tbody tr")).to_have_count(1)
     page.locator(".tag-bar [aria-current]").click()
     expect(page.locator(".samples tbody tr")).to_have_count(2)
+    page.wait_for_load_state()  # the rows are there before the script that the buttons need
 
     page.get_by_role("button", name="Delete plain").press("Enter")
     gone = page.locator(".sample-gone", has_text="plain was deleted.")

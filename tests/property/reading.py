@@ -68,6 +68,9 @@ class AllLeft:
     def field_findings(self) -> list[Any]:
         return []
 
+    def ruled_lines(self) -> list[Any]:
+        return []
+
     def left_lines(self) -> Iterator[tuple[int, int, int, int, int, bool]]:
         chunk, at, records = self._chunk, self._chunk.start, 0
         for line in range(1, chunk.lines + 1):

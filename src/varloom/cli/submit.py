@@ -56,7 +56,7 @@ def submit(
     data: Path | None,
     **options: Any,
 ) -> None:
-    """Load files; each becomes a job.
+    """Load files or URLs; each becomes a job.
 
     SOURCE is a file, - for the standard input, or a URL: https://, s3://, gs:// or az://.
     """
