@@ -106,8 +106,7 @@ class HandWorker:
 
     async def fail(self, claim, log=""):
         async with self.pool.connection() as conn:
-            if log:
-                await repository.keep_log(conn, claim, log)
+            assert await repository.hold(conn, claim, log)
             assert await repository.settle_fail(conn, claim, Failed(FAILURE))
 
 
