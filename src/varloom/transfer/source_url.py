@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from varloom.errors import VarloomError
+from varloom.transfer.http_client import Origin
 from varloom.transfer.problems import SOURCE_URL_INVALID
 
 if TYPE_CHECKING:
@@ -189,6 +190,10 @@ def _web_address(given: str, endpoints: Mapping[str, str]) -> SourceUrl:
     name = _last(unquote(parts.path)) or host
     user, _, place_of_host = parts.netloc.rpartition("@")
     url = parts._replace(scheme=parts.scheme.lower(), netloc=place_of_host, fragment="").geturl()
+    try:
+        Origin.of(url)
+    except ValueError:
+        raise _invalid("The host or the port in the URL cannot be read.") from None
     has_access = is_signed(given)
     place = _object_of(parts, host, endpoints)
     if place is None:
