@@ -196,7 +196,11 @@ async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
 
 async def in_thread(call: Callable[..., _T], *arguments: Any) -> _T:
     """The result of a blocking call, whose end is waited for even by a task that is cancelled meanwhile."""
-    running = asyncio.ensure_future(asyncio.to_thread(call, *arguments))
+    return await finished(asyncio.ensure_future(asyncio.to_thread(call, *arguments)))
+
+
+async def finished(running: asyncio.Future[_T]) -> _T:
+    """The result of what runs in a thread, whose end is waited for even by a task that is cancelled meanwhile."""
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
