@@ -115,6 +115,12 @@ def test_what_unpacks_without_end_is_left_to_the_reader(tmp_path: Path, case: st
     assert time.process_time() - begun < 20  # it was minutes; as a rule it is less than three seconds
 
 
+def test_names_are_told_in_short(tmp_path: Path) -> None:
+    content = b"a," + b"b" * 1_000_000 + b",c\x1b[31m\n" + b"1,2,3\n" * 20_000
+    found, _ = told(beginning(tmp_path, content, len(content), "a.csv"))
+    assert found.names == ("a", "b" * 200 + "\u2026", "c\ufffd[31m")
+
+
 def test_what_is_no_table_is_refused_at_once_and_a_zip_archive_is_left_to_the_reader(tmp_path: Path) -> None:
     found, refused = told(beginning(tmp_path, b"%PDF-1.7\n" + b"x" * 90_000, 70_000, "a.vcf"))
     assert (found.verdict, refused.code) == (Verdict.REFUSED, "format_not_supported")

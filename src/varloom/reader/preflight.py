@@ -26,7 +26,7 @@ from varloom.reader.vcf.header_reading import read_header
 from varloom.reader.whole_lines import WholeLines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from varloom.errors import Problem
@@ -38,6 +38,8 @@ MOST_BYTES = 64 << 20
 """A file of which so many bytes told nothing is not looked at again."""
 MOST_NAMES = 200
 """How many names of samples or columns are told; all are counted."""
+MOST_OF_NAME = 200
+"""Characters of each: one can be as long as a line."""
 MOST_WARNINGS = 20
 
 _PACKED_BYTES = 8 << 20
@@ -194,7 +196,7 @@ def _of_vcf(text: _Text, found: Recognition) -> Preflight:
         Verdict.SOUND,
         *_kind(found),
         samples=len(header.samples),
-        names=header.samples[:MOST_NAMES],
+        names=_shown(header.samples),
         assembly=guess_assembly(header.contigs, header.text),
         problems=diagnosis.warnings()[:MOST_WARNINGS],
     )
@@ -240,8 +242,12 @@ def _of_table(path: Path, found: Recognition, *, whole: bool) -> Preflight:
         shown = Place(line=row.line, excerpt=safe_excerpt(dialect.separator.join(row.cells)))
         raise refusal(CSV_HEADER_MISSING, "The first row looks like data: it must name the columns.", shown)
     kind = SourceFormat.TSV if is_tsv else SourceFormat.CSV
-    names = tuple(row.cells[:MOST_NAMES])
+    names = _shown(row.cells)
     return Preflight(Verdict.SOUND, kind.value, found.compression.value, columns=len(row.cells), names=names)
+
+
+def _shown(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(safe_excerpt(name, MOST_OF_NAME) for name in names[:MOST_NAMES])
 
 
 def _in_either_encoding(
