@@ -9,23 +9,24 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from psycopg import errors
 from psycopg.rows import class_row
 
 from varloom.errors import VarloomError
+from varloom.services.access_tests import AccessTests
 from varloom.services.names import checked_credential_name
 from varloom.services.views import AccessTestView, CredentialList, CredentialView, ErrorView
-from varloom.transfer.access import Access, Credential, CredentialKind
+from varloom.transfer.access import Credential, CredentialKind
 from varloom.transfer.problems import (
     CREDENTIAL_INVALID,
     CREDENTIAL_NAME_TAKEN,
     CREDENTIAL_NOT_FOR_URL,
     CREDENTIAL_NOT_FOUND,
 )
-from varloom.transfer.questions import PROBE_SILENCE, probe
+from varloom.transfer.questions import PROBE_SILENCE
 from varloom.transfer.scopes import OPTIONAL, REQUIRED, account_of, checked_scope, covers
 from varloom.transfer.source_url import parse_source_url
 
@@ -79,6 +80,7 @@ class Credentials:
     pool: AsyncConnectionPool
     vault: Vault
     transfer: TransferOptions
+    tests: AccessTests = field(default_factory=AccessTests)
 
     async def all(self, account_id: UUID) -> CredentialList:
         """All credentials, by name."""
@@ -145,14 +147,13 @@ class Credentials:
         """
         source = parse_source_url(url, self.transfer.cloud_endpoints)
         kind, secret = await self._secret_for(account_id, "id = %s", credential_id, source)
-        access = Access(source, Credential(kind, self.vault.decrypt(secret)))
+        credential = Credential(kind, self.vault.decrypt(secret))
         options = replace(self.transfer, silence=min(self.transfer.silence, PROBE_SILENCE))
-        try:
-            size = await asyncio.to_thread(probe, access, options)
-        except VarloomError as error:
-            told = ErrorView.model_validate({**error.as_dict("download"), "url": source.shown})
+        outcome = await self.tests.outcome(url, credential, options)
+        if "error" in outcome:
+            told = ErrorView.model_validate({**outcome["error"], "url": source.shown})
             return AccessTestView(ok=False, url=source.shown, bytes=None, error=told)
-        return AccessTestView(ok=True, url=source.shown, bytes=size, error=None)
+        return AccessTestView(ok=True, url=source.shown, bytes=outcome["bytes"], error=None)
 
     async def renew(self) -> None:
         """Encrypt everything with the newest key; so that the others can be given up after a start of the server."""
