@@ -92,6 +92,10 @@ class Download:
         """Where the file is in the end."""
         return self._partial.path
 
+    def discard(self) -> None:
+        """Remove what has come, and nothing of a process that may work beside this one."""
+        self._partial.discard()
+
     def run(self) -> Downloaded:
         """Fetch what is missing, verify the whole, and force it to the disk.
 
