@@ -54,6 +54,7 @@ ANSWERS = [
     (403, {}, code("SignatureDoesNotMatch"), BEARER, "download_signature_wrong", False),
     (403, {}, code("RequestTimeTooSkewed"), BEARER, "download_signature_wrong", False),
     (403, {}, code("InvalidObjectState"), BEARER, "download_archived", False),
+    (403, {"x-ms-error-code": f"https://host/?sig={CANARY}"}, b"", BEARER, "download_forbidden", False),
     (404, {}, b"", None, "download_not_found", False),
     (404, {}, code("NoSuchKey"), None, "download_not_found", False),
     (404, {}, code("NoSuchBucket"), None, "download_no_bucket", False),
@@ -81,6 +82,12 @@ def test_what_passes_by_itself_is_waited_for(source: Source, fetch: Fetching) ->
     began = time.monotonic()
     assert fetch(source.url("/x")).bytes == 4
     assert time.monotonic() - began >= 1
+
+
+def test_a_source_that_gives_a_byte_for_each_request_is_not_asked_for_each(source: Source, fetch: Fetching) -> None:
+    source.serve("/x", b"data" * 10_000, cut_after=[1] * 1000)
+    assert failure(fetch, source.url("/x")).code == "download_interrupted"
+    assert len(source.asked) == patience.PATIENT_TRIES
 
 
 def test_a_long_wait_is_left_to_the_retry_of_the_stage(source: Source, fetch: Fetching) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from varloom.transfer.http_client import Answer
 
 _CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>|\"(?:reason|code|error)\": ?\"([A-Za-z_]{1,60})\"")
+_AZURE_CODE = re.compile("[A-Za-z_]{1,60}")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _EXPIRED_TEXT = re.compile(r"has expired|expired|not valid in the specified time frame", re.IGNORECASE)
 _SIGNATURE = {
@@ -172,7 +173,8 @@ def failure_of(answer: Answer, source: SourceUrl, *, has_access: bool) -> Varloo
     body = answer.error_body()
     answer.drop()
     found = _CODE.search(body)
-    code = answer.headers.get("x-ms-error-code") or ((found[1] or found[2]) if found else None)
+    azure = _AZURE_CODE.fullmatch(answer.headers.get("x-ms-error-code", ""))
+    code = azure[0] if azure else ((found[1] or found[2]) if found else None)
     challenge = answer.headers.get("www-authenticate", "")
     expired = _has_expired(answer.url, answer.headers) or bool(_EXPIRED_TEXT.search(body + challenge))
     has_access = has_access or is_signed(answer.url)
