@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, LiteralString
 
@@ -45,6 +46,9 @@ logger = logging.getLogger(__name__)
 MOST_CREDENTIALS = 200
 LONGEST_VALUE = 16_384
 """Characters of one secret value; the JSON of a service account has 2,400."""
+
+_REGION = re.compile("[A-Za-z0-9_-]{1,40}")
+"""It becomes a part of the host that is asked."""
 
 _COLUMNS = "id, name, kind, scope, created_at, changed_at"
 _LIST: LiteralString = f"SELECT {_COLUMNS} FROM credentials WHERE account_id = %(account)s ORDER BY lower(name)"
@@ -222,9 +226,11 @@ def _check_form(kind: CredentialKind, given: Mapping[str, str]) -> None:
                     CREDENTIAL_INVALID, "values.service_account: expected the JSON file of a service account's key."
                 )
         case "azure_sas":
-            if "sig=" not in given["sas"]:
+            if "sig=" not in given["sas"] or not given["sas"].isascii() or not given["sas"].isprintable():
                 raise VarloomError(CREDENTIAL_INVALID, "values.sas: expected the part of a SAS URL after the '?'.")
         case _:
+            if not _REGION.fullmatch(given.get("region", "us-east-1")):
+                raise VarloomError(CREDENTIAL_INVALID, "values.region: expected one such as eu-central-1.")
             name = next((name for name, value in given.items() if not (value.isascii() and value.isprintable())), None)
             if name is not None:
                 raise VarloomError(CREDENTIAL_INVALID, f"values.{name}: it has characters that none has.")
