@@ -391,6 +391,16 @@ async def test_what_expired_is_gone_and_swept(api, settings, database_url):
     assert timedelta(0) < resumable_rows.FINISHED
 
 
+async def test_an_expired_upload_gives_its_key_up(api, database_url):
+    ann = await api.person()
+    key = {"Idempotency-Key": "once"}
+    first = (await begin(ann, headers=key)).headers["location"]
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE resumable_uploads SET expires_at = now()")
+    again = await begin(ann, headers=key)
+    assert (again.status_code, again.headers["location"] == first) == (201, False)
+
+
 async def test_a_job_that_is_missing_is_created_by_whoever_looks_next(api, settings, monkeypatch):
     """The server died when all had come, or the database did not answer."""
     ann = await api.person()
