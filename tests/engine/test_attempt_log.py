@@ -101,6 +101,16 @@ def test_lines_come_whole_however_they_are_cut():
         assert told == ["one", "two \u00e9", "three"]
 
 
+def test_a_secret_is_not_told_in_two_pieces():
+    for before in range(8150, 8200):
+        told: list[str] = []
+        lines = Lines(told.append)
+        for portion in (b"x" * before, b" token=", b"abcdef" * 10, b"\n"):
+            lines.feed(portion)
+        assert [redacted(piece) for piece in told][-1].endswith("token=[removed]")
+        assert not any("abc" in redacted(piece) for piece in told)
+
+
 @pytest.mark.parametrize(
     ("said", "kept"),
     [
@@ -112,6 +122,14 @@ def test_lines_come_whole_however_they_are_cut():
         ("Authorization: Bearer eyJhbGciOi.abc-1", "Authorization: Bearer [removed]"),
         ("AWS_SECRET_ACCESS_KEY=abc/def+1 next", "AWS_SECRET_ACCESS_KEY=[removed] next"),
         ('{"account_key": "aGVsbG8="}', '{"account_key": "[removed]"}'),
+        ("failed with url: /c/b?sv=2021&sig=abc%3D&se=2", "failed with url: /c/b?sv=2021&sig=[removed]&se=2"),
+        ("https://ann:p@ss@host/a", "https://[removed]@host/a"),
+        ("Authorization: SharedKey account:aGVsbG8=", "Authorization: SharedKey [removed]"),
+        ("X-Api-Key: abc", "X-Api-Key: [removed]"),
+        (
+            "-----BEGIN PRIVATE KEY-----\\nabc\\n-----END PRIVATE KEY-----",
+            "-----BEGIN PRIVATE KEY-----[removed]-----END PRIVATE KEY-----",
+        ),
         ("x" * 8192, "x" * 8192),
         ("the token bucket holds 3 tokens", "the token bucket holds 3 tokens"),
         ("line 12, column 3 of chr1?.vcf", "line 12, column 3 of chr1?.vcf"),

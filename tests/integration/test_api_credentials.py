@@ -9,6 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 from tests.sources import web_source
 
+from varloom.services import access_tests
 from varloom.services.credentials import Credentials
 from varloom.services.sources import transfer_options, vault_of
 from varloom.settings import Settings
@@ -27,7 +28,8 @@ def source():
 
 @pytest.fixture
 def settings(settings, source):
-    return settings.model_copy(update={"allowed_endpoints": (source.endpoint,)})
+    endpoints = {"s3": source.url("/store")}
+    return settings.model_copy(update={"allowed_endpoints": (source.endpoint,), "cloud_endpoints": endpoints})
 
 
 async def add(person, **changed):
@@ -63,6 +65,9 @@ async def test_a_credential_is_stored_listed_replaced_and_removed(api, database_
 
 
 WRONG = [
+    {"values": {"access_key": "A", "secret_key": CANARY, "region": "x@example.org/"}},
+    {"kind": "azure_sas", "scope": "az://acc", "values": {"sas": f"sig={CANARY}\u2603"}},
+    {"kind": "bearer", "scope": "https://example.org:99999", "values": {"token": CANARY}},
     {"name": " "},
     {"name": "x" * 81},
     {"scope": "bucket"},
@@ -146,6 +151,27 @@ async def test_access_is_tested_by_the_first_bytes(api, source):
     assert CANARY not in json.dumps(found)
     other = await ann.client.post(address, json={"url": "https://example.org/x"})
     assert other.json()["code"] == "credential_not_for_url"
+
+
+async def test_no_source_keeps_a_test_for_longer_than_it_may_take(api, source, monkeypatch):
+    ann = await api.person()
+    bearer = {"kind": "bearer", "scope": source.url(""), "values": {"token": CANARY}}
+    address = f"/api/v1/credentials/{(await add(ann, **bearer)).json()['id']}/test"
+    source.serve("/x", b"data" * 1000, hold=10)
+    monkeypatch.setattr(access_tests, "LONGEST_TEST", 3.0)
+    error = (await ann.client.post(address, json={"url": source.url("/x")})).json()["error"]
+    assert (error["code"], error["message"]) == ("download_stalled", "The test was not over after 3 seconds.")
+
+
+async def test_what_leads_to_the_servers_own_storage_is_not_sent_with_a_credential(api, source, monkeypatch):
+    monkeypatch.setenv("AWS_SESSION_TOKEN", f"{CANARY}-of-the-operator")
+    ann = await api.person()
+    address = f"/api/v1/credentials/{(await add(ann)).json()['id']}/test"
+    source.serve("/store/bucket/x", b"data")
+    assert (await ann.client.post(address, json={"url": "s3://bucket/x"})).json()["ok"] is True
+    [asked] = source.asked
+    assert "X-Amz-Credential=AKIA1" in asked.path
+    assert CANARY not in asked.path
 
 
 async def test_keys_are_rotated_by_a_start_of_the_server(api, settings, database_url, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 from base64 import b64encode
 from datetime import timedelta
 from uuid import UUID
@@ -14,7 +15,9 @@ import pytest
 from api_support import VCF
 from test_api_uploads import stored
 
-from varloom.services import arrival, resumable_rows
+from varloom.errors import VarloomError
+from varloom.services import arrival, preflights, resumable_rows
+from varloom.services.resumable import ResumableUploads
 from varloom.services.storage_mark import MARK
 from varloom.storage import incoming
 
@@ -245,6 +248,55 @@ async def test_the_newest_request_has_the_upload_to_itself(api, settings):
     assert (await ann.client.get(url)).json()["job"]["source"]["bytes"] == len(CONTENT)
 
 
+async def test_nobody_gives_way_to_another_account(api, settings):
+    ann, bob = await api.person(), await api.person()
+    url = (await begin(ann)).headers["location"]
+    [path] = spooled(settings)
+    end = asyncio.Event()
+
+    async def slowly():
+        yield CONTENT[:200_000]
+        await end.wait()
+        yield CONTENT[200_000:]
+
+    sending = asyncio.create_task(send(ann, url, 0, slowly()))
+    async with asyncio.timeout(20):
+        while path.stat().st_size == 0:
+            await asyncio.sleep(0.01)
+    for asked in (bob.client.head(url, headers=TUS), send(bob, url, 0, b"x"), bob.client.delete(url, headers=TUS)):
+        assert (await asked).status_code == 404
+    end.set()
+    assert (await sending).status_code == 204
+
+
+async def test_of_two_servers_none_cuts_off_what_the_other_has_promised(api, settings):
+    ann = await api.person()
+    url = (await begin(ann)).headers["location"]
+    own = api.services.resumable
+    other = ResumableUploads(own._pool, own._storage, own._uploads, settings)
+    async with own._pool.connection() as conn:
+        [account_id, upload_id] = await (await conn.execute("SELECT account_id, id FROM resumable_uploads")).fetchone()
+    seen = [await own.get(account_id, upload_id)]
+    wanted = other._wanted
+
+    async def as_it_was_a_moment_ago(*arguments):
+        return seen.pop() if seen else await wanted(*arguments)
+
+    other._wanted = as_it_was_a_moment_ago
+    assert (await send(ann, url, 0, CONTENT[:400_000])).status_code == 204
+
+    async def wrong():
+        yield b"?" * 1000
+
+    with pytest.raises(VarloomError) as caught:
+        await other.receive(account_id, upload_id, 0, wrong())
+    assert caught.value.code == "upload_offset_wrong"
+    assert await offset_of(ann, url) == 400_000
+    assert (await send(ann, url, 400_000, CONTENT[400_000:])).status_code == 204
+    [key] = stored(settings)
+    assert (settings.data / "storage" / key).read_bytes() == CONTENT
+
+
 async def test_an_account_sees_only_its_own(api):
     ann, bob = await api.person(), await api.person()
     url = (await begin(ann)).headers["location"]
@@ -339,6 +391,16 @@ async def test_what_expired_is_gone_and_swept(api, settings, database_url):
     assert timedelta(0) < resumable_rows.FINISHED
 
 
+async def test_an_expired_upload_gives_its_key_up(api, database_url):
+    ann = await api.person()
+    key = {"Idempotency-Key": "once"}
+    first = (await begin(ann, headers=key)).headers["location"]
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE resumable_uploads SET expires_at = now()")
+    again = await begin(ann, headers=key)
+    assert (again.status_code, again.headers["location"] == first) == (201, False)
+
+
 async def test_a_job_that_is_missing_is_created_by_whoever_looks_next(api, settings, monkeypatch):
     """The server died when all had come, or the database did not answer."""
     ann = await api.person()
@@ -382,6 +444,27 @@ async def test_a_disk_that_fails_promises_nothing(api, settings, monkeypatch, fa
     assert (settings.data / "storage" / key).read_bytes() == CONTENT
 
 
+async def test_what_a_disk_may_have_lost_is_not_promised_by_asking_it_twice(api, settings, monkeypatch):
+    """Linux tells only once that something could not be written."""
+    ann = await api.person()
+    url = (await begin(ann)).headers["location"]
+    await send(ann, url, 0, CONTENT[:400_000])
+    sync, failures = os.fsync, [OSError(5, "Input/output error")]
+
+    def fail_once(descriptor):
+        if failures:
+            raise failures.pop()
+        sync(descriptor)
+
+    with monkeypatch.context() as broken:
+        broken.setattr("varloom.storage.spool.os.fsync", fail_once)
+        broken.setattr(arrival, "CHECKPOINT_BYTES", 1)
+        answer = await send(ann, url, 400_000, CONTENT[400_000:])
+        assert answer.json()["code"] == "storage_unusable"
+    assert await offset_of(ann, url) == 400_000
+    assert (await send(ann, url, 400_000, CONTENT[400_000:])).status_code == 204
+
+
 LONG_HEADER = (
     b"##fileformat=VCFv4.2\n##contig=<ID=chr1,length=248956422>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
 )
@@ -418,6 +501,29 @@ async def test_a_broken_header_ends_an_upload_long_before_its_end(api, settings)
     assert again.json() | {"request_id": None} == problem | {"request_id": None}
     assert spooled(settings) == []
     assert (await ann.client.get("/api/v1/jobs")).json()["jobs"] == []
+
+
+async def test_bytes_with_a_wrong_checksum_refuse_no_file(api):
+    ann = await api.person()
+    content = LONG_HEADER + RECORD * 150_000
+    url = (await begin(ann, size=len(content))).headers["location"]
+    share = content[:200_000]
+    right = f"sha256 {b64encode(hashlib.sha256(share).digest()).decode()}"
+    answer = await send(ann, url, 0, share.replace(b"\tALT", b"\tAXT"), Upload_Checksum=right)
+    assert answer.json()["code"] == "upload_checksum_wrong"
+    assert (await ann.client.get(url)).json()["preflight"] is None
+    assert (await send(ann, url, 0, share, Upload_Checksum=right)).status_code == 204
+    assert (await ann.client.get(url)).json()["preflight"]["verdict"] == "sound"
+
+
+async def test_many_small_requests_do_not_look_at_the_beginning_each(api, monkeypatch):
+    ann = await api.person()
+    looks = []
+    monkeypatch.setattr(preflights, "preflight", lambda *_, **__: looks.append(1))
+    url = (await begin(ann)).headers["location"]
+    for number in range(40):
+        assert (await send(ann, url, number, CONTENT[number : number + 1])).status_code == 204
+    assert len(looks) == 6  # at 1, 2, 4 ... 32 bytes
 
 
 async def test_what_is_nearly_here_becomes_a_job_which_keeps_the_failure_in_sight(api):

@@ -63,6 +63,16 @@ async def test_the_same_key_gives_the_same_job(api):
     assert first == second
     other = await submit(ann, "s3://bucket/other.vcf", headers=key)
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    answers = [
+        await submit(ann, f"https://example.org/get?file={number}", headers={"Idempotency-Key": "by query"})
+        for number in (1, 1, 2)
+    ]
+    assert [answer.status_code for answer in answers] == [202, 202, 409], "what is not shown tells files apart"
+    signed = [
+        await submit(ann, SIGNED + again, headers={"Idempotency-Key": "signed"})
+        for again in ("", "-by another signature")
+    ]
+    assert signed[0].json()["id"] == signed[1].json()["id"]
 
 
 async def test_a_refused_url_is_told_without_what_it_holds(api):

@@ -86,6 +86,15 @@ def test_after_a_settle_that_was_lost_nothing_is_fetched_twice(source, tmp_path)
     assert stage.storage.exists(second["key"])
 
 
+def test_what_a_process_beside_it_fetches_stays(stage):
+    beside = stage.arriving / "beside-another" / "part"
+    beside.parent.mkdir(parents=True)
+    beside.write_bytes(b"half of it")
+    stage.run()
+    assert beside.read_bytes() == b"half of it"
+    assert (stage.arriving / "part").exists() == isinstance(stage.storage, LocalStorage)
+
+
 def test_beside_a_process_that_lives_on_it_begins_in_a_folder_of_its_own(stage, monkeypatch):
     monkeypatch.setattr(partial_file, "LOCK_PATIENCE", 0.1)
     zombie = partial_file.PartialFile(stage.arriving)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -53,6 +54,7 @@ ANSWERS = [
     (403, {}, code("SignatureDoesNotMatch"), BEARER, "download_signature_wrong", False),
     (403, {}, code("RequestTimeTooSkewed"), BEARER, "download_signature_wrong", False),
     (403, {}, code("InvalidObjectState"), BEARER, "download_archived", False),
+    (403, {"x-ms-error-code": f"https://host/?sig={CANARY}"}, b"", BEARER, "download_forbidden", False),
     (404, {}, b"", None, "download_not_found", False),
     (404, {}, code("NoSuchKey"), None, "download_not_found", False),
     (404, {}, code("NoSuchBucket"), None, "download_no_bucket", False),
@@ -80,6 +82,12 @@ def test_what_passes_by_itself_is_waited_for(source: Source, fetch: Fetching) ->
     began = time.monotonic()
     assert fetch(source.url("/x")).bytes == 4
     assert time.monotonic() - began >= 1
+
+
+def test_a_source_that_gives_a_byte_for_each_request_is_not_asked_for_each(source: Source, fetch: Fetching) -> None:
+    source.serve("/x", b"data" * 10_000, cut_after=[1] * 1000)
+    assert failure(fetch, source.url("/x")).code == "download_interrupted"
+    assert len(source.asked) == patience.PATIENT_TRIES
 
 
 def test_a_long_wait_is_left_to_the_retry_of_the_stage(source: Source, fetch: Fetching) -> None:
@@ -158,6 +166,8 @@ def test_certificates_that_are_not_accepted(
     [
         ("/x", "download_redirect_refused"),
         ("ftp://127.0.0.1/x", "download_redirect_refused"),
+        ("https://127.0.0.1:99999/x", "download_redirect_refused"),
+        ("https://[::1/x", "download_redirect_refused"),
         ("file:///etc/passwd", "download_redirect_refused"),
         ("http://93.184.215.14/x", "download_redirect_refused"),
         ("https://169.254.169.254/latest/meta-data", "download_address_refused"),
@@ -186,6 +196,41 @@ def test_a_redirect_is_followed_but_the_token_stays_behind(source: Source, fetch
         fetch(source.url("/x"), BEARER, allowed_endpoints=(source.endpoint, other.endpoint))
         assert [asked.headers.get("authorization") for asked in source.asked] == [f"Bearer {CANARY}"] * 2
         assert [asked.headers.get("authorization") for asked in other.asked] == [None]
+
+
+def test_a_redirect_behind_a_backslash_does_not_get_the_token(source: Source, fetch: Fetching) -> None:
+    """Whoever takes `HOST:1\\@OTHER:2` for a name at OTHER sends what is for OTHER to HOST."""
+    with web_source() as other:
+        other.served = {"/\\@" + source.endpoint + "/z": Served(b"data")}
+        source.serve("/x", status=302, headers={"Location": f"http://{other.endpoint}\\@{source.endpoint}/z"})
+        fetch(source.url("/x"), BEARER, allowed_endpoints=(source.endpoint, other.endpoint))
+        assert [asked.headers.get("authorization") for asked in other.asked] == [None]
+
+
+HEADERS = [
+    (200, {"Content-Length": "\u00b2"}),
+    (200, {"Content-Length": "9" * 5000}),
+    (206, {"Content-Range": f"bytes 0-3/{'9' * 5000}"}),
+    (429, {"Retry-After": "\u00b2"}),
+    (403, {"Date": "Mon, 01 Jan 2035 00:00:00 -0000"}),
+    (200, {f"X-{number}": "x" for number in range(200)}),
+    (200, {"X": "x" * 70_000}),
+]
+
+
+@pytest.mark.parametrize("number", range(len(HEADERS)))
+def test_no_header_is_more_than_a_failure_of_the_download(source: Source, fetch: Fetching, number: int) -> None:
+    status, headers = HEADERS[number]
+    source.serve("/x", b"data", status=status, headers={**headers}, body=b"data")
+    with contextlib.suppress(VarloomError):  # and nothing else
+        fetch(source.url("/x?Expires=1700000000&Signature=a"))
+
+
+def test_a_beginning_of_many_comments_keeps_nobody(source: Source, fetch: Fetching) -> None:
+    source.serve("/x", b"<!---->" * 146 + b"data")
+    begun = time.process_time()
+    fetch(source.url("/x"))
+    assert time.process_time() - begun < 20
 
 
 def test_name_and_password_of_a_url_go_to_its_host(source: Source, fetch: Fetching) -> None:

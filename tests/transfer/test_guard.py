@@ -57,6 +57,8 @@ PRIVATE = [
     "::127.0.0.1",
     "64:ff9b::7f00:1",
     "64:ff9b:1::a9fe:a9fe",
+    "64:ff9b:1:a9fe:a9:fe00:808:808",
+    "192.0.0.192",
     "2002:7f00:1::",
     "2002:c0a8:1::1",
     "fe80::1",
@@ -171,9 +173,9 @@ def test_without_tls_only_listed_hosts_are_asked():
 
 
 def test_through_a_proxy_private_addresses_are_refused_too():
-    network = NoNetwork(inside=["10.0.0.1"])
+    network = NoNetwork(inside=["10.0.0.1"], mixed=["93.184.215.14", "169.254.169.254"])
     client = HttpClient(Guard((), network), silence=1, proxy="http://127.0.0.1:9")
-    for url in ("https://inside/", "https://127.1/", "https://[::1]/"):
+    for url in ("https://inside/", "https://127.1/", "https://[::1]/", "https://mixed/"):
         with pytest.raises(VarloomError) as caught:
             client.get(url, {})
         assert caught.value.code == "download_address_refused"

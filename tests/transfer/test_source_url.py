@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from varloom.errors import VarloomError
-from varloom.transfer.source_url import Cloud, parse_source_url
+from varloom.transfer.access import Access, Credential
+from varloom.transfer.source_url import Cloud, in_region, parse_source_url
 
 SECRET = "canary-5f1d"
 
@@ -55,6 +56,7 @@ def test_what_a_url_names(url, cloud, bucket, key, asked):
         ),
         (f"https://user:{SECRET}@example.org/x", "https://\u2026@example.org/x"),
         (f"https://example.org/x?{SECRET}", "https://example.org/x?\u2026"),
+        (f"https://example.org/x?{SECRET}==", "https://example.org/x?\u2026"),
         (f"https://example.org/x?a=b&{SECRET}", "https://example.org/x?a=\u2026"),
     ],
 )
@@ -99,3 +101,19 @@ def test_an_operators_endpoint_takes_the_place_of_the_public_cloud():
     assert parse_source_url("http://minio.lab:9000/bk/k/x.vcf", endpoints).bucket == "bk"
     blob = parse_source_url("az://cont/x.vcf", endpoints)
     assert (blob.url, blob.account) == ("http://127.0.0.1:10000/acc/cont/x.vcf", "acc")
+
+
+VERSIONED = "https://bk.s3.amazonaws.com/x.vcf?versionId=A1"
+
+
+def test_a_version_that_a_url_names_is_never_exchanged_for_the_newest():
+    assert in_region(parse_source_url(VERSIONED), "eu-west-1").url.endswith(
+        ".eu-west-1.amazonaws.com/x.vcf?versionId=A1"
+    )
+    access = Access(parse_source_url(VERSIONED), Credential("s3", {"access_key": "A", "secret_key": SECRET}))
+    with pytest.raises(VarloomError) as caught:
+        access.request()
+    assert caught.value.code == "source_url_invalid"
+    blob = parse_source_url("https://acc.blob.core.windows.net/c/x?snapshot=2025-01-01T00:00:00.0000000Z")
+    url, _ = Access(blob, Credential("azure_sas", {"account": "acc", "sas": f"?sv=1&sig={SECRET}"})).request()
+    assert url == f"{blob.url}&sv=1&sig={SECRET}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import lzma
 import random
+import time
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,29 @@ def test_a_header_that_has_not_come_whole_says_nothing(tmp_path: Path) -> None:
         assert verdicts[0] is None
         assert set(verdicts) == {None, Verdict.SOUND}
         assert verdicts == sorted(verdicts, key=lambda verdict: verdict is not None)
+
+
+@pytest.mark.parametrize("case", ["blank lines", "samples", "meta lines"])
+def test_what_unpacks_without_end_is_left_to_the_reader(tmp_path: Path, case: str) -> None:
+    filling = {"blank lines": "\n", "samples": "\tSAMPLE", "meta lines": f"##note={'A' * 1000}\n"}[case]
+    before = "" if case == "blank lines" else "##fileformat=VCFv4.2\n" + ("#CHROM" if case == "samples" else "")
+    path = tmp_path / ("a.csv.gz" if case == "blank lines" else "a.vcf.gz")
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(before.encode())
+        for _ in range(120):
+            file.write((filling * ((1 << 20) // len(filling))).encode())
+    with path.open("ab") as file:
+        file.write(bytes(70_000))  # what has come of the rest
+    begun = time.process_time()
+    found, refused = told(path)
+    assert (found.verdict, refused) == (Verdict.UNKNOWN, None)
+    assert time.process_time() - begun < 20  # it was minutes; as a rule it is less than three seconds
+
+
+def test_names_are_told_in_short(tmp_path: Path) -> None:
+    content = b"a," + b"b" * 1_000_000 + b",c\x1b[31m\n" + b"1,2,3\n" * 20_000
+    found, _ = told(beginning(tmp_path, content, len(content), "a.csv"))
+    assert found.names == ("a", "b" * 200 + "\u2026", "c\ufffd[31m")
 
 
 def test_what_is_no_table_is_refused_at_once_and_a_zip_archive_is_left_to_the_reader(tmp_path: Path) -> None:

@@ -38,12 +38,14 @@ HAS_PROC = sys.platform == "linux"
 _CHUNK = 64 * 1024
 _REMOVED = "[removed]"
 _SECRETS = (
-    (re.compile(r"(?<=://)[^\s/@]{1,300}@"), f"{_REMOVED}@"),
+    (re.compile(r"(?<=://)[^\s/]{1,300}@"), f"{_REMOVED}@"),
     (re.compile(r"(?i)\b((?:https?|s3|gs|az|abfss?)://[^\s?]{1,1000}\?)[^\s'\"<>]+"), rf"\1{_REMOVED}"),
-    (re.compile(r"(?i)\b((?:bearer|basic)\s)[\w.~+/=-]{8,}"), rf"\1{_REMOVED}"),
+    (re.compile(r"(?i)\b((?:bearer|basic|sharedkey)[:\s]\s?)[\w.:~+/=-]{8,}"), rf"\1{_REMOVED}"),
+    (re.compile(r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----).*?(?=-----END|$)"), rf"\1{_REMOVED}"),
     (
         re.compile(
-            r"(?i)((?:password|passwd|secret|token|signature|credential|access_?key|api_?key|account_?key)"
+            r"(?i)((?:passw(?:or)?d|passphrase|\bpwd|secret|token|signature|\bsig|credential|cookie"
+            r"|(?:access|account|api|private)[_-]?key)"
             r"[\w-]{0,40}['\"]?\s{0,3}[=:]\s{0,3}['\"]?)[^\s'\",;&]+"
         ),
         rf"\1{_REMOVED}",
@@ -118,10 +120,10 @@ class Lines:
     def feed(self, chunk: bytes) -> None:
         """Take what came."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
-        if len(self._rest) > MAX_LOG_LINE:
-            lines, self._rest = [*lines, self._rest], b""
         for line in lines:
             self._pass_on(line)
+        if len(self._rest) > MAX_LOG_LINE:
+            self._rest = self._pass_on_full_pieces(self._rest)
 
     def end(self) -> None:
         """Pass on a last line without an end."""
@@ -129,9 +131,19 @@ class Lines:
         self._pass_on(rest)
 
     def _pass_on(self, line: bytes) -> None:
-        for start in range(0, len(line), MAX_LOG_LINE):
-            if text := line[start : start + MAX_LOG_LINE].decode("utf-8", "replace").rstrip():
-                self._tell(text)
+        self._tell_piece(self._pass_on_full_pieces(line))
+
+    def _pass_on_full_pieces(self, line: bytes) -> bytes:
+        """Cut between words, so that no secret is told in two pieces of which neither looks like one: what is left."""
+        while len(line) > MAX_LOG_LINE:
+            end = line.rfind(b" ", MAX_LOG_LINE // 2, MAX_LOG_LINE) + 1 or MAX_LOG_LINE
+            self._tell_piece(line[:end])
+            line = line[end:]
+        return line
+
+    def _tell_piece(self, piece: bytes) -> None:
+        if text := piece.decode("utf-8", "replace").rstrip():
+            self._tell(text)
 
 
 class LogPipe:

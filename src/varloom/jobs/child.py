@@ -88,7 +88,7 @@ class Child:
             sys.executable,
             "-m",
             module,
-            env=_environment(),
+            env=environment_of_children(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -198,7 +198,7 @@ class Child:
         logger.info("child %d: %s", self.pid, text)
 
 
-def _environment() -> dict[str, str]:
+def environment_of_children() -> dict[str, str]:
     """What a child is told: no secrets, but the failpoints of a process under test."""
     passed = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
     if failpoints.VARIABLE in os.environ:

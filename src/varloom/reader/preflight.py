@@ -26,7 +26,7 @@ from varloom.reader.vcf.header_reading import read_header
 from varloom.reader.whole_lines import WholeLines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from varloom.errors import Problem
@@ -38,10 +38,15 @@ MOST_BYTES = 64 << 20
 """A file of which so many bytes told nothing is not looked at again."""
 MOST_NAMES = 200
 """How many names of samples or columns are told; all are counted."""
+MOST_OF_NAME = 200
+"""Characters of each: one can be as long as a line."""
 MOST_WARNINGS = 20
 
 _PACKED_BYTES = 8 << 20
 """A packed file may have to be unpacked so far before its content is seen."""
+_LONG_HEADER_BYTES = 16 << 20
+"""A header that is longer unpacked is left to the reader, which has a process of its own for it. A hundred thousand
+contigs take half as much; and a kilobyte can be unpacked to a gigabyte of blank lines."""
 _CHUNK = 1 << 18
 _HIDDEN = frozenset({SourceFormat.EMPTY, SourceFormat.BINARY, SourceFormat.TEXT})
 _BCF_HEAD_BYTES = 9
@@ -99,6 +104,26 @@ class _PrefixEndedError(DamagedStreamError):
         super().__init__(COMPRESSION_TRUNCATED, "")
 
 
+class _LongHeaderError(DamagedStreamError):
+    """The header is too long to be looked at here; nothing is wrong with it."""
+
+    def __init__(self) -> None:
+        super().__init__(COMPRESSION_TRUNCATED, "")
+
+
+class _Beginning(ByteStream):
+    """The content of a file, as far as it is looked at."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """See `ByteStream.pieces`."""
+        seen = 0
+        for piece in super().pieces():
+            if seen > _LONG_HEADER_BYTES:
+                raise _LongHeaderError
+            yield piece
+            seen += len(piece)
+
+
 def preflight(  # noqa: PLR0911 - a table of what can be said
     path: Path, name: str, *, whole: bool
 ) -> tuple[Preflight, FileRefused | None] | None:
@@ -125,7 +150,9 @@ def preflight(  # noqa: PLR0911 - a table of what can be said
         return _header_of(path, found, whole=whole), None
     except FileRefused as refused:
         unknown = Preflight(Verdict.UNKNOWN, *_kind(found))
-        if not whole and _is_for_want_of_more(refused):
+        if _is_due_to(_LongHeaderError, refused):
+            return unknown, None
+        if not whole and _is_due_to(_PrefixEndedError, refused):
             return None if size < MOST_BYTES else (unknown, None)
         if found.format is SourceFormat.BCF:  # the program that decodes it may know better
             return unknown, None
@@ -141,11 +168,11 @@ def _kind(found: Recognition) -> tuple[str, str]:
     return found.format.value, found.compression.value
 
 
-def _is_for_want_of_more(refused: BaseException) -> bool:
-    """Whether the text ended only since the rest of the file is not there yet."""
+def _is_due_to(kind: type[DamagedStreamError], refused: BaseException) -> bool:
+    """Whether the text ended for this reason alone."""
     cause: BaseException | None = refused
     while cause is not None:
-        if isinstance(cause, _PrefixEndedError):
+        if isinstance(cause, kind):
             return True
         cause = cause.__cause__
     return False
@@ -155,7 +182,7 @@ def _header_of(path: Path, found: Recognition, *, whole: bool) -> Preflight:
     """Raises FileRefused."""
     match found.format:
         case SourceFormat.VCF:
-            return _of_vcf(_Text(ByteStream(_stored(path, whole=whole), found.compression).pieces()), found)
+            return _of_vcf(_Text(_Beginning(_stored(path, whole=whole), found.compression).pieces()), found)
         case SourceFormat.BCF:
             return _of_vcf(_Text(_bcf_text(path, found, whole=whole)), found)
         case _:
@@ -169,7 +196,7 @@ def _of_vcf(text: _Text, found: Recognition) -> Preflight:
         Verdict.SOUND,
         *_kind(found),
         samples=len(header.samples),
-        names=header.samples[:MOST_NAMES],
+        names=_shown(header.samples),
         assembly=guess_assembly(header.contigs, header.text),
         problems=diagnosis.warnings()[:MOST_WARNINGS],
     )
@@ -177,7 +204,7 @@ def _of_vcf(text: _Text, found: Recognition) -> Preflight:
 
 def _bcf_text(path: Path, found: Recognition, *, whole: bool) -> Iterator[bytes]:
     """The text of the header that a BCF begins with."""
-    records = WholeRecords(ByteStream(_stored(path, whole=whole), found.compression).pieces())
+    records = WholeRecords(_Beginning(_stored(path, whole=whole), found.compression).pieces())
     next(iter(records), None)
     if not records.header:
         raise records.failure or _PrefixEndedError()
@@ -187,7 +214,7 @@ def _bcf_text(path: Path, found: Recognition, *, whole: bool) -> Iterator[bytes]
 def _of_table(path: Path, found: Recognition, *, whole: bool) -> Preflight:
     """The header row of a CSV or TSV. Whether it is data rather than names, its own cells alone may say here."""
     raw = b""
-    stream = ByteStream(_stored(path, whole=whole), found.compression)
+    stream = _Beginning(_stored(path, whole=whole), found.compression)
     try:
         for piece in stream.pieces():
             raw += piece
@@ -199,7 +226,7 @@ def _of_table(path: Path, found: Recognition, *, whole: bool) -> Preflight:
     dialect = find_dialect(sample, whole=len(raw) < SAMPLE_BYTES, named_tsv=found.named is SourceFormat.TSV)
 
     def first_row(encoding: str, dialect: Dialect) -> Row | None:
-        stream = ByteStream(_stored(path, whole=whole), found.compression)
+        stream = _Beginning(_stored(path, whole=whole), found.compression)
         return next((row for row in Rows(stream, encoding, found.mark_bytes, dialect) if row.cells), None)
 
     is_tsv = dialect.separator == "\t"
@@ -215,8 +242,12 @@ def _of_table(path: Path, found: Recognition, *, whole: bool) -> Preflight:
         shown = Place(line=row.line, excerpt=safe_excerpt(dialect.separator.join(row.cells)))
         raise refusal(CSV_HEADER_MISSING, "The first row looks like data: it must name the columns.", shown)
     kind = SourceFormat.TSV if is_tsv else SourceFormat.CSV
-    names = tuple(row.cells[:MOST_NAMES])
+    names = _shown(row.cells)
     return Preflight(Verdict.SOUND, kind.value, found.compression.value, columns=len(row.cells), names=names)
+
+
+def _shown(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(safe_excerpt(name, MOST_OF_NAME) for name in names[:MOST_NAMES])
 
 
 def _in_either_encoding(

@@ -44,6 +44,7 @@ class Arrival:
         waiting: how many requests wait for it: the one that has it gives way.
         writing: the task that writes.
         digest: SHA-256 of the first `hashed` bytes.
+        look: what looks at the beginning of the file.
     """
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -51,6 +52,7 @@ class Arrival:
     writing: asyncio.Task[None] | None = None
     digest: Any = field(default_factory=hashlib.sha256)
     hashed: int = 0
+    look: Callable[[int], Awaitable[bool]] | None = None
 
     def sha256(self, size: int) -> str | None:
         """The checksum of the first `size` bytes, if they came by in this process."""
@@ -121,6 +123,7 @@ class ArrivalWriter:
                 await self._take(chunk)
             await self._write()
             self._verify()
+            await self._look_at_it()
         except BaseException:
             await to_the_end(self._keep_what_came())
             raise
@@ -139,12 +142,17 @@ class ArrivalWriter:
         self._portion.clear()
         if portion:
             await in_thread(self._put, portion)
-        if self._look is not None and not await self._look(self._file.position):
-            self._look = None
+        if self._share is None:
+            await self._look_at_it()
         much = self._file.position - self._durable >= CHECKPOINT_BYTES
         late = time.monotonic() - self._synced_at >= CHECKPOINT_SECONDS
         if (much or late) and self._share is None:
             await self._make_durable()
+
+    async def _look_at_it(self) -> None:
+        """Look at the beginning of the file, of which no byte is in doubt."""
+        if self._look is not None and not await self._look(self._file.position):
+            self._look = None
 
     def _put(self, portion: bytes) -> None:
         digest, self._digest = self._digest, None  # of no use if only a part is written
@@ -196,7 +204,11 @@ async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
 
 async def in_thread(call: Callable[..., _T], *arguments: Any) -> _T:
     """The result of a blocking call, whose end is waited for even by a task that is cancelled meanwhile."""
-    running = asyncio.ensure_future(asyncio.to_thread(call, *arguments))
+    return await finished(asyncio.ensure_future(asyncio.to_thread(call, *arguments)))
+
+
+async def finished(running: asyncio.Future[_T]) -> _T:
+    """The result of what runs in a thread, whose end is waited for even by a task that is cancelled meanwhile."""
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:

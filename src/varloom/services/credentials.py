@@ -9,23 +9,25 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from psycopg import errors
 from psycopg.rows import class_row
 
 from varloom.errors import VarloomError
+from varloom.services.access_tests import AccessTests
 from varloom.services.names import checked_credential_name
 from varloom.services.views import AccessTestView, CredentialList, CredentialView, ErrorView
-from varloom.transfer.access import Access, Credential, CredentialKind
+from varloom.transfer.access import Credential, CredentialKind
 from varloom.transfer.problems import (
     CREDENTIAL_INVALID,
     CREDENTIAL_NAME_TAKEN,
     CREDENTIAL_NOT_FOR_URL,
     CREDENTIAL_NOT_FOUND,
 )
-from varloom.transfer.questions import PROBE_SILENCE, probe
+from varloom.transfer.questions import PROBE_SILENCE
 from varloom.transfer.scopes import OPTIONAL, REQUIRED, account_of, checked_scope, covers
 from varloom.transfer.source_url import parse_source_url
 
@@ -44,6 +46,9 @@ logger = logging.getLogger(__name__)
 MOST_CREDENTIALS = 200
 LONGEST_VALUE = 16_384
 """Characters of one secret value; the JSON of a service account has 2,400."""
+
+_REGION = re.compile("[A-Za-z0-9_-]{1,40}")
+"""It becomes a part of the host that is asked."""
 
 _COLUMNS = "id, name, kind, scope, created_at, changed_at"
 _LIST: LiteralString = f"SELECT {_COLUMNS} FROM credentials WHERE account_id = %(account)s ORDER BY lower(name)"
@@ -79,6 +84,7 @@ class Credentials:
     pool: AsyncConnectionPool
     vault: Vault
     transfer: TransferOptions
+    tests: AccessTests = field(default_factory=AccessTests)
 
     async def all(self, account_id: UUID) -> CredentialList:
         """All credentials, by name."""
@@ -145,14 +151,13 @@ class Credentials:
         """
         source = parse_source_url(url, self.transfer.cloud_endpoints)
         kind, secret = await self._secret_for(account_id, "id = %s", credential_id, source)
-        access = Access(source, Credential(kind, self.vault.decrypt(secret)))
+        credential = Credential(kind, self.vault.decrypt(secret))
         options = replace(self.transfer, silence=min(self.transfer.silence, PROBE_SILENCE))
-        try:
-            size = await asyncio.to_thread(probe, access, options)
-        except VarloomError as error:
-            told = ErrorView.model_validate({**error.as_dict("download"), "url": source.shown})
+        outcome = await self.tests.outcome(url, credential, options)
+        if "error" in outcome:
+            told = ErrorView.model_validate({**outcome["error"], "url": source.shown})
             return AccessTestView(ok=False, url=source.shown, bytes=None, error=told)
-        return AccessTestView(ok=True, url=source.shown, bytes=size, error=None)
+        return AccessTestView(ok=True, url=source.shown, bytes=outcome["bytes"], error=None)
 
     async def renew(self) -> None:
         """Encrypt everything with the newest key; so that the others can be given up after a start of the server."""
@@ -221,9 +226,11 @@ def _check_form(kind: CredentialKind, given: Mapping[str, str]) -> None:
                     CREDENTIAL_INVALID, "values.service_account: expected the JSON file of a service account's key."
                 )
         case "azure_sas":
-            if "sig=" not in given["sas"]:
+            if "sig=" not in given["sas"] or not given["sas"].isascii() or not given["sas"].isprintable():
                 raise VarloomError(CREDENTIAL_INVALID, "values.sas: expected the part of a SAS URL after the '?'.")
         case _:
+            if not _REGION.fullmatch(given.get("region", "us-east-1")):
+                raise VarloomError(CREDENTIAL_INVALID, "values.region: expected one such as eu-central-1.")
             name = next((name for name, value in given.items() if not (value.isascii() and value.isprintable())), None)
             if name is not None:
                 raise VarloomError(CREDENTIAL_INVALID, f"values.{name}: it has characters that none has.")

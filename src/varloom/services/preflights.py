@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from varloom.errors import Place, Problem, Severity, VarloomError, kind_of
 from varloom.reader.preflight import MOST_BYTES, Preflight, Verdict, preflight
-from varloom.services.arrival import in_thread
+from varloom.services.arrival import finished
 from varloom.services.names import file_name
 
 if TYPE_CHECKING:
@@ -17,11 +19,16 @@ if TYPE_CHECKING:
 
     from varloom.services.resumable_rows import ResumableUpload
 
+_T = TypeVar("_T")
+
 BEGINNING_BYTES = 1 << 20
 """How much of a file is looked at before it is uploaded."""
 NEARLY_HERE = 1 << 20
 """A file of which no more than so many bytes are missing is taken in even if it will be refused: there is nothing to be
 spared, and its job keeps the failure in sight."""
+
+_LOOKING = ThreadPoolExecutor(max_workers=2, thread_name_prefix="preflight")
+"""Headers can be made to take seconds and much memory: no more than two are looked at, and all else has its threads."""
 
 
 class PreflightOfArrival:
@@ -42,7 +49,7 @@ class PreflightOfArrival:
         if position < self._next:
             return True
         self._next = 2 * position
-        told = await in_thread(_look, self._path, self._upload.name)
+        told = await _looked(_look, self._path, self._upload.name)
         if told is None:
             return position < 2 * MOST_BYTES
         found, refused = told
@@ -63,7 +70,11 @@ async def preflight_of_beginning(name: str, size: int, chunks: AsyncIterator[byt
     beginning = bytearray()
     async for chunk in chunks:
         beginning += chunk[: BEGINNING_BYTES - len(beginning)]
-    return await in_thread(_look_at_bytes, bytes(beginning), file_name(name), len(beginning) >= size)
+    return await _looked(_look_at_bytes, bytes(beginning), file_name(name), len(beginning) >= size)
+
+
+async def _looked(look: Callable[..., _T], *arguments: Any) -> _T:
+    return await finished(asyncio.get_running_loop().run_in_executor(_LOOKING, look, *arguments))
 
 
 def _look(path: Path, name: str) -> Any:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from psycopg import OperationalError
+from psycopg.errors import UniqueViolation
 from psycopg_pool import PoolTimeout
 
 from varloom.errors import VarloomError, counted
@@ -60,7 +61,7 @@ TRIES = 5
 
 
 class _ChangedError(Exception):
-    """Name or options were changed between reading them and creating the job."""
+    """Name or options were changed between reading them and creating the job, or another server created it."""
 
 
 class ResumableUploads:
@@ -175,7 +176,7 @@ class ResumableUploads:
         Raises:
             VarloomError: `upload_not_found`; what refuses the upload; those of `receive`.
         """
-        async with self._turn(upload_id) as arrival:
+        async with self._turn(account_id, upload_id) as arrival:
             upload = await self._wanted(account_id, upload_id)
             return await self._finish(arrival, upload) if upload.durable == upload.bytes else upload
 
@@ -207,8 +208,7 @@ class ResumableUploads:
 
     async def remove(self, account_id: UUID, upload_id: UUID) -> None:
         """Cancel an upload: its bytes go. The job of a finished one stays. Raises `upload_not_found`."""
-        async with self._turn(upload_id):
-            await self.get(account_id, upload_id)
+        async with self._turn(account_id, upload_id):
             async with self._pool.connection() as conn:
                 await rows.delete(conn, account_id, upload_id)
             await in_thread(self._spool.remove, upload_id)
@@ -232,11 +232,9 @@ class ResumableUploads:
                 whatever ended `chunks`. What came before is durable then, but for a wrong checksum.
             FileRefused: the beginning of the file shows that it will be; then its bytes go.
         """
-        async with self._turn(upload_id) as arrival:
+        async with self._turn(account_id, upload_id) as arrival:
             upload = await self._wanted(account_id, upload_id)
-            if offset != upload.durable:
-                message = f"The server has {counted(upload.durable, 'byte')}; the request goes on at {offset:,}."
-                raise VarloomError(UPLOAD_OFFSET_WRONG, message)
+            _require_offset(upload, offset)
             if upload.durable < upload.bytes:
                 await self._write(arrival, upload, chunks, checksum)
                 upload = await self._wanted(account_id, upload_id)
@@ -251,13 +249,17 @@ class ResumableUploads:
         except FileNotFoundError:
             raise VarloomError(UPLOAD_NOT_FOUND, "This server does not have the bytes of the upload.") from None
         try:
+            # the file is held now: another server may have gone on with it in between
+            _require_offset(await self._wanted(upload.account_id, upload.id), upload.durable)
+            await in_thread(file.cut_back, upload.durable)
+            arrival.look = arrival.look or PreflightOfArrival(path, upload, self._note_preflight)
             writer = ArrivalWriter(
                 file,
                 arrival,
                 upload.bytes,
                 checksum=checksum,
                 note=partial(self._note_durable, upload.id),
-                look=None if upload.preflight else PreflightOfArrival(path, upload, self._note_preflight),
+                look=None if upload.preflight else arrival.look,
             )
             arrival.writing = asyncio.create_task(writer.take(chunks))
             if arrival.waiting:  # it came after this one had its turn, and before there was something to cancel
@@ -279,8 +281,12 @@ class ResumableUploads:
             await rows.note_durable(conn, upload_id, durable, self._lifetime)
 
     @contextlib.asynccontextmanager
-    async def _turn(self, upload_id: UUID) -> AsyncIterator[Arrival]:
-        """Have an upload to oneself: whoever writes gives way, for its client is likely gone, and keeps what came."""
+    async def _turn(self, account_id: UUID, upload_id: UUID) -> AsyncIterator[Arrival]:
+        """Have an upload to oneself: whoever writes gives way, for its client is likely gone, and keeps what came.
+
+        Nobody gives way to another account. Raises `upload_not_found`.
+        """
+        await self.get(account_id, upload_id)
         arrival = self._arrivals[upload_id]
         arrival.waiting += 1
         if arrival.writing is not None:
@@ -318,6 +324,10 @@ class ResumableUploads:
                 break
             except _ChangedError:
                 upload = await self.get(upload.account_id, upload.id)
+                if upload.job_id is not None:
+                    break
+        else:
+            raise VarloomError(UPLOAD_LOCKED, "Name or options of the upload are being changed all the time.")
         await in_thread(self._spool.remove, upload.id)
         return await self.get(upload.account_id, upload.id)
 
@@ -346,6 +356,8 @@ class ResumableUploads:
             made = await self._uploads.create_job(
                 upload.account_id, upload.idempotency_key, received, request, note=note
             )
+        except UniqueViolation:
+            raise _ChangedError from None
         except VarloomError as error:
             if error.kind.retryable:
                 raise
@@ -401,6 +413,12 @@ class ResumableUploads:
         for task in writing:
             task.cancel()
         await asyncio.gather(*writing, return_exceptions=True)
+
+
+def _require_offset(upload: ResumableUpload, offset: int) -> None:
+    if offset != upload.durable:
+        message = f"The server has {counted(upload.durable, 'byte')}; the request goes on at {offset:,}."
+        raise VarloomError(UPLOAD_OFFSET_WRONG, message)
 
 
 async def _outcome(writing: asyncio.Task[None]) -> None:

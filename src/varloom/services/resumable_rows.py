@@ -31,6 +31,10 @@ VALUES (%(id)s, %(account_id)s, %(name)s, %(bytes)s, %(sample_name)s, %(options)
 ON CONFLICT (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 RETURNING {_COLUMNS}
 """
+_GIVE_KEY_UP = """
+UPDATE resumable_uploads SET idempotency_key = NULL
+WHERE account_id = %(account_id)s AND idempotency_key = %(idempotency_key)s AND expires_at <= now()
+"""
 _FIND: LiteralString = f"""
 SELECT {_COLUMNS} FROM resumable_uploads WHERE account_id = %s AND id = %s AND expires_at > now()
 """
@@ -105,6 +109,7 @@ class ResumableUpload:
 async def insert(conn: AsyncConnection[Any], lifetime: timedelta, **values: Any) -> ResumableUpload | None:
     """Enter an upload of which nothing has come yet; None if the account has one with this Idempotency-Key."""
     values["options"] = Jsonb(values["options"])
+    await conn.execute(_GIVE_KEY_UP, values)  # of one that has expired, and is only not swept yet
     return await _one(conn, _INSERT, {**values, "lifetime": lifetime})
 
 

@@ -14,7 +14,7 @@ from varloom.jobs.model import Job, NewJob
 from varloom.pipeline.plan import version_of
 from varloom.services.names import checked_sample_name, file_name, sample_name_from
 from varloom.services.problems import IDEMPOTENCY_CONFLICT, REQUEST_INVALID
-from varloom.services.upload_rows import insert_url
+from varloom.services.upload_rows import insert_url, secret_of
 from varloom.services.uploads import JobRequest, checked_key
 from varloom.services.views import JobView, job_view
 from varloom.transfer.guard import Guard, parse_endpoint
@@ -111,10 +111,13 @@ class Sources:
                 max_attempts=self.settings.max_attempts,
             )
             job = job or await self._insert(conn, new, source, url.strip())
+            is_new = job is not None and job.upload_id == new.upload_id
             job = job or await self._earlier(conn, account_id, key)  # an equal request was faster
             if job is None:
                 raise VarloomError(IDEMPOTENCY_CONFLICT, "The Idempotency-Key was in use at the same moment.")
             _refuse_other(job, source, sample, request)
+            if not is_new:
+                await self._refuse_other_query(conn, job, source, url.strip())
             places = await line.places_of(conn, account_id, [job])
         return job_view(job, places.get(job.id))
 
@@ -138,6 +141,12 @@ class Sources:
 
     async def _earlier(self, conn: AsyncConnection[Any], account_id: UUID, key: str | None) -> Job | None:
         return None if key is None else await repository.find_by_idempotency_key(conn, account_id, key)
+
+    async def _refuse_other_query(self, conn: AsyncConnection[Any], job: Job, source: SourceUrl, url: str) -> None:
+        """What a URL does not show tells files apart, unless it is a signature, which is made anew each time."""
+        row = None if source.has_access else await secret_of(conn, job.upload_id)
+        if row is not None and self.vault.decrypt(row)["url"] != url:
+            raise VarloomError(IDEMPOTENCY_CONFLICT, f"The Idempotency-Key belongs to job {job.id} of another URL.")
 
     async def _insert(self, conn: AsyncConnection[Any], new: NewJob, source: SourceUrl, url: str) -> Job | None:
         """Upload, job and ticket, all or nothing; None when the key was used meanwhile."""

@@ -44,6 +44,7 @@ async def insert_file(
 _INSERT_URL = """
 INSERT INTO uploads (id, account_id, kind, name, url) VALUES (%(id)s, %(account_id)s, 'url', %(name)s, %(url)s)
 """
+_KEPT_URL = "SELECT secret FROM upload_secrets WHERE upload_id = %s"
 _KEEP_URL = "INSERT INTO upload_secrets (upload_id, secret) VALUES (%(id)s, %(secret)s)"
 
 
@@ -80,3 +81,9 @@ async def is_entered(conn: AsyncConnection[Any], upload_id: UUID) -> bool:
     await conn.execute(_LOCK, {"id": upload_id})
     cursor = await conn.execute("SELECT 1 FROM uploads WHERE id = %s", [upload_id])
     return await cursor.fetchone() is not None
+
+
+async def secret_of(conn: AsyncConnection[Any], upload_id: UUID) -> bytes | None:
+    """The URL of an upload as it was given, encrypted; None where it shows all of itself."""
+    row = await (await conn.execute(_KEPT_URL, [upload_id])).fetchone()
+    return None if row is None else bytes(row[0])

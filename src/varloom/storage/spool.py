@@ -76,7 +76,7 @@ class SpooledFile:
     """
 
     def __init__(self, path: Path, offset: int, reserve: int) -> None:
-        """Open it at the place where to go on.
+        """Open it at the place where to go on; `cut_back` to that place before anything is written.
 
         Raises:
             FileNotFoundError: fewer than `offset` bytes are there.
@@ -87,6 +87,7 @@ class SpooledFile:
         self._reserve = reserve
         self._lock = threading.Lock()
         self._closed = False
+        self._is_doubtful = False
         if not path.exists():
             raise _missing(path)
         with told_of_disk(path.parent):
@@ -94,8 +95,6 @@ class SpooledFile:
         try:
             _lock(self._descriptor)
             _require(self._descriptor, offset, path)
-            with told_of_disk(path.parent):
-                os.ftruncate(self._descriptor, offset)
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -123,10 +122,17 @@ class SpooledFile:
             failpoint("spool.after_write")
 
     def sync(self) -> int:
-        """Make durable what was written, and say how much that is."""
+        """Make durable what was written, and say how much that is.
+
+        Once the disk refused that, what was written may be lost, and the system says so but once.
+        """
         with self._lock, told_of_disk(self._path.parent):
             failpoint("spool.before_sync")
+            if self._is_doubtful:
+                raise OSError(errno.EIO, "what was written before may be lost")
+            self._is_doubtful = True
             os.fsync(self._descriptor)
+            self._is_doubtful = False
             failpoint("spool.after_sync")
             return self.position
 

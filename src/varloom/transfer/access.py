@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from varloom.errors import VarloomError
 from varloom.transfer.azure_sas import blob_sas
 from varloom.transfer.problems import DOWNLOAD_SIGNATURE_WRONG, SOURCE_URL_INVALID
-from varloom.transfer.source_url import AZURE_SUFFIX, Cloud, SourceUrl, in_region, parse_source_url
+from varloom.transfer.source_url import AZURE_SUFFIX, Cloud, SourceUrl, asks_for_version, in_region, parse_source_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,8 +79,8 @@ class Access:
             case Credential("s3" | "gcs" | "azure_key"):
                 return self._signed_url(), headers
             case Credential("azure_sas", values):
-                url = f"{_azure_url(self.source, values['account'])}?{values['sas'].lstrip('?')}"
-                return url, headers
+                url = _azure_url(self.source, values["account"])
+                return f"{url}{'&' if '?' in url else '?'}{values['sas'].lstrip('?')}", headers
             case Credential("bearer", values):
                 return _known_url(self.source), {**headers, "Authorization": f"Bearer {values['token']}"}
             case _:
@@ -115,6 +115,10 @@ class Access:
         source, credential = self.source, self._credential
         if credential is None or source.key is None:
             raise AssertionError("only objects are signed for")
+        if asks_for_version(source.url):  # what is signed names the object alone
+            raise VarloomError(
+                SOURCE_URL_INVALID, "With a credential the newest version of an object is loaded; this URL names one."
+            )
         try:
             signed = _signed(source, source.key, credential)
         except Exception as error:  # noqa: BLE001 - whatever it says could repeat a secret

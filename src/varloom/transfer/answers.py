@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from varloom.transfer.http_client import Answer
 
 _CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>|\"(?:reason|code|error)\": ?\"([A-Za-z_]{1,60})\"")
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_AZURE_CODE = re.compile("[A-Za-z_]{1,60}")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _EXPIRED_TEXT = re.compile(r"has expired|expired|not valid in the specified time frame", re.IGNORECASE)
 _SIGNATURE = {
     *("SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidToken", "AuthorizationHeaderMalformed", "InvalidSecurity"),
@@ -58,8 +59,10 @@ _KIND_OF_STATUS = {
 }
 _LONGEST_WAIT = 3600.0
 _PAGE = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+    rb"(?:\xef\xbb\xbf)?\s*+(?:<!--(?>.*?-->)\s*+)*+<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
+"""Nothing of it is tried twice, so that no answer can keep us: a hundred comments could be split in 2 ** 100 ways."""
+_MOST_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,12 @@ def version_of(answer: Answer) -> Version:
 
 
 def _length(headers: Mapping[str, str]) -> int | None:
-    text = headers.get("content-length", "")
-    return int(text) if text.isdigit() else None
+    return _number(headers.get("content-length", ""))
+
+
+def _number(text: str) -> int | None:
+    """A number as a header has it; None for what is none, or could be no length."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def checksums_of(answer: Answer, source: SourceUrl) -> tuple[Checksum, ...]:
@@ -166,7 +173,8 @@ def failure_of(answer: Answer, source: SourceUrl, *, has_access: bool) -> Varloo
     body = answer.error_body()
     answer.drop()
     found = _CODE.search(body)
-    code = answer.headers.get("x-ms-error-code") or ((found[1] or found[2]) if found else None)
+    azure = _AZURE_CODE.fullmatch(answer.headers.get("x-ms-error-code", ""))
+    code = azure[0] if azure else ((found[1] or found[2]) if found else None)
     challenge = answer.headers.get("www-authenticate", "")
     expired = _has_expired(answer.url, answer.headers) or bool(_EXPIRED_TEXT.search(body + challenge))
     has_access = has_access or is_signed(answer.url)
@@ -221,18 +229,22 @@ def _has_expired(url: str, headers: Mapping[str, str]) -> bool:
             end = begin + timedelta(seconds=int(query[f"{prefix}-expires"]))
     if end is None:
         return False
-    now = datetime.now(UTC)
-    with contextlib.suppress(ValueError, TypeError):
-        now = parsedate_to_datetime(headers.get("date", ""))
-    return end < now
+    return end < (_moment(headers.get("date", "")) or datetime.now(UTC))
+
+
+def _moment(text: str) -> datetime | None:
+    """A moment as a header has it."""
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        found = parsedate_to_datetime(text)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the source asks to wait."""
     text = headers.get("retry-after", "").strip()
-    if text.isdigit():
-        return min(_LONGEST_WAIT, float(text))
-    with contextlib.suppress(ValueError, TypeError):
-        wait = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-        return min(_LONGEST_WAIT, max(0.0, wait))
+    if (seconds := _number(text)) is not None:
+        return min(_LONGEST_WAIT, float(seconds))
+    if (moment := _moment(text)) is not None:
+        return min(_LONGEST_WAIT, max(0.0, (moment - datetime.now(UTC)).total_seconds()))
     return None

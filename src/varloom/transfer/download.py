@@ -92,6 +92,10 @@ class Download:
         """Where the file is in the end."""
         return self._partial.path
 
+    def discard(self) -> None:
+        """Remove what has come, and nothing of a process that may work beside this one."""
+        self._partial.discard()
+
     def run(self) -> Downloaded:
         """Fetch what is missing, verify the whole, and force it to the disk.
 
@@ -233,8 +237,9 @@ class Download:
                 if answer is None:
                     answer = self._ask((at, end or 0), self._version)
                 for block in self._blocks(answer, at, end):
-                    at += self._keep(at, block)
-                    patience.renew()
+                    kept = self._keep(at, block)
+                    at += kept
+                    patience.renew(kept)
                     if self._failure is not None:
                         raise self._failure
                 if end is None or at >= end:

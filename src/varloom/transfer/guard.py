@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
-_REFUSED_THOUGH_PUBLIC = frozenset({ipaddress.IPv4Address("168.63.129.16")})
-"""Azure's virtual machines reach the service of their own host there."""
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_REFUSED = (
+    ipaddress.ip_network("168.63.129.16/32"),  # Azure's virtual machines reach the service of their own host there
+    ipaddress.ip_network("192.0.0.0/24"),  # of protocols; Oracle's machines reach theirs there
+    ipaddress.ip_network("192.88.99.0/24"),  # once relays to IPv6
+    ipaddress.ip_network("64:ff9b:1::/48"),  # gateways of a site, which hide an IPv4 address anywhere within it
+    ipaddress.ip_network("3fff::/20"),  # documentation
+)
+"""What is not public though Python, or some versions of it, say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +157,15 @@ class Guard:
     def check_for_proxy(self, host: str, port: int) -> None:
         """Refuse a host that a proxy would connect to, as far as it can be told from here.
 
-        The proxy asks a name service of its own: a name that is not known here is left to it.
+        Which of its addresses the proxy takes is not ours to choose: each must be one that may be reached.
+        It asks a name service of its own: a name that is not known here is left to it.
 
         Raises:
             VarloomError: `download_address_refused`.
         """
         with contextlib.suppress(OSError, UnicodeError):
             found = self.network.resolve(host, port)
-            if not any(self._may_reach(normal_host(host), address, port) for address in found):
+            if not all(self._may_reach(normal_host(host), address, port) for address in found):
                 raise refused(host)
 
     def _may_reach(self, host: str, text: str, port: int) -> bool:
@@ -182,13 +189,14 @@ def normal_host(host: str) -> str:
 
 def is_public(address: IPAddress) -> bool:
     """Whether an address belongs to the public internet, also as what it stands for inside an IPv6 address."""
+    if any(address in network for network in _REFUSED):
+        return False
     if isinstance(address, ipaddress.IPv6Address):
         inner = _inner(address)
         if inner is not None:
             return is_public(inner)
     return (
         address.is_global
-        and address not in _REFUSED_THOUGH_PUBLIC
         and not (address.is_multicast or address.is_reserved or address.is_private or address.is_unspecified)
         and not (address.is_loopback or address.is_link_local or getattr(address, "is_site_local", False))
     )
@@ -198,7 +206,7 @@ def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     """The IPv4 address to which a gateway would pass on what is sent to this IPv6 address."""
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
-    if any(address in network for network in _NAT64) or int(address) >> 32 == 0:
+    if address in _NAT64 or int(address) >> 32 == 0:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     if address.sixtofour is not None:
         return address.sixtofour

@@ -10,11 +10,12 @@ import logging
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util import parse_url
 
 from varloom import __version__
 from varloom.errors import VarloomError
@@ -54,10 +55,14 @@ class Origin:
 
     @classmethod
     def of(cls, url: str) -> Origin:
-        """That of a web address."""
-        parts = urlsplit(url)
-        scheme = parts.scheme.lower()
-        return cls(scheme, normal_host(parts.hostname or ""), parts.port or _PORTS.get(scheme, 0))
+        """That of a web address, read by the one who connects: others see another host behind a backslash.
+
+        Raises:
+            ValueError: it cannot be read.
+        """
+        parts = parse_url(url)
+        scheme = (parts.scheme or "").lower()
+        return cls(scheme, normal_host(parts.host or ""), parts.port or _PORTS.get(scheme, 0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,8 +169,12 @@ class HttpClient:
 
     def _redirected(self, url: str, location: str) -> str:
         """Where a redirect leads."""
-        target = urljoin(url, location)
-        before, after = Origin.of(url), Origin.of(target)
+        before = Origin.of(url)
+        try:
+            target = urljoin(url, location)
+            after = Origin.of(target)
+        except ValueError:
+            raise VarloomError(DOWNLOAD_REDIRECT_REFUSED, f"{before.host} sends us to no web address.") from None
         if after.scheme not in _PORTS or not after.host:
             raise VarloomError(DOWNLOAD_REDIRECT_REFUSED, f"{before.host} sends us to no web address.")
         if before.scheme == "https" and after.scheme == "http":

@@ -16,6 +16,9 @@ FIRST_WAIT = 0.5
 """Seconds before the first of them is repeated; then twice as long each time."""
 LONGEST_WAIT = 20.0
 """A source that asks for more is not waited for here, but by the retry of the stage."""
+LEAST_GAIN = 16 * 1024
+"""A request that fails after fewer bytes counts as one without any: else a source that gives a byte for each could make
+a file of millions of pieces."""
 SILENCES = 2.5
 """So many times the silence that fails one request may pass without a byte."""
 
@@ -37,12 +40,15 @@ class Patience:
 
     def __init__(self, silence: float) -> None:
         self._silence = silence
-        self.renew()
-
-    def renew(self) -> None:
-        """Something has come."""
-        self._tries = 0
+        self._tries = self._gained = 0
         self._moved_at = time.monotonic()
+
+    def renew(self, gained: int) -> None:
+        """So many bytes have come."""
+        self._moved_at = time.monotonic()
+        self._gained += gained
+        if self._gained >= LEAST_GAIN:
+            self._tries = self._gained = 0
 
     def wait(self, failure: VarloomError) -> None:
         """Wait before the next request, or give up by raising the failure."""

@@ -49,7 +49,10 @@ def checked_scope(kind: CredentialKind, scope: str) -> str:
     if not _FORMS[kind].fullmatch(trimmed):
         raise VarloomError(CREDENTIAL_INVALID, f"scope: expected {EXAMPLES[kind]}.")
     if kind == "bearer":
-        origin = Origin.of(trimmed)
+        try:
+            origin = Origin.of(trimmed)
+        except ValueError:  # such as a port beyond the last one
+            raise VarloomError(CREDENTIAL_INVALID, f"scope: expected {EXAMPLES[kind]}.") from None
         host = f"[{origin.host}]" if ":" in origin.host else origin.host
         return f"{origin.scheme}://{host}:{origin.port}"
     return trimmed

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from varloom.errors import VarloomError
+from varloom.transfer.http_client import Origin
 from varloom.transfer.problems import SOURCE_URL_INVALID
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ _S3_HOST = re.compile(
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{1,221}")
 _SIGNED_BY = frozenset({"x-amz-signature", "x-goog-signature", "signature", "sig"})
 """Names of the parameters of a query that are a signature."""
+_VERSIONED_BY = frozenset({"versionid", "generation", "snapshot"})
+"""Names of those that ask for one version of an object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ def shown_url(url: str) -> str:
     """A web address without what could be secret: user, password, the values of its query, and the fragment."""
     parts = urlsplit(url)
     user = "\u2026@" if "@" in parts.netloc else ""
-    names = [name for name, value in parse_qsl(parts.query, keep_blank_values=True) if value]
+    names = [name for name, value in parse_qsl(parts.query, keep_blank_values=True) if value.strip("=")]
     query = "?" + "&".join(f"{quote(name, safe='-_.~')}=\u2026" for name in names) if names else ""
     if parts.query and not names:
         query = "?\u2026"
@@ -144,14 +147,22 @@ def _s3_object(bucket: str, key: str, endpoint: str | None, region: str | None =
 def in_region(source: SourceUrl, region: str) -> SourceUrl:
     """An object of Amazon's S3, asked for in the region where its bucket is."""
     found = _s3_object(source.bucket or "", source.key or "", None, region)
-    return replace(source, url=found.url, region=region)
+    query = urlsplit(source.url).query
+    return replace(source, url=f"{found.url}?{query}" if query else found.url, region=region)
 
 
 def is_signed(url: str) -> bool:
     """Whether a web address itself proves who asks."""
-    parts = urlsplit(url)
-    query = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
-    return bool(query & _SIGNED_BY) or parts.username is not None
+    return bool(_parameters(url) & _SIGNED_BY) or urlsplit(url).username is not None
+
+
+def asks_for_version(url: str) -> bool:
+    """Whether a web address names one version of an object, be it the newest or not."""
+    return bool(_parameters(url) & _VERSIONED_BY)
+
+
+def _parameters(url: str) -> set[str]:
+    return {name.lower() for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
 
 
 def _google_object(bucket: str, key: str, endpoint: str | None) -> SourceUrl:
@@ -189,6 +200,10 @@ def _web_address(given: str, endpoints: Mapping[str, str]) -> SourceUrl:
     name = _last(unquote(parts.path)) or host
     user, _, place_of_host = parts.netloc.rpartition("@")
     url = parts._replace(scheme=parts.scheme.lower(), netloc=place_of_host, fragment="").geturl()
+    try:
+        Origin.of(url)
+    except ValueError:
+        raise _invalid("The host or the port in the URL cannot be read.") from None
     has_access = is_signed(given)
     place = _object_of(parts, host, endpoints)
     if place is None:

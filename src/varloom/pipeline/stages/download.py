@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ from varloom.transfer.download import Download
 from varloom.transfer.source_url import parse_source_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from varloom.pipeline.request import SourceLocation, StageRequest
@@ -45,13 +43,15 @@ def run(request: StageRequest, report: Report) -> StageResult:
         report(done, total, "bytes")
 
     source = parse_source_url(location.url, location.transfer.cloud_endpoints)
-    with _arriving(request, location, storage) as folder:
-        failpoint("download.before_fetch")
-        download = _begun(request, Access(source, location.credential), folder, location.transfer, count)
-        arrived = download.run()
-        failpoint("download.before_store")
-        _keep(request, storage, download.path, count)
-        failpoint("download.after_store")
+    folder = _arriving(request, location, storage)
+    failpoint("download.before_fetch")
+    download = _begun(request, Access(source, location.credential), folder, location.transfer, count)
+    arrived = download.run()
+    failpoint("download.before_store")
+    _keep(request, storage, download.path, count)
+    failpoint("download.after_store")
+    if storage.local_path(request.output_key) is None:
+        download.discard()  # it is in the storage now
     key = f"{request.output_key}/{ORIGINAL}"
     return StageResult({"key": key, "url": source.shown, **arrived.as_json()})
 
@@ -68,18 +68,14 @@ def _begun(request: StageRequest, access: Access, folder: Path, options: Transfe
         return Download(access, folder / f"beside-{own}", options, count)
 
 
-@contextlib.contextmanager
-def _arriving(request: StageRequest, location: SourceLocation, storage: Storage) -> Iterator[Path]:
+def _arriving(request: StageRequest, location: SourceLocation, storage: Storage) -> Path:
     """The folder in which the file gathers, on the disk on which it will be kept, where that is on this machine."""
     folder = storage.local_path(f"downloads/{location.folder}")
-    if folder is None:
-        if request.scratch is None:
-            raise AssertionError("a storage on another machine needs scratch space")
-        folder = request.scratch.downloads / location.folder
-        yield folder
-        shutil.rmtree(folder, ignore_errors=True)  # it is in the storage now
-        return
-    yield folder
+    if folder is not None:
+        return folder
+    if request.scratch is None:
+        raise AssertionError("a storage on another machine needs scratch space")
+    return request.scratch.downloads / location.folder
 
 
 def _keep(request: StageRequest, storage: Storage, arrived: Path, count: BytesDone) -> None:
