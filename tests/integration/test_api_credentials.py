@@ -65,6 +65,7 @@ async def test_a_credential_is_stored_listed_replaced_and_removed(api, database_
 
 
 WRONG = [
+    {"kind": "gcs", "scope": "gs://", "values": {"service_account": "[" * 16_000}},
     {"values": {"access_key": "A", "secret_key": CANARY, "region": "x@example.org/"}},
     {"kind": "azure_sas", "scope": "az://acc", "values": {"sas": f"sig={CANARY}\u2603"}},
     {"kind": "bearer", "scope": "https://example.org:99999", "values": {"token": CANARY}},

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from email.utils import formatdate
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import google_crc32c
 import pytest
@@ -18,7 +20,9 @@ from tests.sources import Served
 from tests.transfer.conftest import noise, sha256
 
 from varloom.errors import VarloomError
+from varloom.transfer.answers import version_of
 from varloom.transfer.download import READ
+from varloom.transfer.http_client import Answer
 from varloom.transfer.partial_file import BLOCK
 
 if TYPE_CHECKING:
@@ -58,6 +62,19 @@ def test_parts_that_nothing_holds_together_are_not_put_together(source: Source, 
     source.serve("/x", content, etag="")
     assert fetch(source.url("/x")).sha256 == sha256(content)
     assert "range" not in source.asked[-1].headers
+
+
+def test_a_time_of_change_holds_parts_together_once_it_is_settled(source: Source, fetch: Fetching) -> None:
+    """A file that was changed just now can be changed once more within the same second."""
+    content = noise(40 * MB)
+    source.serve("/x", content, etag="", headers={"Last-Modified": formatdate(usegmt=True)})
+    assert fetch(source.url("/x")).sha256 == sha256(content)
+    assert "range" not in source.asked[-1].headers
+    times = {"date": "Wed, 25 Nov 2026 15:00:02 GMT", "last-modified": "Wed, 25 Nov 2026 15:00:00 GMT"}
+    for at, is_certain in (("02", True), ("01", False), ("00", False)):
+        headers = {**times, "date": times["date"].replace("02 GMT", f"{at} GMT"), "content-length": "5"}
+        response: Any = SimpleNamespace(status=200, headers=headers)
+        assert version_of(Answer("https://example.org/x", response)).is_certain == is_certain
 
 
 def test_an_empty_file_is_told(source: Source, fetch: Fetching) -> None:

@@ -219,7 +219,7 @@ def _check_form(kind: CredentialKind, given: Mapping[str, str]) -> None:
             try:
                 account = json.loads(given["service_account"])
                 whole = {"private_key", "client_email"} <= account.keys() and account.get("type") == "service_account"
-            except (ValueError, AttributeError):
+            except (ValueError, AttributeError, RecursionError):
                 whole = False
             if not whole:
                 raise VarloomError(

@@ -58,6 +58,8 @@ _KIND_OF_STATUS = {
     425: problems.DOWNLOAD_SERVER_ERROR,
 }
 _LONGEST_WAIT = 3600.0
+_SETTLED_AFTER = timedelta(seconds=2)
+"""By the source's own clock; the header has whole seconds."""
 _PAGE = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*+(?:<!--(?>.*?-->)\s*+)*+<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
@@ -91,7 +93,14 @@ def version_of(answer: Answer) -> Version:
     else:
         found = _RANGE.fullmatch(headers.get("content-range", "").strip())
         size = int(found[3]) if found and found[3] != "*" else None
-    return Version(size, headers.get("etag"), headers.get("x-goog-generation"), headers.get("last-modified"))
+    return Version(size, headers.get("etag"), headers.get("x-goog-generation"), _settled_change(headers))
+
+
+def _settled_change(headers: Mapping[str, str]) -> str | None:
+    """When the file was changed last, unless it could be changed again within the second that this names."""
+    text = headers.get("last-modified", "")
+    changed, now = _moment(text), _moment(headers.get("date", ""))
+    return text if changed and now and now - changed >= _SETTLED_AFTER else None
 
 
 def _length(headers: Mapping[str, str]) -> int | None:
