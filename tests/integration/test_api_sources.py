@@ -87,3 +87,29 @@ async def test_plain_http_is_for_listed_hosts_alone(api):
     answer = await submit(ann, "http://example.org/x.vcf")
     assert answer.json()["code"] == "source_url_invalid"
     assert "https://" in answer.json()["detail"]
+
+
+async def test_urls_tell_what_they_are_before_they_are_loaded(api):
+    ann, bob = await api.person(), await api.person()
+    keys = {"access_key": "AKIA1", "secret_key": "x"}
+    for name, scope in (("lab", "s3://bucket"), ("other", "s3://elsewhere"), ("all", "s3://")):
+        new = {"name": name, "kind": "s3", "scope": scope, "values": keys}
+        (await ann.client.post("/api/v1/credentials", json=new)).raise_for_status()
+
+    async def look(person, *urls):
+        return await person.client.post("/api/v1/sources/preflight", json={"urls": urls})
+
+    texts = ("s3://bucket/data/NA1.vcf.gz", SIGNED, f"user:{CANARY}@host", "s3://bucket/", "http://host/x.vcf")
+    answer = await look(ann, *texts)
+    found, signed, none, *others = answer.json()["sources"]
+    assert answer.json()["stored_credentials"] == 3
+    assert (found["name"], found["sample_name"], found["credentials"]) == ("NA1.vcf.gz", "NA1", ["all", "lab"])
+    assert (signed["url"], signed["has_access"], signed["credentials"]) == (SHOWN, True, [])
+    assert {one["error"]["code"] for one in (none, *others)} == {"source_url_invalid"}
+    assert none["error"]["resolution"]
+    assert none["url"] is none["name"] is None
+    assert CANARY not in answer.text
+    own = (await look(bob, "s3://bucket/data/NA1.vcf.gz")).json()
+    assert (own["sources"][0]["credentials"], own["stored_credentials"]) == ([], 0)
+    assert (await look(ann, *["s3://bucket/x.vcf"] * 101)).status_code == 422
+    assert (await ann.client.get("/api/v1/jobs")).json()["jobs"] == []

@@ -14,18 +14,22 @@ from varloom.jobs.model import Job, NewJob
 from varloom.pipeline.plan import version_of
 from varloom.services.names import checked_sample_name, file_name, sample_name_from
 from varloom.services.problems import IDEMPOTENCY_CONFLICT, REQUEST_INVALID
+from varloom.services.source_views import SourcePreflightList, SourcePreflightView
 from varloom.services.upload_rows import insert_url, secret_of
 from varloom.services.uploads import JobRequest, checked_key
-from varloom.services.views import JobView, job_view
+from varloom.services.views import CredentialView, ErrorView, JobView, job_view
 from varloom.transfer.guard import Guard, parse_endpoint
 from varloom.transfer.http_client import Origin
 from varloom.transfer.model import TransferOptions
 from varloom.transfer.own_identity import checked_own_scope
 from varloom.transfer.problems import SOURCE_URL_INVALID
+from varloom.transfer.scopes import covers
 from varloom.transfer.source_url import SourceUrl, parse_source_url
 from varloom.transfer.vault import KEY_FILE, Vault
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
@@ -92,8 +96,7 @@ class Sources:
             VarloomError: `source_url_invalid`, `sample_name_invalid`, `request_invalid` or `idempotency_conflict`.
         """
         key = checked_key(idempotency_key)
-        source = parse_source_url(url, self.settings.cloud_endpoints)
-        self._refuse_without_tls(source)
+        source = self._source_of(url)
         await self._check_credential(account_id, source, request.options.credential)
         wanted = request.sample_name or ""
         sample = checked_sample_name(wanted) if wanted.strip() else sample_name_from(source.name)
@@ -120,6 +123,33 @@ class Sources:
                 await self._refuse_other_query(conn, job, source, url.strip())
             places = await line.places_of(conn, account_id, [job])
         return job_view(job, places.get(job.id))
+
+    async def preflight(self, account_id: UUID, urls: Sequence[str]) -> SourcePreflightList:
+        """Tell of each text whether it is a URL that can be loaded, and with which of the account's credentials."""
+        stored = (await self.credentials.all(account_id)).credentials
+        return SourcePreflightList(
+            sources=[self._preflight_of(url, stored) for url in urls], stored_credentials=len(stored)
+        )
+
+    def _preflight_of(self, url: str, stored: Sequence[CredentialView]) -> SourcePreflightView:
+        try:
+            source = self._source_of(url)
+        except VarloomError as error:
+            return SourcePreflightView(error=ErrorView.model_validate(error.as_dict()))
+        fitting = [] if source.has_access else [one.name for one in stored if covers(one.kind, one.scope, source)]
+        return SourcePreflightView(
+            url=source.shown,
+            name=file_name(source.name),
+            sample_name=sample_name_from(source.name),
+            has_access=source.has_access,
+            credentials=fitting,
+        )
+
+    def _source_of(self, url: str) -> SourceUrl:
+        """Understand a URL, and refuse one that cannot be loaded here."""
+        source = parse_source_url(url, self.settings.cloud_endpoints)
+        self._refuse_without_tls(source)
+        return source
 
     def _refuse_without_tls(self, source: SourceUrl) -> None:
         """Refuse a URL that would be asked in clear text, but for hosts that the operator lists."""

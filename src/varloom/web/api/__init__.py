@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from varloom.web.api import access, create_job, credentials, events, jobs, openapi, queue, samples, saved_views, uploads
+from varloom.web.api import (
+    access,
+    create_job,
+    credentials,
+    events,
+    jobs,
+    openapi,
+    queue,
+    samples,
+    saved_views,
+    sources,
+    uploads,
+)
 from varloom.web.api.openapi import PREFIX
 from varloom.web.problem_documents import problem_responses
 
 router = APIRouter(prefix=PREFIX, responses=problem_responses(401, 422, 500))
-for part in (create_job, uploads, jobs, queue, events, samples, saved_views, credentials, access, openapi):
+for part in (create_job, sources, uploads, jobs, queue, events, samples, saved_views, credentials, access, openapi):
     router.include_router(part.router)
 
 __all__ = ["router"]

@@ -1,10 +1,13 @@
-// The upload dialog: files are chosen or dropped, named, and sent, a few at a time; each can be paused and gone on with.
+// The upload dialog: files are chosen or dropped, URLs written; all are named, and sent, a few at a time. Files can be
+// paused and gone on with.
 import { say } from "./announcer.js";
-import { cancelUpload, unfinished } from "./uploads/api.js";
+import { cancelUpload, lookAtUrls, unfinished } from "./uploads/api.js";
 import { openJobManager } from "./job_manager.js";
 import { forget, idsBeingSent, lockName, rememberedIds } from "./uploads/memory.js";
 import { Row } from "./uploads/row.js";
-import { percentText, sizeText } from "./uploads/texts.js";
+import { countText, percentText, sizeText } from "./uploads/texts.js";
+import { UrlRow } from "./uploads/url_row.js";
+import { UrlField } from "./uploads/urls.js";
 
 const AT_ONCE = 3; // a browser opens six connections to a server, and pages need some
 
@@ -13,7 +16,8 @@ let list;
 let send;
 let announcer;
 let rows = [];
-let batch = null; // the promise of what is being sent
+let urls;
+const lanes = { file: 0, url: 0 }; // how many of a kind are being sent; URLs take a moment, and need not wait for files
 let presetName = null;
 let openedBy = null;
 
@@ -36,6 +40,8 @@ export function startUploads() {
     event.preventDefault();
     start();
   });
+  urls = new UrlField({ listed: () => rows.filter((row) => row.kind === "url").map((row) => row.url), take: addUrls });
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && offerCredentials());
   document.getElementById("upload-apply").addEventListener("click", applyToAll);
   document.getElementById("upload-all").addEventListener("change", ({ target }) => (target.dataset.touched = "true"));
   dialog.addEventListener("close", closed);
@@ -92,20 +98,45 @@ function startDropping() {
 }
 
 function add(files) {
-  const added = [...files].map((file) => {
-    const row = new Row(file, presetName, update);
-    presetName = null;
-    row.find("[data-remove]").addEventListener("click", () => drop(row));
-    row.find("[data-pause]").addEventListener("click", () => pauseOrResume(row));
-    rows.push(row);
-    list.append(row.element);
-    row.ready.then(showBroken);
-    return row;
-  });
+  const added = [...files].map((file) => enlist(new Row(file, takePreset(), update)));
+  for (const row of added) row.ready.then(showBroken);
   update();
-  const name = added.at(-1)?.field("sample_name");
+  showName(added.at(-1));
+}
+
+function addUrls(found, stored) {
+  const added = found.map((one) => enlist(new UrlRow(one.url, one.found, stored, takePreset(), update)));
+  update();
+  showName(added[0]);
+}
+
+function enlist(row) {
+  row.find("[data-remove]").addEventListener("click", () => drop(row));
+  row.find("[data-pause]").addEventListener("click", () => pauseOrResume(row));
+  rows.push(row);
+  list.append(row.element);
+  return row;
+}
+
+function takePreset() {
+  const name = presetName;
+  presetName = null;
+  return name;
+}
+
+function showName(row) {
+  const name = row?.field("sample_name");
   name?.focus();
   name?.scrollIntoView({ block: "nearest" });
+}
+
+/** Credentials may have been stored or removed since the URLs were added, in another tab or by the command line. */
+async function offerCredentials() {
+  const waiting = rows.filter((row) => row.kind === "url" && row.canBeSent);
+  if (!waiting.length) return;
+  const { sources, stored } = await lookAtUrls(waiting.map((row) => row.url));
+  sources?.forEach((found, index) => found.error || waiting[index].offer(found, stored));
+  update();
 }
 
 async function drop(row) {
@@ -131,49 +162,57 @@ function applyToAll() {
   }
   const to = rows.filter((one) => one.canBeSent);
   for (const row of to) row.options = options;
-  say(`Applied to ${to.length} files`);
+  say(`Applied to ${kindsText(to)}`);
 }
 
 /** Send what was chosen, a few at a time; then the Job Manager shows where they stand. */
 async function start() {
+  if (!urls.isEmpty) return urls.add(); // what is still in the field would be left behind
   const waiting = rows.filter((row) => row.canBeSent);
   const unnamed = waiting.filter((row) => !row.checkName());
   if (unnamed.length) return unnamed[0].field("sample_name").focus();
   for (const row of waiting) row.wait();
-  rows.find((row) => row.isActive)?.find("[data-pause]").focus();
-  await run();
+  const first = rows.find((row) => row.isActive);
+  (first?.find("[data-pause]:not([hidden])") ?? first?.find("[data-remove]"))?.focus();
+  run();
 }
 
 /** Send what waits, beside what is being sent already. */
-async function run() {
-  batch ??= Promise.all(Array.from({ length: AT_ONCE }, sendOnes)).then(ended);
-  await batch;
-  if (rows.some((row) => row.state === "waiting")) await run();
+function run() {
+  for (const kind of Object.keys(lanes)) {
+    const waiting = rows.filter((row) => row.kind === kind && row.state === "waiting").length;
+    for (let free = Math.min(waiting, AT_ONCE - lanes[kind]); free > 0; free -= 1) sendOnes(kind);
+  }
 }
 
-async function sendOnes() {
-  for (let row; (row = rows.find(({ state }) => state === "waiting")); ) {
+async function sendOnes(kind) {
+  lanes[kind] += 1;
+  for (let row; (row = rows.find((one) => one.kind === kind && one.state === "waiting")); ) {
     await row.send();
     if (["failed", "paused"].includes(row.state) && row.find("[data-error]:not([hidden])") && !dialog.open) open(openedBy);
   }
+  lanes[kind] -= 1;
+  if (Object.values(lanes).every((busy) => busy === 0)) ended();
 }
 
 function ended() {
-  batch = null;
   update();
-  const sent = rows.filter((row) => row.state === "sent");
   if (rows.some((row) => row.isActive)) return;
-  if (rows.length && sent.length === rows.length) {
+  if (rows.length && rows.every((row) => row.state === "sent")) {
     dialog.close();
     clear();
-    openJobManager(openedBy ?? undefined);
+    return openJobManager(openedBy ?? undefined);
   }
+  offerCredentials();
+  const failed = rows.find((row) => row.canBeSent);
+  if (failed && dialog.open && !dialog.contains(document.activeElement)) showName(failed);
+  failed?.find("[data-error]").scrollIntoView({ block: "nearest" });
 }
 
 // What this browser had begun to send before the page was left: it goes on when the file is chosen again.
 async function showBroken() {
   const mine = rememberedIds();
-  const here = new Set(rows.map((row) => row.sending.id));
+  const here = new Set(rows.map((row) => row.uploadId));
   const known = mine.size ? (await unfinished()).filter(({ id }) => mine.has(id) && !here.has(id)) : [];
   const sent = known.length ? await idsBeingSent() : new Set();
   const broken = known.filter(({ id }) => !sent.has(lockName(id)));
@@ -200,8 +239,36 @@ function update() {
   const waiting = rows.filter((row) => row.canBeSent);
   const active = rows.filter((row) => row.isActive);
   send.disabled = waiting.length === 0;
-  send.textContent = waiting.length > 1 ? `Upload ${waiting.length} files` : waiting.length || !active.length ? "Upload" : "Uploading";
-  document.getElementById("upload-all").hidden = waiting.length < 2;
+  send.textContent = sendText(waiting, active);
+  showAll(waiting);
   document.getElementById("upload-drop").classList.toggle("drop-small", rows.length > 0);
   document.getElementById("upload-label").textContent = active.length ? "Uploading" : "Upload";
+}
+
+function sendText(waiting, active) {
+  if (waiting.some((row) => row.kind === "url")) return `Load ${kindsText(waiting)}`;
+  if (waiting.length > 1) return `Upload ${kindsText(waiting)}`;
+  return waiting.length || !active.length ? "Upload" : "Uploading";
+}
+
+/** "2 files", "3 URLs", "1 file and 3 URLs". */
+function kindsText(some) {
+  const counts = [["file", "file"], ["url", "URL"]].map(([kind, noun]) => [some.filter((row) => row.kind === kind).length, noun]);
+  const told = counts.filter(([count]) => count > 0).map(([count, noun]) => countText(count, noun));
+  return told.join(" and ");
+}
+
+// What can be chosen for all of them: the credentials are those that some URL may be asked for with.
+function showAll(waiting) {
+  const kinds = new Set(waiting.map((row) => row.kind));
+  const nouns = kinds.size > 1 ? "files and URLs" : kinds.has("url") ? "URLs" : "files";
+  document.getElementById("upload-all").hidden = waiting.length < 2;
+  document.getElementById("upload-all-legend").textContent = `For all ${nouns}`;
+  const field = document.querySelector("#upload-all [name=all_credential]");
+  const names = [...new Set(waiting.flatMap((row) => row.credentials ?? []))];
+  field.closest(".field").hidden = names.length === 0;
+  const chosen = field.value;
+  if (names.join("\n") === [...field.options].slice(2).map(({ value }) => value).join("\n")) return;
+  field.replaceChildren(new Option("Leave as it is", "keep"), new Option("None", ""), ...names.map((name) => new Option(name, name)));
+  field.value = names.includes(chosen) || chosen === "" ? chosen : "keep";
 }

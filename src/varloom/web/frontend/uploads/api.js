@@ -1,5 +1,8 @@
 // What the dialog asks of the server, beside the bytes themselves.
 const BASE = "/api/v1/uploads";
+const JSON_BODY = { "Content-Type": "application/json" };
+const URLS_AT_ONCE = 100;
+const LONGEST_URL = 8193; // one more than any that is taken: the server says that it is too long
 const TUS = { "Tus-Resumable": "1.0.0" };
 const BEGINNING = 256 << 10; // enough for most headers, and little on a slow line
 
@@ -41,9 +44,35 @@ export const cancelUpload = (id) => ask("DELETE", uploadAddress(id), { headers: 
 
 export function changeUpload(id, { sample_name, ...options }) {
   return ask("POST", `${uploadAddress(id)}/options`, {
-    headers: { "Content-Type": "application/json" },
+    headers: JSON_BODY,
     body: JSON.stringify({ sample_name, options }),
   });
+}
+
+/** What each of these texts is as a URL: {sources, stored} in the same order, or {error}. No source is asked. */
+export async function lookAtUrls(texts) {
+  const sources = [];
+  let stored = 0;
+  for (let at = 0; at < texts.length; at += URLS_AT_ONCE) {
+    const urls = texts.slice(at, at + URLS_AT_ONCE).map((text) => text.slice(0, LONGEST_URL));
+    const { body, error } = await ask("POST", "/api/v1/sources/preflight", { headers: JSON_BODY, body: JSON.stringify({ urls }) });
+    if (error) return { error };
+    sources.push(...body.sources);
+    stored = body.stored_credentials;
+  }
+  return { sources, stored };
+}
+
+/** Create the job of a URL: {body} or {error}. The same key never makes a second one. */
+export function createJob(url, { sample_name, ...options }, key) {
+  return ask("POST", "/api/v1/jobs", {
+    headers: { ...JSON_BODY, "Idempotency-Key": key },
+    body: JSON.stringify({ source_url: url, sample_name, options }),
+  });
+}
+
+export function randomKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 async function ask(method, url, { headers = {}, body } = {}) {

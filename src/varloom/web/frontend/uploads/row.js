@@ -1,83 +1,36 @@
-// One file in the upload dialog: its options, what its beginning told, and how far it is.
+// One file in the upload dialog: what its beginning told, and how far it is.
 import { say } from "../announcer.js";
 import { lookAt } from "./api.js";
+import { AT_REST, Entry, VCF_LIKE } from "./entry.js";
 import { Sending } from "./sending.js";
-import { factsText, leftText, percentText, sampleName, sizeText, withCode } from "./texts.js";
+import { factsText, leftText, percentText, queueText, sampleName, sizeText } from "./texts.js";
 
-const VCF_LIKE = /\.g?(vcf|bcf)(\.\w+)?$/i;
-const OPTIONS = ["assembly", "annotate", "pgx", "split_by_sample"];
-/** States in which nothing is under way, and the options can be changed. */
-const AT_REST = new Set(["chosen", "refused", "failed"]);
-
-export class Row {
+export class Row extends Entry {
   /** `changed` is called whenever the state is another. */
   constructor(file, presetName, changed) {
+    super("file", file.name, changed);
     this.file = file;
-    this.state = "chosen";
-    this.element = document.getElementById("upload-file-template").content.firstElementChild.cloneNode(true);
     this.sending = new Sending(file, {
       progress: (progress) => this._showProgress(progress),
       standing: (upload) => this._showStanding(upload),
       reconnecting: () => this._set("reconnecting"),
     });
-    this._changed = changed;
     this._fill(presetName);
     this.ready = this._prepare();
   }
 
-  find(selector) {
-    return this.element.querySelector(selector);
-  }
-
-  field(name) {
-    return this.find(`[name=${name}]`);
-  }
-
-  get isActive() {
-    return ["sending", "reconnecting", "waiting"].includes(this.state);
-  }
-
-  get canBeSent() {
-    return this.state === "chosen" || this.state === "failed";
-  }
-
-  get options() {
-    return {
-      sample_name: this.field("sample_name").value.trim(),
-      assembly: this.field("assembly").value,
-      annotate: this.field("annotate").value,
-      pgx: this.field("pgx").checked,
-      split_by_sample: this.field("split_by_sample").checked,
-    };
-  }
-
-  /** What is sent of the options: none that says nothing, since an option of a later version would be refused. */
-  _asked() {
-    return Object.fromEntries(Object.entries(this.options).filter(([, value]) => value !== "" && value !== "none" && value !== false));
-  }
-
-  /** Take over options; those that are not named stay. */
   set options(given) {
-    for (const name of OPTIONS.filter((one) => one in given)) {
-      const field = this.field(name);
-      if (field.type === "checkbox") field.checked = given[name] && !field.closest("[hidden]");
-      else field.value = given[name] ?? "";
-      field.dataset.chosen = "true";
-    }
+    super.options = given;
     this._warnOfAssembly();
   }
 
-  /** Whether the name is there; the field is marked if not. */
-  checkName() {
-    const name = this.field("sample_name");
-    const missing = this.canBeSent && name.value.trim() === "";
-    name.setAttribute("aria-invalid", String(missing));
-    return !missing;
+  get options() {
+    return super.options;
   }
 
-  wait() {
-    this._set("waiting");
-    this._status("Waiting for the uploads before it");
+  /** By which the server knows what is on its way; null before. */
+  get uploadId() {
+    return this.sending.id;
   }
 
   async send() {
@@ -106,7 +59,6 @@ export class Row {
   // --- the beginning ----------------------------------------------------------------------------------------------
 
   _fill(presetName) {
-    this.find(".upload-file-name").textContent = this.file.name;
     this.find("[data-size]").textContent = sizeText(this.file.size);
     this.find("[data-group]").setAttribute("aria-label", this.file.name);
     this.find("progress").setAttribute("aria-label", `Upload of ${this.file.name}`);
@@ -214,7 +166,7 @@ export class Row {
   _sent(job) {
     this._set("sent");
     this._warnOfAssembly();
-    this._status(placeText(job));
+    this._status(`Uploaded. ${queueText(job)}`.trim());
     say(`${this.file.name} uploaded`, { of: this.file.name, kind: "uploaded" });
   }
 
@@ -225,54 +177,12 @@ export class Row {
     say(`Upload of ${this.file.name} stopped: ${error.title}`, { of: this.file.name, kind: "stopped" });
   }
 
-  // --- what is shown --------------------------------------------------------------------------------------------
-
   _set(state) {
     const before = this.state;
-    this.state = state;
-    this.element.dataset.state = state;
-    for (const field of this.element.querySelectorAll(".upload-options :is(input, select)")) {
-      field.disabled = field.dataset.unavailable === "true" || !AT_REST.has(state);
-    }
-    if (["sending", "waiting", "sent"].includes(state)) this.find("[data-error]").hidden = true;
-    this._labelButtons();
+    super._set(state);
     if (state === "reconnecting" && before !== state) {
       this._status("The connection broke. Trying again");
       say(`Upload of ${this.file.name}: the connection broke, trying again`, { of: this.file.name });
     }
-    this._changed(this);
   }
-
-  _labelButtons() {
-    const { name } = this.file;
-    const pause = this.find("[data-pause]");
-    const resumes = this.state === "paused";
-    pause.hidden = !(this.isActive || resumes);
-    pause.dataset.resumes = String(resumes);
-    pause.setAttribute("aria-label", `${resumes ? "Resume" : "Pause"} ${name}`);
-    const remove = this.find("[data-remove]");
-    remove.hidden = this.state === "sent";
-    remove.setAttribute("aria-label", this.isActive || resumes ? `Cancel ${name}` : `Remove ${name}`);
-  }
-
-  _status(text, pace = "") {
-    this.find("[data-status]").textContent = text;
-    this.find("[data-pace]").textContent = pace;
-  }
-
-  _showError({ title, detail, line, excerpt, resolution }) {
-    this.find("[data-error-title]").textContent = `${title}.`;
-    const where = line && !detail?.includes(`${line}`) ? `Line ${line.toLocaleString("en")}: ` : "";
-    withCode(this.find("[data-error-text]"), where + (detail ?? ""));
-    this.find("[data-error-excerpt]").textContent = excerpt ?? "";
-    this.find("[data-error-excerpt]").hidden = !excerpt;
-    const steps = (resolution ?? []).map((step) => withCode(document.createElement("li"), step));
-    this.find("[data-error-steps]").replaceChildren(...steps);
-    this.find("[data-error]").hidden = false;
-  }
-}
-
-function placeText(job) {
-  if (job.state !== "queued" || job.queue_position === null) return "Uploaded";
-  return job.queue_position ? `Uploaded. Queued with ${job.queue_position} ahead` : "Uploaded. Next for a Parsing slot";
 }

@@ -1,5 +1,5 @@
 // Sends one file over several requests (tus), so that it goes on after a broken line, a reload or a restart of the server.
-import { begin, cancelUpload, changeUpload, getUpload, refusal, uploadAddress } from "./api.js";
+import { begin, cancelUpload, changeUpload, getUpload, randomKey, refusal, uploadAddress } from "./api.js";
 import { alone, forget, remember, remembered } from "./memory.js";
 
 const PORTION = 16 << 20; // so often the server says what it has for good; it answers in between, too
@@ -172,8 +172,4 @@ const LOST = {
 // An upload's `error` is that of a JOB, whose text is called `message`.
 function told({ message, ...error }) {
   return { ...error, detail: message };
-}
-
-function randomKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -31,6 +31,19 @@ export function percentText(done, total) {
   return `${Math.floor((100 * done) / total)} %`;
 }
 
+const SLOTS = { download: "Downloading", process: "Processing", annotate: "Annotating", parse: "Parsing" };
+
+/** Where a new job stands: "Queued with 2 ahead.", or nothing when it does not wait. */
+export function queueText({ state, stage, queue_position: ahead }) {
+  if (state !== "queued" || ahead === null) return "";
+  return ahead ? `Queued with ${ahead} ahead` : `Next for a ${SLOTS[stage]} slot`;
+}
+
+/** "1 file", "3 URLs". */
+export function countText(count, noun) {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** What the beginning of the file told, in one line. */
 export function factsText({ format, compression, samples, columns, names, assembly, assembly_evidence: evidence }) {
   const facts = [];
@@ -45,7 +58,7 @@ export function factsText({ format, compression, samples, columns, names, assemb
 function counted(count, noun, names) {
   const shown = names.slice(0, NAMES_SHOWN).map((name) => (name.length > 24 ? `${name.slice(0, 23)}…` : name));
   const more = count > shown.length ? ` and ${(count - shown.length).toLocaleString("en")} more` : "";
-  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}: ${shown.join(", ")}${more}`;
+  return `${countText(count, noun)}: ${shown.join(", ")}${more}`;
 }
 
 /** Fill an element with a text whose parts between backticks are code. */

@@ -1,0 +1,119 @@
+// One entry of the upload dialog, be it a file or a URL: its options, its state, and what went wrong.
+import { withCode } from "./texts.js";
+
+export const VCF_LIKE = /\.g?(vcf|bcf)(\.\w+)?$/i;
+const OPTIONS = ["assembly", "annotate", "pgx", "split_by_sample", "credential"];
+/** States in which nothing is under way, and the options can be changed. */
+export const AT_REST = new Set(["chosen", "refused", "failed"]);
+
+let made = 0;
+
+export class Entry {
+  /** `kind` is "file" or "url", `label` what it is called; `changed` is called whenever the state is another. */
+  constructor(kind, label, changed) {
+    this.kind = kind;
+    this.label = label;
+    this.state = "chosen";
+    this.ready = Promise.resolve();
+    this.element = document.getElementById("upload-file-template").content.firstElementChild.cloneNode(true);
+    this.element.dataset.kind = kind;
+    this._changed = changed;
+    this.number = ++made;
+    this.find(".upload-file-name").textContent = label;
+    this.find("[data-error]").id = `upload-error-${this.number}`;
+    this.find("[data-group]").setAttribute("aria-describedby", `upload-error-${this.number}`);
+  }
+
+  find(selector) {
+    return this.element.querySelector(selector);
+  }
+
+  field(name) {
+    return this.find(`[name=${name}]`);
+  }
+
+  get isActive() {
+    return ["sending", "reconnecting", "waiting"].includes(this.state);
+  }
+
+  get canBeSent() {
+    return this.state === "chosen" || this.state === "failed";
+  }
+
+  get options() {
+    return {
+      sample_name: this.field("sample_name").value.trim(),
+      assembly: this.field("assembly").value,
+      annotate: this.field("annotate").value,
+      pgx: this.field("pgx").checked,
+      split_by_sample: this.field("split_by_sample").checked,
+    };
+  }
+
+  /** What is sent of the options: none that says nothing, since an option of a later version would be refused. */
+  _asked() {
+    return Object.fromEntries(Object.entries(this.options).filter(([, value]) => value !== "" && value !== "none" && value !== false));
+  }
+
+  /** Take over options; those that are not named, or not offered here, stay. */
+  set options(given) {
+    for (const name of OPTIONS.filter((one) => one in given)) {
+      const field = this.field(name);
+      const value = given[name] ?? "";
+      if (field.type === "checkbox") field.checked = given[name] && !field.closest("[hidden]");
+      else if ([...field.options].some((option) => option.value === value)) field.value = value;
+      field.dataset.chosen = "true";
+    }
+  }
+
+  /** Whether the name is there; the field is marked if not. */
+  checkName() {
+    const name = this.field("sample_name");
+    const missing = this.canBeSent && name.value.trim() === "";
+    name.setAttribute("aria-invalid", String(missing));
+    return !missing;
+  }
+
+  wait() {
+    this._set("waiting");
+    this._status("Waiting for those before it");
+  }
+
+  _set(state) {
+    this.state = state;
+    this.element.dataset.state = state;
+    for (const field of this.element.querySelectorAll(".upload-options :is(input, select)")) {
+      field.disabled = field.dataset.unavailable === "true" || !AT_REST.has(state);
+    }
+    if (["sending", "waiting", "sent"].includes(state)) this.find("[data-error]").hidden = true;
+    this._labelButtons();
+    this._changed(this);
+  }
+
+  _labelButtons() {
+    const resumes = this.state === "paused";
+    const pause = this.find("[data-pause]");
+    pause.hidden = !(resumes || (this.isActive && this.kind === "file"));
+    pause.dataset.resumes = String(resumes);
+    pause.setAttribute("aria-label", `${resumes ? "Resume" : "Pause"} ${this.label}`);
+    const remove = this.find("[data-remove]");
+    remove.hidden = this.state === "sent";
+    remove.setAttribute("aria-label", this.isActive || resumes ? `Cancel ${this.label}` : `Remove ${this.label}`);
+  }
+
+  _status(text, pace = "") {
+    this.find("[data-status]").textContent = text;
+    this.find("[data-pace]").textContent = pace;
+  }
+
+  _showError({ title, detail, line, excerpt, resolution }) {
+    this.find("[data-error-title]").textContent = `${title}.`;
+    const where = line && !detail?.includes(`${line}`) ? `Line ${line.toLocaleString("en")}: ` : "";
+    withCode(this.find("[data-error-text]"), where + (detail ?? ""));
+    this.find("[data-error-excerpt]").textContent = excerpt ?? "";
+    this.find("[data-error-excerpt]").hidden = !excerpt;
+    const steps = (resolution ?? []).map((step) => withCode(document.createElement("li"), step));
+    this.find("[data-error-steps]").replaceChildren(...steps);
+    this.find("[data-error]").hidden = false;
+  }
+}
