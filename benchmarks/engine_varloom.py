@@ -64,6 +64,9 @@ class Nothing:
             storage=self._access,
         ).as_json()
 
+    async def adopt(self, conn: AsyncConnection[Any], claim: Claim, result: dict[str, Any]) -> None:
+        """See `varloom.jobs.settle.Publisher`."""
+
     async def publish(self, conn: AsyncConnection[Any], job: Job, result: dict[str, Any]) -> Published:  # noqa: ARG002
         """See `varloom.jobs.settle.Publisher`."""
         query = "INSERT INTO samples (account_id, name) VALUES (%s, %s) RETURNING id"
