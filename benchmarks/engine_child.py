@@ -11,14 +11,15 @@ from varloom.pipeline.request import StageResult
 
 if TYPE_CHECKING:
     from varloom.pipeline.request import StageRequest
-    from varloom.pipeline.workspace import Report, Workspace
+    from varloom.pipeline.workspace import Report
 
 _FILE = os.open(os.environ["BEGINNINGS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 
-def nothing(request: StageRequest, workspace: Workspace, report: Report) -> StageResult:  # noqa: ARG001
+def nothing(request: StageRequest, report: Report) -> StageResult:  # noqa: ARG001
     """A stage that does nothing."""
-    os.write(_FILE, f"{request.source.name} {time.time():.6f}\n".encode())
+    name = "" if request.source is None else request.source.name
+    os.write(_FILE, f"{name} {time.time():.6f}\n".encode())
     return StageResult({})
 
 
