@@ -28,7 +28,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from tests.object_stores import s3_server
+from tests.object_stores import azure_server, s3_server
 
 from varloom.db.embedded import EmbeddedPostgres
 from varloom.db.migrate import migrate
@@ -69,6 +69,12 @@ def s3() -> Iterator[ObjectStore]:
     with s3_server(folder) as store:
         yield store
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    with azure_server(tmp_path_factory.mktemp("azure")) as store:
+        yield store
 
 
 @pytest.fixture

@@ -9,14 +9,13 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.object_stores import azure_server, find_azurite
 
 from varloom.errors import VarloomError
 from varloom.storage import LocalStorage, ObjectStorage, Storage, StorageAccess, connect
 from varloom.storage.object_access import access_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.object_stores import ObjectStore
@@ -26,15 +25,6 @@ PORTION = 8 * 1024**2
 
 NO_KEYS = ["", "/", "/etc/passwd", "..", "a/../b", "a//b", "a/", ".", "a/.b", "-rf", "a b", "a\0b", "a\n", "ä"]
 NO_KEYS += ["a\\b", "C:", "x" * 201, "a/" * 600 + "a"]
-
-
-@pytest.fixture(scope="module")
-def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    program = find_azurite()
-    if program is None:
-        pytest.skip("needs Azurite: python scripts/ensure_test_programs.py")
-    with azure_server(tmp_path_factory.mktemp("azure"), program) as store:
-        yield store
 
 
 @pytest.fixture(params=["local", "s3", "az"])

@@ -24,8 +24,6 @@ from tests.object_stores import (
     SECRET,
     STRANGER_KEY,
     STRANGER_SECRET,
-    azure_server,
-    find_azurite,
     google_server,
     put_google_object,
 )
@@ -113,15 +111,6 @@ def test_s3_refusals(s3: ObjectStore, s3_fetch: Fetching) -> None:
 
 
 # --- Azure -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    program = find_azurite()
-    if program is None:
-        pytest.skip("needs Azurite: python scripts/ensure_test_programs.py")
-    with azure_server(tmp_path_factory.mktemp("azure"), program) as store:
-        yield store
 
 
 def azure_store(azure: ObjectStore, container: str = BUCKET) -> AzureStore:

@@ -25,7 +25,6 @@ from varloom.dataset import (
     Manifest,
     QueryEngine,
     SortKey,
-    parse_sort,
     row_store,
     selection,
     sort_text,
@@ -33,8 +32,7 @@ from varloom.dataset import (
     write_dataset,
 )
 from varloom.dataset import export as export_module
-from varloom.dataset.interrupts import QueryWatch, answer_in_thread
-from varloom.dataset.permutations import Permutations
+from varloom.dataset.interrupts import answer_in_thread
 from varloom.dataset.row_copies import RowCopies
 from varloom.dataset.sessions import Session, SessionPool
 from varloom.errors import VarloomError
@@ -216,28 +214,6 @@ def test_cursors_belong_to_one_question(engine: QueryEngine, dataset: Dataset) -
         with pytest.raises(VarloomError) as caught:
             engine.rows(dataset, **options)
         assert caught.value.code == "page_invalid"
-
-
-@pytest.mark.parametrize(
-    ("text", "keys"),
-    [
-        ("", []),
-        ("qual", [SortKey("qual")]),
-        ("-qual, position", [SortKey("qual", descending=True), SortKey("position")]),
-        ('"a,b",-"c""d"', [SortKey("a,b"), SortKey('c"d', descending=True)]),
-        ('-"-x"', [SortKey("-x", descending=True)]),
-    ],
-)
-def test_sort_orders_are_read(text: str, keys: list[SortKey]) -> None:
-    assert list(parse_sort(text)) == keys
-    assert list(parse_sort(sort_text(keys))) == keys
-
-
-@pytest.mark.parametrize("text", [",", "qual,", "-", '"qual', '"qual"x', '"a",', "a,,b"])
-def test_what_is_no_sort_order_is_refused(text: str) -> None:
-    with pytest.raises(VarloomError) as caught:
-        parse_sort(text)
-    assert caught.value.code == "sort_invalid"
 
 
 def test_facets_count_rows(engine: QueryEngine, dataset: Dataset, table: pa.Table) -> None:
@@ -505,31 +481,6 @@ def test_damaged_parts_are_told(dataset: Dataset, tmp_path: Path, engine: QueryE
     assert caught.value.code == "dataset_damaged"
 
 
-def test_many_threads_and_more_datasets_than_sessions(tmp_path: Path) -> None:
-    opened = []
-    for number in range(6):
-        batch = numbered(0, {"a": pa.array(range(number * 100, number * 100 + 50))})
-        write_dataset(GivenRows([batch]), tmp_path / str(number), source_name="a", assembly=None)
-        opened.append(Dataset.open(tmp_path / str(number)))
-    wrong: list[Any] = []
-
-    def ask(seed: int) -> None:
-        chance = random.Random(seed)
-        for _ in range(20):
-            number = chance.randrange(6)
-            found = engine.rows(opened[number], sort="-a", limit=1, columns=["a"]).rows[0]["a"]
-            if found != number * 100 + 49:
-                wrong.append((number, found))
-
-    with QueryEngine(memory_limit=256 * 1024**2, threads=1) as engine:
-        threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert wrong == []
-
-
 def test_a_full_pool_waits_for_a_session_to_come_back(dataset: Dataset, many_samples: Dataset) -> None:
     closed: list[Dataset] = []
 
@@ -584,54 +535,6 @@ def test_what_is_no_position_is_refused(engine: QueryEngine, dataset: Dataset, m
         with pytest.raises(VarloomError) as caught:
             engine.locate(dataset, text)
         assert caught.value.code == "position_invalid"
-
-
-def test_permutations_are_bounded_and_found_once() -> None:
-    import numpy as np
-
-    permutations = Permutations(1_000)
-    found = []
-
-    def find() -> Any:
-        found.append(1)
-        return np.arange(100, dtype=np.uint32)
-
-    threads = [threading.Thread(target=permutations.get, args=("same", find)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 1
-    for key in ("second", "third"):
-        permutations.get(key, find)
-    assert permutations.bytes == 800
-    assert permutations.peek("same") is None
-    assert permutations.peek("third") is not None
-    permutations.get("large", lambda: np.arange(1_000, dtype=np.uint32))
-    assert permutations.bytes == 800
-
-
-def test_orders_that_were_found_are_found_again_in_their_folder(tmp_path: Path) -> None:
-    import numpy as np
-
-    def never() -> Any:
-        raise AssertionError("it was found already")
-
-    numbers = np.arange(100, 0, -1, dtype=np.uint32)
-    before = Permutations(1_000, tmp_path / "orders")
-    before.get(("old", 1.5), lambda: numbers)
-    before.get("empty", lambda: numbers[:0])
-    assert (tmp_path / "orders").stat().st_mode & 0o77 == 0
-    (tmp_path / "orders" / "half.npy.unfinished").write_bytes(b"x")
-    (tmp_path / "orders" / "damaged.npy").write_bytes(b"x")
-    after = Permutations(1_000, tmp_path / "orders")
-    assert after.get(("old", 1.5), never).tolist() == numbers.tolist()
-    assert after.get("empty", never).tolist() == []
-    assert after.peek(("old", "1.5")) is None
-    for key in ("second", "third"):
-        after.get(key, lambda: numbers)
-    assert after.peek(("old", 1.5)) is None
-    assert sum(path.stat().st_size for path in (tmp_path / "orders").iterdir()) < 1_200
 
 
 def test_a_whole_order_is_found_ahead_once(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -746,14 +649,6 @@ async def test_a_cancelled_question_stops_its_query(dataset: Dataset, tmp_path: 
         assert ended.is_set()
         assert await answer_in_thread(executor, session.fetch, "SELECT count(*) FROM cells", {}) == [(ROWS,)]
     session.close()
-
-
-def test_a_stopped_watch_refuses_what_would_begin_later() -> None:
-    watch = QueryWatch()
-    watch.stop()
-    with pytest.raises(VarloomError) as caught, watch.over(duckdb.connect()):
-        pass
-    assert caught.value.code == "query_interrupted"
 
 
 async def test_questions_are_answered_beside_the_event_loop(engine: QueryEngine, dataset: Dataset) -> None:
