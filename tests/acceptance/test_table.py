@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
     from visiting import Visitor
 
     from running import Server
@@ -283,6 +283,31 @@ def test_a_view_is_kept_and_columns_stay_in_sight(table: Page, visitor: Visitor,
     expect(table.locator("#views-form button")).to_have_text("Replace")
     table.get_by_role("button", name="Delete the view Deep <i>").click()
     expect(table.locator("#views-none")).to_be_visible()
+
+
+def test_a_menu_that_is_opened_before_the_page_has_started_is_filled_all_the_same(table: Page, sample: str) -> None:
+    table.click("#views-button")
+    table.fill("#view-name", "Early")
+    table.keyboard.press("Enter")
+    expect(table.get_by_role("button", name="Early", exact=True)).to_be_visible()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:  # Playwright marks the handler, which no method of a list allows
+        held.append(route)
+
+    table.route(f"**/api/v1/samples/{sample}/columns*", hold)
+    for button, inside in (
+        ("#views-button", table.get_by_role("button", name="Early", exact=True)),
+        ("#columns-button", table.locator('[data-column="INFO.AC"]')),
+    ):
+        table.reload(wait_until="domcontentloaded")
+        table.click(button)
+        expect(table.locator(f"{button.removesuffix('-button')}-menu")).to_be_visible()
+        while not held:
+            table.wait_for_timeout(20)
+        expect(inside).to_have_count(0)
+        held.pop().continue_()
+        expect(inside).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -8,6 +8,7 @@ import re
 import socket
 import stat
 import subprocess
+import threading
 import time
 
 import httpx
@@ -17,7 +18,11 @@ from api_support import VCF
 from cli_support import VARLOOM, varloom
 
 from running import QUICK, READY, Server, serving, write_vcf
+from varloom.cli.connection import Server as Connection
+from varloom.cli.connection import ServerChoice
+from varloom.cli.following import follow
 from varloom.db.embedded import EmbeddedPostgres
+from varloom.errors import VarloomError
 from varloom.failpoints import VARIABLE
 
 LINK = re.compile(r"^Log in at (http://\S+)/login#(\S+)$")
@@ -202,3 +207,30 @@ def test_waiting_for_a_job_survives_a_restart_of_the_server(data, tmp_path):
         out, err = waiting.communicate(timeout=90)
     assert waiting.returncode == 0, err.decode()
     assert json.loads(out)["state"] == "completed"
+
+
+def test_following_a_job_finds_a_server_that_went_away_before_the_first_look(data, tmp_path):
+    """`submit --wait` has its job, and only then looks: the server may be gone by then, or back with another token."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        away = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        with serving(data) as server:
+            job = server.at_rest(server.submit(VCF, "a.vcf")["id"])
+            note = tmp_path / "server.json"
+            now = json.dumps({"url": server.url, "token": server.token})
+            for before in ({"url": away, "token": "x"}, {"url": server.url, "token": "of-its-predecessor"}):
+                note.write_text(json.dumps(before))
+                choice = ServerChoice(None, None, tmp_path)
+                with pytest.raises(VarloomError) as never_there:
+                    follow(Connection(choice), [job["id"]], lambda _: None)
+                assert never_there.value.code in {"server_unreachable", "not_authenticated"}
+
+                stale = Connection(choice)
+                if before["url"] == away:
+                    threading.Timer(0.5, note.write_text, [now]).start()
+                else:
+                    note.write_text(now)
+                told = []
+                ended = follow(stale, [job["id"]], told.append, has_answered=True)
+                assert ended == {job["id"]: job}
+                assert told == [job]

@@ -33,14 +33,22 @@ class StreamEvent:
     id: str | None
 
 
-def follow(server: Server, job_ids: Iterable[str], on_change: Callable[[Job], None]) -> dict[str, Job]:
+def follow(
+    server: Server, job_ids: Iterable[str], on_change: Callable[[Job], None], *, has_answered: bool = False
+) -> dict[str, Job]:
     """Wait until all these jobs have ended, and tell each change; returns the ended jobs by id.
 
+    Args:
+        server: where the jobs are.
+        job_ids: theirs.
+        on_change: told the job, at first and at each change.
+        has_answered: whether the server is known to be right, so that its absence must be passing from the start.
+
     Raises:
-        VarloomError: `job_not_found`; `server_unreachable` when the server stays away for minutes.
+        VarloomError: `job_not_found`; `server_unreachable` when the server stays away for minutes, or was never there.
     """
     following = _Following(server, list(job_ids), on_change)
-    following.run()
+    following.run(has_answered=has_answered)
     return following.ended
 
 
@@ -52,20 +60,25 @@ class _Following:
         self._last_id: str | None = None
         self.ended: dict[str, Job] = {}
 
-    def run(self) -> None:
+    def run(self, *, has_answered: bool) -> None:
         """Follow, and connect again for as long as the server may come back."""
         alive_at = time.monotonic()
         wait = 0.2
-        self._look()
+        must_look = has_answered  # within the loop, which waits for a server that is away
+        if not has_answered:
+            self._look()
         while self._pending:
             try:
+                if must_look:
+                    self._look()
+                    must_look = False
                 for event in self._events():
                     alive_at, wait = time.monotonic(), 0.2
                     self._take(event)
                     if not self._pending:
                         return
             except VarloomError as error:
-                if error.code not in {SERVER_UNREACHABLE.code, "events_unavailable", "internal_error"}:
+                if not self._may_pass(error):
                     raise
                 if time.monotonic() - alive_at > GIVE_UP:
                     raise
@@ -103,6 +116,12 @@ class _Following:
         if job["state"] in FINAL:
             self.ended[job["id"]] = job
         self._on_change(job)
+
+    def _may_pass(self, error: VarloomError) -> bool:
+        """Whether the server may come back; one that was started anew at the same address has another token."""
+        if error.code == "not_authenticated":
+            return self._server.find_again()
+        return error.code in {SERVER_UNREACHABLE.code, "events_unavailable", "internal_error"}
 
     def _reconnect(self) -> None:
         """A server that was started anew has a new token, and perhaps a new address."""

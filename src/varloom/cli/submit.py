@@ -150,7 +150,7 @@ def _opened(source: str) -> Iterator[tuple[BinaryIO, str, int | None]]:
 def _wait(server: Server, created: list[Job], *, as_json: bool) -> int:
     """Follow the jobs to their ends, then say in order how each ended."""
     changes = JobChanges(as_json=as_json, on_stdout=False)
-    ended = follow(server, [job["id"] for job in created], changes)
+    ended = follow(server, [job["id"] for job in created], changes, has_answered=True)
     changes.clear()
     jobs = [ended[job["id"]] for job in created]
     for job in jobs:

@@ -12,7 +12,8 @@ export function startColumnChooser(table) {
     list.replaceChildren(...grouped(columns).map((group) => drawGroup(group)));
     refresh();
   };
-  document.getElementById("columns-menu").addEventListener("beforetoggle", draw);
+  const menu = document.getElementById("columns-menu");
+  menu.addEventListener("beforetoggle", draw);
   search.addEventListener("input", () => narrow(list, search.value.trim().toLowerCase()));
   list.addEventListener("change", (event) => {
     const { group, column } = event.target.dataset;
@@ -30,6 +31,7 @@ export function startColumnChooser(table) {
   document.getElementById("column-reset").addEventListener("click", () => query.change({ columns: null, pinned: null }));
   const refresh = () => check(list, table.shown(), table.pinned());
   query.listen(refresh);
+  if (menu.matches(":popover-open")) draw(); // opened while the page was still starting
 }
 
 /** Show or hide some columns; what is shown keeps its place, what comes stands where it stands in the file. */

@@ -11,6 +11,7 @@ export function startViews({ query }) {
   let views = [];
 
   menu.addEventListener("toggle", ({ newState }) => newState === "open" && run(load));
+  if (menu.matches(":popover-open")) run(load); // opened while the page was still starting
   list.addEventListener("click", ({ target }) => {
     const view = views.find(({ id }) => id === target.closest("[data-view]")?.dataset.view);
     if (!view) return;
