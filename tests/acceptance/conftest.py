@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from visiting import Visitor, visiting
 
 from running import Server, serving
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage"]
+
+expect.set_options(timeout=30_000)  # a busy machine is slow, and that is no failure
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,10 @@ def test_from_the_printed_link_to_the_filtered_table(visitor: Visitor, server: S
 
     visitor.watch_states()
     page.evaluate("window.sameDocument = true")
+    server.client.post("queue/pause", json={"stage": "parse"}).raise_for_status()  # so that each state is seen
     visitor.upload("HG002.vcf", write_vcf(tmp_path / "HG002.vcf", 500))
+    visitor.wait_for_state("HG002", "queued")
+    server.client.post("queue/resume", json={"stage": "parse"}).raise_for_status()
     visitor.wait_for_state("HG002", "completed")
     assert visitor.states_of("HG002") == ["queued", "parsing", "completed"]
     assert page.evaluate("window.sameDocument"), "the page was not loaded again"

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=20_000)
 
 VERSION = '##fileformat=VCFv4.2\n##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
 CONTIGS = "".join(f"##contig=<ID=chr{name},length={both[1]}>\n" for name, both in LENGTHS.items())
@@ -29,7 +28,7 @@ COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tmother\tchild\
 NOTES = "".join(f"##note={number:0100}\n" for number in range(12_000))
 """More than what is looked at before anything is sent."""
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 HEAR = """() => {
     window.said = [];
     const region = document.getElementById("announcer");

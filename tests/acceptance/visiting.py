@@ -44,7 +44,7 @@ class Visitor:
         self.leaves: bool | None = None
         self.asked_before_leaving = 0
         self._origin = urlsplit(server.url).netloc
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)
         context.route("**/*", self._only_here)
         context.on("page", self._watch)
         self.page = context.new_page()

@@ -18,8 +18,7 @@ from api_support import VCF
 from cli_support import VARLOOM, varloom
 
 from running import QUICK, READY, Server, serving, write_vcf
-from varloom.cli.connection import Server as Connection
-from varloom.cli.connection import ServerChoice
+from varloom.cli.connection import connected
 from varloom.cli.following import follow
 from varloom.db.embedded import EmbeddedPostgres
 from varloom.errors import VarloomError
@@ -220,17 +219,16 @@ def test_following_a_job_finds_a_server_that_went_away_before_the_first_look(dat
             now = json.dumps({"url": server.url, "token": server.token})
             for before in ({"url": away, "token": "x"}, {"url": server.url, "token": "of-its-predecessor"}):
                 note.write_text(json.dumps(before))
-                choice = ServerChoice(None, None, tmp_path)
-                with pytest.raises(VarloomError) as never_there:
-                    follow(Connection(choice), [job["id"]], lambda _: None)
-                assert never_there.value.code in {"server_unreachable", "not_authenticated"}
+                with connected(None, None, tmp_path) as stale:
+                    with pytest.raises(VarloomError) as never_there:
+                        follow(stale, [job["id"]], lambda _: None)
+                    assert never_there.value.code in {"server_unreachable", "not_authenticated"}
 
-                stale = Connection(choice)
-                if before["url"] == away:
-                    threading.Timer(0.5, note.write_text, [now]).start()
-                else:
-                    note.write_text(now)
-                told = []
-                ended = follow(stale, [job["id"]], told.append, has_answered=True)
-                assert ended == {job["id"]: job}
-                assert told == [job]
+                    if before["url"] == away:
+                        threading.Timer(0.5, note.write_text, [now]).start()
+                    else:
+                        note.write_text(now)
+                    told = []
+                    ended = follow(stale, [job["id"]], told.append, has_answered=True)
+                    assert ended == {job["id"]: job}
+                    assert told == [job]

@@ -48,17 +48,25 @@ def follow(
         VarloomError: `job_not_found`; `server_unreachable` when the server stays away for minutes, or was never there.
     """
     following = _Following(server, list(job_ids), on_change)
-    following.run(has_answered=has_answered)
+    try:
+        following.run(has_answered=has_answered)
+    finally:
+        following.close()
     return following.ended
 
 
 class _Following:
     def __init__(self, server: Server, job_ids: list[str], on_change: Callable[[Job], None]) -> None:
-        self._server = server
+        self._first = self._server = server
         self._ids = job_ids
         self._on_change = on_change
         self._last_id: str | None = None
         self.ended: dict[str, Job] = {}
+
+    def close(self) -> None:
+        """Give back the connections to a server that was found anew; the first one is its owner's."""
+        if self._server is not self._first:
+            self._server.close()
 
     def run(self, *, has_answered: bool) -> None:
         """Follow, and connect again for as long as the server may come back."""
@@ -131,7 +139,7 @@ class _Following:
             if error.code != SERVER_UNKNOWN.code:
                 raise
             return
-        self._server.close()
+        self.close()
         self._server = fresh
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from varloom.jobs.outcome import Failed, Succeeded, WorkerDied
 
 KEPT_LOGS = 20
-"""So many attempts of a job keep their log."""
+"""So many attempts of a job keep their log, and its last run with them: they are counted when an attempt fails."""
 
 _NOUN = {
     Stage.DOWNLOAD: "download",
@@ -370,13 +370,22 @@ def _claimed(claim: Claim) -> dict[str, Any]:
     return {"job_id": claim.job.id, "stage": claim.stage.value, "token": claim.token}
 
 
-async def hold(conn: AsyncConnection[Any], claim: Claim, log: str = "") -> Job | None:
-    """Lock the job for settling, and keep what the processes of the attempt said; None when the claim is lost."""
+async def hold(conn: AsyncConnection[Any], claim: Claim, log: str = "", *, is_one_of_many: bool = True) -> Job | None:
+    """Lock the job for settling, and keep what the processes of the attempt said; None when the claim is lost.
+
+    Args:
+        conn: a connection.
+        claim: what is settled.
+        log: what is kept, if anything was said.
+        is_one_of_many: whether there may be more attempts than keep their log; those of one good run are a handful.
+    """
     async with conn.cursor(row_factory=dict_row) as cursor:
         async with one_round_trip(conn):  # with the BEGIN
             await cursor.execute(job_statement("hold"), _claimed(claim))
-            if log:  # of a job the newest are kept; nothing for a claim that is lost
-                await conn.execute(statement("keep_log"), {**_claimed(claim), "text": log, "kept": KEPT_LOGS})
+            if log:  # nothing for a claim that is lost
+                await conn.execute(statement("keep_log"), {**_claimed(claim), "text": log})
+            if log and is_one_of_many:
+                await conn.execute(statement("forget_logs"), {"job_id": claim.job.id, "kept": KEPT_LOGS})
         rows = await cursor.fetchall()
     return Job.from_row(rows[0]) if rows else None
 

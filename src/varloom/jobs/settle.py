@@ -70,7 +70,7 @@ async def settle(
     Returns:
         The job as it is now; None when the claim was lost and nothing was changed.
     """
-    held = await repository.hold(conn, claim, log)
+    held = await repository.hold(conn, claim, log, is_one_of_many=not isinstance(outcome, Succeeded))
     failpoint("settle.after_hold", conn)
     if held is None or isinstance(outcome, Lost):
         logger.warning("job %s: the result of a lost claim is thrown away", claim.job.id)

@@ -26,7 +26,7 @@ from varloom.reader.vcf.header_reading import read_header
 from varloom.reader.whole_lines import WholeLines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from varloom.errors import Problem
@@ -47,6 +47,8 @@ _PACKED_BYTES = 8 << 20
 _LONG_HEADER_BYTES = 16 << 20
 """A header that is longer unpacked is left to the reader, which has a process of its own for it. A hundred thousand
 contigs take half as much; and a kilobyte can be unpacked to a gigabyte of blank lines."""
+_BLANK_ROWS = 100_000
+"""The same of a table that begins with so many blank rows: each takes a microsecond."""
 _CHUNK = 1 << 18
 _HIDDEN = frozenset({SourceFormat.EMPTY, SourceFormat.BINARY, SourceFormat.TEXT})
 _BCF_HEAD_BYTES = 9
@@ -145,11 +147,13 @@ def preflight(  # noqa: PLR0911 - a table of what can be said
         return None
     if found.compression is Compression.ZIP and not whole:  # the list of its files stands at its end
         return Preflight(Verdict.UNKNOWN, None, found.compression.value), None
+    unknown = Preflight(Verdict.UNKNOWN, *_kind(found))
     try:
         refuse_unreadable(found)
         return _header_of(path, found, whole=whole), None
+    except _LongHeaderError:
+        return unknown, None
     except FileRefused as refused:
-        unknown = Preflight(Verdict.UNKNOWN, *_kind(found))
         if _is_due_to(_LongHeaderError, refused):
             return unknown, None
         if not whole and _is_due_to(_PrefixEndedError, refused):
@@ -227,7 +231,7 @@ def _of_table(path: Path, found: Recognition, *, whole: bool) -> Preflight:
 
     def first_row(encoding: str, dialect: Dialect) -> Row | None:
         stream = _Beginning(_stored(path, whole=whole), found.compression)
-        return next((row for row in Rows(stream, encoding, found.mark_bytes, dialect) if row.cells), None)
+        return _first_filled(Rows(stream, encoding, found.mark_bytes, dialect))
 
     is_tsv = dialect.separator == "\t"
     try:
@@ -244,6 +248,16 @@ def _of_table(path: Path, found: Recognition, *, whole: bool) -> Preflight:
     kind = SourceFormat.TSV if is_tsv else SourceFormat.CSV
     names = _shown(row.cells)
     return Preflight(Verdict.SOUND, kind.value, found.compression.value, columns=len(row.cells), names=names)
+
+
+def _first_filled(rows: Iterable[Row]) -> Row | None:
+    """The first row that is not blank."""
+    for number, row in enumerate(rows):
+        if row.cells:
+            return row
+        if number == _BLANK_ROWS:
+            raise _LongHeaderError
+    return None
 
 
 def _shown(names: Sequence[str]) -> tuple[str, ...]:
