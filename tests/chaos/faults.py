@@ -59,7 +59,7 @@ class Conductor:
         self._disk = disk
         self._log = (home / "faults.log").open("w", encoding="utf-8")
         self._lock = threading.Lock()
-        self._frozen = threading.Semaphore(max(1, len(fleet.workers) - 1))  # somebody has to take over
+        self._frozen: set[int] = set()
         self._disk_chances: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self.began = time.monotonic()
@@ -117,13 +117,18 @@ class Conductor:
         return self._freeze(DOWNLOADS)
 
     def _freeze(self, query: LiteralString) -> str | None:
-        if not self._frozen.acquire(blocking=False):
-            return None
+        with self._lock:
+            if len(self._frozen) > len(self._fleet.workers) - 2:  # somebody has to take over
+                return None
+            stage = next((stage for stage in self._ask(query) if stage[0] not in self._frozen), None)
+            if stage is None:
+                return None
+            self._frozen.add(stage[0])
         try:
-            stages = self._ask(query)
-            return self._freeze_worker_of(*stages[0]) if stages else None
+            return self._freeze_worker_of(*stage)
         finally:
-            self._frozen.release()
+            with self._lock:
+                self._frozen.discard(stage[0])
 
     def _freeze_worker_of(self, pid: int, job_id: str, token: str) -> str:
         process = psutil.Process(pid)

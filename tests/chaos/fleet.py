@@ -55,7 +55,7 @@ class Fleet:
         self.starts = 0
 
     def _worker(self) -> list[str]:
-        return ["worker", "--data", str(self.data), "--slots", "download=4,parse=2"]
+        return ["worker", "--data", str(self.data), "--slots", "download=2,parse=2"]
 
     def start(self) -> None:
         self._start("server")

@@ -272,6 +272,21 @@ def test_what_is_whole_already_is_not_fetched_again(source: Source, fetch: Fetch
     assert (fetch.folder / "kept").read_bytes() == content
 
 
+def test_a_file_that_is_kept_elsewhere_is_not_written_to_again(source: Source, fetch: Fetching) -> None:
+    """Though its journal lost an entry, and the source gives other bytes as the same version."""
+    content = noise(4 * MB)
+    source.serve("/x", content, etag='"one"')
+    fetch(source.url("/x"))
+    os.link(fetch.folder / "part", fetch.folder / "kept")
+    journal = fetch.folder / "journal"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-2]))
+    newer = noise(4 * MB, 2)
+    source.serve("/x", newer, etag='"one"')
+    arrived = fetch(source.url("/x"))
+    assert (arrived.sha256, arrived.resumed) == (sha256(newer), 0)
+    assert (fetch.folder / "kept").read_bytes() == content
+
+
 def test_a_silent_source_is_asked_again_then_told(source: Source, fetch: Fetching) -> None:
     content = noise(2 * MB)
     held = threading.Event()

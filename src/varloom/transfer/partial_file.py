@@ -101,6 +101,8 @@ class PartialFile:
                     found += end - start
             on_checked(found, version.size)
         self._blocks = _without_overlaps(self._blocks)
+        if os.fstat(self._descriptor).st_nlink > 1 and (version.size is None or self.missing(version.size)):
+            return None  # it is a job's original already, which is never written to again
         return version
 
     def begin(self, identity: str, version: Version) -> None:
