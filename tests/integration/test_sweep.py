@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import fcntl
 import shutil
 import time
 import uuid
@@ -320,18 +320,21 @@ async def test_a_download_that_began_again_meanwhile_is_not_taken_away(world, po
     assert not folder.exists()
 
 
-async def test_a_download_that_waited_while_its_folder_went_begins_in_a_new_one(tmp_path):
-    folder = tmp_path / "arriving"
-    PartialFile(folder).close()
+def test_a_download_whose_folder_goes_as_it_begins_has_a_new_one(tmp_path, monkeypatch):
+    """The folder is swept between the moment that its lock is opened and the moment that it is held."""
+    folder, lock = tmp_path / "arriving", fcntl.flock
+    removed = []
+
+    def late(descriptor, how):
+        if not removed:
+            shutil.rmtree(folder)
+            removed.append(True)
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    partial = PartialFile(folder)
     with unused(folder) as is_unused:
-        assert is_unused
-        waiting = asyncio.create_task(asyncio.to_thread(PartialFile, folder))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(waiting), 0.3)
-        assert not waiting.done()
-        shutil.rmtree(folder)
-    partial = await waiting
-    with unused(folder) as is_unused:
+        assert removed
         assert not is_unused
     partial.begin("x", Version(3))
     assert partial.write(0, [b"abc"]) == 3
