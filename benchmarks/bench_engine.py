@@ -1,12 +1,14 @@
 """How fast jobs start, run and are told of, side by side with the field's queues on one PostgreSQL, the embedded one.
 
     .venv/bin/python benchmarks/bench_engine.py [--rounds 3] [--quick] [--without dbos] [--only delays,rates]
+        [--peers-python PYTHON] [--output FILE]
 
 Each queue has a database of its own on the same server, and its worker and whoever submits are processes of their own;
 in each round every queue has its turn, so that a change of the machine's mood meets all of them. Tasks and stages do
 nothing but write down when they began; a stage of Varloom does so in its child process, as a real one would run. The
 peers run inside their worker. What is compared is stages a second with tasks a second: a job of Varloom with one stage
-commits three transitions with an event each, one with four stages nine. Writes build/bench/engine.json.
+commits three transitions with an event each, one with four stages nine. Writes build/bench/engine.json unless
+told otherwise. A test (tests/integration/test_benchmarks.py) runs it with `--quick`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from tests.chaos.run import ChaosRun
 SEED, JOBS, WORKERS = 1, 200, 2
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 @pytest.mark.skipif(not faulty_disk.is_possible(), reason="needs Linux and a C compiler")
 def test_whatever_dies_every_upload_comes_to_its_one_right_end():
     home = Path(tempfile.mkdtemp(prefix="varloom-chaos-"))  # it is kept when something is found
