@@ -104,7 +104,8 @@ endpoint, bucket, key, secret, name, size, target = sys.argv[1:]
 source = parse_source_url(f"s3://{bucket}/{name}", {"s3": endpoint})
 options = TransferOptions(allowed_endpoints=(urlsplit(endpoint).netloc,))
 credential = Credential("s3", {"access_key": key, "secret_key": secret})
-arrived = Download(Access(source, credential), Path(target), options, lambda done, total: None).run()
+with Download(Access(source, credential), Path(target), options, lambda done, total: None) as download:
+    arrived = download.run()
 assert arrived.bytes == int(size)
 """,
 }

@@ -1,17 +1,20 @@
 """How fast jobs start, run and are told of, side by side with the field's queues on one PostgreSQL, the embedded one.
 
     .venv/bin/python benchmarks/bench_engine.py [--rounds 3] [--quick] [--without dbos] [--only delays,rates]
+        [--peers-python PYTHON] [--output FILE]
 
 Each queue has a database of its own on the same server, and its worker and whoever submits are processes of their own;
 in each round every queue has its turn, so that a change of the machine's mood meets all of them. Tasks and stages do
 nothing but write down when they began; a stage of Varloom does so in its child process, as a real one would run. The
 peers run inside their worker. What is compared is stages a second with tasks a second: a job of Varloom with one stage
-commits three transitions with an event each, one with four stages nine. Writes build/bench/engine.json.
+commits three transitions with an event each, one with four stages nine. Writes build/bench/engine.json unless
+told otherwise. A test (tests/integration/test_benchmarks.py) runs it with `--quick`.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -19,7 +22,7 @@ import shutil
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +38,17 @@ from engine_goals import (
     of_rates,
     percentile,
 )
-from engine_runs import PEERS, Engine, EngineFailedError, engines, measure_delays, measure_idleness, measure_rate
-from peer_environment import BUILD, ROOT, peers_python, versions
+from engine_runs import (
+    PEERS,
+    SETTLE_SECONDS,
+    Engine,
+    EngineFailedError,
+    engines,
+    measure_delays,
+    measure_idleness,
+    measure_rate,
+)
+from peer_environment import BUILD, peers_python, versions
 
 from varloom.db.embedded import EmbeddedPostgres
 
@@ -79,6 +91,12 @@ class Sizes:
     finished: int
     panels: int
     panel_seconds: float
+    settle: float
+    is_quick: bool = False
+
+
+WHOLE = Sizes(3, 100, 800, 30, 100_000, 1000, 10, SETTLE_SECONDS)
+QUICK = Sizes(1, 5, 20, 0.5, 200, 6, 1, 0.5, is_quick=True)
 
 
 def main() -> None:
@@ -88,19 +106,21 @@ def main() -> None:
     parser.add_argument("--without", action="append", default=[], choices=PEERS, help="leave a peer out")
     parser.add_argument("--only", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
     parser.add_argument("--quick", action="store_true", help="little of everything, which shows that all works")
-    options = parser.parse_args()
-    sizes = (
-        Sizes(1, 20, 100, 3, 2000, 50, 3) if options.quick else Sizes(options.rounds, 100, 800, 30, 100_000, 1000, 10)
+    parser.add_argument(
+        "--peers-python", help="the Python that has the peers; default: one that is made in build/peers"
     )
+    parser.add_argument("--output", type=Path, default=BUILD / "bench" / "engine.json", help="where the figures go")
+    options = parser.parse_args()
+    sizes = QUICK if options.quick else replace(WHOLE, rounds=options.rounds)
     names = (VARLOOM, *(name for name in PEERS if name not in options.without))
-    python = peers_python()
+    python = options.peers_python or peers_python()
     results = Results()
     folder = Path(tempfile.mkdtemp(prefix="varloom-bench-"))
     folder.chmod(0o711)
     postgres = EmbeddedPostgres(folder / "data")
     try:
         with postgres:
-            field_of_all = engines(postgres.conninfo, folder, python, names)
+            field_of_all = engines(postgres.conninfo, folder, python, names, sizes.settle)
             for part in options.only.split(","):
                 print(f"== {part}", file=sys.stderr)
                 try:
@@ -114,7 +134,7 @@ def main() -> None:
     outcome = [] if options.quick else verdicts(results)
     for verdict in outcome:
         print(f"{'reached' if verdict.reached else 'MISSED':<8} {verdict.what}: {verdict.told}")
-    _write(results, versions(python, PEERS), outcome, quick=options.quick)
+    _write(results, versions(python, names[1:]), outcome, options.output, quick=options.quick)
 
 
 def _delays(all_engines: list[Engine], sizes: Sizes, folder: Path, results: Results) -> None:
@@ -157,10 +177,14 @@ def _history(all_engines: list[Engine], sizes: Sizes, folder: Path, results: Res
 
 
 def _panels(all_engines: list[Engine], sizes: Sizes, folder: Path, results: Results) -> None:
+    """Each in a server of its own, whose memory no other has grown; in a quick run one serves for all."""
     ours = all_engines[0]
-    for number, (name, (path, accounts, rate)) in enumerate(PANELS.items()):
-        with panel_runs.server(ours.conninfo, folder / f"panels-{number}") as server:
-            load = panel_runs.Load(path, sizes.panels, accounts, rate, sizes.panel_seconds)
+    with contextlib.ExitStack() as last:
+        for number, (name, (path, accounts, rate)) in enumerate(PANELS.items()):
+            if number == 0 or not sizes.is_quick:
+                last.close()
+                server = last.enter_context(panel_runs.server(ours.conninfo, folder / f"panels-{number}"))
+            load = panel_runs.Load(path, sizes.panels, min(accounts, sizes.panels), rate, sizes.panel_seconds)
             results.panels[name] = panel_runs.measure_liveness(ours.conninfo, server, load)
 
 
@@ -194,7 +218,7 @@ def _print(results: Results) -> None:
         print(f"failed: {failure}")
 
 
-def _write(results: Results, told: dict[str, str], outcome: list[Verdict], *, quick: bool) -> None:
+def _write(results: Results, told: dict[str, str], outcome: list[Verdict], target: Path, *, quick: bool) -> None:
     """All figures, for programs."""
     content: dict[str, Any] = {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -223,10 +247,9 @@ def _write(results: Results, told: dict[str, str], outcome: list[Verdict], *, qu
         "failures": results.failures,
         "verdicts": [asdict(verdict) for verdict in outcome],
     }
-    target = BUILD / "bench" / "engine.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    print(f"wrote {target.relative_to(ROOT)}", file=sys.stderr)
+    print(f"wrote {target}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ PEERS = ("procrastinate", "pgqueuer", "dbos")
 LIMIT_SECONDS = 60.0
 POLL_SECONDS = 0.05
 SETTLE_SECONDS = 3.0
-"""How long a worker has from its start until it counts as idle."""
 WARM_UP = 16
 """Jobs before those that count, so that all connections and child processes are there."""
 
@@ -59,12 +58,14 @@ class Engine:
         python: the interpreter that has it.
         conninfo: its own database.
         folder: for the files to which its tasks write that they began.
+        settle: seconds that a worker has from its start until it counts as idle.
     """
 
     name: str
     python: str
     conninfo: str
     folder: Path
+    settle: float = SETTLE_SECONDS
     _runs: int = field(default=0, init=False)
 
     def run(self, role: str, *arguments: object) -> str:
@@ -151,7 +152,9 @@ class RunningWorker:
         return total
 
 
-def engines(server: str, folder: Path, python: str, names: tuple[str, ...]) -> list[Engine]:
+def engines(
+    server: str, folder: Path, python: str, names: tuple[str, ...], settle: float = SETTLE_SECONDS
+) -> list[Engine]:
     """The queues, each with a fresh database on the server and its tables made."""
     made = []
     for name in names:
@@ -160,7 +163,7 @@ def engines(server: str, folder: Path, python: str, names: tuple[str, ...]) -> l
             conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
             conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
         interpreter = sys.executable if name == VARLOOM else python
-        engine = Engine(name, interpreter, make_conninfo(server, dbname=database), folder)
+        engine = Engine(name, interpreter, make_conninfo(server, dbname=database), folder, settle)
         engine.run("prepare")
         made.append(engine)
     return made
@@ -171,7 +174,7 @@ def measure_rate(engine: Engine, slots: int, count: int, stages: int = 1) -> Rat
     with engine.worker(slots // stages) as worker:
         engine.run("fill", WARM_UP, stages)
         worker.await_beginnings(WARM_UP * stages)
-        time.sleep(SETTLE_SECONDS)
+        time.sleep(engine.settle)
         cpu = worker.cpu_seconds()
         engine.run("fill", count, stages)
         begun = worker.await_beginnings((WARM_UP + count) * stages)[WARM_UP * stages :]
@@ -184,7 +187,7 @@ def measure_rate(engine: Engine, slots: int, count: int, stages: int = 1) -> Rat
 def measure_delays(engine: Engine, slots: int, count: int, pause: float) -> list[float]:
     """Milliseconds from each acceptance to the beginning of its task, on an idle worker."""
     with engine.worker(slots) as worker:
-        time.sleep(SETTLE_SECONDS)
+        time.sleep(engine.settle)
         accepted: dict[str, float] = json.loads(engine.run("trickle", count, pause))
         begun = dict(worker.await_beginnings(count))
     return [(begun[number] - at) * 1000 for number, at in accepted.items()]
@@ -194,7 +197,7 @@ def measure_idleness(all_engines: list[Engine], slots: int, seconds: float) -> d
     """The share of a core that each idle worker takes, all looked at in the same time."""
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(engine.worker(slots)) for engine in all_engines]
-        time.sleep(3 * SETTLE_SECONDS)
+        time.sleep(3 * max(engine.settle for engine in all_engines))
         before = [worker.cpu_seconds() for worker in workers]
         began = time.monotonic()
         time.sleep(seconds)

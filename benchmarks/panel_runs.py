@@ -21,7 +21,7 @@ from uuid import uuid4
 
 import psutil
 import psycopg
-from engine_runs import LIMIT_SECONDS, SETTLE_SECONDS, EngineFailedError
+from engine_runs import LIMIT_SECONDS, EngineFailedError
 from engine_varloom import ACCOUNT, account_of, create
 from peer_environment import VARLOOM, plain_environment
 
@@ -205,7 +205,7 @@ async def _token_of(conninfo: str) -> str:
 
 def measure_uploads(at: Server, worker: RunningWorker, count: int, pause: float) -> list[float]:
     """Milliseconds from the answer to an upload to the start of its stage; negative when it started first."""
-    time.sleep(SETTLE_SECONDS)
+    time.sleep(worker.engine.settle)
     connection = http.client.HTTPConnection(urlsplit(at.url).netloc)
     accepted = {}
     for number in range(count):

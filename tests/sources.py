@@ -154,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = served.content
         etag = f'"{hashlib.sha256(content).hexdigest()[:20]}"' if served.etag is None else served.etag
         wanted = _RANGE.fullmatch(asked.headers.get("range", "")) if served.ranges else None
-        if wanted and asked.headers.get("if-range", etag) != etag:
+        if wanted and asked.headers.get("if-range", etag) not in {etag, served.headers.get("Last-Modified")}:
             wanted = None
         start, end = 0, len(content)
         if wanted:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from tests.chaos.origin import Offered
     from tests.chaos.traffic import Entry
 
 FINAL = {"completed", "failed", "cancelled"}
@@ -36,6 +37,22 @@ RELEASED = ("Its worker was stopped.", "The connection broke when it was about t
 """A stage that is returned loses no attempt. That of a claim whose answer was lost is returned too."""
 SUSPECTED = "Its worker died while it ran this and"
 """Of several jobs that a worker died with none loses the attempt, once."""
+
+FITS = {
+    "download_interrupted": {"cut", "reset", "stall"},
+    "download_stalled": {"stall"},
+    "download_server_error": {"busy"},
+    "download_rate_limited": {"limit"},
+    "download_source_changed": {"replaced"},
+    "download_range_ignored": {"whole"},
+    "download_damaged": {"mangled", "damaged"},
+    "download_not_found": {"missing"},
+    "download_not_public": {"forbidden"},
+    "download_is_page": {"page"},
+}
+"""Which faults of the source each code of a failed download may tell of."""
+PERMANENT = {"missing", "forbidden", "page"}
+"""Faults of the source that no other attempt can mend."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +114,23 @@ def findings(
     yield from _ends_are_right(evidence, ledger, expected)
     yield from _datasets_are_right(evidence, ledger, expected)
     yield from _attempts_are_counted(evidence)
+    yield from _permanent_faults_are_met_once(evidence, ledger)
     yield from _events_are_whole(evidence)
     yield from _nothing_is_left_over(evidence)
     yield from _originals_are_unchanged(evidence)
+
+
+def _outcome_of(
+    evidence: Evidence, entry: Entry, job: dict[str, Any] | None, expected: Mapping[tuple[int, bool], Outcome]
+) -> Outcome | None:
+    """What must become of it: of a URL, by the version that was fetched; None where nothing was."""
+    if entry.offered is None:
+        return expected[entry.file, entry.split]
+    fetched = {upload["id"]: upload["sha256"] for upload in evidence.uploads}.get(job["upload_id"] if job else None)
+    for version in entry.offered.versions:
+        if version.sha256 == fetched:
+            return expected[version.file, entry.split]
+    return None
 
 
 def _by_id(evidence: Evidence) -> dict[str, dict[str, Any]]:
@@ -127,10 +158,10 @@ def _ends_are_right(
     """Each job is in a final state that its file, its user or its attempts explain."""
     jobs = _by_id(evidence)
     for entry in ledger:
-        outcome = expected[entry.file, entry.split]
-        if entry.refused is not None and entry.refused != outcome.code:
-            yield f"{entry.name}: expected the refusal {outcome.code}, found {entry.refused}"
         job = jobs.get(entry.job_id or "")
+        outcome = _outcome_of(evidence, entry, job, expected)
+        if entry.refused is not None and (outcome is None or entry.refused != outcome.code):
+            yield f"{entry.name}: expected {outcome}, found the refusal {entry.refused}"
         if job is None:
             continue
         told = f"{entry.name}, job {job['id']}"
@@ -138,22 +169,47 @@ def _ends_are_right(
             yield f"{told}: expected a final state, found {job['state']}"
         elif job["state"] == "cancelled" and "cancel" not in entry.did:
             yield f"{told}: nobody cancelled it, found cancelled"
-        elif job["state"] == "completed" and outcome.code is not None:
-            yield f"{told}: expected the failure {outcome.code}, found completed"
+        elif job["state"] == "completed" and (outcome is None or outcome.code is not None):
+            yield f"{told}: expected {outcome.code if outcome else 'no file to read'}, found completed"
         elif job["state"] == "failed":
-            yield from (f"{told}: {fault}" for fault in _failure_faults(job, outcome))
+            yield from (f"{told}: {fault}" for fault in _failure_faults(job, entry.offered, outcome))
 
 
-def _failure_faults(job: dict[str, Any], outcome: Outcome) -> Iterator[str]:
+def _failure_faults(job: dict[str, Any], offered: Offered | None, outcome: Outcome | None) -> Iterator[str]:
     error = job["error"] or {}
+    code = str(error.get("code"))
     if not error.get("code") or not error.get("title") or not error.get("message") or not error.get("resolution"):
         yield f"expected an error with code, title, message and resolution, found {error}"
-    if error.get("code") == outcome.code:
+    is_of_source = code in FITS or code.startswith("download_")
+    if is_of_source and (offered is None or job["stage"] != "download" or not FITS.get(code, set()) & _met(offered)):
+        met = sorted(_met(offered)) if offered is not None else "no source"
+        yield f"the {job['stage']} stage failed with {code}, which does not fit what was met: {met}"
+    if outcome is not None and code == outcome.code and job["stage"] != "download":
         return
     if not error.get("retryable"):
-        yield f"expected {outcome.code or 'completed'}, found the permanent failure {error.get('code')}: {error}"
+        if not is_of_source:
+            found = outcome.code if outcome else "a fault of the source"
+            yield f"expected {found or 'completed'}, found the permanent failure {code}: {error}"
     elif job["attempt"] != job["max_attempts"]:
-        yield f"expected no end before attempt {job['max_attempts']}, found {error.get('code')} after {job['attempt']}"
+        yield f"expected no end before attempt {job['max_attempts']}, found {code} after {job['attempt']}"
+
+
+def _met(offered: Offered) -> set[str]:
+    """The faults of a source that could be met."""
+    return {answer.fault for answer in offered.answers if answer.fault} | (
+        {"replaced"} if len(offered.versions) > 1 else set()
+    )
+
+
+def _permanent_faults_are_met_once(evidence: Evidence, ledger: Sequence[Entry]) -> Iterator[str]:
+    """What no other attempt can mend is not asked for again within one."""
+    histories = _histories(evidence)
+    for entry in ledger:
+        if entry.offered is not None and entry.job_id is not None:
+            met = sum(answer.fault in PERMANENT for answer in entry.offered.answers)
+            begun = sum(event["state"] == "downloading" for event in histories.get(entry.job_id, []))
+            if met > begun:
+                yield f"{entry.name}: met a permanent fault of its source {met} times in {begun} attempts"
 
 
 def _datasets_are_right(
@@ -168,7 +224,8 @@ def _datasets_are_right(
         job = jobs.get(entry.job_id or "")
         if job is None:
             continue
-        outcome, found = expected[entry.file, entry.split], by_job.pop(job["id"], [])
+        outcome = _outcome_of(evidence, entry, job, expected) or Outcome("nothing was fetched")
+        found = by_job.pop(job["id"], [])
         told = f"{entry.name}, job {job['id']}"
         visible = job["state"] == "completed" and job["sample_id"] not in evidence.deleted_samples
         wanted = list(outcome.datasets) if visible else []
@@ -291,10 +348,32 @@ def _originals_are_unchanged(evidence: Evidence) -> Iterator[str]:
 
 
 def told_wrongly(evidence: Evidence, ledger: Sequence[Entry]) -> Iterator[str]:
-    """Uploads whose stored SHA-256 is not that of the file that the user sent."""
+    """Uploads whose stored SHA-256 is not that of the file that the user sent, or that the source served whole."""
     jobs, uploads = _by_id(evidence), {upload["id"]: upload for upload in evidence.uploads}
     for entry in ledger:
         job = jobs.get(entry.job_id or "")
-        if job is not None and uploads[job["upload_id"]]["sha256"] != entry.sha256:
-            found = uploads[job["upload_id"]]["sha256"]
-            yield f"{entry.name}: expected an upload with SHA-256 {entry.sha256}, found {found}"
+        if job is None:
+            continue
+        found = uploads[job["upload_id"]]["sha256"]
+        if entry.offered is None:
+            if found != entry.sha256:
+                yield f"{entry.name}: expected an upload with SHA-256 {entry.sha256}, found {found}"
+        elif found is not None and found not in _served_whole(entry.offered):
+            known = [version.sha256 for version in entry.offered.versions]
+            yield f"{entry.name}: fetched {found}, which was not served whole; versions {known}"
+        elif found is None and job["state"] == "completed":
+            yield f"{entry.name}: completed without a file"
+
+
+def _served_whole(offered: Offered) -> set[str]:
+    """The SHA-256 of each version of which every byte was sent, as it is."""
+    whole = set()
+    for number, version in enumerate(offered.versions):
+        at = 0
+        sent = [one for one in offered.answers if one.version == number and one.fault != "mangled"]
+        for answer in sorted(sent, key=lambda answer: answer.start):
+            if answer.start <= at:
+                at = max(at, answer.start + answer.sent)
+        if at >= version.size:
+            whole.add(version.sha256)
+    return whole

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psutil
 import psycopg
@@ -27,13 +27,19 @@ FROZEN_SECONDS = 5.0
 """Longer than a stage may stand still."""
 EPISODE_SECONDS = 1.5
 LONGEST_FREEZE = 12.0
-PATIENCE = 40.0
+PATIENCE = 60.0
 """Seconds in which a victim is looked for: the database may be away, and be killed again before anybody has worked."""
 LONG_STAGES = """
 SELECT workers.pid, jobs.id::text, jobs.attempt_token::text
 FROM jobs JOIN workers ON workers.id = jobs.worker_id JOIN uploads ON uploads.id = jobs.upload_id
 WHERE uploads.bytes > 2000000 AND workers.stopped_at IS NULL AND jobs.claimed_at > now() - interval '0.3 s'
 ORDER BY uploads.bytes DESC
+"""
+DOWNLOADS = """
+SELECT workers.pid, jobs.id::text, jobs.attempt_token::text
+FROM jobs JOIN workers ON workers.id = jobs.worker_id
+WHERE jobs.state = 'downloading' AND workers.stopped_at IS NULL
+ORDER BY jobs.progress IS NULL, jobs.claimed_at DESC
 """
 DISK = {
     "full_disk": {"enospc": 1.0},
@@ -53,6 +59,7 @@ class Conductor:
         self._disk = disk
         self._log = (home / "faults.log").open("w", encoding="utf-8")
         self._lock = threading.Lock()
+        self._frozen: set[int] = set()
         self._disk_chances: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self.began = time.monotonic()
@@ -103,10 +110,27 @@ class Conductor:
 
     def freeze_worker(self, _: random.Random) -> str | None:
         """In the middle of a long stage, until another worker has begun it again: it comes back as a zombie."""
-        stages = self._ask(LONG_STAGES)
-        if not stages:
-            return None
-        pid, job_id, token = stages[0]
+        return self._freeze(LONG_STAGES)
+
+    def freeze_download(self, _: random.Random) -> str | None:
+        """In the middle of a download, which another worker then goes on with."""
+        return self._freeze(DOWNLOADS)
+
+    def _freeze(self, query: LiteralString) -> str | None:
+        with self._lock:
+            if len(self._frozen) > len(self._fleet.workers) - 2:  # somebody has to take over
+                return None
+            stage = next((stage for stage in self._ask(query) if stage[0] not in self._frozen), None)
+            if stage is None:
+                return None
+            self._frozen.add(stage[0])
+        try:
+            return self._freeze_worker_of(*stage)
+        finally:
+            with self._lock:
+                self._frozen.discard(stage[0])
+
+    def _freeze_worker_of(self, pid: int, job_id: str, token: str) -> str:
         process = psutil.Process(pid)
         processes = [process, *process.children(recursive=True)]
         for each in processes:
@@ -124,7 +148,7 @@ class Conductor:
                 self.done["zombie"] += 1
         return f"worker {pid} with job {job_id} for {time.monotonic() - began:.1f} s"
 
-    def _ask(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+    def _ask(self, query: LiteralString, *values: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self._postgres.conninfo, autocommit=True, connect_timeout=5) as connection:
             return connection.execute(query, values).fetchall()
 

@@ -162,19 +162,28 @@ ssize_t write(int descriptor, const void *bytes, size_t count)
 PWRITE(pwrite, off_t)
 PWRITE(pwrite64, off64_t)
 
-ssize_t writev(int descriptor, const struct iovec *pieces, int count)
-{
-    static __typeof__(&writev) next;
-    size_t total = 0;
-    for (int i = 0; i < count; i++)
-        total += pieces[i].iov_len;
-    ssize_t fitting = passed("writev", descriptor, total);
-    if (!next)
-        next = NEXT(writev);
-    if (fitting < 0)
-        return -1;
-    return (size_t)fitting == total || count < 2 ? next(descriptor, pieces, count) : next(descriptor, pieces, 1);
-}
+#define WRITEV(name, more_parameters, more)                                               \
+    ssize_t name(int descriptor, const struct iovec *pieces, int count more_parameters)   \
+    {                                                                                    \
+        static __typeof__(&name) next;                                                   \
+        size_t total = 0;                                                                \
+        for (int i = 0; i < count; i++)                                                  \
+            total += pieces[i].iov_len;                                                  \
+        ssize_t fitting = passed(#name, descriptor, total);                              \
+        if (!next)                                                                       \
+            next = NEXT(name);                                                           \
+        if (fitting < 0)                                                                 \
+            return -1;                                                                   \
+        if ((size_t)fitting != total && count > 1)                                       \
+            count = 1;                                                                   \
+        return next(descriptor, pieces, count more);                                     \
+    }
+#define AND ,
+WRITEV(writev, , )
+WRITEV(pwritev, AND off_t offset, AND offset)
+WRITEV(pwritev64, AND off64_t offset, AND offset)
+WRITEV(pwritev2, AND off_t offset AND int flags, AND offset AND flags)
+WRITEV(pwritev64v2, AND off64_t offset AND int flags, AND offset AND flags)
 
 #define SYNC(name)                                                                       \
     int name(int descriptor)                                                             \
@@ -193,6 +202,22 @@ int rename(const char *from, const char *to)
     if (!next)
         next = NEXT(rename);
     return refused("rename", to) ? -1 : next(from, to);
+}
+
+int link(const char *from, const char *to)
+{
+    static __typeof__(&link) next;
+    if (!next)
+        next = NEXT(link);
+    return refused("link", to) ? -1 : next(from, to);
+}
+
+int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags)
+{
+    static __typeof__(&linkat) next;
+    if (!next)
+        next = NEXT(linkat);
+    return refused("linkat", to) ? -1 : next(from_folder, from, to_folder, to, flags);
 }
 
 int unlink(const char *path)

@@ -16,6 +16,8 @@ MOST_BYTES = 100_000
 VALID, BROKEN, TABLES = 60, 20, 20
 LARGE = {"large-a.vcf": (60_000, 1), "large-b.vcf": (250_000, 1), "family.vcf": (20_000, 3)}
 """Records and samples of files whose stages last long enough to be hit."""
+HUGE = {"huge.vcf": (750_000, 1)}
+"""Of files that a download fetches in several parts at once; they come by URL only."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class ChosenFile:
     name: str
     records: int | None = None
     samples: int = 1
-    large: bool = False
+    size: str = "small"  # or "large" or "huge"
 
     @property
     def can_split(self) -> bool:
@@ -37,8 +39,9 @@ def choose_files(chance: random.Random, folder: Path) -> list[ChosenFile]:
     """About a hundred small ones, and the large ones, which are written into `folder`."""
     small = _of_corpus(chance) if CORPUS.is_dir() else _made(folder)
     large = [
-        ChosenFile(write_vcf(folder / name, records, samples), name, records, samples, large=True)
-        for name, (records, samples) in LARGE.items()
+        ChosenFile(write_vcf(folder / name, records, samples), name, records, samples, size)
+        for size, every in {"large": LARGE, "huge": HUGE}.items()
+        for name, (records, samples) in every.items()
     ]
     return [*small, *large]
 

@@ -23,6 +23,7 @@ IMPATIENT = {
     "VARLOOM_WORKER_TIMEOUT": "3",
     "VARLOOM_RESCUE_INTERVAL": "0.5",
     "VARLOOM_STALL_LIMIT": "4",
+    "VARLOOM_STALL_LIMITS": "download=10",
     "VARLOOM_SHUTDOWN_GRACE": "2",
     "VARLOOM_DISK_RESERVE_BYTES": "0",
     "VARLOOM_UNDO_DAYS": "0",
@@ -54,7 +55,7 @@ class Fleet:
         self.starts = 0
 
     def _worker(self) -> list[str]:
-        return ["worker", "--data", str(self.data), "--slots", "parse=2"]
+        return ["worker", "--data", str(self.data), "--slots", "download=2,parse=2"]
 
     def start(self) -> None:
         self._start("server")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ FREQUENCY = {
     "broken_disk": 14.0,
     "short_writes": 14.0,
     "slow_disk": 20.0,
+    "freeze_download": 15.0,
 }
 """Each kind of fault happens about once in so many seconds, and at least once.
 
@@ -54,9 +56,31 @@ class PlannedFault:
     number: int
 
 
+SOURCES = (
+    *["sound"] * 3,
+    *["rough"] * 11,
+    *["replaced"] * 4,
+    *("changing", "deleted", "missing", "forbidden", "busy", "limit", "hopeless", "hopeless", "damaged", "page"),
+)
+"""How an object behaves that is loaded by its URL: a deck that is dealt, so that each kind comes."""
+EVERY = 6
+"""One of so many uploads is by URL."""
+TOLD = ("etag", "etag", "digest", "digest", "modified", "weak", "nothing")
+"""What the server of an object tells of its version."""
+
+
+@dataclass(frozen=True)
+class PlannedSource:
+    """The object behind a URL. `replacement` is the file that may take the place of the upload's own."""
+
+    kind: str
+    told: str
+    replacement: int
+
+
 @dataclass(frozen=True)
 class PlannedUpload:
-    """One upload and what its user does with it.
+    """One upload and what its user does with it; with a `source` it comes by URL.
 
     `cut` is None, `abandon` (the connection ends in the middle of the file, and that was it) or `again`.
     `then` is None, `cancel` (after `wait` seconds), `dismiss`, `delete` or `retry` (when it has ended).
@@ -71,6 +95,7 @@ class PlannedUpload:
     cut: str | None
     then: str | None
     wait: float
+    source: PlannedSource | None = None
 
     @property
     def name(self) -> str:
@@ -90,6 +115,7 @@ def make_plan(seed: int, jobs: int, files: Sequence[ChosenFile]) -> Plan:
     chance = random.Random(f"plan {seed}")
     seconds = max(SHORTEST, jobs / JOBS_A_SECOND)
     uploads = tuple(_upload(chance, number, files) for number in range(jobs))
+    uploads = _by_url(random.Random(f"sources {seed}"), uploads, files)
     faults = [
         PlannedFault(chance.uniform(0.04, 0.9) * seconds, kind, chance.randrange(1 << 30))
         for kind, interval in FREQUENCY.items()
@@ -98,9 +124,49 @@ def make_plan(seed: int, jobs: int, files: Sequence[ChosenFile]) -> Plan:
     return Plan(seed, seconds, uploads, tuple(sorted(faults, key=lambda fault: fault.at)))
 
 
+def _sizes(files: Sequence[ChosenFile]) -> tuple[list[int], list[int], list[int]]:
+    """The numbers of the small files, of those whose stages last, and of those that are downloaded in parts."""
+    numbers: dict[str, list[int]] = {"small": [], "large": [], "huge": []}
+    for index, file in enumerate(files):
+        numbers[file.size].append(index)
+    return numbers["small"], numbers["large"], numbers["huge"]
+
+
+def _by_url(
+    chance: random.Random, uploads: tuple[PlannedUpload, ...], files: Sequence[ChosenFile]
+) -> tuple[PlannedUpload, ...]:
+    """The uploads, of which some come by URL."""
+    small, large, huge = _sizes(files)
+    deck: list[str] = []
+    planned = list(uploads)
+    for number in range(EVERY // 2, len(uploads), EVERY):
+        deck = deck or chance.sample(SOURCES, len(SOURCES))
+        kind = deck.pop()
+        file = chance.choice(chance.choices([small, large, huge], [6, 3, 1] if kind == "rough" else [3, 1, 0])[0])
+        split = files[file].can_split and chance.random() < 0.5
+        told = "nothing" if kind == "hopeless" else "etag" if kind == "changing" else chance.choice(TOLD)
+        source = PlannedSource(kind, told, _replacement(chance, file, files, split=split))
+        planned[number] = replace(uploads[number], file=file, split=split, cut=None, source=source)
+    return tuple(planned)
+
+
+def _replacement(chance: random.Random, file: int, files: Sequence[ChosenFile], *, split: bool) -> int:
+    """Another file that could have the same name; the file itself where there is none."""
+    suffixes = Path(files[file].name).suffixes
+    others = [
+        index
+        for index, other in enumerate(files)
+        if index != file
+        and other.size != "huge"
+        and Path(other.name).suffixes == suffixes
+        and (other.can_split or not split)
+    ]
+    return chance.choice(others) if others else file
+
+
 def _upload(chance: random.Random, number: int, files: Sequence[ChosenFile]) -> PlannedUpload:
-    large = [index for index, file in enumerate(files) if file.large]
-    file = chance.choice(large) if chance.random() < 0.1 else chance.randrange(len(files) - len(large))
+    small, large, _ = _sizes(files)
+    file = chance.choice(large if chance.random() < 0.1 else small)
     return PlannedUpload(
         number=number,
         file=file,

@@ -21,6 +21,7 @@ from tests.chaos.faults import Conductor
 from tests.chaos.faulty_disk import FaultyDisk
 from tests.chaos.files import choose_files
 from tests.chaos.fleet import Fleet
+from tests.chaos.origin import FAULTS, SECRET, Origin
 from tests.chaos.plan import ACCOUNTS, FAILPOINT_ACTIONS, FAILPOINTS, FREQUENCY, PlannedUpload, make_plan
 from tests.chaos.traffic import FINAL, Entry, Traffic, User
 from tests.chaos.watcher import Watcher
@@ -82,7 +83,9 @@ class ChaosRun:
         self.going_on = home / "failpoints.on"
         self.fired = home / "failpoints.log"
         rules = f"{FAILPOINTS};log={self.fired};while={self.going_on};seed={seed}"
-        self.fleet = Fleet(home, workers, {**self.disk.environment, VARIABLE: rules})
+        self.origin = Origin(self.files, self.plan.uploads, seed)
+        environment = {VARIABLE: rules, "VARLOOM_ALLOWED_ENDPOINTS": self.origin.endpoint}
+        self.fleet = Fleet(home, workers, {**self.disk.environment, **environment})
         self.expected: dict[tuple[int, bool], checker.Outcome] = {}
         (home / "plan.json").write_text(
             json.dumps(asdict(self.plan) | {"files": [str(file.path) for file in self.files]}, indent=1)
@@ -98,6 +101,7 @@ class ChaosRun:
             finally:
                 self._note_phase("stopping")
                 self.report.findings += self.fleet.close()
+            self.origin.close()
             self._note_phase("judgement")
             self._judge()
             self.report.findings += [
@@ -116,7 +120,7 @@ class ChaosRun:
         baseline = Traffic({BASELINE: users.pop(BASELINE)}, self.files, self._states)
         self._note_phase("load without faults")
         await self._load_without_faults(baseline)
-        traffic = Traffic(users, self.files, self._states)
+        traffic = Traffic(users, self.files, self._states, self.origin)
         watcher = Watcher(users, self._rows_of)
         watching = asyncio.create_task(watcher.run())
         self._note_phase("faults")
@@ -186,6 +190,7 @@ class ChaosRun:
             await asyncio.sleep(POLL)
         await sending
         self.going_on.unlink()
+        self.origin.is_calm = True
         self._count_faults(conductor)
 
     def _count_faults(self, conductor: Conductor) -> None:
@@ -193,9 +198,11 @@ class ChaosRun:
         told = self.fired.read_text().splitlines() if self.fired.exists() else []
         points = Counter(f"failpoint_{line.split()[1]}" for line in told)
         disk = Counter({f"disk_{kind}": count for kind, count in self.disk.fired().items()})
-        self.report.faults = conductor.done + points + disk
+        source = Counter(f"source_{fault}" for fault in self.origin.faults())
+        self.report.faults = conductor.done + points + disk + source
         kinds = [*FREQUENCY, *(f"failpoint_{action}" for action in FAILPOINT_ACTIONS)]
         kinds += [f"disk_{kind}" for kind in ("enospc", "eio", "short", "slow")]
+        kinds += [f"source_{kind}" for kind in (*FAULTS, "replaced")]
         self.report.findings += [
             f"no fault of the kind {kind} happened" for kind in kinds if not self.report.faults[kind]
         ]
@@ -219,11 +226,18 @@ class ChaosRun:
         await self._until_final(traffic, REST_PATIENCE)
         by_id = self._states()
         for entry in unlucky[::2]:
-            wanted = "failed" if self.expected[entry.file, entry.split].code else "completed"
-            if by_id[entry.job_id] != wanted:
+            wanted = {"failed" if outcome.code else "completed" for outcome in self._possible(entry)} or {"failed"}
+            if by_id[entry.job_id] not in wanted:
                 self.report.findings.append(
                     f"{entry.name}: retried without faults, expected {wanted}, found {by_id[entry.job_id]}"
                 )
+
+    def _possible(self, entry: Entry) -> list[checker.Outcome]:
+        """What can become of it without faults; nothing good of an object that is gone."""
+        if entry.offered is None:
+            return [self.expected[entry.file, entry.split]]
+        gone = [checker.Outcome("gone")] if entry.offered.is_gone else []
+        return gone + [self.expected[version.file, entry.split] for version in entry.offered.versions]
 
     async def _until_final(self, traffic: Traffic, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -241,7 +255,10 @@ class ChaosRun:
             await asyncio.sleep(POLL)
 
     def _sweep(self) -> None:
-        """Let everything be two days old, and a worker start: it sweeps. Wait until nothing is left over."""
+        """Let all be days old, and a worker start: it sweeps. Wait until nothing is left over."""
+        self._query(
+            "UPDATE jobs SET finished_at = finished_at - interval '8 days' WHERE finished_at < now() RETURNING 1"
+        )
         then = time.time() - TWO_DAYS
         for path in [*self.storage.rglob("*"), *(self.storage / ".trash").rglob("*")]:
             with contextlib.suppress(FileNotFoundError):
@@ -251,14 +268,20 @@ class ChaosRun:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             is_there = self._query("SELECT 1 FROM workers WHERE pid = %s", pid)  # until then SIGTERM just kills it
-            if is_there and not list(checker._nothing_is_left_over(self._evidence())):
-                return
+            with contextlib.suppress(FileNotFoundError):  # it was swept while we looked
+                if is_there and not list(checker._nothing_is_left_over(self._evidence())):
+                    return
             time.sleep(POLL)
 
     def _judge(self) -> None:
         evidence = self._evidence()
         self.report.findings += checker.findings(evidence, self.ledger, self.expected)
         self.report.findings += checker.told_wrongly(evidence, self.ledger)
+        self.report.findings += [
+            f"{path.name} holds the secret of a URL"
+            for path in self.home.glob("*.log")
+            if SECRET.encode() in path.read_bytes()
+        ]
         own = {entry.job_id for entry in self.ledger}
         self.report.states = Counter(job["state"] for job in evidence.jobs if job["id"] in own)
         self.report.codes = Counter(job["error"]["code"] for job in evidence.jobs if job["state"] == "failed")
@@ -295,13 +318,14 @@ class ChaosRun:
         )
         return token
 
-    def _rows_of(self, name: str) -> int | None:
+    def _rows_of(self, name: str) -> set[int]:
         number = name.removeprefix("upload ")
         if not number.isdigit():
-            return None
+            return set()
         upload = self.plan.uploads[int(number)]
-        outcome = self.expected[upload.file, upload.split]
-        return outcome.datasets[0][1] if outcome.datasets else None
+        files = {upload.file} | ({upload.source.replacement} if upload.source else set())
+        outcomes = [self.expected[file, upload.split] for file in files]
+        return {outcome.datasets[0][1] for outcome in outcomes if outcome.datasets}
 
     def destroy_database(self) -> None:
         """What lies outside the folder of the run goes, too."""

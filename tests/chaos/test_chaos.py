@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 from tests.chaos import faulty_disk
-from tests.chaos.files import LARGE, choose_files
-from tests.chaos.plan import FREQUENCY, make_plan
+from tests.chaos.files import HUGE, LARGE, choose_files
+from tests.chaos.plan import FREQUENCY, SOURCES, make_plan
 from tests.chaos.run import ChaosRun
 
 SEED, JOBS, WORKERS = 1, 200, 2
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 @pytest.mark.skipif(not faulty_disk.is_possible(), reason="needs Linux and a C compiler")
 def test_whatever_dies_every_upload_comes_to_its_one_right_end():
     home = Path(tempfile.mkdtemp(prefix="varloom-chaos-"))  # it is kept when something is found
@@ -31,8 +31,9 @@ def test_whatever_dies_every_upload_comes_to_its_one_right_end():
 
 def test_a_plan_comes_from_its_seed_alone(tmp_path):
     files = choose_files(random.Random(7), tmp_path)
-    assert len(files) == 100 + len(LARGE)
+    assert len(files) == 100 + len(LARGE) + len(HUGE)
     assert choose_files(random.Random(7), tmp_path) == files
     plan = make_plan(7, 500, files)
     assert plan == make_plan(7, 500, files) != make_plan(8, 500, files)
     assert {fault.kind for fault in plan.faults} == set(FREQUENCY)
+    assert {upload.source.kind for upload in plan.uploads if upload.source} == set(SOURCES)

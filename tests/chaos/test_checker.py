@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.chaos.checker import Evidence, Outcome, findings, told_wrongly
+from tests.chaos.origin import Answer, Offered, Version
 from tests.chaos.traffic import Entry
 
 ORIGINAL = b"an original"
@@ -17,6 +18,10 @@ SHA256 = hashlib.sha256(ORIGINAL).hexdigest()
 WHOLE = Outcome(None, ((3, 3, "hash"),), ("reference/dataset",))
 REFUSED = Outcome("vcf_header")
 EXPECTED = {(0, False): WHOLE, (1, False): REFUSED}
+FETCHED = b"a newer one"
+NEWER = Version(0, hashlib.sha256(FETCHED).hexdigest(), len(FETCHED))
+OLDER = Version(1, SHA256, len(ORIGINAL))
+INTERRUPTED = {"code": "download_interrupted", "title": "t", "message": "m", "resolution": ["r"], "retryable": True}
 ERROR = {"code": "vcf_header", "title": "t", "message": "m", "resolution": ["r"], "retryable": False}
 
 
@@ -34,10 +39,10 @@ def job(name, state, upload, **values):
     return fixed | more | {"id": f"job of {name}", "sample_name": name, "state": state} | values
 
 
-def history(first, job_id, *steps):
+def history(first, job_id, *steps, stage_of=None):
     return [
-        {"account_id": "ada", "id": first + at, "job_id": job_id, "stage": "parse", "message": ""}
-        | {"state": state, "attempt": attempt}
+        {"account_id": "ada", "id": first + at, "job_id": job_id, "message": ""}
+        | {"state": state, "attempt": attempt, "stage": (stage_of or {}).get(state, "parse")}
         for at, (state, attempt) in enumerate(steps)
     ]
 
@@ -48,21 +53,37 @@ def ledger():
         Entry("good", "ada", 0, split=False, sha256=SHA256, job_id="job of good"),
         Entry("broken", "ada", 1, split=False, sha256=SHA256, job_id="job of broken"),
         Entry("abandoned", "ada", 0, split=False, sha256=SHA256, abandoned=True),
+        Entry("fetched", "ada", 1, split=False, sha256=SHA256, job_id="job of fetched", offered=replaced()),
+        Entry("cut off", "ada", 0, split=False, sha256=SHA256, job_id="job of cut off", offered=never_whole()),
     ]
+
+
+def replaced():
+    """An object that was replaced after its first bytes, and then came in two pieces, one of which was broken off."""
+    cut, rest = Answer("cut", 206, 1, 0, 6), Answer(None, 206, 1, 5, 6)
+    return Offered("replaced", [OLDER, NEWER], [Answer("cut", 206, 0, 0, 4), cut, rest])
+
+
+def never_whole():
+    return Offered("hopeless", [NEWER], [Answer("cut", 200, 0, 0, 3)] * 4)
 
 
 @pytest.fixture
 def evidence(tmp_path):
-    """Two jobs as they must be: one completed at its second attempt, one refused."""
+    """As it must be: a job completed at its second attempt, one refused, and two by URL, of which one never came."""
     write_dataset(tmp_path / "reference" / "dataset")
     write_dataset(tmp_path / "attempts" / "good")
-    for name in ("good", "broken"):
+    write_dataset(tmp_path / "attempts" / "fetched")
+    for name in ("good", "broken", "fetched"):
         (tmp_path / "uploads" / name).mkdir(parents=True)
-        (tmp_path / "uploads" / name / "source").write_bytes(ORIGINAL)
+        (tmp_path / "uploads" / name / "source").write_bytes(FETCHED if name == "fetched" else ORIGINAL)
     good = [("queued", 1), ("parsing", 1), ("queued", 2), ("parsing", 2), ("completed", 2)]
     broken = [("queued", 1), ("parsing", 1), ("failed", 1)]
     dataset = {"position": 0, "records": 3, "variants": 3, "content_hash": "hash"}
     reference = {"id": "r", "job_id": "job of reference", "sample_id": "s0", "storage_key": "reference/dataset"}
+    fetched = [*[("queued", 1), ("downloading", 1)], ("queued", 1), ("parsing", 1), ("completed", 1)]
+    cut_off = [step for attempt in (1, 2, 3, 4) for step in (("queued", attempt), ("downloading", attempt))]
+    by_url = {"id": "f", "job_id": "job of fetched", "sample_id": "s2", "storage_key": "attempts/fetched"}
     own = {"id": "d", "job_id": "job of good", "sample_id": "s", "storage_key": "attempts/good"}
     return Evidence(
         storage=tmp_path,
@@ -70,18 +91,24 @@ def evidence(tmp_path):
             job("good", "completed", "u1", attempt=2, records=3, sample_id="s"),
             job("broken", "failed", "u2", error=ERROR),
             job("reference", "completed", "u3", records=3, sample_id="s0"),
+            job("fetched", "completed", "u4", records=3, sample_id="s2"),
+            job("cut off", "failed", "u5", stage="download", attempt=4, error=INTERRUPTED),
         ],
         events=[
             *history(1, "job of good", *good),
             *history(6, "job of broken", *broken),
             *history(9, "job of reference", ("queued", 1), ("parsing", 1), ("completed", 1)),
+            *history(12, "job of fetched", *fetched, stage_of={"downloading": "download"}),
+            *history(17, "job of cut off", *cut_off, ("failed", 4), stage_of={"queued": "download"}),
         ],
         uploads=[
             {"id": "u1", "storage_key": "uploads/good/source", "sha256": SHA256, "bytes": 11},
             {"id": "u2", "storage_key": "uploads/broken/source", "sha256": SHA256, "bytes": 11},
             {"id": "u3", "storage_key": None, "sha256": SHA256, "bytes": 11},
+            {"id": "u4", "storage_key": "uploads/fetched/source", "sha256": NEWER.sha256, "bytes": 11},
+            {"id": "u5", "storage_key": None, "sha256": None, "bytes": None},
         ],
-        datasets=[own | dataset, reference | dataset],
+        datasets=[own | dataset, by_url | dataset, reference | dataset],
     )
 
 
@@ -149,7 +176,7 @@ def an_attempt_begun_again_and_again_with_a_dying_worker(evidence, ledger):
         ("parsing", 1),
         ("completed", 1),
     ]
-    evidence.events = [*evidence.events[5:], *history(12, "job of good", *steps)]
+    evidence.events = [*evidence.events[5:], *history(26, "job of good", *steps)]
     for number, event in enumerate(evidence.events, 1):
         event["id"] = number
         if event["state"] == "queued":
@@ -183,7 +210,7 @@ def a_lost_job(evidence, ledger):
 
 def a_job_done_twice(evidence, ledger):
     evidence.jobs.append(copy.deepcopy(evidence.jobs[0]) | {"id": "another"})
-    evidence.events += history(12, "another", ("queued", 1), ("parsing", 1), ("completed", 1))
+    evidence.events += history(26, "another", ("queued", 1), ("parsing", 1), ("completed", 1))
 
 
 def a_job_of_an_upload_that_was_abandoned(evidence, ledger):
@@ -225,7 +252,98 @@ def a_cancelled_job_that_nobody_cancelled(evidence, ledger):
     evidence.events[7]["state"] = "cancelled"
 
 
+def a_file_that_was_never_served_whole(evidence, ledger):
+    ledger[3].offered.answers.pop()
+
+
+def a_file_whose_bytes_came_from_two_versions(evidence, ledger):
+    """Of neither was every byte sent, of both together more than enough."""
+    ledger[3].offered.answers[1] = Answer("cut", 206, 0, 0, 11)
+
+
+def a_file_of_which_a_part_came_spoilt_only(evidence, ledger):
+    ledger[3].offered.answers[-1] = Answer("mangled", 206, 1, 5, 6)
+
+
+def a_file_that_is_none_of_the_versions(evidence, ledger):
+    ledger[3].offered.versions.pop()
+
+
+def the_table_of_another_version(evidence, ledger):
+    """The older version was served whole, too; but it is a file that must be refused."""
+    ledger[3].offered.answers[0] = Answer(None, 200, 0, 0, 11)
+    evidence.uploads[3]["sha256"] = SHA256
+
+
+def a_completed_job_without_a_file(evidence, ledger):
+    evidence.uploads[3]["sha256"] = None
+
+
+def a_table_of_a_download_that_failed(evidence, ledger):
+    evidence.datasets[1]["job_id"] = "job of cut off"
+
+
+def a_download_that_gave_up_before_its_last_attempt(evidence, ledger):
+    evidence.jobs[4]["attempt"] = 3
+
+
+def a_failure_that_the_source_did_not_cause(evidence, ledger):
+    evidence.jobs[4]["error"] = INTERRUPTED | {"code": "download_rate_limited"}
+
+
+def a_permanent_failure_that_the_source_did_not_cause(evidence, ledger):
+    evidence.jobs[4]["error"] = INTERRUPTED | {"code": "download_not_found", "retryable": False}
+
+
+def a_code_of_which_nobody_knows_a_cause(evidence, ledger):
+    evidence.jobs[4]["error"] = INTERRUPTED | {"code": "download_new_kind", "retryable": False}
+
+
+def a_failed_download_without_resolution(evidence, ledger):
+    evidence.jobs[4]["error"] = INTERRUPTED | {"resolution": []}
+
+
+def a_failure_of_the_download_in_another_stage(evidence, ledger):
+    evidence.jobs[4]["stage"] = "parse"
+
+
+def a_permanent_fault_that_was_asked_for_again_and_again(evidence, ledger):
+    ledger[4].offered.answers = [Answer("missing", 404)] * 5
+    evidence.jobs[4]["error"] = INTERRUPTED | {"code": "download_not_found", "retryable": False}
+
+
+def a_download_begun_twice_in_an_attempt(evidence, ledger):
+    for event in evidence.events[18:20]:
+        event["attempt"] = 1
+
+
+def a_partial_download(evidence, ledger):
+    (evidence.storage / "downloads" / "job of fetched").mkdir(parents=True)
+    (evidence.storage / "downloads" / "job of fetched" / "journal").touch()
+
+
+def a_url_that_was_refused(evidence, ledger):
+    ledger.append(Entry("refused", "ada", 0, split=False, sha256=SHA256, refused="x", offered=never_whole()))
+
+
 DOCTORED = [
+    a_file_that_was_never_served_whole,
+    a_file_whose_bytes_came_from_two_versions,
+    a_file_of_which_a_part_came_spoilt_only,
+    a_file_that_is_none_of_the_versions,
+    the_table_of_another_version,
+    a_completed_job_without_a_file,
+    a_table_of_a_download_that_failed,
+    a_download_that_gave_up_before_its_last_attempt,
+    a_failure_that_the_source_did_not_cause,
+    a_permanent_failure_that_the_source_did_not_cause,
+    a_code_of_which_nobody_knows_a_cause,
+    a_failed_download_without_resolution,
+    a_failure_of_the_download_in_another_stage,
+    a_permanent_fault_that_was_asked_for_again_and_again,
+    a_download_begun_twice_in_an_attempt,
+    a_partial_download,
+    a_url_that_was_refused,
     a_row_fewer,
     a_changed_cell,
     a_damaged_part,

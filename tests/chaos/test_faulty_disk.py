@@ -37,13 +37,25 @@ def synced():
     finally:
         os.close(descriptor)
 
+def in_pieces():
+    descriptor = os.open(f"{folder}/pieces", os.O_RDWR | os.O_CREAT)
+    try:
+        return os.pwritev(descriptor, [b"x" * 600, b"y" * 400], 0)
+    finally:
+        os.close(descriptor)
+
+def linked():
+    if os.path.exists(f"{folder}/link"):
+        os.unlink(f"{folder}/link")
+    os.link(f"{folder}/base", f"{folder}/link")
+
 for line in sys.stdin:
     if line.strip() == "length":
-        print(plainly(), flush=True)
+        print(plainly(), in_pieces(), flush=True)
     else:
         arrow = tried(lambda: pq.write_table(pa.table({"a": list(range(1000))}), f"{folder}/arrow"))
         renamed = tried(lambda: os.rename(f"{folder}/old", f"{folder}/new"))
-        print(tried(plainly), arrow, tried(synced), renamed, flush=True)
+        print(tried(plainly), arrow, tried(synced), renamed, tried(in_pieces), tried(linked), flush=True)
 """
 
 
@@ -51,7 +63,8 @@ for line in sys.stdin:
 def folder(tmp_path):
     made = tmp_path / "disk"
     made.mkdir()
-    (made / "old").touch()
+    for name in ("old", "base", "pieces"):
+        (made / name).touch()
     return made
 
 
@@ -81,15 +94,15 @@ def ask(folder, disk):
 
 def test_it_is_switched_while_a_process_runs(ask, disk, folder):
     disk.set(enospc=1.0)
-    assert ask() == ["enospc"] * 4
+    assert ask() == ["enospc"] * 6
     disk.set(eio=1.0)
-    assert ask() == ["eio"] * 4
+    assert ask() == ["eio"] * 6
     disk.set()
-    assert ask() == ["written"] * 4
+    assert ask() == ["written"] * 6
     disk.set(short=1.0)
-    assert ask("length") == ["500"]
+    assert ask("length") == ["500", "600"]
     disk.set(slow=1.0)
-    assert ask("length") == ["1000"]
+    assert ask("length") == ["1000", "1000"]
     assert {kind for kind, count in disk.fired().items() if count} == set(faulty_disk.KINDS)
 
 

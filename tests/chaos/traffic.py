@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.chaos.files import ChosenFile
+    from tests.chaos.origin import Offered, Origin
     from tests.chaos.plan import PlannedUpload
 
 FINAL = ("completed", "failed", "cancelled")
@@ -42,6 +43,7 @@ class Entry:
     refused: str | None = None
     abandoned: bool = False
     did: list[str] = field(default_factory=list)
+    offered: Offered | None = None  # what stood behind the URL of one that came by URL
 
 
 class User:
@@ -75,6 +77,12 @@ class User:
             "POST", "jobs", files={"file": (file_name, content)}, data=fields, headers={"Idempotency-Key": upload.name}
         )
 
+    async def submit_url(self, upload: PlannedUpload, url: str) -> httpx.Response:
+        fields = {"source_url": url, "sample_name": upload.name, "priority": upload.priority}
+        if upload.split:
+            fields["split_by_sample"] = True
+        return await self.ask("POST", "jobs", json=fields, headers={"Idempotency-Key": upload.name})
+
     async def submit_half(self, upload: PlannedUpload, content: bytes) -> None:
         """The connection ends in the middle of the file."""
         place = urlsplit(self._url)
@@ -104,12 +112,17 @@ class Traffic:
     """All users of a run. The ledger remembers what the checker has to know."""
 
     def __init__(
-        self, users: dict[str, User], files: Sequence[ChosenFile], states: Callable[[], dict[str, str]]
+        self,
+        users: dict[str, User],
+        files: Sequence[ChosenFile],
+        states: Callable[[], dict[str, str]],
+        origin: Origin | None = None,
     ) -> None:
         self.users = users
         self.files = files
         self.ledger: list[Entry] = []
         self._states = states
+        self._origin = origin
         self._contents = [file.path.read_bytes() for file in files]
         self._sha256 = [hashlib.sha256(content).hexdigest() for content in self._contents]
         self._open: list[tuple[Entry, str]] = []
@@ -140,7 +153,6 @@ class Traffic:
 
     async def _send(self, upload: PlannedUpload) -> None:
         user, content = self.users[upload.account], self._contents[upload.file]
-        name = self.files[upload.file].name
         entry = Entry(upload.name, upload.account, upload.file, upload.split, self._sha256[upload.file])
         self.ledger.append(entry)
         if upload.cut is not None:
@@ -149,19 +161,26 @@ class Traffic:
             if upload.cut == "abandon":
                 entry.abandoned = True
                 return
-        response = await user.submit(upload, content, name)
+        response = await self._submit(entry, upload)
         if response.status_code != 202:
             entry.refused = response.json()["code"]
             return
         entry.job_id = response.json()["id"]
         if upload.twice:
-            again = await user.submit(upload, content, name)
+            again = await self._submit(entry, upload)
             if again.json().get("id") != entry.job_id:
                 raise AssertionError(f"{upload.name}: the same Idempotency-Key gave {again.text}, not {entry.job_id}")
         if upload.then == "cancel":
             self._do_later(upload.wait, self._cancel(entry))
         elif upload.then is not None:
             self._open.append((entry, upload.then))
+
+    async def _submit(self, entry: Entry, upload: PlannedUpload) -> httpx.Response:
+        user = self.users[upload.account]
+        if upload.source is None or self._origin is None:
+            return await user.submit(upload, self._contents[upload.file], self.files[upload.file].name)
+        entry.offered = self._origin.offered(upload.number)
+        return await user.submit_url(upload, self._origin.url(upload))
 
     def _do_later(self, wait: float, action: Awaitable[None]) -> None:
         async def act() -> None:
@@ -190,7 +209,8 @@ class Traffic:
             await user.ask("DELETE", f"jobs/{entry.job_id}")
         elif action == "retry" and state != "completed":
             entry.did.append("retry")
-            await user.ask("POST", f"jobs/{entry.job_id}/retry", json={})
+            again = {"from_stage": "download"} if entry.offered is not None else {}
+            await user.ask("POST", f"jobs/{entry.job_id}/retry", json=again)
         elif action == "delete" and state == "completed":
             sample = (await user.ask("GET", f"jobs/{entry.job_id}")).json()["sample_id"]
             entry.did.append("delete")

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import pytest
 from obstore.store import S3Store
 from tests.integration.cli_support import varloom
 from tests.object_stores import BUCKET, KEY, READER_KEY, READER_SECRET, SECRET
-from tests.running import QUICK, serving, write_vcf
+from tests.running import QUICK, Process, serving, write_vcf
 from tests.sources import Served, make_authority, web_source
 
 if TYPE_CHECKING:
@@ -46,14 +47,15 @@ def vcf(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @contextlib.contextmanager
 def serving_sources(folder: Path, source: Source, *arguments: str, **environment: str) -> Iterator[Server]:
     """A server whose users may load from the test's source."""
-    given = {
-        **QUICK,
-        "VARLOOM_ALLOWED_ENDPOINTS": source.endpoint,
-        "SSL_CERT_FILE": str(folder / "authority.pem"),
-        **environment,
-    }
+    given = {**environment_for(folder, source), **environment}
     with serving(folder / "data", *arguments, **given) as server:
         yield server
+
+
+def environment_for(folder: Path, source: Source) -> dict[str, str]:
+    """Of a server or worker that may load from the test's source."""
+    listed = {"VARLOOM_ALLOWED_ENDPOINTS": source.endpoint, "SSL_CERT_FILE": str(folder / "authority.pem")}
+    return {**QUICK, **listed}
 
 
 def submit_url(server: Server, url: str, **asked: object) -> dict[str, Any]:
@@ -102,6 +104,37 @@ def test_a_killed_worker_is_followed_by_one_that_goes_on(tmp_path: Path, source:
         assert sum(one.sent for one in source.asked[asked:]) < len(vcf) - 5 * MB
         provenance = server.client.get(f"jobs/{job['id']}/provenance").json()
         assert provenance["source"]["sha256"] == hashlib.sha256(vcf).hexdigest()
+
+
+def test_a_worker_that_wakes_when_another_has_fetched_the_file_changes_nothing(
+    tmp_path: Path, source: Source, vcf: bytes
+) -> None:
+    """It keeps the lock on what it fetches while it is frozen, so the other one works beside it."""
+    held = threading.Event()
+    hold = {"hold": 6 * MB, "released": held}
+    source.serve("/a.vcf", script=lambda asked: Served(vcf, **hold if asked is source.asked[0] else {}))
+    with serving_sources(tmp_path, source) as server, contextlib.ExitStack() as last:
+        job = submit_url(server, source.url("/a.vcf"))
+        server.until(job["id"], lambda job: is_under_way(job) and job["progress"]["done"] > 5 * MB)
+        [zombie] = server.workers()
+        frozen = [zombie, *zombie.children(recursive=True)]
+        for each in frozen:
+            each.suspend()
+        last.callback(held.set)
+        other = Process("worker", "--data", str(server.data), **environment_for(tmp_path, source))
+        last.callback(other.stop)
+        ended = server.at_rest(job["id"])
+        assert (ended["state"], ended["records"]) == ("completed", 180_000), ended["error"]
+        history = server.events(job["id"])
+        held.set()
+        for each in frozen:
+            each.resume()
+        server.line(re.compile("it drops its work and registers anew"))
+        assert server.events(job["id"]) == history
+        provenance = server.client.get(f"jobs/{job['id']}/provenance").json()
+        assert provenance["source"]["sha256"] == hashlib.sha256(vcf).hexdigest()
+        again = submit_url(server, source.url("/a.vcf"))
+        assert server.at_rest(again["id"])["records"] == 180_000, "it works on"
 
 
 def test_cancel_ends_a_download_within_seconds_and_a_retry_goes_on(tmp_path: Path, source: Source, vcf: bytes) -> None:

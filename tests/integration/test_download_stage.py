@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import uuid
 
 import pytest
 from tests.sources import web_source
 
+from varloom.errors import VarloomError
 from varloom.pipeline.request import Scratch, SourceLocation, StageRequest
 from varloom.pipeline.stages import download
 from varloom.storage import LocalStorage, ObjectStorage
@@ -102,3 +104,32 @@ def test_beside_a_process_that_lives_on_it_begins_in_a_folder_of_its_own(stage, 
         assert stage.run()["sha256"] == hashlib.sha256(CONTENT).hexdigest()
     finally:
         zombie.close()
+
+
+def test_until_it_is_kept_no_other_process_works_in_its_folder(stage, monkeypatch):
+    """Else one that came back from the dead could throw away what another is fetching."""
+    monkeypatch.setattr(partial_file, "LOCK_PATIENCE", 0.1)
+    keep, tried = download._keep, []
+
+    def kept(*given):
+        with pytest.raises(BlockingIOError):
+            partial_file.PartialFile(stage.arriving)
+        tried.append(True)
+        keep(*given)
+
+    monkeypatch.setattr(download, "_keep", kept)
+    stage.run()
+    assert tried
+    partial_file.PartialFile(stage.arriving).close()
+
+
+def test_a_disk_that_cannot_take_the_last_step_is_told(source, tmp_path, monkeypatch):
+    stage = Stage(source, LocalStorage(tmp_path / "storage"), tmp_path)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(download.os, "link", full)
+    with pytest.raises(VarloomError) as caught:
+        stage.run()
+    assert caught.value.code == "storage_full"

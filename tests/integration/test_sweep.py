@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import shutil
 import time
 import uuid
 from datetime import timedelta
@@ -14,6 +16,8 @@ from varloom.pipeline.sweep import UPLOAD_GRACE, Swept, sweep
 from varloom.services import work
 from varloom.storage import LocalStorage, ObjectStorage
 from varloom.storage.object_access import access_of
+from varloom.transfer.model import Version
+from varloom.transfer.partial_file import PartialFile, unused
 
 
 class World:
@@ -299,5 +303,40 @@ async def test_the_original_from_a_url_stays_as_long_as_its_sample(world, pool):
     assert await downloads.secrets() == 0, "nobody will fetch it again"
     await world.connection.execute("UPDATE samples SET deleted_at = now(), purge_at = now() WHERE id = %s", [sample_id])
     await sweep(pool, world.storage)
-    await sweep(pool, world.storage)
     assert not world.has(fetched)
+
+
+@pytest.mark.parametrize("world", ["local"], indirect=True)
+async def test_a_download_that_began_again_meanwhile_is_not_taken_away(world, pool):
+    job_id, _ = await Downloads(world).job()
+    await world.fail(job_id)
+    await world.connection.execute("UPDATE jobs SET dismissed_at = now() WHERE id = %s", [job_id])
+    folder = world.storage.path(f"downloads/{job_id}")
+    beside = PartialFile(folder / "beside-another")
+    assert (await sweep(pool, world.storage)).downloads == 0
+    assert world.has(f"downloads/{job_id}/part")
+    beside.close()
+    assert (await sweep(pool, world.storage)).downloads == 1
+    assert not folder.exists()
+
+
+def test_a_download_whose_folder_goes_as_it_begins_has_a_new_one(tmp_path, monkeypatch):
+    """The folder is swept between the moment that its lock is opened and the moment that it is held."""
+    folder, lock = tmp_path / "arriving", fcntl.flock
+    removed = []
+
+    def late(descriptor, how):
+        if not removed:
+            shutil.rmtree(folder)
+            removed.append(True)
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    partial = PartialFile(folder)
+    with unused(folder) as is_unused:
+        assert removed
+        assert not is_unused
+    partial.begin("x", Version(3))
+    assert partial.write(0, [b"abc"]) == 3
+    assert partial.path.read_bytes() == b"abc"
+    partial.close()

@@ -11,6 +11,8 @@ import pytest
 
 from varloom.errors import VarloomError
 from varloom.pipeline.scratch import worker_scratch
+from varloom.transfer.model import Version
+from varloom.transfer.partial_file import PartialFile
 
 OTHER = """
 import pathlib, signal, sys
@@ -74,3 +76,18 @@ def test_a_link_or_a_file_in_its_place_is_not_followed(tmp_path):
     with pytest.raises(VarloomError) as caught, worker_scratch(tmp_path / "other", 1):
         pass
     assert caught.value.code == "scratch_unusable"
+
+
+def test_a_download_is_old_when_nobody_has_worked_on_it_for_long(tmp_path):
+    with worker_scratch(tmp_path, 1) as scratch:
+        downloads = scratch.downloads
+    partials = {name: PartialFile(downloads / name) for name in ("old", "under way", "taken up")}
+    for name, partial in partials.items():
+        partial.begin("x", Version(3))
+        os.utime(downloads / name / "lock", (0, 0))
+        if name != "under way":
+            partial.close()
+    PartialFile(downloads / "taken up").close()
+    with worker_scratch(tmp_path, 1):
+        assert {path.name for path in downloads.iterdir()} == {"under way", "taken up"}
+    partials["under way"].close()

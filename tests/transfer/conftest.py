@@ -35,7 +35,8 @@ class Fetching:
     def __call__(self, url: str, credential: Credential | None = None, **options: Any) -> Downloaded:
         given = TransferOptions(**{**self.options, **options})
         source = parse_source_url(url, given.cloud_endpoints)
-        return Download(Access(source, credential), self.folder, given, self._report).run()
+        with Download(Access(source, credential), self.folder, given, self._report) as download:
+            return download.run()
 
     def _report(self, done: int, total: int | None) -> None:
         self.reports.append((done, total))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import os
 import random
@@ -20,13 +21,14 @@ from tests.sources import Served
 from tests.transfer.conftest import noise, sha256
 
 from varloom.errors import VarloomError
+from varloom.transfer import download
 from varloom.transfer.answers import version_of
 from varloom.transfer.download import READ
 from varloom.transfer.http_client import Answer
-from varloom.transfer.partial_file import BLOCK
+from varloom.transfer.partial_file import BLOCK, PartialFile
 
 if TYPE_CHECKING:
-    from tests.sources import Source
+    from tests.sources import Asked, Source
     from tests.transfer.conftest import Fetching
 
 MB = 1024**2
@@ -118,7 +120,8 @@ from pathlib import Path
 url, folder, endpoint = sys.argv[1:]
 options = TransferOptions(allowed_endpoints=(endpoint,))
 print("begun", flush=True)
-Download(Access(parse_source_url(url)), Path(folder), options, lambda done, total: None).run()
+with Download(Access(parse_source_url(url)), Path(folder), options, lambda done, total: None) as download:
+    download.run()
 """
 
 
@@ -155,6 +158,73 @@ def test_blocks_that_the_power_took_are_fetched_again(source: Source, fetch: Fet
     before = source.sent()
     assert fetch(source.url("/x")).sha256 == sha256(content)
     assert MB + BLOCK <= source.sent() - before <= MB + 2 * (BLOCK + READ)
+
+
+def test_an_entry_of_which_the_disk_took_half_costs_the_one_behind_it_alone(source: Source, fetch: Fetching) -> None:
+    content = noise(4 * MB)
+    served = source.serve("/x", content, cut_after=[3 * MB, *[0] * 20])
+    failure(fetch, source.url("/x"))
+    journal = fetch.folder / "journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2][:20]
+    journal.write_bytes(b"".join(lines))
+    served.cut_after = []
+    arrived = fetch(source.url("/x"))
+    assert (arrived.sha256, arrived.resumed) == (sha256(content), 2 * MB)
+
+
+@pytest.mark.parametrize("errno_of_disk", [errno.ENOSPC, errno.EIO])
+def test_a_disk_that_does_not_take_the_beginning_is_told(
+    source: Source, fetch: Fetching, monkeypatch: pytest.MonkeyPatch, errno_of_disk: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno_of_disk, os.strerror(errno_of_disk))
+
+    source.serve("/x", b"data")
+    monkeypatch.setattr(PartialFile, "_note", refuse)
+    error = failure(fetch, source.url("/x"))
+    assert error.code == ("storage_full" if errno_of_disk == errno.ENOSPC else "storage_unusable")
+
+
+def test_while_what_is_here_is_checked_it_shows_that_it_goes_on(
+    source: Source, fetch: Fetching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stage that tells nothing new for two minutes is stopped, and reading a large file takes longer."""
+    content = noise(8 * MB)
+    source.serve("/x", content)
+    fetch(source.url("/x"))
+    monkeypatch.setattr(download, "REPORT_INTERVAL", 0.0)
+    fetch.reports.clear()
+    assert fetch(source.url("/x")).resumed == len(content)
+    done = [done for done, total in fetch.reports if done < len(content) == total]
+    assert len(done) > 3
+    assert done[:3] == sorted(set(done[:3])), "each tells something new"
+
+
+@pytest.mark.parametrize("how", [{}, {"etag": "", "headers": {"Last-Modified": formatdate(1e9, usegmt=True)}}])
+def test_a_source_that_ignores_a_range_now_and_then_costs_a_request(
+    source: Source, fetch: Fetching, how: dict[str, Any]
+) -> None:
+    content = noise(40 * MB)
+
+    def script(asked: Asked) -> Served:
+        number = source.asked.index(asked)
+        return Served(content, ranges=number not in {1, 3}, cut_after=[8 * MB] if number == 0 else [], **how)
+
+    source.serve("/x", script=script)
+    arrived = fetch(source.url("/x"))
+    assert (arrived.sha256, arrived.resumed) == (sha256(content), 0)
+
+
+def test_a_source_that_gives_no_parts_any_more_gives_the_whole_to_the_next_attempt(
+    source: Source, fetch: Fetching
+) -> None:
+    content = noise(40 * MB)
+    source.serve("/x", script=lambda asked: Served(content, ranges=asked is source.asked[0]))
+    error = failure(fetch, source.url("/x"))
+    assert (error.code, error.kind.retryable) == ("download_range_ignored", True)
+    assert (fetch.folder / "part").exists(), "what has come is kept"
+    assert fetch(source.url("/x")).sha256 == sha256(content)
 
 
 @pytest.mark.parametrize("cloud", ["https", "s3"])
@@ -199,6 +269,21 @@ def test_what_is_whole_already_is_not_fetched_again(source: Source, fetch: Fetch
     assert source.sent() - before == 1
     source.serve("/x", noise(20 * MB, 9))
     fetch(source.url("/x"))
+    assert (fetch.folder / "kept").read_bytes() == content
+
+
+def test_a_file_that_is_kept_elsewhere_is_not_written_to_again(source: Source, fetch: Fetching) -> None:
+    """Though its journal lost an entry, and the source gives other bytes as the same version."""
+    content = noise(4 * MB)
+    source.serve("/x", content, etag='"one"')
+    fetch(source.url("/x"))
+    os.link(fetch.folder / "part", fetch.folder / "kept")
+    journal = fetch.folder / "journal"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-2]))
+    newer = noise(4 * MB, 2)
+    source.serve("/x", newer, etag='"one"')
+    arrived = fetch(source.url("/x"))
+    assert (arrived.sha256, arrived.resumed) == (sha256(newer), 0)
     assert (fetch.folder / "kept").read_bytes() == content
 
 

@@ -98,6 +98,12 @@ def test_a_long_wait_is_left_to_the_retry_of_the_stage(source: Source, fetch: Fe
     assert len(source.asked) == 1
 
 
+def test_a_wait_that_the_stage_would_be_stopped_in_is_left_to_its_retry(source: Source, fetch: Fetching) -> None:
+    source.serve("/x", status=503, headers={"Retry-After": "15"})
+    assert failure(fetch, source.url("/x"), silence=4.0).retry_after == 15
+    assert len(source.asked) == 1
+
+
 @pytest.mark.parametrize(
     "page", [b"<!DOCTYPE html><title>Login</title>", b"\xef\xbb\xbf\n <html>", b"<!-- x -->\n<HTML lang=en>", b"<head>"]
 )

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from varloom.errors import VarloomError
 from varloom.pipeline.problems import SCRATCH_UNUSABLE
+from varloom.transfer.partial_file import LOCK, unused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,8 +102,8 @@ def _remove_unused(base: Path) -> None:
     if not any((base / "workers").iterdir()):
         shutil.rmtree(base / "sources", ignore_errors=True)
     for folder in (base / "downloads").glob("*"):
-        with contextlib.suppress(FileNotFoundError):
-            if (folder / "lock").stat().st_mtime < time.time() - DOWNLOADS_KEPT:
+        with contextlib.suppress(FileNotFoundError), unused(folder) as is_unused:
+            if is_unused and (folder / LOCK).stat().st_mtime < time.time() - DOWNLOADS_KEPT:
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -12,6 +12,7 @@ one statement: two would see the database at two moments, and what was committed
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import re
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from varloom.failpoints import commit_point, failpoint
+from varloom.transfer.partial_file import unused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -95,17 +97,16 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
     What is young is told by the database's clock unless `now` (seconds since 1970) is given: that of a worker may be
     days off, and uploads that are under way are not its to remove.
     """
+    async with pool.connection() as conn:
+        commit_point("give_up_uploads", conn)
+        await conn.execute(_GIVE_UP_UPLOADS)
+        await conn.execute(_FORGET_SECRETS)
     attempts = await asyncio.to_thread(_folders, storage, "attempts", _ATTEMPT)
     async with pool.connection() as conn:
         live = await _column(conn, _LIVE_ATTEMPTS)
     failpoint("sweep.after_listing")
     dead = [key for key in attempts if key.split("/")[2] not in live]
     await asyncio.to_thread(_remove, storage, dead)
-
-    async with pool.connection() as conn:
-        commit_point("give_up_uploads", conn)
-        await conn.execute(_GIVE_UP_UPLOADS)
-        await conn.execute(_FORGET_SECRETS)
     swept_downloads = await _sweep_downloads(pool, storage)
     stored = await asyncio.to_thread(_folders, storage, "uploads", _UPLOAD)
     async with pool.connection() as conn:
@@ -124,8 +125,19 @@ async def _sweep_downloads(pool: AsyncConnectionPool, storage: Storage) -> int:
     async with pool.connection() as conn:
         live = await _column(conn, _LIVE_DOWNLOADS)
     dead = [key for key in arriving if key.split("/")[1] not in live]
-    await asyncio.to_thread(_remove, storage, dead)
-    return len(dead)
+    return await asyncio.to_thread(_remove_downloads, storage, dead)
+
+
+def _remove_downloads(storage: Storage, keys: Iterable[str]) -> int:
+    """Remove folders in which nobody works: a job may have been retried since we asked; how many."""
+    removed = 0
+    for key in keys:
+        folder = storage.local_path(key)
+        with contextlib.nullcontext(enter_result=True) if folder is None else unused(folder) as is_unused:
+            if is_unused:
+                _remove(storage, [key])
+                removed += 1
+    return removed
 
 
 async def _database_time(pool: AsyncConnectionPool) -> float:

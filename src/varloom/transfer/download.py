@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from varloom.errors import VarloomError
 from varloom.storage.incoming import check_space
@@ -54,7 +54,9 @@ REPORT_INTERVAL = 0.25
 
 
 class Download:
-    """Fetches one file into a folder that outlives this process. Use it once.
+    """Fetches one file into a folder that outlives this process. Use it once, in a `with` block.
+
+    Until the block ends no other process works in the folder.
 
     Args of the constructor:
         access: what to ask for, and how.
@@ -86,11 +88,18 @@ class Download:
         self._failure: BaseException | None = None
         self._version = Version(None)
         self._resumed = 0
+        self._told_at = time.monotonic()
 
     @property
     def path(self) -> Path:
         """Where the file is in the end."""
         return self._partial.path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._partial.close()
 
     def discard(self) -> None:
         """Remove what has come, and nothing of a process that may work beside this one."""
@@ -108,10 +117,9 @@ class Download:
             raise self._placed(error) from None
         finally:
             self._questions.close()
-            self._partial.close()
 
     def _run(self) -> Downloaded:
-        kept = self._partial.resume(self._identity)
+        kept = self._partial.resume(self._identity, self._tell_checked)
         first = self._first_gap(kept)
         answer = self._patiently(lambda: self._ask(first, None))
         try:
@@ -133,7 +141,7 @@ class Download:
             if not self._is_all_here:
                 self._fetch_all(answer)
             self._tell()
-            return hasher.finish(self._size)
+            return hasher.finish(self._size, self._tell_checked)
         finally:
             hasher.stop()
 
@@ -206,6 +214,12 @@ class Download:
 
     def _tell(self) -> None:
         self._report(self._partial.present, self._size)
+
+    def _tell_checked(self, done: int, total: int | None) -> None:
+        """Show that it goes on where a large file is read, and nothing arrives."""
+        if time.monotonic() - self._told_at > REPORT_INTERVAL:
+            self._told_at = time.monotonic()
+            self._report(done, total)
 
     def _work(self, answer: Answer | None = None, extent: Extent | None = None) -> None:
         """In a thread: take gaps until none is left, or something failed for good."""

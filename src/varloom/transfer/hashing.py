@@ -10,11 +10,15 @@ from varloom.errors import VarloomError
 from varloom.transfer import problems
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from varloom.transfer.model import Checksum
     from varloom.transfer.partial_file import PartialFile
 
 BUFFER = 1 << 20
 """Bytes that are read at once."""
+LOOK_INTERVAL = 0.1
+"""Seconds between two looks how far it is."""
 
 
 class Hasher:
@@ -32,14 +36,20 @@ class Hasher:
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
-    def finish(self, size: int | None) -> tuple[int, dict[str, str]]:
+    def finish(self, size: int | None, on_read: Callable[[int, int | None], None]) -> tuple[int, dict[str, str]]:
         """Wait until all has been read: how many bytes there are, and each checksum in hexadecimal.
+
+        Args:
+            size: how many they should be; None where that is not known.
+            on_read: told now and then how many have been read, and of how many.
 
         Raises:
             VarloomError: `download_interrupted` when bytes are missing; or what reading met.
         """
         self._all_there.set()
-        self._thread.join()
+        while self._thread.is_alive():
+            self._thread.join(LOOK_INTERVAL)
+            on_read(self._at, size)
         if self.failure is not None:
             raise self.failure
         if size is not None and self._at != size:

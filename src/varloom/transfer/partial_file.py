@@ -30,7 +30,7 @@ from varloom.storage.problems import STORAGE_FULL, STORAGE_UNUSABLE
 from varloom.transfer.model import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 BLOCK = 512 * 1024
@@ -39,6 +39,7 @@ BLOCK = 512 * 1024
 MOST_PIECES = 256
 """Of one block: the system takes at most 1,024 at once."""
 
+LOCK = "lock"
 LOCK_PATIENCE = 10.0
 """Seconds that the process of the attempt before may take to end."""
 
@@ -51,11 +52,12 @@ class PartialFile:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
+        self._noting = threading.Lock()
         self._blocks: dict[int, int] = {}  # where each begins and ends
         self._descriptor = -1
         self._journal = -1
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._held = _locked(folder / "lock")
+        with disk_told():
+            self._held = _locked(folder)
 
     def close(self) -> None:
         """Let go of it; what has come stays."""
@@ -75,38 +77,55 @@ class PartialFile:
         with self._lock:
             return sum(end - start for start, end in self._blocks.items())
 
-    def resume(self, identity: str) -> Version | None:
+    def resume(self, identity: str, on_checked: Callable[[int, int | None], None]) -> Version | None:
         """Take up what an earlier attempt left of this URL: its version; None if there is nothing of use.
 
         Args:
             identity: what stands for the URL, without its secrets.
+            on_checked: told how many bytes have been found here, and of how many the file is.
+
+        Raises:
+            VarloomError: `storage_full` or `storage_unusable`.
         """
-        entries = _entries(self._folder / "journal")
-        if not entries or entries[0].get("identity") != identity or not self.path.exists():
-            return None
-        self._open(os.O_APPEND)
+        with disk_told():
+            entries = _entries(self._folder / "journal")
+            if not entries or entries[0].get("identity") != identity or not self.path.exists():
+                return None
+            self._open(os.O_APPEND)
+        version, found = Version.from_json(entries[0]["version"]), 0
         for entry in entries[1:]:
             start, end = entry["start"], entry["end"]
-            if isal_zlib.crc32(os.pread(self._descriptor, end - start, start)) == entry["crc"]:
-                self._blocks[start] = end
+            with contextlib.suppress(OSError):  # what cannot be read is fetched again
+                if isal_zlib.crc32(os.pread(self._descriptor, end - start, start)) == entry["crc"]:
+                    self._blocks[start] = end
+                    found += end - start
+            on_checked(found, version.size)
         self._blocks = _without_overlaps(self._blocks)
-        return Version.from_json(entries[0]["version"])
+        if os.fstat(self._descriptor).st_nlink > 1 and (version.size is None or self.missing(version.size)):
+            return None  # it is a job's original already, which is never written to again
+        return version
 
     def begin(self, identity: str, version: Version) -> None:
-        """Start anew. What was here goes; a file that it was linked to stays as it is."""
+        """Start anew. What was here goes; a file that it was linked to stays as it is.
+
+        Raises:
+            VarloomError: `storage_full` or `storage_unusable`.
+        """
         for descriptor in (self._descriptor, self._journal):
             if descriptor >= 0:
                 os.close(descriptor)
+        self._descriptor = self._journal = -1
         self._blocks = {}
-        for name in ("journal", "part"):
-            (self._folder / name).unlink(missing_ok=True)
-        self._open(os.O_CREAT | os.O_EXCL | os.O_APPEND)
-        self._note({"identity": identity, "version": version.as_json()})
+        self.discard()
+        with disk_told():
+            self._open(os.O_CREAT | os.O_EXCL | os.O_APPEND)
+            self._note({"identity": identity, "version": version.as_json()})
 
     def discard(self) -> None:
         """Remove what has come: it is of no use."""
-        for name in ("journal", "part"):
-            (self._folder / name).unlink(missing_ok=True)
+        with disk_told():
+            for name in ("journal", "part"):
+                (self._folder / name).unlink(missing_ok=True)
 
     def _open(self, flags: int) -> None:
         flags |= os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -173,7 +192,10 @@ class PartialFile:
             os.fsync(self._descriptor)
 
     def _note(self, entry: dict[str, Any]) -> None:
-        os.write(self._journal, json.dumps(entry).encode() + b"\n")
+        remaining = memoryview(json.dumps(entry).encode() + b"\n")
+        with self._noting:  # no other entry comes between the pieces of this one
+            while remaining:
+                remaining = remaining[os.write(self._journal, remaining) :]
 
 
 @contextlib.contextmanager
@@ -181,30 +203,67 @@ def disk_told() -> Iterator[None]:
     """Turn what the system says about the disk into errors that a person can read."""
     try:
         yield
+    except BlockingIOError:  # another process has it
+        raise
     except OSError as error:
         if error.errno in _FULL:
             raise VarloomError(STORAGE_FULL, f"The disk refused to take more: {error.strerror}.") from error
         raise VarloomError(STORAGE_UNUSABLE, f"Writing what arrives failed: {error.strerror}.") from error
 
 
-def _locked(path: Path) -> int:
-    """The descriptor of the lock file, held; BlockingIOError when another process keeps it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+@contextlib.contextmanager
+def unused(folder: Path) -> Iterator[bool]:
+    """Whether no process works in the folder or beside it; then none begins until the block ends.
+
+    Whoever begins meanwhile waits, and makes the folder anew if it was removed.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            for lock in folder.rglob(LOCK):
+                with contextlib.suppress(FileNotFoundError):
+                    descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+                    held.callback(os.close, descriptor)
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _locked(folder: Path) -> int:
+    """The descriptor of the folder's lock file, held; BlockingIOError when another process keeps it."""
     deadline = time.monotonic() + LOCK_PATIENCE
     while True:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:  # the folder was removed at this moment
+            continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(descriptor, folder / LOCK):
+                os.utime(descriptor)  # tells when it was worked on last
+                return descriptor
         except BlockingIOError:
             if time.monotonic() > deadline:
                 os.close(descriptor)
                 raise
             time.sleep(0.05)
-        else:
-            return descriptor
+        os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether the open file is still the one at the path: else somebody removed it while we waited for its lock."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    return False
 
 
 def _entries(journal: Path) -> list[dict[str, Any]]:
-    """The entries of a journal; one that was not written whole is cut off, so that others can follow."""
+    """The entries of a journal; the end of one that was not written whole is cut off, so that others can follow.
+
+    The disk may have refused the end of an entry before another one was written: then both are left out.
+    """
     try:
         text = journal.read_bytes()
     except FileNotFoundError:
@@ -212,10 +271,15 @@ def _entries(journal: Path) -> list[dict[str, Any]]:
     whole = text[: text.rfind(b"\n") + 1]
     if len(whole) < len(text):
         os.truncate(journal, len(whole))
-    try:
-        return [json.loads(line) for line in whole.splitlines()]
-    except ValueError:
-        return []
+    first, *others = whole.splitlines() or [b""]
+    entries = []
+    for line in (first, *others):
+        try:
+            entries.append(json.loads(line))
+        except ValueError:
+            if not entries:
+                return []
+    return entries
 
 
 def _without_overlaps(blocks: dict[int, int]) -> dict[int, int]:

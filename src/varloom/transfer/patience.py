@@ -20,7 +20,8 @@ LEAST_GAIN = 16 * 1024
 """A request that fails after fewer bytes counts as one without any: else a source that gives a byte for each could make
 a file of millions of pieces."""
 SILENCES = 2.5
-"""So many times the silence that fails one request may pass without a byte."""
+"""So many times the silence that fails one request may have passed without a byte when it is repeated: its own silence
+on top of that must end before the stage counts as stalled."""
 
 _WAITED_FOR = frozenset(
     {
@@ -30,6 +31,7 @@ _WAITED_FOR = frozenset(
         problems.DOWNLOAD_INTERRUPTED,
         problems.DOWNLOAD_RATE_LIMITED,
         problems.DOWNLOAD_SERVER_ERROR,
+        problems.DOWNLOAD_RANGE_IGNORED,
     }
 )
 """What a moment of waiting may mend. What else is retryable is for the retry of the stage."""
@@ -54,7 +56,8 @@ class Patience:
         """Wait before the next request, or give up by raising the failure."""
         self._tries += 1
         wait = max(FIRST_WAIT * 2 ** (self._tries - 1), failure.retry_after or 0.0)
-        is_over = self._tries >= PATIENT_TRIES or time.monotonic() - self._moved_at > SILENCES * self._silence
+        silent_for = time.monotonic() - self._moved_at + wait
+        is_over = self._tries >= PATIENT_TRIES or silent_for > SILENCES * self._silence
         if failure.kind not in _WAITED_FOR or wait > LONGEST_WAIT or is_over:
             raise failure
         time.sleep(wait)

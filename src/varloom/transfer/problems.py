@@ -216,6 +216,17 @@ DOWNLOAD_SOURCE_CHANGED = define(
     ),
     retryable=True,
 )
+DOWNLOAD_RANGE_IGNORED = define(
+    "download_range_ignored",
+    "Download failed: the source gave no parts",
+    cause="The source gave parts of the file at first, and then the whole file, or another part, where one was asked "
+    "for. What has come is kept.",
+    resolution=(
+        "Nothing needs to be done while attempts are left: the next one takes the file in one piece if need be.",
+        "If it goes on, tell whoever runs the source that it does not always heed the header `Range`.",
+    ),
+    retryable=True,
+)
 DOWNLOAD_DAMAGED = define(
     "download_damaged",
     "Download failed: the bytes are not those of the source",

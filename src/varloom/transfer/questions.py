@@ -42,7 +42,8 @@ class Questions:
         """Ask for a range, or for the whole file where `gap` is None; of this version, if one is given.
 
         Raises:
-            VarloomError: what the source answers instead; `download_source_changed` where it has another version now.
+            VarloomError: what the source answers instead; `download_source_changed` where it has another version now,
+                `download_range_ignored` where it brings something else of the same one.
         """
         url, headers = self._access.request()
         if gap is not None:
@@ -53,6 +54,9 @@ class Questions:
         if answer.status in {200, 206}:
             if version is not None and not _continues(answer, gap, version):
                 answer.drop()
+                if version.is_same(version_of(answer)):
+                    message = f"{self._access.source.host} was asked for a part, and gives something else."
+                    raise VarloomError(problems.DOWNLOAD_RANGE_IGNORED, message)
                 raise VarloomError(problems.DOWNLOAD_SOURCE_CHANGED, "The file was replaced while it was fetched.")
             return answer
         if answer.status == 416 and gap is not None and version is None:  # an empty file has no ranges

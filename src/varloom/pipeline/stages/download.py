@@ -12,6 +12,7 @@ from varloom.pipeline.request import StageResult
 from varloom.storage import connect
 from varloom.transfer.access import Access
 from varloom.transfer.download import Download
+from varloom.transfer.partial_file import disk_told
 from varloom.transfer.source_url import parse_source_url
 
 if TYPE_CHECKING:
@@ -45,13 +46,13 @@ def run(request: StageRequest, report: Report) -> StageResult:
     source = parse_source_url(location.url, location.transfer.cloud_endpoints)
     folder = _arriving(request, location, storage)
     failpoint("download.before_fetch")
-    download = _begun(request, Access(source, location.credential), folder, location.transfer, count)
-    arrived = download.run()
-    failpoint("download.before_store")
-    _keep(request, storage, download.path, count)
-    failpoint("download.after_store")
-    if storage.local_path(request.output_key) is None:
-        download.discard()  # it is in the storage now
+    with _begun(request, Access(source, location.credential), folder, location.transfer, count) as download:
+        arrived = download.run()
+        failpoint("download.before_store")
+        _keep(request, storage, download.path, count)
+        failpoint("download.after_store")
+        if storage.local_path(request.output_key) is None:
+            download.discard()  # it is in the storage now
     key = f"{request.output_key}/{ORIGINAL}"
     return StageResult({"key": key, "url": source.shown, **arrived.as_json()})
 
@@ -82,17 +83,19 @@ def _keep(request: StageRequest, storage: Storage, arrived: Path, count: BytesDo
     """Put the file that has arrived into the attempt's own folder of the storage."""
     output = storage.local_path(request.output_key)
     if output is not None:
-        output.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.link(arrived, output / ORIGINAL)
-        for folder in (output, output.parent):
-            sync_directory(folder)
+        with disk_told():
+            output.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.link(arrived, output / ORIGINAL)
+            for folder in (output, output.parent):
+                sync_directory(folder)
         return
     if request.scratch is None:
         raise AssertionError("a storage on another machine needs scratch space")
     attempt = request.scratch.attempt
     try:
-        attempt.mkdir(mode=0o700, parents=True)
-        os.link(arrived, attempt / ORIGINAL)
+        with disk_told():
+            attempt.mkdir(mode=0o700, parents=True)
+            os.link(arrived, attempt / ORIGINAL)
         with disk_full_told("the downloaded file"):
             storage.store_folder(request.output_key, attempt, last=ORIGINAL, on_bytes=count)
     finally:
