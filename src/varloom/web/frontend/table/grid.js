@@ -63,6 +63,9 @@ export function startGrid(table) {
     if (!isDrawnAs(grid, table)) grid.setGridOption("columnDefs", definitionsOf(table));
     if (changed(state, before, "sort")) applySort(grid, state.sort);
     if (changed(state, before, "filters") || hasOthers(before, state)) grid.purgeInfiniteCache();
+    // Other rows, or others first: who goes on reading in the middle of them would take them for the first.
+    const areOthers = changed(state, before, "filters") || changed(state, before, "sort");
+    if (areOthers && grid.getDisplayedRowCount()) grid.ensureIndexVisible(state.page * grid.paginationGetPageSize(), "top");
     if (state.page !== grid.paginationGetCurrentPage()) grid.paginationGoToPage(state.page);
   });
 }
