@@ -74,7 +74,7 @@ def test_a_private_file_fails_in_words_and_loads_with_a_credential(visitor: Visi
     expect(entry).to_contain_text("--credential NAME")
 
     page.get_by_role("button", name="Account and appearance").click()
-    page.get_by_role("link", name="Credentials").click()
+    visitor.follow(page.get_by_role("link", name="Credentials"))
     expect(page.get_by_role("heading", name="No credentials")).to_be_visible()
     store(visitor, source, "wrong")
     page.get_by_label("URL of a file to test lab on").fill(url)

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from accessibility import violations
 from playwright.sync_api import expect
 
 from running import write_vcf
@@ -84,12 +85,47 @@ def test_no_page_breaks_its_policy_or_leaves_its_host(visitor: Visitor, server: 
     look("/nothing-here")
 
 
+@pytest.mark.parametrize(
+    ("scheme", "forced", "width"), [("light", "none", 1280), ("dark", "none", 360), ("dark", "active", 768)]
+)
+def test_axe_finds_nothing_beside_jobs_and_tables(visitor: Visitor, scheme: Any, forced: Any, width: int) -> None:
+    page = visitor.page
+    page.emulate_media(color_scheme=scheme, forced_colors=forced)
+    page.set_viewport_size({"width": width, "height": 800})
+    visitor.expected = ("status of 4",)
+
+    def check(state: str) -> None:
+        assert violations(page) == [], state
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, state
+
+    visitor.goto("/login")
+    check("login")
+    page.get_by_label("Login link or its token").fill("wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("cannot be used")
+    check("login refused")
+    visitor.log_in()
+    page.get_by_role("button", name="Account and appearance").click()
+    check("the menu of the account")
+    for path in (
+        "/queue",
+        "/credentials?kind=azure_sas",
+        "/samples?deleted=true",
+        "/samples?q=nothing",
+        "/no/such/page",
+    ):
+        visitor.goto(path)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        check(path)
+
+
 def test_a_day_by_keyboard_alone(visitor: Visitor, server: Server, tmp_path: Path) -> None:
-    """Upload, watch, retry with changes, cancel, open the table, filter, sort, jump, export: no pointer is touched."""
+    """From the upload to the export, a row looked at and a position gone to between them: no pointer is touched."""
     good, rows = tmp_path / "good.vcf", 400
     write_vcf(good, rows)
     (tmp_path / "bad.vcf").write_bytes(BROKEN)
     page = visitor.page
+    shown = page.locator("dialog[open]")
     page.on("filechooser", lambda _: None)  # from now on choosers are caught, not only while one is expected
     visitor.log_in()
 
@@ -101,6 +137,7 @@ def test_a_day_by_keyboard_alone(visitor: Visitor, server: Server, tmp_path: Pat
         with page.expect_file_chooser() as chooser:
             page.keyboard.press("Space")
         chooser.value.set_files(list(files))
+        expect(page.locator(".upload-file [name=sample_name]").last).to_be_focused()
         press_until(page, "#upload-send")
         page.keyboard.press("Enter")
 
@@ -111,12 +148,11 @@ def test_a_day_by_keyboard_alone(visitor: Visitor, server: Server, tmp_path: Pat
 
     press_until(page, "#job-manager [data-job][data-state=failed] [data-act=change]")
     page.keyboard.press("Enter")
-    press_until(page, "dialog[open] [name=assembly]")
-    page.keyboard.type("GRCh38")
-    expect(page.locator("dialog[open] [name=assembly]")).to_have_value("GRCh38")
+    expect(shown.locator("[name=assembly]")).to_be_focused()  # the server renders it: only then are keys for it
+    press_until(page, "dialog[open] [name=assembly]:has([value=GRCh38]:checked)", "ArrowDown")
     press_until(page, "dialog[open] .button-main")
     page.keyboard.press("Enter")
-    expect(page.locator("dialog[open]")).to_have_count(0)
+    expect(shown).to_have_count(0)
     bad = next(job for job in server.client.get("jobs").json()["jobs"] if job["sample_name"] == "bad")
     server.until(bad["id"], lambda job: job["options"]["assembly"] == "GRCh38" and len(job["attempts"]) == 2)
     visitor.wait_for_state("bad", "failed")
@@ -133,8 +169,10 @@ def test_a_day_by_keyboard_alone(visitor: Visitor, server: Server, tmp_path: Pat
         server.client.post("queue/resume", json={"stage": "parse"}).raise_for_status()
 
     press_until(page, "#job-manager [data-job][data-state=completed] [data-act=open]")
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     expect(page.locator("#row-count")).to_have_text(f"{rows} rows")
+    expect(page.locator("#table")).to_have_attribute("data-ready", "true")  # the number is there before the table
     press_until(page, "#filter-box")
     page.keyboard.type("qual >= 50")
     page.keyboard.press("Enter")
@@ -146,6 +184,11 @@ def test_a_day_by_keyboard_alone(visitor: Visitor, server: Server, tmp_path: Pat
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
     expect(page.locator('.ag-header-cell[col-id="qual"]')).to_have_attribute("aria-sort", "descending")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("#row-dialog")).to_contain_text("chr1:")
+    page.keyboard.press("Escape")
+    expect(page.locator('.ag-row[row-index="0"] .ag-cell[col-id="qual"]')).to_be_focused()
 
     press_until(page, "#export-button", "Shift+Tab")
     page.keyboard.press("Enter")
@@ -158,6 +201,7 @@ def test_a_day_by_keyboard_alone(visitor: Visitor, server: Server, tmp_path: Pat
     assert [(int(row["position"]), float(row["qual"])) for row in exported] == expected
 
     page.keyboard.press("Escape")
+    expect(page.locator("#export-menu")).to_be_hidden()
     press_until(page, "#jump-form input", "Shift+Tab")
     target = sorted(expected)[len(expected) // 2][0]
     page.keyboard.type(f"chr1:{target}")

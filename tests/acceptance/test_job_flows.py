@@ -123,6 +123,10 @@ def test_the_page_of_a_job_is_live_and_tells_everything(visitor: Visitor, server
     expect(page.get_by_role("heading", level=1)).to_have_text("ragged")
     attempts = page.locator("section", has=page.get_by_role("heading", name="Attempts"))
     expect(attempts.locator("tbody tr")).to_have_count(1)
+    page.locator("#job-area .job-name a").focus()
+    box = page.locator("#job-area .job-name").bounding_box()
+    assert box is not None
+    assert box["width"] > 20, "what has the focus is seen"
     expect(page.locator("#job-area")).to_contain_text(re.compile(r"SHA-256\s*[0-9a-f]{64}"))
 
     page.get_by_role("button", name="Retry", exact=True).click()

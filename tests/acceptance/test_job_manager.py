@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
 pytestmark = pytest.mark.browser
 
@@ -104,6 +104,26 @@ def test_the_panel_by_keyboard(visitor: Visitor) -> None:
     page.keyboard.press("Escape")
     expect(page.locator("#upload")).to_be_hidden()
     expect(page.locator(".header [data-open-upload]")).to_be_focused()
+
+
+def test_a_panel_that_knows_nothing_yet_does_not_say_that_there_is_nothing(visitor: Visitor, server: Server) -> None:
+    server.submit(RAGGED.encode(), "there.vcf")
+    visitor.log_in()
+    page = visitor.page
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/jobs/stream", hold)
+    page.reload()
+    page.click("#jobs-button")
+    expect(page.locator("#job-manager [data-loading]")).to_be_visible()
+    expect(page.locator("#job-manager .link-state")).to_have_text("Connecting")
+    expect(page.locator("#job-manager").get_by_role("heading", name="No jobs yet")).to_be_hidden()
+    held.pop().continue_()
+    expect(visitor.entry("there")).to_be_visible()
+    expect(page.locator("#job-manager [data-loading]")).to_have_count(0)
 
 
 def test_a_reload_in_mid_job_shows_the_truth(browser: Browser, tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ def test_an_owner_pauses_a_stage_sees_what_waits_and_resumes(visitor: Visitor) -
     visitor.log_in()
     page = visitor.page
     visitor.goto("/jobs")
-    page.get_by_role("link", name="Queue", exact=True).click()
-    page.wait_for_url("**/queue")
+    visitor.follow(page.get_by_role("link", name="Queue", exact=True))
+    assert page.url.endswith("/queue")
     workers = page.get_by_role("table")
     expect(workers.get_by_role("row")).to_have_count(2, timeout=SOON)
     expect(workers).to_contain_text("Parse 0/2")

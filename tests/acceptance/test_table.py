@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +171,32 @@ def test_a_position_on_another_page_is_gone_to(table: Page, rows: list[dict[str,
     assert "page=3" in table.url
     table.reload()
     expect(cell(table, 2_000, "position")).to_have_text(f"{rows[2_000]['position']:,}")
+
+
+def test_another_order_begins_at_the_top_and_takes_what_was_said_back(table: Page, rows: list[dict[str, Any]]) -> None:
+    go = table.get_by_label("Go to a position")
+    go.fill("chr1:117,450,600")  # in the middle of a page
+    go.press("Enter")
+    expect(table.locator("#jump-said")).to_contain_text("The nearest row is chr1:117,451,")
+    expect(cell(table, 0, "qual")).to_have_count(0)
+    table.locator('.ag-header-cell[col-id="qual"] [data-name]').click()
+    expect(cell(table, 0, "qual")).to_have_text(f"{min(row['qual'] for row in rows):g}")
+    expect(cell(table, 0, "qual")).to_be_in_viewport()
+    expect(table.locator("#jump-said")).to_be_hidden()
+
+
+def test_a_page_that_cannot_be_filled_offers_to_try_again(table: Page, visitor: Visitor, sample: str) -> None:
+    visitor.expected = ("Failed to load resource", "net::ERR")
+    for what in ("rows", "columns"):
+        address = f"**/api/v1/samples/{sample}/{what}?*" if what == "rows" else f"**/api/v1/samples/{sample}/{what}*"
+        table.route(address, lambda route: route.abort())
+        visitor.goto(f"/samples/{sample}")
+        expect(table.get_by_role("alert")).to_contain_text("The server did not answer.")
+        expect(table.locator("#filter-box")).not_to_have_attribute("aria-invalid", "true")
+        assert violations(table) == []
+        table.unroute(address)
+        table.get_by_role("button", name=re.compile("Try again|Load again")).click()
+        expect(cell(table, 0, "position")).to_have_text("117,000,000")
 
 
 def test_a_row_shows_all_its_fields_by_keyboard_alone(table: Page, visitor: Visitor) -> None:

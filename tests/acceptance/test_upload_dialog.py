@@ -65,7 +65,9 @@ def test_a_dropped_file_is_asked_for_its_name_and_split(visitor: Visitor, server
     page.fill("[name=sample_name]", "")
     page.click("#upload-send")
     expect(page.locator("[name=sample_name]")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("[name=sample_name]")).to_have_accessible_description("Give the sample a name.")
     page.fill("[name=sample_name]", "Family 7")
+    expect(page.get_by_text("Give the sample a name.")).to_be_hidden()
     page.select_option("[name=assembly]", "GRCh38")
     page.check("[name=split_by_sample]")
     page.click("#upload-send")
@@ -91,6 +93,32 @@ def test_a_dropped_file_is_asked_for_its_name_and_split(visitor: Visitor, server
     expect(page.locator(".sample-gone")).to_contain_text("Family 7 was deleted.")
     names = [sample["name"] for sample in server.client.get("samples").json()["samples"]]
     assert "Family 7" not in names
+
+
+def test_what_was_chosen_is_kept_when_the_dialog_is_closed(visitor: Visitor) -> None:
+    visitor.log_in()
+    page = visitor.page
+    button = page.locator(".header [data-open-upload]")
+    button.click()
+    files = [("a.csv", b"x,y\n1,2\n"), ("b.csv", b"x,y\n1,2\n"), ("broken.vcf", b"##fileformat=VCFv4.2\nchr1\t1\n")]
+    page.set_input_files(
+        "#upload-input", [{"name": name, "mimeType": "", "buffer": content} for name, content in files]
+    )
+    expect(page.get_by_text("1 file cannot be loaded")).to_be_visible()
+    page.get_by_label("Sample name").nth(0).fill("first")
+    page.keyboard.press("Escape")
+    expect(page.locator("#upload")).to_be_hidden()
+    expect(button).to_be_focused()
+    expect(button).to_have_accessible_name("Upload (2)")
+    expect(page.locator("#announcer")).to_contain_text("2 files kept in the list")
+
+    page.keyboard.press("Enter")
+    expect(page.locator(".upload-file-name")).to_have_text(["a.csv", "b.csv"])
+    expect(page.get_by_label("Sample name").nth(0)).to_have_value("first")
+    page.get_by_role("button", name="Remove all").press("Enter")
+    expect(page.locator(".upload-file")).to_have_count(0)
+    expect(page.locator("#upload-input")).to_be_focused()
+    expect(button).to_have_accessible_name("Upload a file")
 
 
 def test_an_ended_session_is_said(visitor: Visitor) -> None:

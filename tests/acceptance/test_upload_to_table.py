@@ -81,6 +81,7 @@ def test_a_used_login_link_says_how_to_get_a_new_one(visitor: Visitor) -> None:
     visitor.context.clear_cookies()
     visitor.page.goto(visitor.server.url + link)
     expect(visitor.page.get_by_role("alert")).to_contain_text("cannot be used")
+    expect(visitor.page.get_by_role("alert").locator("code")).to_have_text("varloom login")
     expect(visitor.page.locator("#login-form")).to_contain_text("varloom login")
     assert "#" not in visitor.page.url
     visitor.goto("/samples")

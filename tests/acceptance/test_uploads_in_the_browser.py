@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-
 VERSION = '##fileformat=VCFv4.2\n##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
 CONTIGS = "".join(f"##contig=<ID=chr{name},length={both[1]}>\n" for name, both in LENGTHS.items())
 COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tmother\tchild\n"
@@ -95,7 +94,7 @@ def test_of_five_files_the_broken_one_is_stopped_on_its_way(visitor: Visitor, se
     slow_down(visitor, 1500)
     page.get_by_role("button", name="Upload 5 files").click()
     refused = row(page, "broken.vcf")
-    expect(refused).to_have_attribute("data-state", "refused")
+    expect(refused).to_have_attribute("data-state", "refused", timeout=90_000)  # or "sent", by then, and for good
     sent = float(refused.locator("progress").evaluate("bar => bar.value / bar.max"))
     assert sent < 0.8, "it was stopped long before its end"
     for text in ("Column 5 of the #CHROM line must be ALT", "#CHROM⇥POS⇥ID⇥REF⇥QUAL", "Line 12,003"):

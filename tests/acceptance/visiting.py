@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request, Route
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request, Route
 
     from running import Server
 
@@ -63,6 +63,11 @@ class Visitor:
     def goto(self, path: str) -> None:
         """Open a page."""
         self.page.goto(self.server.url + path)
+
+    def follow(self, link: Locator) -> None:
+        """Follow a link, and wait for the scripts of the page: its buttons are there before what they do."""
+        with self.page.expect_navigation():
+            link.click()
 
     def choose(self, name: str, content: bytes | Path) -> None:
         """Open the upload dialog and choose a file."""

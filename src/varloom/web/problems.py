@@ -8,7 +8,10 @@ PAGE_NOT_FOUND = define(
     "not_found",
     "Not found",
     cause="There is nothing at this address.",
-    resolution=("Check the address. docs/reference/api.md lists the routes of the API.",),
+    resolution=(
+        "Check the address, or begin at the samples.",
+        "For programs: docs/reference/api.md lists the routes of the API.",
+    ),
     status=404,
 )
 METHOD_NOT_ALLOWED = define(

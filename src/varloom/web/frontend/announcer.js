@@ -18,7 +18,7 @@ function speak() {
   waiting = new Map();
   timer = undefined;
   const region = document.getElementById("announcer");
-  if (region) region.textContent = told.length > MOST ? summary(told) : told.map(({ text }) => text).join(". ");
+  if (region) region.textContent = told.length > MOST ? summary(told) : told.map(({ text }) => text.replace(/\.$/, "")).join(". ");
 }
 
 function summary(told) {

@@ -121,8 +121,9 @@ function applySnapshot(html) {
   }
   for (const list of lists()) renew(list, articles, floor);
   for (const element of document.querySelectorAll("[data-loading]")) element.remove();
+  connections += 1;
   settle();
-  if (connections++) refreshJobPage(); // what came while nobody listened may have changed it
+  if (connections > 1) refreshJobPage(); // what came while nobody listened may have changed it
 }
 
 /** Bring a list up to what has come: all that it should hold down to the floor. */
@@ -258,11 +259,12 @@ function announce(article) {
   return true;
 }
 
+// Before the first snapshot nobody knows whether there are jobs: the panel then shows that it is loading.
 function settle() {
   for (const list of lists()) {
     const isEmpty = list.childElementCount === 0;
     const note = list.parentElement.querySelector(":scope > [data-no-jobs]");
-    if (note) note.hidden = !isEmpty;
+    if (note) note.hidden = !isEmpty || (connections === 0 && note.closest("aside") !== null);
     const more = list.parentElement.querySelector(":scope > [data-all-jobs]");
     if (more) more.hidden = isEmpty;
   }

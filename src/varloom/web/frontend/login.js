@@ -1,5 +1,7 @@
 // Logs in with the one-time token of a login link. The token stands in the URL's fragment, which is never sent to a
 // server and so never stands in a log; it is taken out of the address bar before anything else happens.
+import { withCode } from "./uploads/texts.js";
+
 const form = document.getElementById("login-form");
 const wait = document.getElementById("login-wait");
 const failure = document.getElementById("login-error");
@@ -59,6 +61,6 @@ async function explain(answer) {
 
 function show(title, text) {
   failure.querySelector("[data-title]").textContent = title;
-  failure.querySelector("[data-text]").textContent = text;
+  withCode(failure.querySelector("[data-text]"), text);
   failure.hidden = false;
 }

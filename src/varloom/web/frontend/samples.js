@@ -30,17 +30,27 @@ form.addEventListener("submit", async (event) => {
   } catch (error) {
     refusal.querySelector("div").textContent = error.message;
     refusal.hidden = false;
+    const wrong = /tag/i.test(error.message) ? tags : name;
+    wrong.setAttribute("aria-invalid", "true");
+    wrong.focus();
     return;
   }
   dialog.close();
   document.body.dispatchEvent(new CustomEvent("varloom:completed"));
 });
 
+form.addEventListener("input", settle);
+
+function settle() {
+  refusal.hidden = true;
+  for (const field of [form.elements.name, form.elements.tags]) field.setAttribute("aria-invalid", "false");
+}
+
 function edit({ dataset }) {
   edited = dataset.editSample;
   form.elements.name.value = dataset.name;
   form.elements.tags.value = dataset.tags;
-  refusal.hidden = true;
+  settle();
   dialog.showModal();
   form.elements.name.select();
 }

@@ -32,4 +32,5 @@ try {
   const failure = document.getElementById("table-failure");
   failure.querySelector("[data-text]").textContent = error.message;
   failure.hidden = false;
+  document.getElementById("load-again").addEventListener("click", () => location.reload());
 }

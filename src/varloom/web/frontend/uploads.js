@@ -3,6 +3,7 @@
 import { say } from "./announcer.js";
 import { cancelUpload, lookAtUrls, unfinished } from "./uploads/api.js";
 import { openJobManager } from "./job_manager.js";
+import { AT_REST } from "./uploads/entry.js";
 import { forget, idsBeingSent, lockName, rememberedIds } from "./uploads/memory.js";
 import { Row } from "./uploads/row.js";
 import { countText, percentText, sizeText } from "./uploads/texts.js";
@@ -20,6 +21,7 @@ let urls;
 const lanes = { file: 0, url: 0 }; // how many of a kind are being sent; URLs take a moment, and need not wait for files
 let presetName = null;
 let openedBy = null;
+let drawing = false;
 
 export function startUploads() {
   dialog = document.getElementById("upload");
@@ -43,6 +45,7 @@ export function startUploads() {
   urls = new UrlField({ listed: () => rows.filter((row) => row.kind === "url").map((row) => row.url), take: addUrls });
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && offerCredentials());
   document.getElementById("upload-apply").addEventListener("click", applyToAll);
+  document.getElementById("upload-clear").addEventListener("click", removeAll);
   document.getElementById("upload-all").addEventListener("change", ({ target }) => (target.dataset.touched = "true"));
   dialog.addEventListener("close", closed);
   window.addEventListener("beforeunload", (event) => {
@@ -57,23 +60,38 @@ function open(opener) {
   presetName = opener?.dataset.sampleName ?? null;
   openedBy = opener ?? null;
   if (dialog.open) return;
+  if (!isUnderWay()) take(rows.filter((row) => row.state !== "sent"));
   dialog.showModal();
   dialog.append(announcer); // what lies outside of a modal dialog is not spoken
   showBroken();
 }
 
-// Closing hides an upload that is under way, it does not stop it; what was only chosen is forgotten.
+// Closing hides what is in the list, it does not stop or forget it: whoever pressed Escape by mistake opens the dialog
+// again. What needs nothing more goes: what was handed over, and files that cannot be loaded.
 function closed() {
   document.body.append(announcer);
-  if (!isUnderWay()) clear();
+  if (!isUnderWay()) take(rows.filter((row) => row.canBeSent));
+  const kept = rows.filter((row) => row.canBeSent);
+  if (kept.length) say(`${kindsText(kept)} kept in the list`, { of: "the list" });
   presetName = null;
   if (document.getElementById("job-manager").hidden) openedBy?.focus();
 }
 
-function clear() {
-  rows = [];
-  list.replaceChildren();
+/** Keep only these rows. */
+function take(kept) {
+  for (const row of rows) if (!kept.includes(row)) row.element.remove();
+  rows = kept;
   update();
+}
+
+/** Take out all that is not on its way. */
+function removeAll() {
+  const gone = rows.filter((row) => AT_REST.has(row.state));
+  take(rows.filter((row) => !gone.includes(row)));
+  for (const row of gone) row.leave();
+  say(`${kindsText(gone)} removed`, { of: "the list" });
+  document.getElementById("upload-input").focus();
+  showBroken();
 }
 
 function startDropping() {
@@ -145,7 +163,9 @@ async function drop(row) {
   row.element.remove();
   update();
   (next?.find("[data-remove]") ?? document.getElementById("upload-input")).focus();
-  await row.cancel();
+  if (!AT_REST.has(row.state)) return row.cancel();
+  row.leave();
+  await showBroken();
 }
 
 async function pauseOrResume(row) {
@@ -189,7 +209,7 @@ async function sendOnes(kind) {
   lanes[kind] += 1;
   for (let row; (row = rows.find((one) => one.kind === kind && one.state === "waiting")); ) {
     await row.send();
-    if (["failed", "paused"].includes(row.state) && row.find("[data-error]:not([hidden])") && !dialog.open) open(openedBy);
+    if (["failed", "paused", "refused"].includes(row.state) && row.find("[data-error]:not([hidden])") && !dialog.open) open(openedBy);
   }
   lanes[kind] -= 1;
   if (Object.values(lanes).every((busy) => busy === 0)) ended();
@@ -200,7 +220,7 @@ function ended() {
   if (rows.some((row) => row.isActive)) return;
   if (rows.length && rows.every((row) => row.state === "sent")) {
     dialog.close();
-    clear();
+    take([]);
     return openJobManager(openedBy ?? undefined);
   }
   offerCredentials();
@@ -235,14 +255,36 @@ async function showBroken() {
   box.hidden = items.length === 0;
 }
 
+// Once for all that changed in the same moment: five hundred URLs come at once.
 function update() {
+  if (drawing) return;
+  drawing = true;
+  queueMicrotask(draw);
+}
+
+function draw() {
+  drawing = false;
   const waiting = rows.filter((row) => row.canBeSent);
   const active = rows.filter((row) => row.isActive);
   send.disabled = waiting.length === 0;
   send.textContent = sendText(waiting, active);
   showAll(waiting);
   document.getElementById("upload-drop").classList.toggle("drop-small", rows.length > 0);
-  document.getElementById("upload-label").textContent = active.length ? "Uploading" : "Upload";
+  document.getElementById("upload-clear").hidden = rows.filter((row) => AT_REST.has(row.state)).length < 2;
+  const refused = rows.filter((row) => row.state === "refused").length;
+  const note = document.getElementById("upload-refused");
+  note.hidden = refused === 0;
+  note.textContent = `${countText(refused, "file")} cannot be loaded`;
+  const label = labelText(waiting, active);
+  document.getElementById("upload-label").textContent = label;
+  document.getElementById("upload-noun").hidden = label !== "Upload";
+}
+
+// What the button in the header tells of a list that is out of sight.
+function labelText(waiting, active) {
+  if (active.length) return "Uploading";
+  if (rows.some((row) => row.state === "paused")) return "Upload paused";
+  return waiting.length ? `Upload (${waiting.length.toLocaleString("en")})` : "Upload";
 }
 
 function sendText(waiting, active) {

@@ -175,7 +175,7 @@ def table_head(dataset: DatasetView) -> TableHead:
         assembly=dataset.assembly,
         rows=dataset.variants,
         has_positions=has_variants,
-        example="qual >= 30 AND INFO.AF < 0.01" if has_variants else "column = 'value'",
+        example="qual >= 30 AND filter = 'PASS'" if has_variants else "column = 'value'",
     )
 
 

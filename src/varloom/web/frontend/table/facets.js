@@ -101,13 +101,13 @@ function drawHistogram({ edges, counts, missing, odd }, ranged) {
   const [low, high] = [edges[0], edges.at(-1)];
   const ends = document.querySelectorAll("#column-histogram [data-end]");
   ends[0].textContent = counts.length ? number.format(low) : "";
-  ends[1].textContent = counts.length ? number.format(high) : "";
+  ends[1].textContent = counts.length > 1 ? number.format(high) : "";
   const peak = counts.indexOf(most);
-  const about = counts.length
-    ? `Numbers from ${number.format(low)} to ${number.format(high)}, most often between ${number.format(edges[peak])} and ${number.format(edges[peak + 1])}.`
-    : "No numbers.";
+  const same = counts.length === 1 ? `Every value is ${number.format(low)}. ` : "";
+  const spread = () => `Numbers from ${number.format(low)} to ${number.format(high)}, most often between ${number.format(edges[peak])} and ${number.format(edges[peak + 1])}.`;
+  const about = counts.length ? same.trim() || spread() : "No numbers.";
   drawing.setAttribute("aria-label", about);
-  note(`${missingText(missing)}${odd ? ` ${whole.format(odd)} are NaN or infinite.` : ""}`);
+  note(`${same}${missingText(missing)}${odd ? ` ${whole.format(odd)} are NaN or infinite.` : ""}`);
 }
 
 // A bar, and over it an invisible one of full height, so that small bars can be hit as well.

@@ -95,9 +95,9 @@ function showRefusal(error, text = "") {
   rowsMissing = false;
   document.getElementById("rows-again").hidden = true;
   output.hidden = error === null;
-  box.setAttribute("aria-invalid", String(error !== null));
+  const { code, column } = error?.problem ?? {};
+  box.setAttribute("aria-invalid", String(error !== null && (text !== "" || column !== undefined)));
   if (error === null) return;
-  const { code, column } = error.problem ?? {};
   output.querySelector("[data-text]").textContent = error.message;
   output.querySelector("[data-code]").textContent = code ?? "";
   const place = output.querySelector("[data-place]");

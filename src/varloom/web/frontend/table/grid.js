@@ -49,7 +49,13 @@ export function startGrid(table) {
     grid.ensureIndexVisible(index);
     return grid.getDisplayedRowAtIndex(index)?.data;
   };
+  let toTop;
+  const showTop = () => {
+    const first = grid.paginationGetCurrentPage() * grid.paginationGetPageSize();
+    if (first < grid.getDisplayedRowCount()) grid.ensureIndexVisible(first, "top");
+  };
   const show = (index, place, column) => {
+    clearTimeout(toTop);
     // Until the rows of a new order come the grid knows only of its first ones; how many there are has not changed.
     if (index >= grid.getDisplayedRowCount() && index < table.total) grid.setRowCount(table.total, true);
     grid.paginationGoToPage(Math.floor(index / grid.paginationGetPageSize()));
@@ -63,6 +69,8 @@ export function startGrid(table) {
     if (!isDrawnAs(grid, table)) grid.setGridOption("columnDefs", definitionsOf(table));
     if (changed(state, before, "sort")) applySort(grid, state.sort);
     if (changed(state, before, "filters") || hasOthers(before, state)) grid.purgeInfiniteCache();
+    // Other rows, or others first: who were left in the middle of them would take them for the first.
+    if (changed(state, before, "filters") || changed(state, before, "sort")) toTop = setTimeout(showTop);
     if (state.page !== grid.paginationGetCurrentPage()) grid.paginationGoToPage(state.page);
   });
 }

@@ -11,6 +11,9 @@ export function startJump(table) {
   const field = form.querySelector("input");
   const said = document.getElementById("jump-said");
   field.addEventListener("input", () => told("", false));
+  table.query.listen((state, before) => {
+    if (state.filters !== before.filters || state.sort !== before.sort) told("", false);
+  });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const position = field.value.trim();

@@ -22,6 +22,9 @@ export class Entry {
     this.find(".upload-file-name").textContent = label;
     this.find("[data-error]").id = `upload-error-${this.number}`;
     this.find("[data-group]").setAttribute("aria-describedby", `upload-error-${this.number}`);
+    this._nameError = this.find("[data-name-error]");
+    this._nameError.id = `upload-name-error-${this.number}`;
+    this.field("sample_name").addEventListener("input", () => this._markName(false));
   }
 
   find(selector) {
@@ -66,12 +69,24 @@ export class Entry {
     }
   }
 
-  /** Whether the name is there; the field is marked if not. */
+  /** Whether the name is there; the field is marked, and says so, if not. */
   checkName() {
-    const name = this.field("sample_name");
-    const missing = this.canBeSent && name.value.trim() === "";
-    name.setAttribute("aria-invalid", String(missing));
+    const missing = this.canBeSent && this.field("sample_name").value.trim() === "";
+    this._markName(missing);
     return !missing;
+  }
+
+  _markName(missing) {
+    const name = this.field("sample_name");
+    name.setAttribute("aria-invalid", String(missing));
+    if (missing) name.setAttribute("aria-describedby", this._nameError.id);
+    else name.removeAttribute("aria-describedby");
+    this._nameError.hidden = !missing;
+  }
+
+  /** It is taken out of the list. What the server has of it stays, and can be gone on with or discarded. */
+  leave() {
+    this.state = "cancelled";
   }
 
   wait() {
@@ -95,10 +110,12 @@ export class Entry {
     const pause = this.find("[data-pause]");
     pause.hidden = !(resumes || (this.isActive && this.kind === "file"));
     pause.dataset.resumes = String(resumes);
-    pause.setAttribute("aria-label", `${resumes ? "Resume" : "Pause"} ${this.label}`);
+    pause.title = resumes ? "Resume" : "Pause";
+    pause.setAttribute("aria-label", `${pause.title} ${this.label}`);
     const remove = this.find("[data-remove]");
     remove.hidden = this.state === "sent";
-    remove.setAttribute("aria-label", this.isActive || resumes ? `Cancel ${this.label}` : `Remove ${this.label}`);
+    remove.title = this.isActive || resumes ? "Cancel" : "Remove";
+    remove.setAttribute("aria-label", `${remove.title} ${this.label}`);
   }
 
   _status(text, pace = "") {

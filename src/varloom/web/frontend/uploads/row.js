@@ -76,6 +76,7 @@ export class Row extends Entry {
 
   async _prepare() {
     const [found, earlier] = await Promise.all([this.file.size ? lookAt(this.file) : null, this.sending.findEarlier()]);
+    if (this.state === "cancelled") return;
     if (earlier) this._showEarlier(earlier);
     this._showPreflight(found);
     this._changed(this);
