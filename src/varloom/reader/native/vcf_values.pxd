@@ -89,17 +89,34 @@ cdef inline int percent_letter(const char *at) noexcept nogil:
     return -1
 
 
-cdef inline int write_text(Leaf *leaf, const char *start, const char *end, bint percent_encoded) noexcept nogil:
-    """Append a text, its percent encodings undone where it may have any."""
-    cdef char *room = leaf_text_room(leaf, end - start)
-    cdef char *to = room
-    cdef int letter
+cdef inline int near_text(Leaf *leaf, const char *start, int64_t size) noexcept nogil:
+    """As `leaf_text`. Texts of up to sixteen bytes, which most are, are copied whole words at a time without a call.
+
+    There is room for what comes along from behind the text, and the next text takes its place.
+    """
+    cdef char *room
+    if size > 16:
+        return leaf_text(leaf, start, size)
+    room = leaf_text_room(leaf, size + 8)
     if room == NULL:
         return -1
+    memcpy(room, start, 8)
+    if size > 8:
+        memcpy(room + 8, start + 8, 8)
+    leaf_text_end(leaf, size)
+    return 0
+
+
+cdef inline int write_text(Leaf *leaf, const char *start, const char *end, bint percent_encoded) noexcept nogil:
+    """Append a text, its percent encodings undone where it may have any."""
+    cdef char *room
+    cdef char *to
+    cdef int letter
     if not percent_encoded or memchr(start, c"%", end - start) == NULL:
-        memcpy(room, start, end - start)
-        leaf_text_end(leaf, end - start)
-        return 0
+        return near_text(leaf, start, end - start)
+    room = to = leaf_text_room(leaf, end - start)
+    if room == NULL:
+        return -1
     while start < end:
         letter = percent_letter(start) if start[0] == c"%" and end - start > 2 else -1
         if letter >= 0:
