@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 EXCERPT_LIMIT = 160
 """The most characters of a user's file that an error shows."""
@@ -22,8 +22,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorKind:
+class ErrorKind(NamedTuple):
     """One documented kind of failure.
 
     Attributes:
@@ -90,8 +89,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where something went wrong: a line and column of a file (from 1, of the decompressed text), or a URL."""
 
     line: int | None = None
@@ -104,8 +102,7 @@ class Place:
 NOWHERE = Place()
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One finding in a file. `column` is the tab- or delimiter-separated column, counted from 1."""
 
     kind: ErrorKind

@@ -25,10 +25,9 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,13 +36,14 @@ VARIABLE = "VARLOOM_FAILPOINTS"
 
 EXIT_STATUS = 70
 
-_RULE = re.compile(r"(?P<point>[^=]+)=(?P<action>[a-z]+)(:(?P<seconds>[0-9.]+))?@((?P<nth>\d+)|(?P<percent>[0-9.]+)%)")
+_RULE = (  # compiled where it is used, which is in tests alone
+    r"(?P<point>[^=]+)=(?P<action>[a-z]+)(:(?P<seconds>[0-9.]+))?@((?P<nth>\d+)|(?P<percent>[0-9.]+)%)"
+)
 _ERRORS = {"enospc": errno.ENOSPC, "eio": errno.EIO}
 _ACTIONS = frozenset({"kill", "stop", "exit", "stall", "cut", *_ERRORS})
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """When which action happens at which points; either `nth` or `chance` (0 to 1) is given."""
 
     point: str
@@ -55,7 +55,7 @@ class Rule:
     @classmethod
     def parse(cls, text: str) -> Self:
         """One `POINT=ACTION@WHEN`; ValueError when it is none."""
-        match = _RULE.fullmatch(text)
+        match = re.fullmatch(_RULE, text)
         if match is None or match["action"] not in _ACTIONS:
             raise ValueError(f"{VARIABLE}: {text!r} is not of the form POINT=ACTION@WHEN")
         return cls(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import product
 from math import comb
+from random import Random
 
 import pytest
 from vcf_verifier import differences
@@ -48,4 +50,33 @@ def test_only_its_own_separator_ends_a_number(tmp_path):
         f"##fileformat=VCFv4.2\n{head}#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS\n"
         "1\t1\t.\tA\t.\t.\t.\tN=1:F=2\tN:F\t5:6\n1\t2\t.\tA\t.\t.\t.\tN=3\tN:F\t1;2\n"
     )
+    assert differences(path) == []
+
+
+def test_numbers_of_every_shape_and_length(tmp_path):
+    dice = Random(7)
+    texts = ["".join(letters) for size in range(1, 5) for letters in product("09.-+e", repeat=size)]
+    texts += ["".join(dice.choices("0123456789", k=size)) for size in range(1, 22) for _ in range(20)]
+    texts += [f"{text[:at]}.{text[at:]}" for text in texts[-420:] for at in {0, len(text) // 2, len(text)}]
+    texts += [
+        f"{sign}{text}{power}" for text in texts[-1000:] for sign in ("-", "+", "") for power in ("", "e-3", "E7")
+    ]
+    fields = [
+        (key, number, kind) for kind in ("Integer", "Float") for key, number in (("ONE", "1"), ("R", "R"), ("G", "G"))
+    ]
+    head = "".join(
+        f'##{column}=<ID={kind[0]}{key},Number={number},Type={kind},Description="d">\n'
+        for column in ("INFO", "FORMAT")
+        for key, number, kind in fields
+    )
+    path = tmp_path / "numbers.vcf"
+    with path.open("w") as file:
+        file.write(f"##fileformat=VCFv4.2\n{head}#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS\n")
+        for position, text in enumerate(texts, 1):
+            values = [
+                ",".join([text, dice.choice(texts), "7"][: {"1": 1, "R": 2, "G": 3}[number]]) for _, number, _ in fields
+            ]
+            keys = [f"{kind[0]}{key}" for key, _, kind in fields]
+            info = ";".join(f"{key}={value}" for key, value in zip(keys, values, strict=True))
+            file.write(f"1\t{position}\t.\tA\tC\t.\t.\t{info}\t{':'.join(keys)}\t{':'.join(values)}\n")
     assert differences(path) == []

@@ -10,7 +10,6 @@ import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +36,7 @@ def check_in_processes(
     sources: Sequence[Source], options: ReadOptions, jobs: int, progress: CheckProgress
 ) -> Iterator[CheckResult]:
     """In processes and not in threads: much of the work on small files is Python, and a crash takes one file only."""
-    options = replace(options, threads=max(1, (os.cpu_count() or 1) // jobs))
+    options = options._replace(threads=max(1, (os.cpu_count() or 1) // jobs))
     context = multiprocessing.get_context("spawn")
     shared = context.RawArray("Q", len(sources) + 1)  # the bytes read of each file; the last one asks to stop
     pool = ProcessPoolExecutor(jobs, context, initializer=_start_process, initargs=(shared,))

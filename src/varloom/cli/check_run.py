@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +46,7 @@ def check_source(source: Source, options: ReadOptions, on_progress: Callable[[Re
         return refused(source, Problem(error.kind, error.message, place=error.place, resolution=error.resolution))
     except Exception as error:  # noqa: BLE001 - a fault of ours in one file must not keep the other files back
         return refused(source, Problem(COMMAND_FAILED, f"The check failed: {type(error).__name__}: {error}"))
-    return replace(result, path=source.name)
+    return result._replace(path=source.name)
 
 
 def refused(source: Source, problem: Problem) -> CheckResult:

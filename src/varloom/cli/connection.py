@@ -6,7 +6,7 @@ import contextlib
 import ipaddress
 import json
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -214,7 +214,7 @@ def _checked(response: httpx.Response) -> Any:
         return answer
     if isinstance(answer, dict) and isinstance(answer.get("code"), str):
         raise refusal(answer)
-    kind = replace(RESPONSE_UNEXPECTED, status=response.status_code)
+    kind = RESPONSE_UNEXPECTED._replace(status=response.status_code)
     raise VarloomError(kind, f"{response.url.host} answered with status {response.status_code}.")
 
 

@@ -49,19 +49,21 @@ def load(
     """
     from varloom.dataset import load_file
     from varloom.reader.short_process import begin_short_process
-    from varloom.services.options import parse_options
 
     end_in_order()
     begin_short_process()
     free_nothing_at_exit()
-    options = parse_options({"assembly": assembly, "split_by_sample": split_by_sample, "annotate": annotate})
+    if assembly is not None or annotate is not None:
+        from varloom.services.options import parse_options  # with all that it takes, it is a sixtieth of the start
+
+        assembly = parse_options({"assembly": assembly, "annotate": annotate}).assembly
     with on_disk(str(file)) as path, _into(directory), TransferBar(f"Loading {file.name}", None) as bar:
         manifests = load_file(
             path,
             directory,
             name="stdin" if str(file) == STDIN else file.name,
-            assembly=options.assembly,
-            split_by_sample=options.split_by_sample,
+            assembly=assembly,
+            split_by_sample=split_by_sample,
             threads=threads,
             on_progress=on_read(bar),
         )

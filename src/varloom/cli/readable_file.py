@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import stat
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -26,6 +24,9 @@ def on_disk(name: str) -> Iterator[Path]:
     if name != STDIN and not is_pipe(name):
         yield Path(name)
         return
+    import shutil  # not above: most files are read where they are
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="varloom-") as folder:
         path = Path(folder) / "stdin"
         try:

@@ -6,8 +6,7 @@ It is written last and atomically, so a folder without one is no dataset.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from varloom.dataset.column_types import type_name, type_of
 from varloom.dataset.durable import write_atomically
@@ -27,8 +26,7 @@ MANIFEST_NAME = "manifest.json"
 _Bytes = bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One Parquet file of a dataset; `bytes` and `sha256` are those of the file."""
 
     name: str
@@ -37,8 +35,7 @@ class Part:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """The file that was read: `name` as the user's machine called it, `bytes` and `sha256` as it was stored."""
 
     name: str
@@ -48,8 +45,7 @@ class Source:
     compression: str
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(NamedTuple):
     """Which sample of a file that was split by sample; `position` counts from 0."""
 
     sample: str
@@ -57,8 +53,7 @@ class Split:
     of: int
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """Everything that is known of a dataset without opening its parts. `warnings` are PROBLEMs of the contract."""
 
     records: int
@@ -168,8 +163,7 @@ class Manifest:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Dataset:
+class Dataset(NamedTuple):
     """A published, immutable table: its folder and its manifest."""
 
     directory: Path

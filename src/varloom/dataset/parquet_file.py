@@ -9,8 +9,7 @@ from __future__ import annotations
 import base64
 import struct
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -55,8 +54,7 @@ class Sink(Protocol):
     def write(self, data: Buffer, /) -> int: ...  # noqa: D102 - as of any file
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunk:
+class _Chunk(NamedTuple):
     """The pages of one leaf in one row group, and where they are in the file.
 
     `missing` counts the slots without a value; None where no statistics are told.
@@ -78,8 +76,7 @@ class _Chunk:
         return self.pages_at if self.dictionary_at is None else self.dictionary_at
 
 
-@dataclass(frozen=True, slots=True)
-class _RowGroup:
+class _RowGroup(NamedTuple):
     rows: int
     chunks: tuple[_Chunk, ...]
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -21,8 +20,7 @@ _STRING_TYPE, _LIST_TYPE, _INTEGER_TYPE = 1, 3, 10
 _BOOLEAN, _INT32, _INT64, _FLOAT, _DOUBLE, _BYTE_ARRAY = 0, 1, 2, 4, 5, 6
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
+class _Stored(NamedTuple):
     """How the values of a type are stored: as which of Parquet's types, and what else is told of them.
 
     `converted` and `integer` (its bits, and whether it has a sign) are told where the type alone does not say it.
@@ -52,8 +50,7 @@ _STORED: dict[pa.DataType, _Stored] = {
 _IN_FOUR_BYTES = {pa.int8(): pa.int32(), pa.int16(): pa.int32(), pa.uint8(): pa.uint32(), pa.uint16(): pa.uint32()}
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """Values at the bottom of a column.
 
     Attributes:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import pyarrow as pa
 
@@ -13,6 +12,7 @@ from varloom.dataset.content_hash import ContentHasher
 from varloom.dataset.parts import ROW_GROUP_BYTES, ROW_GROUP_ROWS, PartFile, PartsWriter, seal_part
 from varloom.dataset.row_count import RowCount
 from varloom.dataset.schema import PlainBatches, conformed, schema_of, widest
+from varloom.reader.native.memory import make_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,8 +31,7 @@ _PARTS_OF_ONE = 32
 """So many row groups are parts of their own; of larger tables the others share parts, for a query opens all of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRows:
+class StoredRows(NamedTuple):
     """What was written: the parts, the schema they all have, and the digest of each column."""
 
     parts: tuple[Part, ...]
@@ -57,8 +56,8 @@ class RowStore:
         self._waiting_rows = 0
         self._waiting_bytes = 0.0
         self._schema = pa.schema([])
-        self._writers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dataset-writer")
-        self._digester = ThreadPoolExecutor(1, thread_name_prefix="dataset-digester")
+        self._writers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dataset-writer", initializer=make_room)
+        self._digester = ThreadPoolExecutor(1, thread_name_prefix="dataset-digester", initializer=make_room)
         self._writing: deque[tuple[Future[None], Future[None]]] = deque()
         self._row_groups = 0
         self._sealed: dict[Path, tuple[Part, pa.Schema]] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from varloom.dataset.column_types import is_list
@@ -33,4 +32,4 @@ def sample_column(column: Column, sample: str, taken: set[str]) -> Column:
         number += 1
         name = f"{wanted}_{number}"
     taken.add(name.casefold())
-    return replace(column, name=name, type=column.type.value_type, sample=sample)
+    return column._replace(name=name, type=column.type.value_type, sample=sample)

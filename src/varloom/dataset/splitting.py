@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -91,8 +91,7 @@ class _SampleSlice:
             for field in self._schema
         }
         hashed = [(field.name, field.type, digests[field.name]) for field in self._schema]
-        manifest = replace(
-            whole,
+        manifest = whole._replace(
             columns=tuple(item.column for item in self._taken),
             content_hash=content_hash(hashed, whole.variants),
             parts=parts,

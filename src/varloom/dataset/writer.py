@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
-import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,7 +125,7 @@ def _describe(
     return Manifest(
         records=summary.records,
         variants=summary.variants,
-        columns=tuple(replace(column, type=plain_type(column.type)) for column in summary.columns),
+        columns=tuple(column._replace(type=plain_type(column.type)) for column in summary.columns),
         content_hash=content_hash(hashed, summary.variants),
         source=Source(
             source_name, summary.bytes, summary.sha256, recognition.format.value, recognition.compression.value
@@ -208,6 +205,9 @@ def _scratch(directory: Path) -> Iterator[Path]:
 
     Its lock tells the living from those that killed processes left, which are removed here.
     """
+    import shutil  # not above: few files are split
+    import tempfile
+
     prefix, suffix = f"{directory.name}.", ".whole"  # not hidden: the sweep of a storage must see what was left
     directory.parent.mkdir(parents=True, exist_ok=True)
     for path in directory.parent.iterdir():
@@ -227,6 +227,8 @@ def _scratch(directory: Path) -> Iterator[Path]:
 
 
 def _remove_stale(path: Path) -> None:
+    import shutil
+
     with contextlib.suppress(OSError):  # it is in use, or was removed by its owner or another load
         if time.time() - path.stat().st_mtime < _STALE_SECONDS:
             return

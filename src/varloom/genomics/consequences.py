@@ -7,7 +7,7 @@ of `bcftools csq` are other spellings of the same terms.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _HIGH = (
     "chromosome_number_variation transcript_ablation exon_loss_variant splice_acceptor_variant splice_donor_variant "
@@ -52,8 +52,7 @@ _SHORT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Consequence:
+class Consequence(NamedTuple):
     """A term.
 
     Attributes:

@@ -6,9 +6,8 @@ import bz2
 import lzma
 import re
 import sys
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from isal import igzip_lib
 
@@ -68,8 +67,7 @@ class Decompressor(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Packing:
+class Packing(NamedTuple):
     """A way of packing whose data are parts, one after another.
 
     Attributes:

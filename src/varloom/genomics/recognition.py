@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from varloom.genomics.packing import DECOMPRESSION_ERRORS, PACKINGS, Compression, compression_of
-from varloom.genomics.zip_archive import METHODS, STORED, TooManyFilesError, look_into
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,8 +86,7 @@ class TextEncoding(StrEnum):
     UTF_16_BE = "utf-16-be"
 
 
-@dataclass(frozen=True, slots=True)
-class Recognition:
+class Recognition(NamedTuple):
     """What a file is.
 
     Attributes:
@@ -226,6 +223,8 @@ def _recognise_packed(content: bytes, compression: Compression, named: SourceFor
 
 def _recognise_zip(path: Path, named: SourceFormat | None) -> Recognition:
     """What an archive's one file is, by the archive's list of files and by the first bytes of the file."""
+    from varloom.genomics.zip_archive import TooManyFilesError, look_into  # few files are archives
+
     try:
         contents = look_into(path)
     except TooManyFilesError:
@@ -253,6 +252,8 @@ def _hurdle_of(contents: ZipContents) -> Hurdle | None:
 
 
 def _zipped_start(file: BinaryIO, entry: ZipEntry) -> bytes:
+    from varloom.genomics.zip_archive import METHODS, STORED
+
     if entry.method == STORED:
         return file.read(min(SAMPLE_BYTES, entry.packed_bytes))
     return _unpacked_part(file.read(SAMPLE_BYTES), file, METHODS[entry.method](), SAMPLE_BYTES)[0]

@@ -7,7 +7,6 @@ it likes, and is not reentrant. What comes back has to have one line for each re
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from varloom.errors import Problem, Severity
@@ -41,7 +40,7 @@ class BcfReader:
         self.recognition = recognition
         self._file = BcfFile(path, recognition.compression, on_progress=on_progress)
         try:
-            self._reader = VcfReader(self._file, replace(recognition, compression=Compression.NONE), options)
+            self._reader = VcfReader(self._file, recognition._replace(compression=Compression.NONE), options)
         except BaseException:
             self._file.close()
             raise
@@ -60,7 +59,7 @@ class BcfReader:
             return summary
         message = "The marker that ends a bgzip file is missing, although the last record is whole."
         warning = Problem(BGZIP_END_MISSING, message, Severity.WARNING)
-        return replace(summary, warnings=(*summary.warnings, warning))
+        return summary._replace(warnings=(*summary.warnings, warning))
 
 
 class BcfFile(StoredFile):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from varloom.errors import Severity
 from varloom.genomics.recognition import VARIANT_FORMATS
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 _DEFAULTS = ReadOptions()
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(NamedTuple):
     """What a check found.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import insort
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -33,7 +32,7 @@ class ColumnBuffer:
         """Take 64-bit numbers from now on."""
         wider = _widened(self.column.type)
         if wider is not None:
-            self.column = replace(self.column, type=wider)
+            self.column = self.column._replace(type=wider)
 
     def take(self, rows: int, capacity: int) -> pa.Array:
         """The first `rows` cells as an Arrow array; the buffer is empty afterwards."""

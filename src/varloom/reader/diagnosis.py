@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
 
 from varloom.errors import NOWHERE, ErrorKind, Place, Problem, Severity
 from varloom.reader.problems import FileRefused, refuse
@@ -12,25 +11,37 @@ WARNING_SUBJECTS = 50
 """How many subjects (keys, contigs, filters) of one kind get a warning of their own."""
 
 
-@dataclass(slots=True)
 class _Noticed:
-    problem: Problem
-    count: int = 1
+    """A warning, and how often it was met."""
+
+    __slots__ = ("count", "problem")
+
+    def __init__(self, problem: Problem, count: int) -> None:
+        self.problem = problem
+        self.count = count
 
 
-@dataclass(slots=True)
 class Diagnosis:
-    """The findings of one file, in the order they were met."""
+    """The findings of one file, in the order they were met.
 
-    max_problems: int = 20
-    errors: list[Problem] = field(default_factory=list)
-    _noticed: dict[tuple[str, str], _Noticed] = field(default_factory=dict)
-    _subjects: dict[str, int] = field(default_factory=dict)
+    Attributes:
+        max_problems: how many errors are gathered.
+        errors: those that were.
+    """
+
+    def __init__(self, max_problems: int = 20) -> None:
+        self.max_problems = max_problems
+        self.errors: list[Problem] = []
+        self._noticed: dict[tuple[str, str], _Noticed] = {}
+        self._subjects: dict[str, int] = {}
 
     def copied(self) -> Diagnosis:
         """The same findings, to go on from twice; kinds stay the very objects that others compare with."""
-        noticed = {key: replace(each) for key, each in self._noticed.items()}
-        return Diagnosis(self.max_problems, list(self.errors), noticed, dict(self._subjects))
+        copy = Diagnosis(self.max_problems)
+        copy.errors = list(self.errors)
+        copy._noticed = {key: _Noticed(each.problem, each.count) for key, each in self._noticed.items()}
+        copy._subjects = dict(self._subjects)
+        return copy
 
     @property
     def full(self) -> bool:
@@ -78,7 +89,7 @@ class Diagnosis:
         problems = [
             noticed.problem
             if noticed.count == 1
-            else replace(noticed.problem, message=f"{noticed.problem.message} ({noticed.count:,} times in all)")
+            else noticed.problem._replace(message=f"{noticed.problem.message} ({noticed.count:,} times in all)")
             for noticed in self._noticed.values()
         ]
         return tuple(sorted(problems, key=_by_line))

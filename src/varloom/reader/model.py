@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from varloom.genomics.recognition import Recognition
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """One column of the table.
 
     Attributes:
@@ -35,8 +33,7 @@ class Column:
     field: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
+class ReadOptions(NamedTuple):
     """How to read.
 
     Attributes:
@@ -50,8 +47,7 @@ class ReadOptions:
     threads: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReadProgress:
+class ReadProgress(NamedTuple):
     """How far the reading is; bytes are those of the file as it is stored, compressed or not."""
 
     bytes_done: int
@@ -59,8 +55,7 @@ class ReadProgress:
     records: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReadSummary:
+class ReadSummary(NamedTuple):
     """What a whole file held.
 
     Attributes:

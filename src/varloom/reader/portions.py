@@ -10,9 +10,8 @@ from __future__ import annotations
 import gzip
 import struct
 from collections import deque
-from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from isal import isal_zlib
 
@@ -35,28 +34,28 @@ Of a bgzip file it takes no more than about so many bytes either, which blocks w
 _AHEAD_AT_FIRST = 16
 """So many portions are decompressed while the header is read and modules are imported, when processors are free."""
 
-_HEADER = struct.Struct("<4s8x4sH")
+_HEADER = struct.Struct("<4s6x6sH")
 _TRAILER = struct.Struct("<II")
+_TEXT_BYTES = struct.Struct("<I")
 _MAGIC = b"\x1f\x8b\x08\x04"
-_EXTRA = b"BC\x02\x00"
+_EXTRA = b"\x06\x00BC\x02\x00"
 _MOST_IN_BLOCK = 1 << 16
 _GzipReader: Any = isal_zlib._GzipReader  # noqa: SLF001
 """It goes through all members of a file without Python's lock; IGzipFile, which is made of it, copies each text."""
 _BAD_DATA = (cast("type[Exception]", isal_zlib.error), gzip.BadGzipFile, EOFError)
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
-    """Consecutive bgzip blocks: their bytes, their sizes, and what stands before them in the file."""
+class _Range(NamedTuple):
+    """Consecutive bgzip blocks: their bytes, their sizes, the bytes of their text, and what stands before them."""
 
-    data: bytes
+    data: bytearray
     sizes: list[int]
+    text: int
     block: int
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Rest:
+class _Rest(NamedTuple):
     """What is not made of ordinary bgzip blocks any more."""
 
     chunks: Iterator[bytes]
@@ -121,7 +120,7 @@ class Portions:
         ranges = _ranges(chunks)
         running: deque[tuple[_Range, Future[tuple[Portion, int]]]] = deque()
         ahead = _AHEAD_AT_FIRST
-        last = b""
+        last = bytearray()
         rest: _Rest | None = None
         while True:
             while rest is None and len(running) < ahead and (found := next(ranges, None)) is not None:
@@ -147,12 +146,12 @@ class Portions:
             self.end_marker_missing = last != BGZIP_END
 
     def _from_bad_block(
-        self, blocks: _Range, good: int, later: list[bytes], rest: _Rest | None, ranges: Iterator[_Range | _Rest]
+        self, blocks: _Range, good: int, later: list[bytearray], rest: _Rest | None, ranges: Iterator[_Range | _Rest]
     ) -> Iterator[Portion]:
         """The same bytes again from the block that did not decompress, slowly."""
         done = sum(blocks.sizes[:good])
         behind = rest.chunks if rest is not None else _raw(ranges)
-        chunks = chain([blocks.data[done:], *later], behind)
+        chunks = chain([bytes(blocks.data[done:]), *map(bytes, later)], behind)
         yield from self._serially(_Rest(chunks, blocks.block + good, blocks.offset + done))
 
     def _serially(self, rest: _Rest) -> Iterator[Portion]:
@@ -175,7 +174,7 @@ def _take(pieces: Iterator[bytes]) -> tuple[list[bytes], DamagedStreamError | No
 
 def _decompress(blocks: _Range, buffers: TextBuffers) -> tuple[Portion, int]:
     """The texts of the blocks, and how many of them are sound."""
-    size = _text_bytes(blocks)
+    size = blocks.text
     buffer = buffers.take()
     room = len(buffer) - ROOM_BEFORE - ROOM_BEHIND
     if size > room:  # never: a portion ends with the block that fills it
@@ -188,15 +187,6 @@ def _decompress(blocks: _Range, buffers: TextBuffers) -> tuple[Portion, int]:
     if read != size:
         return _sound_texts(blocks)
     return RoomyText(buffer, ROOM_BEFORE, ROOM_BEFORE + size), len(blocks.sizes)
-
-
-def _text_bytes(blocks: _Range) -> int:
-    """How many bytes of text the blocks say that they have."""
-    size = start = 0
-    for each in blocks.sizes:
-        start += each
-        size += _TRAILER.unpack_from(blocks.data, start - 8)[1]
-    return size
 
 
 def _sound_texts(blocks: _Range) -> tuple[list[bytes], int]:
@@ -223,51 +213,56 @@ def _sound_texts(blocks: _Range) -> tuple[list[bytes], int]:
 
 def _ranges(chunks: Iterator[bytes]) -> Iterator[_Range | _Rest]:
     """The blocks of a bgzip file, about a portion's worth at a time; then the rest, if something else follows."""
-    buffer = b""
+    buffer = bytearray()
     start = text = block = offset = 0
     sizes: list[int] = []
     for chunk in chunks:
         buffer += chunk
-        while (size := _block_size(buffer, start)) is not None:
-            if size == 0:
-                yield from _cut(buffer, sizes, block, offset)
-                yield _Rest(chain([buffer[start:]], chunks), block + len(sizes), offset + start)
+        while (found := _next_block(buffer, start)) is not None:
+            size, length = found
+            if size:
+                sizes.append(size)
+                start += size
+                text += length
+                if max(text, start) < PORTION_BYTES:
+                    continue
+            behind = buffer[start:]
+            del buffer[start:]
+            if sizes:
+                yield _Range(buffer, sizes, text, block, offset)
+            block, offset = block + len(sizes), offset + start
+            if not size:
+                yield _Rest(chain([bytes(behind)], chunks), block, offset)
                 return
-            sizes.append(size)
-            start += size
-            text += _TRAILER.unpack_from(buffer, start - 8)[1]
-            if max(text, start) >= PORTION_BYTES:
-                yield from _cut(buffer, sizes, block, offset)
-                block, offset = block + len(sizes), offset + start
-                buffer, start, text, sizes = buffer[start:], 0, 0, []
-    yield from _cut(buffer, sizes, block, offset)
-    if start < len(buffer):
-        yield _Rest(iter([buffer[start:]]), block + len(sizes), offset + start)
-
-
-def _cut(buffer: bytes, sizes: list[int], block: int, offset: int) -> Iterator[_Range]:
+            buffer, start, text, sizes = behind, 0, 0, []
+    behind = buffer[start:]
+    del buffer[start:]
     if sizes:
-        yield _Range(buffer[: sum(sizes)], sizes, block, offset)
+        yield _Range(buffer, sizes, text, block, offset)
+    if behind:
+        yield _Rest(iter([bytes(behind)]), block + len(sizes), offset + start)
 
 
-def _block_size(buffer: bytes, start: int) -> int | None:
-    """The size of the whole block at `start`; None when more bytes are needed, 0 when it is no ordinary block."""
+def _next_block(buffer: bytearray, start: int) -> tuple[int, int] | None:
+    """The size of the whole block at `start`, and of its text, as it says.
+
+    None when more bytes are needed; both are 0 when it is no ordinary block.
+    """
     if len(buffer) - start < _HEADER.size:
         return None
     magic, extra, size = _HEADER.unpack_from(buffer, start)
-    if magic != _MAGIC or extra != _EXTRA or buffer[start + 10 : start + 12] != b"\x06\x00" or size < 26:
-        return 0
+    if magic != _MAGIC or extra != _EXTRA or size < 26:
+        return 0, 0
     if len(buffer) - start <= size:
         return None
-    if _TRAILER.unpack_from(buffer, start + size - 7)[1] > _MOST_IN_BLOCK:
-        return 0
-    return int(size) + 1
+    (text,) = _TEXT_BYTES.unpack_from(buffer, start + size - 3)
+    return (0, 0) if text > _MOST_IN_BLOCK else (size + 1, text)
 
 
 def _raw(ranges: Iterator[_Range | _Rest]) -> Iterator[bytes]:
     """The bytes that ranges stand for."""
     for found in ranges:
         if isinstance(found, _Range):
-            yield found.data
+            yield bytes(found.data)
         else:
             yield from found.chunks

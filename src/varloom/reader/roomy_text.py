@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+import mmap as system
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
+from typing import NamedTuple
 
 ROOM_BEFORE = 1 << 16
 """Bytes before a text, for the beginning of a line whose end the text starts with."""
@@ -12,10 +14,11 @@ ROOM_BEHIND = 64
 """Bytes behind a text, which a kernel may look at."""
 
 _MOST_KEPT = 5
+_HUGE_PAGE = 1 << 21
+_IN_HUGE_PAGES: int | None = getattr(system, "MADV_HUGEPAGE", None)
 
 
-@dataclass(frozen=True, slots=True)
-class RoomyText:
+class RoomyText(NamedTuple):
     """A text within a buffer: the bytes from `start` to `end`. At least ROOM_BEHIND more follow."""
 
     buffer: mmap
@@ -42,11 +45,13 @@ class RoomyText:
 class TextBuffers:
     """Buffers for texts of up to `size` bytes. Those that are given back are used again, in any thread.
 
-    They are memory of the system rather than bytearrays, which would be filled with zeros under Python's lock.
+    They are memory of the system rather than bytearrays, which would be filled with zeros under Python's lock, in pages
+    of two megabytes where there are such: a fault of the system rather than 512.
     """
 
     def __init__(self, size: int) -> None:
-        self._size = ROOM_BEFORE + size + ROOM_BEHIND
+        wanted = ROOM_BEFORE + size + ROOM_BEHIND
+        self._size = (wanted + _HUGE_PAGE - 1) // _HUGE_PAGE * _HUGE_PAGE
         self._free: list[mmap] = []
 
     def take(self) -> mmap:
@@ -54,7 +59,11 @@ class TextBuffers:
         try:
             return self._free.pop()
         except IndexError:
-            return mmap(-1, self._size, MAP_PRIVATE | MAP_ANONYMOUS)
+            made = mmap(-1, self._size, MAP_PRIVATE | MAP_ANONYMOUS)
+            if _IN_HUGE_PAGES is not None:
+                with contextlib.suppress(OSError):  # a kernel that has none
+                    made.madvise(_IN_HUGE_PAGES)
+            return made
 
     def give_back(self, buffer: object) -> None:
         """Say that nobody looks at a buffer any more; others than those from here are left alone."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from varloom.errors import Place, safe_excerpt
 from varloom.reader.decompression import DamagedStreamError
@@ -40,8 +39,7 @@ class Broken(Exception):  # noqa: N818 - it ends the text, and becomes a FileRef
         return refusal(self._kind, message, Place(line=line, excerpt=self._excerpt))
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(NamedTuple):
     """Consecutive whole lines, in pieces or in a buffer with room; the last one ends with a line feed."""
 
     text: list[bytes | bytearray] | RoomyText

@@ -355,7 +355,7 @@ class Download:
 
     def _placed(self, error: VarloomError) -> VarloomError:
         """The error with the URL as it may be shown."""
-        error.place = replace(error.place, url=self._source.shown)
+        error.place = error.place._replace(url=self._source.shown)
         return error
 
 

@@ -68,7 +68,7 @@ class DelimitedReader:
         self.recognition = recognition
         self._dialect = self._find_dialect(recognition.encoding)
         is_tsv = self._dialect.separator == "\t"
-        self.recognition = replace(recognition, format=SourceFormat.TSV if is_tsv else SourceFormat.CSV)
+        self.recognition = recognition._replace(format=SourceFormat.TSV if is_tsv else SourceFormat.CSV)
         self._native: NativePasses | None = None
         self._above: list[str] = []
         self._header: Row | None = None

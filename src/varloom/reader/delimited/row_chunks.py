@@ -6,6 +6,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from varloom.reader.native.memory import make_room
 from varloom.reader.native.plain_text import is_suspicious
 from varloom.reader.portions import Portions
 from varloom.reader.roomy_text import RoomyText
@@ -67,7 +68,7 @@ class RowChunks(Generic[P]):
     ) -> None:
         self._parse = parse
         self._threads = threads
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="csv-reader")
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="csv-reader", initializer=make_room)
         self._portions = Portions(file, compression, self._pool, threads + 1)
         recoded = None if encoding.startswith("utf-8") else _Recoded(self._portions, encoding)
         self._lines = WholeLines(recoded or self._portions)

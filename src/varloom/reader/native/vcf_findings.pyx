@@ -10,6 +10,7 @@ from libc.string cimport memcmp
 from varloom.reader.native.vcf_layout cimport Layout, hash_text
 from varloom.reader.native.vcf_rules cimport are_bases, fill_letters, is_allele, is_identifier
 from varloom.reader.native.vcf_values cimport FIELD_FINDINGS, UNKNOWN
+from varloom.reader.native.words cimport alike
 
 fill_letters()
 
@@ -105,7 +106,7 @@ cdef class Findings:
         cdef int64_t size = token[0].end - token[0].start
         cdef Run *run = &self.run[self.run_count - 1] if self.run_count else NULL
         cdef void *array
-        if run == NULL or run.size != size or memcmp(self.data + run.start, token[0].start, size) != 0:
+        if run == NULL or run.size != size or not alike(self.data + run.start, token[0].start, size):
             array = room_for(self.run, &self.run_capacity, self.run_count + 1, sizeof(Run))
             if array == NULL:
                 return -1
@@ -194,7 +195,7 @@ cdef class Findings:
         cdef void *array
         if self.last_filter >= 0:
             known = &self.filters[self.last_filter]
-            if known.size == size and memcmp(self.data + known.start, start, size) == 0:
+            if known.size == size and alike(self.data + known.start, start, size):
                 known.count += 1
                 return 0
         if 2 * self.filter_count >= self.filter_buckets_size and self.grow_filters() < 0:

@@ -2,11 +2,11 @@
 
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcmp
 
 from varloom.reader.native.vcf_findings cimport Token
 from varloom.reader.native.vcf_layout cimport Layout
 from varloom.reader.native.vcf_values cimport DONE, LEFT, UNKNOWN, find, is_dot
+from varloom.reader.native.words cimport alike
 
 cdef enum:
     FORMATS = 64        # how many are remembered
@@ -40,7 +40,7 @@ cdef inline Format *format_of(Formats *formats, Layout layout, Token *text) noex
     cdef Format *known
     for index in range(formats.count):
         known = &formats.format[(formats.last + index) % formats.count]
-        if known.size == size and memcmp(known.start, text.start, size) == 0:
+        if known.size == size and alike(known.start, text.start, size):
             formats.last = (formats.last + index) % formats.count
             return known
     if formats.count == FORMATS:

@@ -2,8 +2,10 @@
 """Which fields a VCF has and which columns they fill, as the kernel needs it: looked up by key, shared by threads."""
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.string cimport memcmp
 
 from varloom.reader.native.columns cimport Column
+from varloom.reader.native.words cimport eight
 
 cdef enum:
     # Types of values.
@@ -38,6 +40,8 @@ cdef struct Field:
     int32_t key_size
     uint64_t head       # the first eight bytes of the key, zero behind a shorter one
     uint64_t head_mask
+    uint64_t tail       # likewise the eight bytes that follow
+    uint64_t tail_mask
     int32_t type
     int32_t arity
     int32_t slot        # of the first column (of the first sample); a second one (Number=R) and the texts' follow
@@ -60,6 +64,13 @@ cdef inline uint64_t hash_text(const char *start, int64_t size) noexcept nogil:
     for index in range(size):
         value = (value ^ <unsigned char>start[index]) * <uint64_t>1099511628211
     return value
+
+
+cdef inline bint goes_on(const Field *field, const char *at) noexcept nogil:
+    """Whether what follows the first eight bytes of the key stands at `at`, where eight bytes can be looked at."""
+    if (eight(at) ^ field.tail) & field.tail_mask:
+        return False
+    return field.key_size <= 16 or memcmp(at + 8, field.key + 16, field.key_size - 16) == 0
 
 
 cdef class Layout:

@@ -73,6 +73,9 @@ cdef class Layout:
             field.key_size = <int32_t>len(key)
             memcpy(&field.head, field.key, min(field.key_size, 8))
             memset(&field.head_mask, 0xFF, min(field.key_size, 8))
+            if field.key_size > 8:
+                memcpy(&field.tail, field.key + 8, min(field.key_size - 8, 8))
+                memset(&field.tail_mask, 0xFF, min(field.key_size - 8, 8))
             field.type = kind
             field.arity = arity
             field.count = count

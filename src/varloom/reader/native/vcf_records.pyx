@@ -7,26 +7,26 @@ words faults. Findings that lose nothing are counted here, with the place of the
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcpy
 
 from varloom.reader.native.column_data cimport leaf_data, level_data
 from varloom.reader.native.columns cimport (
-    KIND_TEXT, Column, Leaf, column_pad, column_truncate, leaf_double, leaf_int, leaf_pad, leaf_reserve, leaf_text,
-    leaf_text_room, leaf_true, level_close, level_pad, level_reserve,
+    KIND_TEXT, Column, Leaf, column_pad, column_truncate, leaf_double, leaf_int, leaf_pad, leaf_reserve, leaf_text_room,
+    leaf_true, level_close, level_pad, level_reserve,
 )
-from varloom.reader.native.numbers cimport is_digit, scan_double, scan_int, to_double, varloom_numbers_ready
+from varloom.reader.native.numbers cimport is_digit, scan_int, to_double, varloom_numbers_ready
 from varloom.reader.native.plain_text cimport is_sound_text
 from varloom.reader.native.vcf_findings cimport RULE_BLANK, RULE_INFO_EMPTY, Findings, Token, room_for
 from varloom.reader.native.vcf_formats cimport Format, Formats, format_of, free_formats
 from varloom.reader.native.vcf_layout cimport (
     ARITY_ALLELES, ARITY_ALTERNATE, ARITY_GENOTYPES, ARITY_LIST, ARITY_ONE, SLOT_ALLELE, SLOT_ALT, SLOT_CONTIG,
     SLOT_FILTER, SLOT_ID, SLOT_LINE, SLOT_POSITION, SLOT_QUAL, SLOT_RECORD, SLOT_REF, TYPE_FLAG, TYPE_FLOAT,
-    TYPE_GENOTYPE, TYPE_INTEGER, TYPE_STRING, Field, Layout,
+    TYPE_GENOTYPE, TYPE_INTEGER, TYPE_STRING, Field, Layout, goes_on,
 )
 from varloom.reader.native.vcf_rules cimport is_unseen
 from varloom.reader.native.vcf_values cimport (
     BARE, BEHIND, DONE, LEFT, MISFIT_COUNT, MISFIT_TYPE, NO_MEMORY, ODD_COUNT, UNKNOWN, Scalar, Values, append_numbers,
-    append_plain, find, find_soon, is_dot, judge, ploidy_of, write_genotypes, write_list, write_scalar,
+    append_plain, find, find_soon, is_dot, judge, near_text, ploidy_of, write_genotypes, write_list, write_scalar,
 )
 from varloom.reader.native.words cimport eight
 
@@ -299,23 +299,22 @@ cdef class Chunk(Findings):
 
     cdef int write_fixed(self, Token *token, int64_t position, double quality) noexcept nogil:
         cdef Column *column = self.column
-        cdef int64_t row, allele
+        cdef int64_t row, allele, size
         cdef int failed = 0
         cdef const char *alt
-        cdef int64_t size
         for row in range(self.kept_rows):
             allele = self.kept[row]
             failed |= leaf_int(&column[SLOT_RECORD].leaf, self.records + 1)
             failed |= leaf_int(&column[SLOT_LINE].leaf, self.lines)
             failed |= leaf_int(&column[SLOT_ALLELE].leaf, allele)
-            failed |= leaf_text(&column[SLOT_CONTIG].leaf, token[0].start, token[0].end - token[0].start)
+            failed |= near_text(&column[SLOT_CONTIG].leaf, token[0].start, token[0].end - token[0].start)
             failed |= leaf_int(&column[SLOT_POSITION].leaf, position)
             failed |= self.write_unless_dot(&column[SLOT_ID].leaf, token[2].start, token[2].end)
-            failed |= leaf_text(&column[SLOT_REF].leaf, token[3].start, token[3].end - token[3].start)
+            failed |= near_text(&column[SLOT_REF].leaf, token[3].start, token[3].end - token[3].start)
             if allele:
                 alt = self.allele[allele - 1].start
                 size = self.allele[allele - 1].end - alt
-                failed |= leaf_text(&column[SLOT_ALT].leaf, alt, size)
+                failed |= near_text(&column[SLOT_ALT].leaf, alt, size)
             else:
                 failed |= leaf_pad(&column[SLOT_ALT].leaf, column[SLOT_ALT].leaf.length + 1)
             if is_dot(token[5].start, token[5].end):
@@ -328,7 +327,7 @@ cdef class Chunk(Findings):
     cdef int write_unless_dot(self, Leaf *leaf, const char *start, const char *end) noexcept nogil:
         if is_dot(start, end):
             return leaf_pad(leaf, leaf.length + 1)
-        return leaf_text(leaf, start, end - start)
+        return near_text(leaf, start, end - start)
 
     # --- fields ---------------------------------------------------------------------------------------------------
 
@@ -401,7 +400,7 @@ cdef class Chunk(Findings):
         if column_pad(&self.column[slot], self.rows) < 0:
             return NO_MEMORY
         for row in range(self.kept_rows):
-            if leaf_text(&self.column[slot].leaf, start, end - start) < 0:
+            if near_text(&self.column[slot].leaf, start, end - start) < 0:
                 return NO_MEMORY
         return DONE
 
@@ -497,7 +496,7 @@ cdef class Chunk(Findings):
         cdef const char *after = at + field.key_size
         if (word ^ field.head) & field.head_mask or after > end:
             return False
-        if field.key_size > 8 and memcmp(at + 8, field.key + 8, field.key_size - 8) != 0:
+        if field.key_size > 8 and not goes_on(field, at + 8):
             return False
         return after == end or after[0] == c"=" or after[0] == c";"
 
@@ -650,7 +649,7 @@ cdef class Chunk(Findings):
         first = column.levels[0].offsets[column.levels[0].length] if column.levels[0].capacity else 0
         if leaf_pad(&column.leaf, first + sample) < 0:
             return -1
-        return leaf_text(&column.leaf, cell.start, cell.end - cell.start)
+        return near_text(&column.leaf, cell.start, cell.end - cell.start)
 
     cdef int close_texts(self, Column *column) noexcept nogil:
         """End the list of texts of a row, if there are any."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import comb
+from typing import NamedTuple
 
 UNSEEN = frozenset({"<NON_REF>", "<*>"})
 """Alleles that stand for any other allele; beside a real one they get no row."""
@@ -12,8 +12,7 @@ MOST_PLOIDY = 64
 """The highest ploidy that values of Number=G are read with; pooled samples have up to some dozens."""
 
 
-@dataclass(frozen=True, slots=True)
-class AlleleShape:
+class AlleleShape(NamedTuple):
     """How a record with `alternates` ALT alleles is split into `rows` rows, one at least.
 
     `kept` holds the index of the ALT allele of each row, from 1; a record without ALT has the one row 0.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from varloom.errors import Place
 from varloom.reader.problems import VCF_ANNOTATION_FORMAT
@@ -32,8 +31,7 @@ _PLACES = (
 """What allele, allele number, consequence, impact, gene symbol and gene id are called by the annotators."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnnotationFormat:
+class AnnotationFormat(NamedTuple):
     """How an INFO field holds annotations.
 
     Attributes:

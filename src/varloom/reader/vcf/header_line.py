@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _PAIR = re.compile(
     r"""\s*(?P<key>[^=,<>"]+?)\s*=\s*
@@ -16,8 +16,7 @@ _PAIR = re.compile(
 _LOOSE_DESCRIPTION = re.compile(r'(?:^|,)Description="(?P<text>.*)"\s*$')
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """The value of one attribute, without its quotes."""
 
     value: str

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from varloom.reader.diagnosis import Diagnosis
 from varloom.reader.model import ReadOptions, ReadSummary
+from varloom.reader.native.memory import make_room
 from varloom.reader.native.plain_text import is_suspicious
 from varloom.reader.native.vcf_records import MARGIN, Chunk
 from varloom.reader.portions import Portions
@@ -45,7 +46,7 @@ class VcfReader:
         self._file = file
         self._options = options
         self._threads = reading_threads(options)
-        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="vcf-reader")
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="vcf-reader", initializer=make_room)
         self._portions = Portions(file, recognition.compression, self._pool, self._threads + 1)
         self._lines = WholeLines(self._portions)
         self._diagnosis = Diagnosis(options.max_problems)
