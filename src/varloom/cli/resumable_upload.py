@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import secrets
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -43,14 +42,16 @@ class ResumableUpload:
         name: what it is called.
         size: its bytes; what is written behind them meanwhile is not sent.
         bar: shows how far it is.
+        key: the Idempotency-Key, which makes sure that it becomes one job.
     """
 
-    def __init__(self, server: Server, file: BinaryIO, name: str, size: int, bar: TransferBar) -> None:
+    def __init__(self, server: Server, file: BinaryIO, name: str, size: int, bar: TransferBar, *, key: str) -> None:
         self._server = server
         self._file = file
         self._name = name
         self._size = size
         self._bar = bar
+        self._key = key
         self._offset = 0
 
     def send(self, fields: Mapping[str, str]) -> dict[str, Any]:
@@ -91,7 +92,7 @@ class ResumableUpload:
             **_TUS,
             "Upload-Length": str(self._size),
             "Upload-Metadata": ",".join(pairs),
-            "Idempotency-Key": secrets.token_hex(16),
+            "Idempotency-Key": self._key,
         }
         response = self._server.exchange("POST", "/uploads", headers=headers)
         return f"/uploads/{response.headers.get('Location', '').rpartition('/')[2]}"
