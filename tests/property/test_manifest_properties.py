@@ -8,7 +8,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from varloom.errors import VarloomError
@@ -44,9 +44,10 @@ def written(cells, delimiter):
     return out.getvalue()
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     columns=st.permutations(COLUMNS),
-    rows=st.lists(ROWS, min_size=1, max_size=8, unique_by=lambda row: (row["url"], row["sample_name"])),
+    rows=st.lists(ROWS, min_size=1, max_size=5, unique_by=lambda row: (row["url"], row["sample_name"])),
     between=st.lists(BETWEEN, min_size=9, max_size=9),
     delimiter=DELIMITERS,
     end=ENDS,
@@ -87,6 +88,7 @@ FAULTS = [
 ]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     columns=st.permutations(COLUMNS),
     faulty=st.dictionaries(st.integers(0, 30), st.sampled_from(FAULTS), min_size=1, max_size=8),
@@ -107,6 +109,7 @@ def test_each_fault_is_told_where_it_stands_and_no_good_line_is_lost(columns, fa
 NOISE = st.text(max_size=200) | st.text('url,;\t"\n#x:/', max_size=60)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=200) | NOISE.map(str.encode) | NOISE.map(lambda text: f"url,name\n{text}".encode()))
 def test_whatever_is_sent_is_read_or_refused_in_words(content):
     refused = {"manifest_unreadable", "manifest_header_invalid"}

@@ -106,7 +106,7 @@ class ManifestSubmission:
                 continue
             if line.options.credential is not None:
                 place = self._manifest.place(line.number, "credential")
-                message = "credential: it is for files from a URL; this one is sent."
+                message = "A credential is for files from a URL; this one is sent."
                 problems.append(Problem(MANIFEST_VALUE_INVALID, message, place=place))
                 continue
             files.append(line)

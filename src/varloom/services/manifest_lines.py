@@ -44,6 +44,16 @@ OPTION_COLUMNS = ("assembly", "split_by_sample", "credential", "priority")
 COLUMNS = (URL, "sample_name", *OPTION_COLUMNS)
 SYNONYMS: Mapping[str, str] = {"name": "sample_name"}
 
+_VALUES: Mapping[str, tuple[str, ...]] = {
+    URL: ("Give the line a URL, or remove it.",),
+    "sample_name": ("Give the sample a name, or leave the cell empty: then the file's name gives one.",),
+    "assembly": ("Give `assembly` the value GRCh38 or GRCh37, or leave the cell empty.",),
+    "split_by_sample": ("Give `split_by_sample` the value yes or no, or leave the cell empty.",),
+    "credential": ("Give `credential` the name of a stored credential, or leave the cell empty.",),
+    "priority": ("Give `priority` a whole number from -1000 to 1000, or leave the cell empty.",),
+}
+"""What mends a wrong value of each column."""
+
 _LINE_ENDS = re.compile(r"\r\n|\n|\r")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _DELIMITERS = "\t;,"
@@ -306,7 +316,7 @@ class _Reading:
                 return self._value(column, text)
             return self._value(column, self._defaults[column]) if column in self._defaults else None
         except VarloomError as error:
-            self._fault(number, column, MANIFEST_VALUE_INVALID, error.message)
+            self._fault(number, column, MANIFEST_VALUE_INVALID, _without_name(error.message))
             return None
 
     def _value(self, column: str, text: str) -> Any:
@@ -318,7 +328,8 @@ class _Reading:
 
     def _fault(self, number: int, column: str | None, kind: ErrorKind, message: str) -> None:
         place = Place(number) if column is None else _place(self._columns, number, column)
-        self._problems.append(Problem(kind, message, place=place))
+        steps = _VALUES.get(column or "", ()) if kind is MANIFEST_VALUE_INVALID else ()
+        self._problems.append(Problem(kind, message, place=place, resolution=steps))
 
 
 def _place(columns: Mapping[str, tuple[int, str]], number: int, column: str) -> Place:
@@ -327,8 +338,14 @@ def _place(columns: Mapping[str, tuple[int, str]], number: int, column: str) -> 
     return Place(number, at, name)
 
 
+def _without_name(message: str) -> str:
+    """What is wrong with a value; the place says which."""
+    told = re.sub(r"^[a-z_]+: ", "", message)
+    return told[:1].upper() + told[1:]
+
+
 def _value_of(column: str, text: str) -> Any:
     """The value of an option. Raises the errors of `parse_options`, in which no URL is repeated."""
     if "://" in text:
-        raise VarloomError(MANIFEST_VALUE_INVALID, f"{column}: the cell holds a URL.")
+        raise VarloomError(MANIFEST_VALUE_INVALID, "The cell holds a URL.")
     return parse_priority(text) if column == "priority" else getattr(parse_options({column: text}), column)

@@ -234,7 +234,7 @@ def _credential_fault(one: _Wanted, stored: Mapping[str, CredentialView]) -> tup
     if name is None:
         return None
     if one.source.has_access:
-        return MANIFEST_VALUE_INVALID, "credential: the URL carries a signature or password of its own."
+        return MANIFEST_VALUE_INVALID, "The URL carries a signature or password of its own."
     found = stored.get(name.lower())
     if found is None:
         return CREDENTIAL_NOT_FOUND, "There is no such credential in this account."

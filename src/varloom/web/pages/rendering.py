@@ -30,7 +30,7 @@ _environment = Environment(
 )
 _environment.globals["asset"] = asset
 _environment.globals["why_unavailable"] = why_unavailable
-_environment.globals["manifest_columns"] = (*COLUMNS, *SYNONYMS)
+_environment.globals["manifest_columns"] = ("url", *SYNONYMS, *COLUMNS[1:])
 _environment.globals["manifest_bytes"] = MOST_BYTES
 _environment.filters.update(clock=clock, count=count, with_code=with_code)
 
