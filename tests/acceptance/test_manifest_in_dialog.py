@@ -1,4 +1,4 @@
-"""A manifest in the upload dialog: what its lines would be, what is wrong with which, all or none, or a table instead."""
+"""A manifest in the upload dialog: its lines before they are sent, faults with their place, all or none, or a table."""
 
 from __future__ import annotations
 

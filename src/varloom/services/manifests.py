@@ -13,6 +13,7 @@ from varloom.errors import Problem, VarloomError
 from varloom.jobs import repository
 from varloom.jobs.model import NewJob
 from varloom.pipeline.plan import version_of
+from varloom.pipeline.quota import require_room
 from varloom.services import manifest_rows as rows
 from varloom.services.manifest_lines import MOST_TOLD, URL, faults, parse_manifest
 from varloom.services.manifest_views import ManifestJob, ManifestJobs, ManifestLineView, ManifestPreflight
@@ -116,7 +117,7 @@ class Manifests:
             skip_faulty: whether lines with faults are left out; else nothing is created if there is one.
 
         Raises:
-            VarloomError: as `preflight`; `manifest_lines_invalid`, `idempotency_conflict`.
+            VarloomError: as `preflight`; `manifest_lines_invalid`, `idempotency_conflict`, `quota_exceeded`.
         """
         key = checked_key(idempotency_key)
         read = await asyncio.to_thread(self._read, content, defaults)
@@ -130,6 +131,7 @@ class Manifests:
         manifest_id = uuid4()
         async with self.pool.connection() as conn, conn.transaction():
             if await rows.insert(conn, manifest_id, account_id, key, _fingerprint(read)):
+                await require_room(conn, account_id, self.settings.account_quota_bytes, None)
                 await insert_urls(conn, account_id, urls)
                 ids = await repository.create_jobs(conn, account_id, jobs)
                 made = {one.line.number: ids[url.upload_id] for one, url in zip(checked.wanted, urls, strict=True)}

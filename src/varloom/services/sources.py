@@ -12,6 +12,7 @@ from varloom.errors import SETTINGS_INVALID, VarloomError
 from varloom.jobs import line, repository
 from varloom.jobs.model import Job, NewJob
 from varloom.pipeline.plan import version_of
+from varloom.pipeline.quota import require_room
 from varloom.services.names import checked_sample_name, file_name, sample_name_from
 from varloom.services.problems import IDEMPOTENCY_CONFLICT, REQUEST_INVALID
 from varloom.services.source_views import SourcePreflightList, SourcePreflightView
@@ -115,7 +116,8 @@ class Sources:
         """Create the job that loads the file of a URL, or find the one that an earlier, equal request made.
 
         Raises:
-            VarloomError: `source_url_invalid`, `sample_name_invalid`, `request_invalid` or `idempotency_conflict`.
+            VarloomError: `source_url_invalid`, `sample_name_invalid`, `request_invalid`, `idempotency_conflict` or
+                `quota_exceeded` when there is no room at all.
         """
         key = checked_key(idempotency_key)
         source = SourceRules(self.settings).source_of(url)
@@ -176,6 +178,7 @@ class Sources:
         secret = None if source.shown == url else self.vault.encrypt({"url": url})
         try:
             async with conn.transaction():
+                await require_room(conn, new.account_id, self.settings.account_quota_bytes, None)
                 await insert_url(
                     conn,
                     upload_id=new.upload_id,
