@@ -81,6 +81,7 @@ async def samples_page(
         deleted=deleted,
         next=found.next,
         storage=_storage(use),
+        has_quota=use.quota is not None,
         deleted_count=use.deleted,
     )
 
