@@ -7,6 +7,7 @@ import json
 
 import psycopg
 import pytest
+from api_support import event_stream
 
 CANARY = "canary-91d0"
 SIGNED = f"https://bucket.s3.amazonaws.com/data/NA9.vcf.gz?X-Amz-Credential=A&X-Amz-Signature={CANARY}"
@@ -241,6 +242,23 @@ async def test_ten_thousand_lines_are_one_transaction(api):
     assert [job["sample_name"] for job in newest] == [f"Sample {number}" for number in range(9_999, 9_899, -1)]
     oldest = (await ann.client.get(f"/api/v1/jobs/{made[0]['id']}")).json()
     assert oldest["queue_position"] == 0
+
+
+async def test_panels_begin_anew_rather_than_being_told_of_thousands_of_jobs(api):
+    ann = await api.person()
+    ann.client.timeout = 120
+    text = "url\n" + "".join(f"s3://bucket/{number}.vcf\n" for number in range(2_500))
+    async with event_stream(ann.client) as stream:
+        last = int((await stream.until("snapshot"))[-1].id)
+        made = (await post(ann, text)).json()["jobs"]
+        told = []
+        while (event := await stream.next(60)) is not None:
+            told.append(event)
+    assert len(told) < 1_000
+    async with event_stream(ann.client, last) as stream:
+        missed = [await stream.job_with_id() for _ in made]
+    assert [number for number, _ in missed] == list(range(last + 1, last + 2_501))
+    assert [job["id"] for _, job in missed] == [one["id"] for one in made]
 
 
 async def test_who_asks_must_be_known(api):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -53,11 +53,17 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A manifest whose URLs are understood; `problems` are those of the lines that are not among `wanted`."""
+    """A manifest whose URLs are understood.
+
+    Attributes:
+        problems: those of the lines that are not among `wanted`.
+        fingerprint: of what the lines asked for before any credential was looked at, as far as it may be kept.
+    """
 
     manifest: Manifest
     wanted: tuple[_Wanted, ...]
     problems: tuple[Problem, ...]
+    fingerprint: str
 
     @property
     def total(self) -> int:
@@ -130,7 +136,7 @@ class Manifests:
         urls, jobs = await asyncio.to_thread(self._new_rows, account_id, checked.wanted)
         manifest_id = uuid4()
         async with self.pool.connection() as conn, conn.transaction():
-            if await rows.insert(conn, manifest_id, account_id, key, _fingerprint(read)):
+            if await rows.insert(conn, manifest_id, account_id, key, read.fingerprint):
                 await require_room(conn, account_id, self.settings.account_quota_bytes, None)
                 await insert_urls(conn, account_id, urls)
                 ids = await repository.create_jobs(conn, account_id, jobs)
@@ -161,7 +167,7 @@ class Manifests:
             except VarloomError as error:
                 place = manifest.place(line.number, URL)
                 problems.append(Problem(error.kind, error.message, place=place, resolution=error.resolution))
-        return _Read(manifest, tuple(wanted), _in_order(problems))
+        return _Read(manifest, tuple(wanted), _in_order(problems), _fingerprint(wanted))
 
     def _new_rows(self, account_id: UUID, wanted: Sequence[_Wanted]) -> tuple[list[NewUrl], list[NewJob]]:
         """The rows of uploads and jobs."""
@@ -192,7 +198,7 @@ class Manifests:
             if found is None:
                 return None
             lines = await rows.lines_of(conn, found.id)
-        same = found.fingerprint == _fingerprint(read)
+        same = found.fingerprint == read.fingerprint
         if not same or not await asyncio.to_thread(self._same_secrets, lines, read):
             raise VarloomError(IDEMPOTENCY_CONFLICT, "The Idempotency-Key belongs to another manifest.")
         left_out = {line.line for line in lines}
@@ -228,7 +234,7 @@ def _with_credentials(read: _Read, stored: Sequence[CredentialView]) -> _Read:
         else:
             kind, message = fault
             problems.append(Problem(kind, message, place=read.manifest.place(one.line.number, "credential")))
-    return _Read(read.manifest, tuple(wanted), _in_order(problems))
+    return replace(read, wanted=tuple(wanted), problems=_in_order(problems))
 
 
 def _credential_fault(one: _Wanted, stored: Mapping[str, CredentialView]) -> tuple[Any, str] | None:
@@ -249,11 +255,11 @@ def _in_order(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=lambda problem: (problem.place.line or 0, problem.place.column or 0)))
 
 
-def _fingerprint(read: _Read) -> str:
-    """What the lines ask for, as far as it may be kept: no secret can be guessed from it."""
+def _fingerprint(wanted: Sequence[_Wanted]) -> str:
+    """What the lines ask for: no secret can be guessed from it."""
     asked = [
         (one.line.number, one.source.shown, one.sample_name, one.line.options.as_dict(), one.line.priority)
-        for one in read.wanted
+        for one in wanted
     ]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 

@@ -69,6 +69,8 @@ async def insert_url(
         await conn.execute(_KEEP_URL, {"id": upload_id, "secret": secret})
 
 
+URLS_AT_ONCE = 500
+"""Rows of one statement, lest whatever else the process does has to wait while their texts are written."""
 _INSERT_URLS = """
 INSERT INTO uploads (id, account_id, kind, name, url)
 SELECT id, %(account_id)s, 'url', name, url FROM unnest(%(ids)s::uuid[], %(names)s::text[], %(urls)s::text[])
@@ -91,14 +93,19 @@ class NewUrl:
 
 async def insert_urls(conn: AsyncConnection[Any], account_id: UUID, new: Sequence[NewUrl]) -> None:
     """Enter many files that are still to be fetched."""
+    for start in range(0, len(new), URLS_AT_ONCE):
+        await _insert_some(conn, account_id, new[start : start + URLS_AT_ONCE])
+
+
+async def _insert_some(conn: AsyncConnection[Any], account_id: UUID, some: Sequence[NewUrl]) -> None:
     values = {
         "account_id": account_id,
-        "ids": [one.upload_id for one in new],
-        "names": [one.name for one in new],
-        "urls": [one.url for one in new],
+        "ids": [one.upload_id for one in some],
+        "names": [one.name for one in some],
+        "urls": [one.url for one in some],
     }
     await conn.execute(_INSERT_URLS, values)
-    if kept := [one for one in new if one.secret is not None]:
+    if kept := [one for one in some if one.secret is not None]:
         secrets = {"ids": [one.upload_id for one in kept], "secrets": [one.secret for one in kept]}
         await conn.execute(_KEEP_URLS, secrets)
 
