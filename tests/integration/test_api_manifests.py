@@ -146,7 +146,9 @@ async def test_faulty_lines_are_left_out_where_that_is_asked_for(api):
         ("url,name,Sample Name\nx,y,z", "manifest_header_invalid", "'Sample Name' and 'name' are the same column"),
         ("url,,name\nx,y,z", "manifest_header_invalid", "has no name"),
         (SIGNED + "\n" + SIGNED, "manifest_header_invalid", "The first line is a URL"),
-        ("url\n" + "s3://bucket/x.vcf\n" * 10_001, "manifest_too_large", "10,001 lines; 10,000"),
+        ("url\n" + "s3://bucket/x.vcf\n" * 10_001, "manifest_too_large", "more than 10,000 lines"),
+        ("url\n" + "\n" * 100_001, "manifest_too_large", "blank ones and comments"),
+        ("url\t" * 20_000 + "\nx", "manifest_header_invalid", "longer than 65,536"),
         (b"url\n" + b"#" * 32 * 1024 * 1024, "manifest_too_large", "33,554,432 bytes"),
     ],
 )

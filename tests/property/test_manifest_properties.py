@@ -106,6 +106,13 @@ def test_each_fault_is_told_where_it_stands_and_no_good_line_is_lost(columns, fa
     assert "secret" not in repr([problem.as_dict() for problem in manifest.problems])
 
 
+def test_a_default_credential_is_not_for_files():
+    manifest = parse_manifest(b"url\nfiles/x.vcf\ns3://b/x.vcf\n", {"credential": "lab"}, paths_allowed=True)
+    assert [line.options.credential for line in manifest.lines] == [None, "lab"]
+    (told,) = parse_manifest(f"url\n{'x' * 70_000}\n".encode()).problems
+    assert (told.kind.code, told.place.line) == ("manifest_line_malformed", 2)
+
+
 NOISE = st.text(max_size=200) | st.text('url,;\t"\n#x:/', max_size=60)
 
 

@@ -11,6 +11,7 @@ import csv
 import re
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from varloom.errors import Place, Problem, VarloomError, counted, safe_excerpt
@@ -36,6 +37,10 @@ MOST_LINES = 10_000
 """Lines with a URL in one manifest."""
 MOST_BYTES = 32 * 1024 * 1024
 """Of a whole manifest: 10,000 presigned URLs have about 20 MB."""
+MOST_BESIDE = 100_000
+"""Lines at all, blank ones and comments among them."""
+LONGEST_LINE = 65_536
+"""Characters: eight times the longest URL."""
 MOST_TOLD = 50
 """So many faults are told at once."""
 
@@ -134,12 +139,12 @@ def parse_manifest(
         raise VarloomError(MANIFEST_UNREADABLE, "The manifest has no lines.")
     delimiter = next((one for one in _DELIMITERS if one in header.text), "\t")
     columns = _columns(header, delimiter)
-    body = list(rows)
+    body = list(islice(rows, MOST_LINES))
+    if next(rows, None) is not None:
+        message = f"The manifest has more than {MOST_LINES:,} lines, the most that are taken at once."
+        raise VarloomError(MANIFEST_TOO_LARGE, message)
     if not body:
         raise VarloomError(MANIFEST_UNREADABLE, "The manifest has a header and no lines below it.")
-    if len(body) > MOST_LINES:
-        message = f"The manifest has {len(body):,} lines; {MOST_LINES:,} are taken at once."
-        raise VarloomError(MANIFEST_TOO_LARGE, message)
     lines, problems = _Reading(delimiter, columns, defaults or {}, paths_allowed=paths_allowed).read(body)
     return Manifest(lines, problems, columns, {row.number: row.text for row in (header, *body)})
 
@@ -185,14 +190,28 @@ def _decoded(content: bytes) -> str:
 
 
 def _rows(text: str) -> Iterator[_Row]:
-    for number, line in enumerate(_LINE_ENDS.split(text), 1):
+    for number, line in enumerate(_lines(text), 1):
+        if number > MOST_BESIDE:
+            message = f"The manifest has more than {MOST_BESIDE:,} lines, blank ones and comments among them."
+            raise VarloomError(MANIFEST_TOO_LARGE, message)
         bare = line.strip()
         if bare.strip(_DELIMITERS + " ") and not bare.startswith("#"):
             yield _Row(number, line)
 
 
+def _lines(text: str) -> Iterator[str]:
+    """One after the other: of millions no list is made before it is seen that they are too many."""
+    start = 0
+    for end in _LINE_ENDS.finditer(text):
+        yield text[start : end.start()]
+        start = end.end()
+    yield text[start:]
+
+
 def _cells(text: str, delimiter: str) -> list[str]:
-    """The cells of a line. Raises csv.Error for quotation marks that do not match."""
+    """The cells of a line. Raises csv.Error for quotation marks that do not match, and for a line without end."""
+    if len(text) > LONGEST_LINE:
+        raise csv.Error
     return [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter, strict=True))]
 
 
@@ -205,7 +224,8 @@ def _columns(header: _Row, delimiter: str) -> dict[str, tuple[int, str]]:
     try:
         names = _cells(header.text, delimiter)
     except csv.Error:
-        raise VarloomError(MANIFEST_HEADER_INVALID, "A quotation mark is not closed.", place) from None
+        message = f"A quotation mark is not closed, or the line is longer than {LONGEST_LINE:,} characters."
+        raise VarloomError(MANIFEST_HEADER_INVALID, message, place) from None
     while names and not names[-1]:
         names.pop()
     known: dict[str, tuple[int, str]] = {}
@@ -230,6 +250,11 @@ def _columns(header: _Row, delimiter: str) -> dict[str, tuple[int, str]]:
             MANIFEST_HEADER_INVALID, first.message, first.place, problems=tuple(problems[1 : MOST_TOLD + 1])
         )
     return known
+
+
+def _is_beside(column: str, url: str) -> bool:
+    """Whether the column concerns URLs alone, and the line names a file by its path."""
+    return column == "credential" and is_path(url)
 
 
 class _Reading:
@@ -271,7 +296,10 @@ class _Reading:
         elif is_path(url) and (not self._paths_allowed or url.lower().startswith("file:")):
             fault(URL, MANIFEST_SOURCE_LOCAL, "It is no URL: the server reads no files by their path.")
         name = self._sample_name(row.number, cells.get("sample_name", ""))
-        values = {column: self._cell(row.number, column, cells.get(column, "")) for column in OPTION_COLUMNS}
+        values = {
+            column: self._cell(row.number, column, cells.get(column, ""), use_default=not _is_beside(column, url))
+            for column in OPTION_COLUMNS
+        }
         if len(self._problems) > before:
             return None
         first = self._seen.setdefault((url, name), row.number)
@@ -287,7 +315,10 @@ class _Reading:
         try:
             cells = _cells(row.text, self._delimiter)
         except csv.Error:
-            self._fault(row.number, None, MANIFEST_LINE_MALFORMED, "A quotation mark does not match another.")
+            message = "A quotation mark does not match another."
+            if len(row.text) > LONGEST_LINE:
+                message = f"The line is longer than {LONGEST_LINE:,} characters."
+            self._fault(row.number, None, MANIFEST_LINE_MALFORMED, message)
             return None
         while len(cells) > self._width and not cells[-1]:
             cells.pop()
@@ -309,12 +340,12 @@ class _Reading:
             self._fault(number, "sample_name", error.kind, error.message)
             return None
 
-    def _cell(self, number: int, column: str, text: str) -> Any:
+    def _cell(self, number: int, column: str, text: str, *, use_default: bool) -> Any:
         """The value of an option, or the one for all lines; None if neither says anything."""
         try:
             if text:
                 return self._value(column, text)
-            return self._value(column, self._defaults[column]) if column in self._defaults else None
+            return self._value(column, self._defaults[column]) if use_default and column in self._defaults else None
         except VarloomError as error:
             self._fault(number, column, MANIFEST_VALUE_INVALID, _without_name(error.message))
             return None
