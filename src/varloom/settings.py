@@ -123,6 +123,12 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(
         default=200 * 1024**3, gt=0, description="the largest file that is accepted, uploaded or from a URL"
     )
+    account_quota_bytes: int | None = Field(
+        default=None,
+        gt=0,
+        description="how much each account may store: tables, original files and uploads that are begun; the server "
+        "and all workers need the same; default: no limit",
+    )
     disk_reserve_bytes: int = Field(
         default=1024**3,
         ge=0,

@@ -30,9 +30,12 @@ from varloom.jobs.outcome import Succeeded
 from varloom.jobs.rescue import Rescuer
 from varloom.jobs.settle import settle
 from varloom.pipeline.sweep import UPLOAD_GRACE, sweep
+from varloom.services.credentials import Credentials
 from varloom.services.jobs import Jobs
+from varloom.services.manifests import Manifests
 from varloom.services.options import JobOptions
 from varloom.services.samples import Samples
+from varloom.services.sources import transfer_options, vault_of
 from varloom.services.uploads import JobRequest, Uploads
 from varloom.services.work import mark_worker_dead, run_worker
 from varloom.settings import Settings
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 SPLIT = {"single.vcf"}
+LINES = ("line 1.vcf", "line 2.vcf")
 SUSPECTS = ("suspect 1.vcf", "suspect 2.vcf")
 POLL = 0.02
 LONGEST_ACT = 20.0
@@ -99,6 +103,20 @@ class Story:
             async with uploads.intake(await self.account(), path.name) as intake:
                 await intake.receive(path.name, _chunks(path))
                 await intake.create_job(JobRequest(JobOptions(split_by_sample=path.name in SPLIT)))
+
+    async def manifest(self):
+        """Every line of a manifest becomes a job, once, however often it is sent; then they are cancelled."""
+        vault = vault_of(self.settings)
+        vault.create_key()
+        credentials = Credentials(self.pool, vault, transfer_options(self.settings))
+        manifests = Manifests(self.pool, self.settings, vault, credentials)
+        content = "url\n" + "".join(f"s3://bucket/{name}\n" for name in LINES)
+        made = await manifests.create(await self.account(), content.encode(), idempotency_key="manifest")
+        if len(made.jobs) != len(LINES):
+            raise AssertionError("a line has no job")
+        for job in made.jobs:
+            with contextlib.suppress(VarloomError):  # it is cancelled already
+                await self.jobs.cancel(await self.account(), job.id)
 
     async def discard(self):
         """An upload that is given up after its bytes have arrived."""

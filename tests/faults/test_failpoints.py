@@ -28,6 +28,7 @@ SOURCE = Path(varloom.__file__).parent
 STORY = Path(__file__).with_name("story.py")
 ACTS = [
     "upload",
+    "manifest",
     "discard",
     "die",
     "release",
@@ -183,6 +184,8 @@ def assert_the_end_is_right(theatre, storage):
         ("broken.vcf", "failed", None),
         ("good.vcf", "completed", RECORDS["good"]),
         ("large.vcf", "completed", RECORDS["large"]),
+        ("line 1.vcf", "cancelled", None),
+        ("line 2.vcf", "cancelled", None),
         ("single.vcf", "completed", RECORDS["single"]),
         ("suspect 1.vcf", "cancelled", None),
         ("suspect 2.vcf", "cancelled", None),

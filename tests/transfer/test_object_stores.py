@@ -200,6 +200,16 @@ def test_google_public_or_with_a_service_account(
     assert google_fetch(f"gs://{BUCKET}/{NAME}", service_account).sha256 == sha256(CONTENT)
 
 
+def test_google_by_the_addresses_of_its_json_api(google: ObjectStore, google_fetch: Fetching) -> None:
+    put_google_object(google, "deep/er/by api.vcf", CONTENT)
+    endpoint = google.environment["endpoint"].rstrip("/")
+    for path in ("/storage/v1/b/", "/download/storage/v1/b/"):
+        for query in ("", "?alt=media", "?alt=media&userProject=lab"):
+            arrived = google_fetch(f"{endpoint}{path}{BUCKET}/o/deep%2Fer%2Fby%20api.vcf{query}")
+            assert arrived.sha256 == sha256(CONTENT), path + query
+            assert [one.algorithm for one in arrived.verified] == ["crc32c"]
+
+
 def test_google_refusals(google: ObjectStore, google_fetch: Fetching) -> None:
     assert refusal(google_fetch, f"gs://{BUCKET}/none.vcf") == "download_not_found"
     unusable = Credential("gcs", {"service_account": '{"private_key": "canary"}'})

@@ -94,6 +94,38 @@ def test_what_cannot_be_loaded_is_refused(url):
     assert caught.value.code == "source_url_invalid"
 
 
+GOOGLE_API = "https://storage.googleapis.com/storage/v1/b/bk/o/k%2Fa%20%25x.vcf.gz"
+DOWNLOAD_API = GOOGLE_API.replace("com/", "com/download/")
+PLAIN = "https://storage.googleapis.com/bk/k/a%20%25x.vcf.gz"
+
+
+@pytest.mark.parametrize(
+    ("url", "asked", "shown"),
+    [
+        (f"{DOWNLOAD_API}?alt=media", PLAIN, "gs://bk/k/a %x.vcf.gz"),
+        (GOOGLE_API, PLAIN, "gs://bk/k/a %x.vcf.gz"),
+        (GOOGLE_API.replace("storage.google", "www.google"), PLAIN, "gs://bk/k/a %x.vcf.gz"),
+        (
+            f"{DOWNLOAD_API}?generation=17&alt=media",
+            f"{PLAIN}?generation=17",
+            f"{DOWNLOAD_API}?generation=\u2026&alt=\u2026",
+        ),
+        (f"{GOOGLE_API}?userProject=p", f"{GOOGLE_API}?userProject=p&alt=media", f"{GOOGLE_API}?userProject=\u2026"),
+        (
+            f"{GOOGLE_API}?alt=json&access_token={SECRET}",
+            f"{GOOGLE_API}?access_token={SECRET}&alt=media",
+            f"{GOOGLE_API}?alt=\u2026&access_token=\u2026",
+        ),
+    ],
+)
+def test_an_address_of_googles_json_api_is_that_of_its_object(url, asked, shown):
+    source = parse_source_url(url)
+    assert (source.cloud, source.bucket, source.key) == (Cloud.GOOGLE, "bk", "k/a %x.vcf.gz")
+    assert (source.url, source.shown, source.name) == (asked, shown, "a %x.vcf.gz")
+    assert source.has_access == ("access_token" in url)
+    assert SECRET not in source.shown + repr(source)
+
+
 def test_an_operators_endpoint_takes_the_place_of_the_public_cloud():
     endpoints = {"s3": "http://minio.lab:9000", "az": "http://127.0.0.1:10000/acc"}
     source = parse_source_url("s3://bk/k/x.vcf", endpoints)

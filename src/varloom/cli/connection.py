@@ -15,7 +15,7 @@ import click
 import httpx
 
 from varloom.cli.problems import RESPONSE_UNEXPECTED, SERVER_UNKNOWN, SERVER_UNREACHABLE
-from varloom.errors import ErrorKind, Place, VarloomError
+from varloom.errors import ErrorKind, Place, Problem, Severity, VarloomError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -229,8 +229,20 @@ def refusal(document: dict[str, Any]) -> VarloomError:
         retryable=bool(document.get("retryable")),
         status=int(document.get("status") or 400),
     )
-    place = Place(document.get("line"), document.get("column"), document.get("field"), document.get("excerpt"))
-    return VarloomError(kind, str(document.get("detail") or ""), place)
+    problems = tuple(told_problem(told) for told in document.get("problems") or () if isinstance(told, dict))
+    return VarloomError(kind, str(document.get("detail") or ""), _place(document), problems=problems)
+
+
+def told_problem(told: Mapping[str, Any]) -> Problem:
+    """A finding that the server tells, as one of ours."""
+    resolution = tuple(str(step) for step in told.get("resolution") or ())
+    kind = ErrorKind(str(told.get("code")), "", cause="", resolution=resolution)
+    severity = Severity.WARNING if told.get("severity") == Severity.WARNING.value else Severity.ERROR
+    return Problem(kind, str(told.get("message") or ""), severity, _place(told))
+
+
+def _place(told: Mapping[str, Any]) -> Place:
+    return Place(told.get("line"), told.get("column"), told.get("field"), told.get("excerpt"))
 
 
 def _is_loopback(url: str) -> bool:

@@ -58,7 +58,7 @@ def follow(
 class _Following:
     def __init__(self, server: Server, job_ids: list[str], on_change: Callable[[Job], None]) -> None:
         self._first = self._server = server
-        self._ids = job_ids
+        self._pending = dict.fromkeys(job_ids)
         self._on_change = on_change
         self._last_id: str | None = None
         self.ended: dict[str, Job] = {}
@@ -96,10 +96,6 @@ class _Following:
             wait = min(wait * 2, LONGEST_WAIT)
             self._reconnect()
 
-    @property
-    def _pending(self) -> list[str]:
-        return [job_id for job_id in self._ids if job_id not in self.ended]
-
     def _events(self) -> Iterator[StreamEvent]:
         headers = {"Accept": "text/event-stream"}
         if self._last_id is not None:
@@ -115,7 +111,7 @@ class _Following:
             self._look()  # a job that ended long ago is not part of the snapshot
 
     def _look(self) -> None:
-        for job_id in self._pending:
+        for job_id in list(self._pending):
             self._see(self._server.get(f"/jobs/{job_id}"))
 
     def _see(self, job: Job) -> None:
@@ -123,6 +119,7 @@ class _Following:
             return
         if job["state"] in FINAL:
             self.ended[job["id"]] = job
+            del self._pending[job["id"]]
         self._on_change(job)
 
     def _may_pass(self, error: VarloomError) -> bool:

@@ -33,6 +33,13 @@ SOURCE_UNREADABLE = define(
     cause="The file does not exist, is a folder, or may not be read by this user.",
     resolution=("Check the path and the permissions of the file.",),
 )
+SOURCE_CHANGED = define(
+    "source_changed",
+    "The file changed while it was sent",
+    cause="The file was written to, replaced or removed between its first and its last byte, so that what arrived may "
+    "be of two versions. Nothing of it was kept.",
+    resolution=("Wait until the program that writes the file has ended, then send it again.",),
+)
 OUTPUT_UNWRITABLE = define(
     "output_unwritable",
     "The output cannot be written",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
-import secrets
+import contextlib
+import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from varloom.cli.output import is_terminal
-from varloom.cli.problems import RESPONSE_UNEXPECTED, SERVER_UNREACHABLE, SOURCE_UNREADABLE
+from varloom.cli.problems import RESPONSE_UNEXPECTED, SERVER_UNREACHABLE, SOURCE_CHANGED, SOURCE_UNREADABLE
 from varloom.cli.upload_body import CHUNK
 from varloom.errors import VarloomError
 
@@ -39,26 +41,29 @@ class ResumableUpload:
 
     Args:
         server: where to.
-        file: the open file.
+        file: the open file, whose `name` is its path.
         name: what it is called.
-        size: its bytes; what is written behind them meanwhile is not sent.
+        size: its bytes.
         bar: shows how far it is.
+        key: the Idempotency-Key, which makes sure that it becomes one job.
     """
 
-    def __init__(self, server: Server, file: BinaryIO, name: str, size: int, bar: TransferBar) -> None:
+    def __init__(self, server: Server, file: BinaryIO, name: str, size: int, bar: TransferBar, *, key: str) -> None:
         self._server = server
         self._file = file
         self._name = name
         self._size = size
         self._bar = bar
+        self._key = key
         self._offset = 0
+        self._before = _standing(os.fstat(file.fileno()))
 
     def send(self, fields: Mapping[str, str]) -> dict[str, Any]:
         """Send the file; the job that it became.
 
         Raises:
-            VarloomError: `source_unreadable`, `server_unreachable` when it stays away for too long, and whatever the
-                server refuses, which may be the file itself by its beginning.
+            VarloomError: `source_unreadable`, `source_changed`, `server_unreachable` when it stays away for too long,
+                and whatever the server refuses, which may be the file itself by its beginning.
         """
         path = self._begin(fields)
         deadline, pause = time.monotonic() + PATIENCE, FIRST_PAUSE
@@ -72,6 +77,8 @@ class ResumableUpload:
                 else:
                     self._send_portion(path)
             except VarloomError as error:
+                if error.kind is SOURCE_CHANGED:
+                    self._discard(path)
                 if not self._may_pass(error) or time.monotonic() > deadline:
                     raise
                 self._tell(pause)
@@ -91,7 +98,7 @@ class ResumableUpload:
             **_TUS,
             "Upload-Length": str(self._size),
             "Upload-Metadata": ",".join(pairs),
-            "Idempotency-Key": secrets.token_hex(16),
+            "Idempotency-Key": self._key,
         }
         response = self._server.exchange("POST", "/uploads", headers=headers)
         return f"/uploads/{response.headers.get('Location', '').rpartition('/')[2]}"
@@ -103,18 +110,33 @@ class ResumableUpload:
         self._go_to(self._server.exchange("PATCH", path, content=self._portion(size), headers=headers))
 
     def _portion(self, size: int) -> Iterator[bytes]:
-        """The next bytes of the file."""
+        """The next bytes of the file; the last ones only if it is still what it was when the first were read."""
         try:
+            end = self._offset + size
             self._file.seek(self._offset)
             while size:
                 chunk = self._file.read(min(CHUNK, size))
                 if not chunk:
-                    raise VarloomError(SOURCE_UNREADABLE, f"{self._name}: it became shorter while it was sent.")
+                    raise VarloomError(SOURCE_CHANGED, f"{self._name}: it became shorter while it was sent.")
                 size -= len(chunk)
+                if not size and end == self._size and not self._is_as_before():
+                    raise VarloomError(SOURCE_CHANGED, f"{self._name}: it was changed while it was sent.")
                 yield chunk
                 self._bar.advance(len(chunk))
         except OSError as error:
             raise VarloomError(SOURCE_UNREADABLE, f"{self._name}: {error.strerror}.") from None
+
+    def _is_as_before(self) -> bool:
+        """Whether nobody has written to the file, replaced or removed it since it was opened."""
+        try:
+            return _standing(Path(self._file.name).stat()) == self._before
+        except FileNotFoundError:
+            return False
+
+    def _discard(self, path: str) -> None:
+        """Let the server forget what came; should it not hear of it, that expires by itself."""
+        with contextlib.suppress(VarloomError):
+            self._server.exchange("DELETE", path, headers=_TUS)
 
     def _go_to(self, response: httpx.Response) -> None:
         """Be where the server is."""
@@ -152,6 +174,11 @@ class ResumableUpload:
     def _tell(self, pause: float) -> None:
         if is_terminal():
             click.echo(f"{self._name}: the connection broke; trying again in {pause:g} s.", err=True)
+
+
+def _standing(told: os.stat_result) -> tuple[int, ...]:
+    """What changes with a file's content, even where its length does not."""
+    return told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns
 
 
 def _encoded(fields: Mapping[str, str]) -> dict[str, bytes]:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import secrets
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from varloom.cli.connection import Server, connected, server_options
 from varloom.cli.exit_status import ERROR, OK, status_of
 from varloom.cli.following import follow
-from varloom.cli.live_view import JobChanges, TransferBar
+from varloom.cli.live_view import JobChanges
 from varloom.cli.output import outcome, print_error, print_json, state_of
-from varloom.cli.problems import RESPONSE_UNEXPECTED, SERVER_UNREACHABLE, SOURCE_UNREADABLE
-from varloom.cli.readable_file import STDIN, is_pipe, standard_input
-from varloom.cli.resumable_upload import ResumableUpload
-from varloom.cli.upload_body import UploadBody
+from varloom.cli.problems import RESPONSE_UNEXPECTED, SERVER_UNREACHABLE
+from varloom.cli.readable_file import STDIN
+from varloom.cli.sending import check_readable, is_url, send_source
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.transfer.source_url import shown_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
+
+    from varloom.cli.manifest_submission import ManifestSubmission
 
     Job = dict[str, Any]
 
@@ -31,7 +29,8 @@ _TRUE_FOR_ALL = frozenset({SERVER_UNREACHABLE.code, RESPONSE_UNEXPECTED.code, "n
 
 
 @click.command()
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.argument("sources", metavar="SOURCE...", nargs=-1)
+@click.option("--manifest", metavar="FILE", help="A CSV or TSV of URLs or files with options, one a line.")
 @click.option("--name", help="Name of the sample; by default that of the file.")
 @click.option("--assembly", type=click.Choice(["GRCh38", "GRCh37", "hg38", "hg19"], case_sensitive=False))
 @click.option("--split-by-sample", is_flag=True, help="One table for each sample of the file.")
@@ -39,6 +38,8 @@ _TRUE_FOR_ALL = frozenset({SERVER_UNREACHABLE.code, RESPONSE_UNEXPECTED.code, "n
 @click.option("--annotate", hidden=True)
 @click.option("--pgx", is_flag=True, hidden=True)
 @click.option("--credential", metavar="NAME", help="A stored credential, for URLs that need one.")
+@click.option("--skip-faulty", is_flag=True, help="Leave out faulty lines of the manifest instead of refusing it.")
+@click.option("--idempotency-key", metavar="KEY", help="The same key never makes a second set of jobs of a manifest.")
 @click.option("--wait", is_flag=True, help="Wait until the jobs end; the exit status says how.")
 @click.option("--json", "as_json", is_flag=True, help="Print each job as a JSON object on a line.")
 @server_options
@@ -48,6 +49,9 @@ def submit(
     /,
     *,
     sources: tuple[str, ...],
+    manifest: str | None,
+    skip_faulty: bool,
+    idempotency_key: str | None,
     name: str | None,
     wait: bool,
     as_json: bool,
@@ -58,13 +62,28 @@ def submit(
 ) -> None:
     """Load files or URLs; each becomes a job.
 
-    SOURCE is a file, - for the standard input, or a URL: https://, s3://, gs:// or az://.
+    SOURCE is a file, - for the standard input, or a URL: https://, s3://, gs:// or az://. Instead of SOURCEs, a
+    manifest names many of them, with a column `url` and, if wanted, `name`, `assembly`, `split_by_sample`,
+    `credential` and `priority`.
     """
+    if manifest is not None:
+        if sources or name is not None or options.pop("annotate") or options.pop("pgx"):
+            raise click.UsageError("--manifest takes the place of SOURCE, --name, --annotate and --pgx.")
+        from varloom.cli.manifest_submission import ManifestSubmission
+
+        submission = ManifestSubmission(manifest, _fields(None, options), idempotency_key, skip_faulty=skip_faulty)
+        with connected(url, token, data) as server:
+            ctx.exit(_submit_manifest(server, submission, wait=wait, as_json=as_json))
+    if skip_faulty or idempotency_key:
+        raise click.UsageError("--skip-faulty and --idempotency-key are for --manifest.")
+    if not sources:
+        raise click.UsageError("Give a SOURCE or more, or --manifest FILE.")
     if name is not None and len(sources) > 1:
         raise click.UsageError("--name is for one SOURCE; several would all get the same name.")
     if sources.count(STDIN) > 1:
         raise click.UsageError("- can be given once.")
-    _check_readable(sources)
+    for source in sources:  # every file is looked at before the first is sent
+        check_readable(source)
     fields = _fields(name, options)
     created: list[Job] = []
     with connected(url, token, data) as server:
@@ -87,15 +106,6 @@ def _fields(name: str | None, options: dict[str, Any]) -> dict[str, str]:
     return fields
 
 
-def _check_readable(sources: tuple[str, ...]) -> None:
-    """Every file is looked at before the first is sent."""
-    for source in sources:
-        if source == STDIN or _is_url(source) or is_pipe(source):
-            continue
-        with _opened(source):
-            pass
-
-
 def _submit_all(server: Server, sources: tuple[str, ...], fields: dict[str, str], created: list[Job]) -> bool:
     """Send the sources one after the other. One that is refused is told and keeps no other back.
 
@@ -105,46 +115,45 @@ def _submit_all(server: Server, sources: tuple[str, ...], fields: dict[str, str]
     complete = True
     for source in sources:
         try:
-            created.append(_submit(server, source, fields))
+            created.append(send_source(server, source, fields))
         except VarloomError as error:
             if len(sources) == 1 or error.code in _TRUE_FOR_ALL:
                 raise
             told = error.as_dict()
-            name = shown_url(source) if _is_url(source) else source
+            name = shown_url(source) if is_url(source) else source
             print_error({**told, "title": f"{safe_excerpt(name)}: {told['title']}"})
             complete = False
     return complete
 
 
-def _submit(server: Server, source: str, fields: dict[str, str]) -> Job:
-    """Send one source; the key makes sure that it becomes one job."""
-    headers = {"Idempotency-Key": secrets.token_hex(16)}
-    if _is_url(source):
-        job: Job = server.request("POST", "/jobs", json={"source_url": source, **fields}, headers=headers)
-        return job
-    with _opened(source) as (file, name, size), TransferBar(f"Uploading {name}", size) as bar:
-        if size and _is_regular(source):
-            return ResumableUpload(server, file, name, size, bar).send(fields)
-        body = UploadBody(file, name, fields, bar.advance)
-        headers["Content-Type"] = body.content_type
-        sent: Job = server.request("POST", "/jobs", content=iter(body), headers=headers)
-        return sent
+def _submit_manifest(server: Server, submission: ManifestSubmission, *, wait: bool, as_json: bool) -> int:
+    """Send a manifest; the exit status."""
+    from varloom.cli.manifest_submission import Submission, is_refusal, print_left_out, print_refusal
 
-
-@contextlib.contextmanager
-def _opened(source: str) -> Iterator[tuple[BinaryIO, str, int | None]]:
-    """The source's bytes, its name, and its size where that is known."""
-    if source == STDIN:
-        with standard_input() as file:
-            yield file, "stdin", None
-        return
-    path = Path(source)
+    done = Submission()
     try:
-        opened = path.open("rb")
-    except OSError as error:
-        raise VarloomError(SOURCE_UNREADABLE, f"{source}: {error.strerror}.") from None
-    with opened:
-        yield opened, path.name, None if is_pipe(source) else path.stat().st_size
+        submission.send(server, done)
+    except (VarloomError, KeyboardInterrupt) as error:
+        _print_lines(done.created, as_json=as_json)
+        if not is_refusal(error):
+            raise
+        print_refusal(error)
+        return ERROR
+    if done.problems:
+        print_left_out(done.problems)
+    if not wait:
+        _print_lines(done.created, as_json=as_json)
+    status = _wait(server, done.created, as_json=as_json) if wait and done.created else OK
+    return status if done.complete else ERROR
+
+
+def _print_lines(created: list[Job], *, as_json: bool) -> None:
+    """The jobs of a manifest, each with its line."""
+    for job in sorted(created, key=lambda one: int(one["line"])):
+        if as_json:
+            print_json({name: job[name] for name in ("line", "id", "sample_name")})
+        else:
+            click.echo(f"{job['id']}  line {job['line']}, {safe_excerpt(job['sample_name'], 60)}")
 
 
 def _wait(server: Server, created: list[Job], *, as_json: bool) -> int:
@@ -169,12 +178,3 @@ def _print_created(created: list[Job], *, as_json: bool) -> None:
             print_json(job)
         else:
             click.echo(f"{job['id']}  {safe_excerpt(job['sample_name'], 60)}: {state_of(job)}")
-
-
-def _is_regular(source: str) -> bool:
-    """Whether it can be read from any place, as often as needed."""
-    return source != STDIN and Path(source).is_file()
-
-
-def _is_url(source: str) -> bool:
-    return "://" in source

@@ -21,7 +21,7 @@ from varloom.failpoints import commit_point
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from psycopg import AsyncConnection
+    from psycopg import AsyncConnection, Connection
 
     from varloom.dataset.manifest import Manifest
 
@@ -75,6 +75,8 @@ SELECT (SELECT count(*) FROM samples WHERE account_id = %(account)s AND deleted_
         WHERE samples.account_id = %(account)s AND (samples.deleted_at IS NULL OR samples.purge_at > now())) AS tables,
        (SELECT coalesce(sum(bytes), 0)::bigint FROM uploads
         WHERE account_id = %(account)s AND storage_key IS NOT NULL) AS originals,
+       (SELECT coalesce(sum(bytes), 0)::bigint FROM resumable_uploads
+        WHERE account_id = %(account)s AND job_id IS NULL AND error IS NULL AND expires_at > now()) AS begun,
        (SELECT count(*) FROM samples
         WHERE account_id = %(account)s AND deleted_at IS NOT NULL AND purge_at > now()) AS deleted
 """
@@ -133,7 +135,7 @@ class SamplePage:
 
 @dataclass(frozen=True, slots=True)
 class StorageUse:
-    """What an account's things take in the storage, in bytes: tables and the files that they were made of.
+    """What an account's things take in the storage, in bytes: tables, the files that they were made of, begun uploads.
 
     `deleted` counts the samples that can still be brought back; `samples` does not.
     """
@@ -141,7 +143,13 @@ class StorageUse:
     samples: int
     tables: int
     originals: int
+    begun: int
     deleted: int
+
+    @property
+    def used(self) -> int:
+        """What counts towards a quota."""
+        return self.tables + self.originals + self.begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +360,12 @@ async def restore_sample(conn: AsyncConnection[Any], account_id: UUID, sample_id
 async def tags_of(conn: AsyncConnection[Any], account_id: UUID) -> dict[str, int]:
     """The tags of the account's samples, each with the number of samples that have it."""
     return dict(await (await conn.execute(_TAGS, {"account": account_id})).fetchall())
+
+
+def storage_now(conn: Connection[Any], account_id: UUID) -> StorageUse:
+    """The same as `storage_of`, for whoever blocks."""
+    with conn.cursor(row_factory=class_row(StorageUse)) as cursor:
+        return cursor.execute(_STORAGE, {"account": account_id}).fetchall()[0]
 
 
 async def storage_of(conn: AsyncConnection[Any], account_id: UUID) -> StorageUse:

@@ -37,24 +37,40 @@ TAIL_CHARACTERS = 48 * 1024
 HAS_PROC = sys.platform == "linux"
 _CHUNK = 64 * 1024
 _REMOVED = "[removed]"
+_URL = r"(?:https?|s3|gs|az|abfss?)://"
+_DATABASE = r"(?:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|amqps?|mssql|oracle)(?:\+[a-z0-9]{1,20})?://"
+_NAMES = (
+    r"(?:passw(?:or)?d|passphrase|\bpwd|secret|token|signature|\bsig|credential|cookie"
+    r"|(?:access|account|api|private)[_-]?key)"
+)
+_KEY_BEGINS = r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
 _SECRETS = (
+    # What stands before the @: a slash belongs to a password, not to the path, where no port can be meant.
+    (re.compile(rf"(?i)\b({_DATABASE})[^\s'\"<>]{{1,500}}@"), rf"\1{_REMOVED}@"),
+    (re.compile(r"(?<=://)(?!\[)[^\s/@:]{0,200}:(?!\d{1,5}/)[^\s'\"<>]{1,300}@"), f"{_REMOVED}@"),
     (re.compile(r"(?<=://)[^\s/]{1,300}@"), f"{_REMOVED}@"),
-    (re.compile(r"(?i)\b((?:https?|s3|gs|az|abfss?)://[^\s?]{1,1000}\?)[^\s'\"<>]+"), rf"\1{_REMOVED}"),
+    (re.compile(rf"(?i)\b({_URL}[^\s?#]{{1,1000}}+[?#])[^\s'\"<>]+"), rf"\1{_REMOVED}"),
     (re.compile(r"(?i)\b((?:bearer|basic|sharedkey)[:\s]\s?)[\w.:~+/=-]{8,}"), rf"\1{_REMOVED}"),
-    (re.compile(r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----).*?(?=-----END|$)"), rf"\1{_REMOVED}"),
+    (re.compile(rf"({_KEY_BEGINS}).*?(?=-----END|$)"), rf"\1{_REMOVED}"),
+    # In quotation marks up to the one that ends it, which within a text of JSON has a backslash as the first one has.
     (
         re.compile(
-            r"(?i)((?:passw(?:or)?d|passphrase|\bpwd|secret|token|signature|\bsig|credential|cookie"
-            r"|(?:access|account|api|private)[_-]?key)"
-            r"[\w-]{0,40}['\"]?\s{0,3}[=:]\s{0,3}['\"]?)[^\s'\",;&]+"
+            rf"(?i)({_NAMES}[\w-]{{0,40}}\\{{0,3}}['\"]?\s{{0,3}}[=:]\s{{0,3}})"
+            r"(?:(?P<escaped>\\{1,3}['\"])[^'\"\\]*|(?P<double>\")(?:[^\"\\]|\\.)*|(?P<single>')(?:[^'\\]|\\.)*"
+            r"|(?:[^\s'\",;&\\]|\\(?!['\"]))+)"
         ),
-        rf"\1{_REMOVED}",
+        lambda found: f"{found[1]}{found['escaped'] or found['double'] or found['single'] or ''}{_REMOVED}",
     ),
 )
-"""What gives access: user and password, and the query of an address; headers; values with telling names.
+"""What gives access: user and password, query and fragment of an address; headers; values with telling names.
 
 Each is found in a time that goes with the length of the line, whatever stands in it.
 """
+_KEY_BEGUN = re.compile(rf"{_KEY_BEGINS}(?!.*-----END)")
+_KEY_ENDS = re.compile("-----END")
+_KEY_LINES = 200
+"""A private key has fewer lines: what begins one and never ends it hides no more than these."""
+_ENCODED = re.compile(r"[A-Za-z0-9+/=_-]{16,}|^\s*[A-Za-z0-9+/=_-]+\s*$")
 
 
 def redacted(line: str) -> str:
@@ -62,6 +78,26 @@ def redacted(line: str) -> str:
     for pattern, replacement in _SECRETS:
         line = pattern.sub(replacement, line)
     return line
+
+
+class KeyFilter:
+    """Removes private keys that go over several lines. Each line is passed through it once, in order."""
+
+    def __init__(self) -> None:
+        self._left = 0
+
+    def __call__(self, line: str) -> str:
+        """The line without what is of a key that an earlier line began."""
+        if self._left:
+            self._left -= 1
+            if end := _KEY_ENDS.search(line):
+                self._left = 0
+                line = _ENCODED.sub(_REMOVED, line[: end.start()]) + line[end.start() :]
+            else:
+                line = _ENCODED.sub(_REMOVED, line)
+        if _KEY_BEGUN.search(line):
+            self._left = _KEY_LINES
+        return line
 
 
 class AttemptLog:
@@ -73,10 +109,11 @@ class AttemptLog:
         self._tail: deque[_Line] = deque()
         self._tail_room = TAIL_CHARACTERS
         self._left_out = 0
+        self._without_keys = KeyFilter()
 
     def add(self, text: str) -> None:
         """Keep a line."""
-        line = _Line(datetime.now(UTC), text[:MAX_LOG_LINE])
+        line = _Line(datetime.now(UTC), self._without_keys(text[:MAX_LOG_LINE]))
         if not self._tail and line.length < self._head_room:
             self._head.append(line)
             self._head_room -= line.length

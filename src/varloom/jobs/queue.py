@@ -44,6 +44,15 @@ async def enqueue(connection: AsyncConnection[Any], stage: Stage, at: datetime |
     failpoint("enqueue.after", connection)
 
 
+async def enqueue_many(connection: AsyncConnection[Any], stage: Stage, tickets: int) -> None:
+    """Put so many tickets for the stage into its queue, in the caller's transaction, all due at once."""
+    failpoint("enqueue.before", connection)
+    deferrer = _sender.configure_task(TICKET, allow_unknown=True, queue=stage.value, connection=connection)
+    arguments: dict[str, Any] = {"stage": stage.value}
+    await deferrer.batch_defer_async(*[arguments] * tickets)
+    failpoint("enqueue.after", connection)
+
+
 def channel(stage: Stage) -> str:
     """Where PostgreSQL tells of tickets that are put into the stage's queue."""
     return f"procrastinate_queue_v1#{stage.value}"

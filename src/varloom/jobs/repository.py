@@ -6,6 +6,7 @@ token: a late finish of an attempt that was given up changes no row.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
@@ -22,7 +23,7 @@ from varloom.jobs.problems import (
     JOB_NOT_FINAL,
     JOB_NOT_FOUND,
 )
-from varloom.jobs.queue import TICKET, enqueue
+from varloom.jobs.queue import TICKET, enqueue, enqueue_many
 from varloom.jobs.resume import resume
 from varloom.jobs.statements import job_statement, statement
 
@@ -37,6 +38,12 @@ if TYPE_CHECKING:
 
 KEPT_LOGS = 20
 """So many attempts of a job keep their log, and its last run with them: they are counted when an attempt fails."""
+
+JOBS_AT_ONCE = 500
+"""Rows of one statement, lest whatever else the process does has to wait while their texts are written."""
+TICKETS_FOR_MANY = 500
+"""Tickets for many jobs that are created at once: a slot that was woken goes on until nothing waits. A round of rescue
+adds what is missing still."""
 
 _NOUN = {
     Stage.DOWNLOAD: "download",
@@ -92,6 +99,48 @@ async def create_job(conn: AsyncConnection[Any], new: NewJob) -> Job:
         raise AssertionError("the job was not created")
     await enqueue(conn, first)
     return job
+
+
+async def create_jobs(conn: AsyncConnection[Any], account_id: UUID, new: Sequence[NewJob]) -> dict[UUID, UUID]:
+    """Create many queued jobs of one account, with their first events and tickets, in a handful of statements.
+
+    From here to the commit the account's other events wait: it should be the last thing that the transaction does.
+
+    Args:
+        conn: a connection, within the transaction that enters their uploads.
+        account_id: whose they are.
+        new: the jobs, in the order in which they are to stand in line; none has an Idempotency-Key of its own.
+
+    Returns:
+        The id of each job by that of its upload.
+    """
+    commit_point("create_jobs", conn)
+    await conn.execute("SELECT set_config('varloom.events_at_once', 'on', true)")
+    ids = {}
+    for start in range(0, len(new), JOBS_AT_ONCE):
+        jobs = [_as_json(place, one) for place, one in enumerate(new[start : start + JOBS_AT_ONCE], start)]
+        rows = await _rows(conn, statement("create_jobs"), {"account_id": account_id, "jobs": Jsonb(jobs)})
+        ids.update({row["upload_id"]: row["id"] for row in rows})
+    await conn.execute("SELECT set_config('varloom.events_at_once', '', true)")
+    for stage, tickets in Counter(one.plan[0] for one in new).items():
+        await enqueue_many(conn, stage, min(tickets, TICKETS_FOR_MANY))
+    await conn.execute(statement("first_events"), {"account_id": account_id, "ids": list(ids.values())})
+    return ids
+
+
+def _as_json(place: int, new: NewJob) -> dict[str, Any]:
+    """A new job as `create_jobs` reads it."""
+    return {
+        "place": place,
+        "upload_id": str(new.upload_id),
+        "sample_name": new.sample_name,
+        "options": new.options,
+        "plan": [stage.value for stage in new.plan],
+        "plan_version": new.plan_version,
+        "priority": new.priority,
+        "max_attempts": new.max_attempts,
+        "message": _waiting(new.plan[0]),
+    }
 
 
 async def find_job(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) -> Job | None:

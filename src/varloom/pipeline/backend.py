@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from varloom.dataset import catalog
@@ -16,6 +16,7 @@ from varloom.jobs.lifecycle import Stage
 from varloom.jobs.settle import Published
 from varloom.pipeline.plan import PLAN_VERSION
 from varloom.pipeline.problems import UPLOAD_GONE
+from varloom.pipeline.quota import require_room, room_for_download
 from varloom.pipeline.request import Scratch, SourceFile, SourceLocation, StageRequest
 from varloom.transfer.source_url import parse_source_url
 
@@ -41,6 +42,7 @@ class Downloads:
 
     secrets: SourceSecrets
     transfer: TransferOptions
+    account_quota: int | None = None
 
 
 def attempt_key(claim: Claim) -> str:
@@ -95,7 +97,8 @@ class PipelineBackend:
         secrets, transfer = self._downloads.secrets, self._downloads.transfer
         url = secrets.url_of(job)
         credential = secrets.credential_of(job, parse_source_url(url, transfer.cloud_endpoints))
-        return SourceLocation(str(job.id), url, transfer, credential)
+        room = room_for_download(secrets.conninfo, job, self._downloads.account_quota)
+        return SourceLocation(str(job.id), url, replace(transfer, room=room), credential)
 
     def _scratch_of(self, claim: Claim) -> Scratch | None:
         scratch = self._scratch
@@ -104,8 +107,14 @@ class PipelineBackend:
         return Scratch(scratch.attempts / str(claim.token), scratch.sources, scratch.sources_limit, scratch.downloads)
 
     async def adopt(self, conn: AsyncConnection[Any], claim: Claim, result: dict[str, Any]) -> None:
-        """Make the file that was fetched the job's original, as if it had been uploaded."""
+        """Make the file that was fetched the job's original, as if it had been uploaded.
+
+        Raises:
+            VarloomError: `quota_exceeded` when other files of the account came meanwhile.
+        """
         if claim.stage is Stage.DOWNLOAD:
+            quota = self._downloads.account_quota if self._downloads else None
+            await require_room(conn, claim.job.account_id, quota, result["bytes"])
             values = {name: result[name] for name in ("key", "bytes", "sha256")}
             await conn.execute(_KEEP_ORIGINAL, {**values, "upload_id": claim.job.upload_id})
 

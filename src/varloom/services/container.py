@@ -19,6 +19,7 @@ from varloom.services.accounts import Accounts
 from varloom.services.credentials import Credentials
 from varloom.services.events import Events
 from varloom.services.jobs import Jobs
+from varloom.services.manifests import Manifests
 from varloom.services.provenance import Provenance
 from varloom.services.queue import Queue
 from varloom.services.resumable import ResumableUploads
@@ -58,6 +59,7 @@ class Services:
     uploads: Uploads
     resumable: ResumableUploads
     sources: Sources
+    manifests: Manifests
     credentials: Credentials
     jobs: Jobs
     provenance: Provenance
@@ -120,6 +122,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 uploads=uploads,
                 resumable=resumable,
                 sources=Sources(pool, settings, vault, credentials),
+                manifests=Manifests(pool, settings, vault, credentials),
                 credentials=credentials,
                 jobs=Jobs(pool, settings, durations),
                 provenance=Provenance(pool, storage),

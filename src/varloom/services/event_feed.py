@@ -198,11 +198,26 @@ class AccountFeed:
 
     async def _send_events(self, conn: AsyncConnection[Any]) -> None:
         while events := await repository.events_after(conn, self._account_id, self._position, PAGE):
+            if len(events) == PAGE and await self._gives_up(conn):
+                return
             positions = await line.places_of(conn, self._account_id, [event.job for event in events])
             durations = await self._durations.of(conn, self._account_id)
             for event in events:
                 self._position = event.id
                 self._send(job_message(event.job, positions, event.id, event.id, durations))
+
+    async def _gives_up(self, conn: AsyncConnection[Any]) -> bool:
+        """Whether more has come at once than a panel may lag behind, as with a manifest of thousands of lines.
+
+        Every panel begins anew then, most with a snapshot of what it shows; nothing is rendered that none would get.
+        """
+        newest = await repository.last_event_id(conn, self._account_id)
+        if newest - self._position <= QUEUE_LIMIT:
+            return False
+        self._position = newest
+        for subscription in self.subscriptions:
+            subscription.end()
+        return True
 
     async def _send_progress(self, conn: AsyncConnection[Any]) -> None:
         progressed, self._progressed = self._progressed, set()

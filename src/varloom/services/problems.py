@@ -88,6 +88,86 @@ IDEMPOTENCY_CONFLICT = define(
     resolution=("Use a new key for a new job; send the same file and options to get the first job again.",),
     status=409,
 )
+MANIFEST_UNREADABLE = define(
+    "manifest_unreadable",
+    "The manifest cannot be read",
+    cause="A manifest is a plain text of lines (CSV or TSV, UTF-8). What was sent is packed, is a spreadsheet or "
+    "another binary file, or has no lines.",
+    resolution=(
+        "Export the table as CSV or as text with tabs, in UTF-8, and send that.",
+        "Unpack a packed manifest first.",
+    ),
+    status=422,
+)
+MANIFEST_HEADER_INVALID = define(
+    "manifest_header_invalid",
+    "The header of the manifest is wrong",
+    cause="The first line of a manifest names its columns: `url`, which it must have, and any of `name`, `assembly`, "
+    "`split_by_sample`, `credential` and `priority`, in any order, with tabs, semicolons or commas between them. "
+    "Other columns are refused, so that a misspelt option is not silently ignored.",
+    resolution=(
+        "Correct or remove the columns that are named; put `url` above the column of the URLs.",
+        "A table that is no manifest is uploaded as a file.",
+    ),
+    status=422,
+)
+MANIFEST_TOO_LARGE = define(
+    "manifest_too_large",
+    "The manifest is too large",
+    cause="A manifest has at most 10,000 lines and 32 MiB.",
+    resolution=("Divide it, give each part the header line, and send them one after the other.",),
+    status=413,
+)
+MANIFEST_LINES_INVALID = define(
+    "manifest_lines_invalid",
+    "The manifest has faults",
+    cause="Some lines of the manifest cannot become jobs; each is told with its line, column and resolution under "
+    "`problems`. No line became a job.",
+    resolution=(
+        "Correct the lines that are named, and send the manifest again.",
+        "Or leave them out: `--skip-faulty` on the command line, `skip_faulty=true` in the API, a box in the dialog.",
+    ),
+    status=422,
+)
+MANIFEST_LINE_MALFORMED = define(
+    "manifest_line_malformed",
+    "The line does not match the header",
+    cause="The line has another number of cells than the header, or a quotation mark that is not closed. A cell holds "
+    "no line break.",
+    resolution=(
+        "Give the line as many cells as the header has; leave those empty of which nothing is to be said.",
+        'Put a cell that holds the delimiter, such as a URL with a comma, into quotation marks: `"..."`.',
+    ),
+    status=422,
+)
+MANIFEST_VALUE_INVALID = define(
+    "manifest_value_invalid",
+    "The cell has a value that cannot be used",
+    cause="A cell of the manifest is empty where a value is needed, or holds one that its column does not take.",
+    resolution=(
+        "Give `assembly` GRCh38 or GRCh37, `split_by_sample` yes or no, `priority` a whole number from -1000 to 1000.",
+        "Give `credential` the name of a stored credential, and none to a URL that is signed.",
+        "Leave a cell empty for the default; `url` alone must have a value.",
+    ),
+    status=422,
+)
+MANIFEST_SOURCE_LOCAL = define(
+    "manifest_source_local",
+    "The line names a file by its path",
+    cause="A server reads no files by their path, be it one of its own machine or of the user's.",
+    resolution=(
+        "Give a URL that begins with https://, s3://, gs:// or az://.",
+        "Send files of your own machine by `varloom submit --manifest FILE`, or choose them as files in the browser.",
+    ),
+    status=422,
+)
+MANIFEST_LINE_REPEATED = define(
+    "manifest_line_repeated",
+    "The line is there twice",
+    cause="Two lines of the manifest have the same URL and the same name.",
+    resolution=("Remove one of them; or give each a name of its own, if the file is wanted twice.",),
+    status=422,
+)
 SAMPLE_NAME_INVALID = define(
     "sample_name_invalid",
     "Invalid sample name",

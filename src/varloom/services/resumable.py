@@ -21,6 +21,7 @@ from psycopg.errors import UniqueViolation
 from psycopg_pool import PoolTimeout
 
 from varloom.errors import VarloomError, counted
+from varloom.pipeline.quota import require_room
 from varloom.reader.problems import FileRefused
 from varloom.services import resumable_rows as rows
 from varloom.services.arrival import Arrival, ArrivalWriter, in_thread
@@ -93,7 +94,7 @@ class ResumableUploads:
 
         Raises:
             VarloomError: `upload_empty`, `upload_too_large`, `storage_full`, `sample_name_invalid`,
-                `idempotency_conflict`, `request_invalid`.
+                `idempotency_conflict`, `request_invalid`, `quota_exceeded`.
         """
         key = checked_key(idempotency_key)
         values = self._checked(name, size, request)
@@ -136,6 +137,7 @@ class ResumableUploads:
         self, upload_id: UUID, account_id: UUID, key: str | None, values: dict[str, Any]
     ) -> ResumableUpload | None:
         async with self._pool.connection() as conn:
+            await require_room(conn, account_id, self._settings.account_quota_bytes, values["bytes"])
             return await rows.insert(
                 conn, self._lifetime, id=upload_id, account_id=account_id, idempotency_key=key, **values
             )

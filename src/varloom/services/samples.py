@@ -95,6 +95,7 @@ class Samples:
 
     def __init__(self, pool: AsyncConnectionPool, storage: Storage, settings: Settings) -> None:
         self._pool = pool
+        self._quota = settings.account_quota_bytes
         self._undo = timedelta(days=settings.undo_days)
         row_copies = RowCopies(
             settings.data / ROW_COPIES_FOLDER, settings.row_copies_bytes, reserve=settings.disk_reserve_bytes
@@ -140,7 +141,7 @@ class Samples:
         """What the account's things take in the storage."""
         async with self._pool.connection() as conn:
             found = await catalog.storage_of(conn, account_id)
-        return StorageView.model_validate(asdict(found))
+        return StorageView.model_validate({**asdict(found), "quota": self._quota})
 
     async def tags(self, account_id: UUID) -> dict[str, int]:
         """The tags of the account's samples, each with the number of samples that have it."""

@@ -12,6 +12,7 @@ from varloom.errors import SETTINGS_INVALID, VarloomError
 from varloom.jobs import line, repository
 from varloom.jobs.model import Job, NewJob
 from varloom.pipeline.plan import version_of
+from varloom.pipeline.quota import require_room
 from varloom.services.names import checked_sample_name, file_name, sample_name_from
 from varloom.services.problems import IDEMPOTENCY_CONFLICT, REQUEST_INVALID
 from varloom.services.source_views import SourcePreflightList, SourcePreflightView
@@ -78,6 +79,28 @@ def _listed(origin: Origin) -> str:
     return f"{host}:{origin.port}"
 
 
+class SourceRules:
+    """Which URLs can be loaded here."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._endpoints = settings.cloud_endpoints
+        self._guard = Guard(tuple(parse_endpoint(entry) for entry in transfer_options(settings).allowed_endpoints))
+
+    def source_of(self, url: str) -> SourceUrl:
+        """Understand a URL, and refuse one that cannot be loaded here. Raises `source_url_invalid`."""
+        source = parse_source_url(url, self._endpoints)
+        self._refuse_without_tls(source)
+        return source
+
+    def _refuse_without_tls(self, source: SourceUrl) -> None:
+        """Refuse a URL that would be asked in clear text, but for hosts that the operator lists."""
+        origin = Origin.of(source.url)
+        if origin.scheme == "http" and not self._guard.is_listed(origin.host, origin.port):
+            raise VarloomError(
+                SOURCE_URL_INVALID, f"{origin.host}: http:// is read and changed by anyone on the way; use https://."
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Takes URLs in."""
@@ -93,10 +116,11 @@ class Sources:
         """Create the job that loads the file of a URL, or find the one that an earlier, equal request made.
 
         Raises:
-            VarloomError: `source_url_invalid`, `sample_name_invalid`, `request_invalid` or `idempotency_conflict`.
+            VarloomError: `source_url_invalid`, `sample_name_invalid`, `request_invalid`, `idempotency_conflict` or
+                `quota_exceeded` when there is no room at all.
         """
         key = checked_key(idempotency_key)
-        source = self._source_of(url)
+        source = SourceRules(self.settings).source_of(url)
         await self._check_credential(account_id, source, request.options.credential)
         wanted = request.sample_name or ""
         sample = checked_sample_name(wanted) if wanted.strip() else sample_name_from(source.name)
@@ -127,39 +151,10 @@ class Sources:
     async def preflight(self, account_id: UUID, urls: Sequence[str]) -> SourcePreflightList:
         """Tell of each text whether it is a URL that can be loaded, and with which of the account's credentials."""
         stored = (await self.credentials.all(account_id)).credentials
+        rules = SourceRules(self.settings)
         return SourcePreflightList(
-            sources=[self._preflight_of(url, stored) for url in urls], stored_credentials=len(stored)
+            sources=[_preflight_of(url, rules, stored) for url in urls], stored_credentials=len(stored)
         )
-
-    def _preflight_of(self, url: str, stored: Sequence[CredentialView]) -> SourcePreflightView:
-        try:
-            source = self._source_of(url)
-        except VarloomError as error:
-            return SourcePreflightView(error=ErrorView.model_validate(error.as_dict()))
-        fitting = [] if source.has_access else [one.name for one in stored if covers(one.kind, one.scope, source)]
-        return SourcePreflightView(
-            url=source.shown,
-            name=file_name(source.name),
-            sample_name=sample_name_from(source.name),
-            has_access=source.has_access,
-            credentials=fitting,
-        )
-
-    def _source_of(self, url: str) -> SourceUrl:
-        """Understand a URL, and refuse one that cannot be loaded here."""
-        source = parse_source_url(url, self.settings.cloud_endpoints)
-        self._refuse_without_tls(source)
-        return source
-
-    def _refuse_without_tls(self, source: SourceUrl) -> None:
-        """Refuse a URL that would be asked in clear text, but for hosts that the operator lists."""
-        allowed = transfer_options(self.settings).allowed_endpoints
-        guard = Guard(tuple(parse_endpoint(entry) for entry in allowed))
-        origin = Origin.of(source.url)
-        if origin.scheme == "http" and not guard.is_listed(origin.host, origin.port):
-            raise VarloomError(
-                SOURCE_URL_INVALID, f"{origin.host}: http:// is read and changed by anyone on the way; use https://."
-            )
 
     async def _check_credential(self, account_id: UUID, source: SourceUrl, name: str | None) -> None:
         """See at once that the credential which was chosen is there, and for this URL."""
@@ -183,6 +178,7 @@ class Sources:
         secret = None if source.shown == url else self.vault.encrypt({"url": url})
         try:
             async with conn.transaction():
+                await require_room(conn, new.account_id, self.settings.account_quota_bytes, None)
                 await insert_url(
                     conn,
                     upload_id=new.upload_id,
@@ -196,6 +192,21 @@ class Sources:
             if new.idempotency_key is None:
                 raise
             return None
+
+
+def _preflight_of(url: str, rules: SourceRules, stored: Sequence[CredentialView]) -> SourcePreflightView:
+    try:
+        source = rules.source_of(url)
+    except VarloomError as error:
+        return SourcePreflightView(error=ErrorView.model_validate(error.as_dict()))
+    fitting = [] if source.has_access else [one.name for one in stored if covers(one.kind, one.scope, source)]
+    return SourcePreflightView(
+        url=source.shown,
+        name=file_name(source.name),
+        sample_name=sample_name_from(source.name),
+        has_access=source.has_access,
+        credentials=fitting,
+    )
 
 
 def _refuse_other(job: Job, source: SourceUrl, sample: str, request: JobRequest) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID  # noqa: TC003 - a dataclass has it in its annotations
 
 if TYPE_CHECKING:
-    from uuid import UUID
+    from collections.abc import Sequence
 
     from psycopg import AsyncConnection
 
@@ -65,6 +67,47 @@ async def insert_url(
     await conn.execute(_INSERT_URL, values)
     if secret is not None:
         await conn.execute(_KEEP_URL, {"id": upload_id, "secret": secret})
+
+
+URLS_AT_ONCE = 500
+"""Rows of one statement, lest whatever else the process does has to wait while their texts are written."""
+_INSERT_URLS = """
+INSERT INTO uploads (id, account_id, kind, name, url)
+SELECT id, %(account_id)s, 'url', name, url FROM unnest(%(ids)s::uuid[], %(names)s::text[], %(urls)s::text[])
+    AS new(id, name, url)
+"""
+_KEEP_URLS = """
+INSERT INTO upload_secrets (upload_id, secret) SELECT * FROM unnest(%(ids)s::uuid[], %(secrets)s::bytea[])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewUrl:
+    """A file that is still to be fetched; for its fields see `insert_url`."""
+
+    upload_id: UUID
+    name: str
+    url: str
+    secret: bytes | None
+
+
+async def insert_urls(conn: AsyncConnection[Any], account_id: UUID, new: Sequence[NewUrl]) -> None:
+    """Enter many files that are still to be fetched."""
+    for start in range(0, len(new), URLS_AT_ONCE):
+        await _insert_some(conn, account_id, new[start : start + URLS_AT_ONCE])
+
+
+async def _insert_some(conn: AsyncConnection[Any], account_id: UUID, some: Sequence[NewUrl]) -> None:
+    values = {
+        "account_id": account_id,
+        "ids": [one.upload_id for one in some],
+        "names": [one.name for one in some],
+        "urls": [one.url for one in some],
+    }
+    await conn.execute(_INSERT_URLS, values)
+    if kept := [one for one in some if one.secret is not None]:
+        secrets = {"ids": [one.upload_id for one in kept], "secrets": [one.secret for one in kept]}
+        await conn.execute(_KEEP_URLS, secrets)
 
 
 async def names_of(conn: AsyncConnection[Any], account_id: UUID, upload_ids: list[UUID]) -> dict[UUID, str]:

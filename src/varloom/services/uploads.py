@@ -8,16 +8,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from psycopg.errors import UniqueViolation
 
+from varloom.dataset import catalog
 from varloom.errors import VarloomError
 from varloom.jobs import line, repository
 from varloom.jobs.model import Job, NewJob
 from varloom.pipeline.plan import version_of
+from varloom.pipeline.quota import check_room, quota_exceeded, require_room
 from varloom.services.names import checked_sample_name, file_name, sample_name_from
 from varloom.services.options import JobOptions
 from varloom.services.problems import IDEMPOTENCY_CONFLICT, REQUEST_INVALID, UPLOAD_EMPTY
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from varloom.settings import Settings
     from varloom.storage import Storage
 
+    Chunks = AsyncIterator[bytes]
     Note = Callable[[AsyncConnection[Any], UUID], Awaitable[None]]
     """Writes what concerns a job, by its id, in the transaction that creates it."""
 
@@ -104,12 +108,14 @@ class Intake:
             expected: at least so many bytes are announced, if any number is.
 
         Raises:
-            VarloomError: `request_invalid` for a second file; `upload_empty`; those of `Storage.write_stream`.
+            VarloomError: `request_invalid` for a second file; `upload_empty`; `quota_exceeded`; those of
+                `Storage.write_stream`.
         """
         if self._received is not None:
             raise VarloomError(REQUEST_INVALID, "file: a job takes one file; this request has several.")
         if self._earlier is None:
-            self._received = await self._uploads.store(file_name(name), chunks, expected)
+            async with self._uploads.arriving(self._account_id, expected or 0) as within_quota:
+                self._received = await self._uploads.store(file_name(name), within_quota(chunks), expected)
         else:
             self._received = await _fingerprint(file_name(name), chunks)
         if self._received.bytes == 0:
@@ -142,6 +148,47 @@ class Uploads:
     pool: AsyncConnectionPool
     storage: Storage
     settings: Settings
+    _arriving: Counter[UUID] = field(default_factory=Counter)
+
+    @contextlib.asynccontextmanager
+    async def arriving(self, account_id: UUID, expected: int) -> AsyncIterator[Callable[[Chunks], Chunks]]:
+        """Count a file towards the account's quota while it arrives; what its chunks are to be passed through.
+
+        Args:
+            account_id: whose it will be.
+            expected: at least so many bytes are announced.
+
+        Raises:
+            VarloomError: `quota_exceeded`, at once or in the midst of the chunks.
+        """
+        quota = self.settings.account_quota_bytes
+        if quota is None:
+            yield lambda chunks: chunks
+            return
+        async with self.pool.connection() as conn:
+            use = await catalog.storage_of(conn, account_id)
+        others = self._arriving[account_id]
+        check_room(use, quota, expected, arriving=others)
+        room = quota - use.used - others
+        counted = expected
+        self._arriving[account_id] += counted
+
+        async def within_quota(chunks: Chunks) -> Chunks:
+            nonlocal counted
+            position = 0
+            async for chunk in chunks:
+                position += len(chunk)
+                if position > room:
+                    raise quota_exceeded(use, quota, position, arriving=others)
+                if position > counted:
+                    self._arriving[account_id] += position - counted
+                    counted = position
+                yield chunk
+
+        try:
+            yield within_quota
+        finally:
+            self._arriving[account_id] -= counted
 
     @contextlib.asynccontextmanager
     async def intake(self, account_id: UUID, idempotency_key: str | None = None) -> AsyncIterator[Intake]:
@@ -182,7 +229,7 @@ class Uploads:
             note: what else is written in the transaction that creates the job.
 
         Raises:
-            VarloomError: `request_invalid`; `sample_name_invalid`; `idempotency_conflict`.
+            VarloomError: `request_invalid`; `sample_name_invalid`; `idempotency_conflict`; `quota_exceeded`.
         """
         refuse_credential(request.options)
         name = request.sample_name or ""
@@ -214,6 +261,8 @@ class Uploads:
             return None
         try:
             async with conn.transaction():
+                if note is None:  # what arrives over several requests has its room since it was begun
+                    await require_room(conn, new.account_id, self.settings.account_quota_bytes, received.bytes)
                 await insert_file(
                     conn,
                     upload_id=received.upload_id,

@@ -362,6 +362,8 @@ class StorageView(View):
     samples: int = Field(description="how many there are, without deleted ones")
     tables: int = Field(description="bytes of all tables")
     originals: int = Field(description="bytes of the uploaded files that are kept")
+    begun: int = Field(description="bytes of uploads that are begun, as large as they will be")
+    quota: int | None = Field(description="how much all of these may take; null: no limit")
     deleted: int = Field(description="samples that were deleted and can be brought back")
 
 

@@ -124,7 +124,7 @@ async def _storage_is_ours(pool: AsyncConnectionPool, storage: Storage, stop: as
 def _downloads(settings: Settings, database: Database) -> Downloads:
     """What the worker needs to fetch files from URLs."""
     secrets = SourceSecrets(database.conninfo, vault_of(settings), settings.own_identity)
-    return Downloads(secrets, transfer_options(settings))
+    return Downloads(secrets, transfer_options(settings), settings.account_quota_bytes)
 
 
 def _scratch(settings: Settings, storage: Storage) -> AbstractContextManager[WorkerScratch | None]:

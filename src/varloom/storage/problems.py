@@ -15,6 +15,19 @@ STORAGE_FULL = define(
     retryable=True,
     status=507,
 )
+QUOTA_EXCEEDED = define(
+    "quota_exceeded",
+    "The account's quota is used up",
+    cause="What the account stores, with the uploads that it has begun, would be more than the operator allows each "
+    "account.",
+    resolution=(
+        "Delete samples that are not needed any more, and delete them for good: until then they count.",
+        "Dismiss failed and cancelled jobs, whose files are kept for a retry, and discard uploads that broke off.",
+        "What was deleted or dismissed counts no more after some minutes. Then try again.",
+        "Or ask whoever runs this server to raise the setting `account_quota_bytes`.",
+    ),
+    status=507,
+)
 UPLOAD_TOO_LARGE = define(
     "upload_too_large",
     "The file is too large",

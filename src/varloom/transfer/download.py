@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from varloom.errors import VarloomError
 from varloom.storage.incoming import check_space
+from varloom.storage.problems import QUOTA_EXCEEDED
 from varloom.transfer import problems
 from varloom.transfer.answers import (
     checksums_of,
@@ -176,6 +177,10 @@ class Download:
         return self._resumed > 0 and self._size is not None and not self._partial.missing(self._size)
 
     def _check_size(self, size: int | None) -> None:
+        room = self._options.room
+        if room is not None and size is not None and size > room:
+            message = f"The file has {size:,} bytes or more; the account has room for {room:,} of its quota."
+            raise VarloomError(QUOTA_EXCEEDED, message)
         most = self._options.most_bytes
         if most is not None and size is not None and size > most:
             raise VarloomError(

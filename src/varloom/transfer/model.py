@@ -16,6 +16,7 @@ class TransferOptions:
         egress_proxy: through which everything goes; it may hold a password.
         bytes_per_second: the most that one download may take of the line.
         most_bytes: the largest file.
+        room: how much the account may still store.
         reserve: what must stay free on the disk.
         silence: seconds without a byte after which a request counts as lost.
     """
@@ -25,6 +26,7 @@ class TransferOptions:
     egress_proxy: str | None = field(default=None, repr=False)
     bytes_per_second: int | None = None
     most_bytes: int | None = None
+    room: int | None = None
     reserve: int = 0
     silence: float = 60.0
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from varloom.errors import VarloomError
 from varloom.transfer.http_client import Origin
@@ -36,6 +36,8 @@ _S3_HOST = re.compile(
     r"(?:(?P<bucket>.+)\.)?s3(?:-accelerate|-website)?(?:\.dualstack)?(?:[.-](?P<region>[a-z]{2}(?:-[a-z]+)+-\d))?"
     r"\.amazonaws\.com(?:\.cn)?"
 )
+_GOOGLE_API = re.compile(r"/(?:download/)?storage/v1/b/(?P<bucket>[^/]+)/o/(?P<key>.+)")
+_GOOGLE_API_HOSTS = frozenset({"storage.googleapis.com", "www.googleapis.com"})
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{1,221}")
 _SIGNED_BY = frozenset({"x-amz-signature", "x-goog-signature", "signature", "sig"})
 """Names of the parameters of a query that are a signature."""
@@ -204,6 +206,8 @@ def _web_address(given: str, endpoints: Mapping[str, str]) -> SourceUrl:
         Origin.of(url)
     except ValueError:
         raise _invalid("The host or the port in the URL cannot be read.") from None
+    if (found := _google_api_object(parts, host, shown, endpoints)) is not None:
+        return found
     has_access = is_signed(given)
     place = _object_of(parts, host, endpoints)
     if place is None:
@@ -220,6 +224,34 @@ def _web_address(given: str, endpoints: Mapping[str, str]) -> SourceUrl:
         region=place.region,
         has_access=has_access,
     )
+
+
+def _google_api_object(parts: SplitResult, host: str, shown: str, endpoints: Mapping[str, str]) -> SourceUrl | None:
+    """The object that an address of Google's JSON API names, as its `selfLink` and `mediaLink` do.
+
+    It is asked for as any other object of Google, but where its query says more than which version is meant.
+    """
+    found = _GOOGLE_API.fullmatch(parts.path)
+    own = endpoints.get("gs")
+    base = urlsplit(own) if own else None
+    is_own = base is not None and (base.scheme, base.netloc) == (parts.scheme.lower(), parts.netloc)
+    if found is None or not (is_own or host in _GOOGLE_API_HOSTS):
+        return None
+    bucket, key = unquote(found["bucket"]), unquote(found["key"])
+    if not _BUCKET.fullmatch(bucket) or key.endswith("/"):
+        raise _invalid("The URL of Google's JSON API names no object.")
+    plain = _google_object(bucket, key, own if is_own else None)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    names = {name.lower() for name, _ in query}
+    if names <= {"alt"} and "@" not in parts.netloc:
+        return plain
+    if names <= {"alt", "generation"} and "@" not in parts.netloc:
+        version = urlencode([pair for pair in query if pair[0].lower() == "generation"])
+        return replace(plain, url=f"{plain.url}?{version}", shown=shown)
+    asked = urlencode([*(pair for pair in query if pair[0].lower() != "alt"), ("alt", "media")])
+    user, _, place_of_host = parts.netloc.rpartition("@")
+    url = parts._replace(scheme=parts.scheme.lower(), netloc=place_of_host, query=asked, fragment="").geturl()
+    return replace(plain, url=url, shown=shown, has_access="access_token" in names or bool(user), user=user or None)
 
 
 @dataclass(frozen=True, slots=True)

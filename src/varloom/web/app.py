@@ -19,6 +19,7 @@ from varloom.web import pages
 from varloom.web.api import router as api_router
 from varloom.web.api.create_job import UPLOAD_PATH
 from varloom.web.api.health import router as health_router
+from varloom.web.api.manifests import MANIFEST_PATH
 from varloom.web.api.openapi import describe
 from varloom.web.api.uploads import RESUMABLE_PATH
 from varloom.web.body_limit import BodyLimit
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 # Exports are made in threads, but would be compressed in the loop: a piece of megabytes held up everyone for 200 ms.
-_UPLOADS = re.compile(rf"{UPLOAD_PATH}|{RESUMABLE_PATH}/[^/]+")
+_UPLOADS = re.compile(rf"{UPLOAD_PATH}|{MANIFEST_PATH}(/preflight)?|{RESUMABLE_PATH}/[^/]+")
 _EXPORTS = ("text/csv", "text/tab-separated-values", "application/jsonl", "application/vnd.apache.parquet")
 _NOT_COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, *_EXPORTS)
 

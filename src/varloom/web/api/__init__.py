@@ -10,6 +10,7 @@ from varloom.web.api import (
     credentials,
     events,
     jobs,
+    manifests,
     openapi,
     queue,
     samples,
@@ -21,7 +22,20 @@ from varloom.web.api.openapi import PREFIX
 from varloom.web.problem_documents import problem_responses
 
 router = APIRouter(prefix=PREFIX, responses=problem_responses(401, 422, 500))
-for part in (create_job, sources, uploads, jobs, queue, events, samples, saved_views, credentials, access, openapi):
+for part in (
+    create_job,
+    sources,
+    manifests,
+    uploads,
+    jobs,
+    queue,
+    events,
+    samples,
+    saved_views,
+    credentials,
+    access,
+    openapi,
+):
     router.include_router(part.router)
 
 __all__ = ["router"]

@@ -5,6 +5,7 @@ import { cancelUpload, lookAtUrls, unfinished } from "./uploads/api.js";
 import { openJobManager } from "./job_manager.js";
 import { AT_REST } from "./uploads/entry.js";
 import { forget, idsBeingSent, lockName, rememberedIds } from "./uploads/memory.js";
+import { looksLikeManifest, ManifestRow } from "./uploads/manifest_row.js";
 import { Row } from "./uploads/row.js";
 import { countText, percentText, sizeText } from "./uploads/texts.js";
 import { UrlRow } from "./uploads/url_row.js";
@@ -18,7 +19,7 @@ let send;
 let announcer;
 let rows = [];
 let urls;
-const lanes = { file: 0, url: 0 }; // how many of a kind are being sent; URLs take a moment, and need not wait for files
+const lanes = { file: 0, url: 0, manifest: 0 }; // how many of a kind are being sent; what takes a moment need not wait for files
 let presetName = null;
 let openedBy = null;
 let drawing = false;
@@ -37,6 +38,11 @@ export function startUploads() {
   input.addEventListener("change", () => {
     add(input.files);
     input.value = "";
+  });
+  const manifests = document.getElementById("upload-manifest-input");
+  manifests.addEventListener("change", () => {
+    addManifests(manifests.files);
+    manifests.value = "";
   });
   document.getElementById("upload-form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -115,11 +121,33 @@ function startDropping() {
   });
 }
 
-function add(files) {
-  const added = [...files].map((file) => enlist(new Row(file, takePreset(), update)));
-  for (const row of added) row.ready.then(showBroken);
+/** Files go into the list; one whose header is a manifest's as such, with the choice to load it as a table instead. */
+async function add(files) {
+  const some = [...files]; // the list of an input is emptied meanwhile
+  const manifests = await Promise.all(some.map(looksLikeManifest));
+  const added = some.map((file, index) => enlist(manifests[index] ? new ManifestRow(file, loadAsTable, update) : fileRow(file)));
   update();
   showName(added.at(-1));
+}
+
+function fileRow(file) {
+  const row = new Row(file, takePreset(), update);
+  row.ready.then(showBroken);
+  return row;
+}
+
+function addManifests(files) {
+  const added = [...files].map((file) => enlist(new ManifestRow(file, null, update)));
+  document.getElementById("upload-from-urls").open = false; // the list needs the room
+  update();
+  showName(added.at(-1));
+}
+
+function loadAsTable(manifest) {
+  const row = enlist(fileRow(manifest.file), manifest);
+  manifest.cancel();
+  update();
+  showName(row);
 }
 
 function addUrls(found, stored) {
@@ -128,11 +156,14 @@ function addUrls(found, stored) {
   showName(added[0]);
 }
 
-function enlist(row) {
+/** Put an entry at the end of the list, or in the place of another. */
+function enlist(row, instead = null) {
   row.find("[data-remove]").addEventListener("click", () => drop(row));
   row.find("[data-pause]").addEventListener("click", () => pauseOrResume(row));
-  rows.push(row);
-  list.append(row.element);
+  if (instead) rows[rows.indexOf(instead)] = row;
+  else rows.push(row);
+  if (instead) instead.element.replaceWith(row.element);
+  else list.append(row.element);
   return row;
 }
 
@@ -143,9 +174,8 @@ function takePreset() {
 }
 
 function showName(row) {
-  const name = row?.field("sample_name");
-  name?.focus();
-  name?.scrollIntoView({ block: "nearest" });
+  row?.mainField.focus();
+  row?.mainField.scrollIntoView({ block: "nearest" });
 }
 
 /** Credentials may have been stored or removed since the URLs were added, in another tab or by the command line. */
@@ -180,7 +210,7 @@ function applyToAll() {
     const name = field.name.replace("all_", "");
     if (field.type === "checkbox" ? field.dataset.touched : field.value !== "keep") options[name] = field.type === "checkbox" ? field.checked : field.value;
   }
-  const to = rows.filter((one) => one.canBeSent);
+  const to = rows.filter((one) => one.canBeSent && one.kind !== "manifest");
   for (const row of to) row.options = options;
   say(`Applied to ${kindsText(to)}`);
 }
@@ -288,20 +318,22 @@ function labelText(waiting, active) {
 }
 
 function sendText(waiting, active) {
-  if (waiting.some((row) => row.kind === "url")) return `Load ${kindsText(waiting)}`;
+  if (waiting.some((row) => row.kind !== "file")) return `Load ${kindsText(waiting)}`;
   if (waiting.length > 1) return `Upload ${kindsText(waiting)}`;
   return waiting.length || !active.length ? "Upload" : "Uploading";
 }
 
 /** "2 files", "3 URLs", "1 file and 3 URLs". */
 function kindsText(some) {
-  const counts = [["file", "file"], ["url", "URL"]].map(([kind, noun]) => [some.filter((row) => row.kind === kind).length, noun]);
+  const files = some.filter((row) => row.kind === "file").length;
+  const counts = [[files, "file"], [some.reduce((sum, row) => sum + row.count, 0) - files, "URL"]];
   const told = counts.filter(([count]) => count > 0).map(([count, noun]) => countText(count, noun));
   return told.join(" and ");
 }
 
 // What can be chosen for all of them: the credentials are those that some URL may be asked for with.
-function showAll(waiting) {
+function showAll(sendable) {
+  const waiting = sendable.filter((row) => row.kind !== "manifest"); // its options stand in its lines
   const kinds = new Set(waiting.map((row) => row.kind));
   const nouns = kinds.size > 1 ? "files and URLs" : kinds.has("url") ? "URLs" : "files";
   document.getElementById("upload-all").hidden = waiting.length < 2;

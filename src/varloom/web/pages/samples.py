@@ -81,6 +81,7 @@ async def samples_page(
         deleted=deleted,
         next=found.next,
         storage=_storage(use),
+        has_quota=use.quota is not None,
         deleted_count=use.deleted,
     )
 
@@ -160,7 +161,11 @@ def _kept_for(purge_at: datetime | None) -> str | None:
 def _storage(use: StorageView) -> str:
     """What the account stores, in one sentence."""
     samples = counted(use.samples, "sample")
-    return f"{samples}, {size(use.tables)} in tables and {size(use.originals)} in original files"
+    told = f"{samples}, {size(use.tables)} in tables and {size(use.originals)} in original files"
+    if use.quota is None:
+        return told
+    begun = f", {size(use.begun)} in uploads that are begun" if use.begun else ""
+    return f"{told}{begun}; {size(use.tables + use.originals + use.begun)} of {size(use.quota)} used"
 
 
 def table_head(dataset: DatasetView) -> TableHead:

@@ -1,5 +1,7 @@
 // What the dialog asks of the server, beside the bytes themselves.
 const BASE = "/api/v1/uploads";
+const MANIFESTS = "/api/v1/manifests";
+const TEXT_BODY = { "Content-Type": "text/csv" };
 const JSON_BODY = { "Content-Type": "application/json" };
 const URLS_AT_ONCE = 100;
 const LONGEST_URL = 8193; // one more than any that is taken: the server says that it is too long
@@ -71,6 +73,14 @@ export function createJob(url, { sample_name, ...options }, key) {
   });
 }
 
+/** What the lines of a manifest would be: {body} or {error}. Nothing is created. */
+export const lookAtManifest = (file) => ask("POST", `${MANIFESTS}/preflight`, { headers: TEXT_BODY, body: file });
+
+/** Create the jobs of a manifest, all or none: {body} or {error}. The same key never makes a second set. */
+export function createManifestJobs(file, { skip_faulty: skip }, key) {
+  return ask("POST", `${MANIFESTS}?skip_faulty=${skip}`, { headers: { ...TEXT_BODY, "Idempotency-Key": key }, body: file });
+}
+
 export function randomKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -83,11 +93,11 @@ async function ask(method, url, { headers = {}, body } = {}) {
   return { error: refusal(response.status, text) };
 }
 
-/** What an answer that refuses something says: {status, title, detail, place, resolution}. */
+/** What an answer that refuses something says: {status, title, detail, place, resolution, problems}. */
 export function refusal(status, text) {
   if (status === 401) return { ...ENDED, status };
-  const { title = `The server answered ${status}`, detail, line, excerpt, resolution, code } = parsed(text) ?? {};
-  return { status, code, title, detail, line, excerpt, resolution };
+  const { title = `The server answered ${status}`, detail, line, excerpt, resolution, code, problems } = parsed(text) ?? {};
+  return { status, code, title, detail, line, excerpt, resolution, problems };
 }
 
 function parsed(text) {

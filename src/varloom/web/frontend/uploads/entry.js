@@ -9,13 +9,13 @@ export const AT_REST = new Set(["chosen", "refused", "failed"]);
 let made = 0;
 
 export class Entry {
-  /** `kind` is "file" or "url", `label` what it is called; `changed` is called whenever the state is another. */
-  constructor(kind, label, changed) {
+  /** `kind` is "file", "url" or "manifest", `label` what it is called; `changed` is called whenever the state is another. */
+  constructor(kind, label, changed, template = "upload-file-template") {
     this.kind = kind;
     this.label = label;
     this.state = "chosen";
     this.ready = Promise.resolve();
-    this.element = document.getElementById("upload-file-template").content.firstElementChild.cloneNode(true);
+    this.element = document.getElementById(template).content.firstElementChild.cloneNode(true);
     this.element.dataset.kind = kind;
     this._changed = changed;
     this.number = ++made;
@@ -33,6 +33,16 @@ export class Entry {
 
   field(name) {
     return this.find(`[name=${name}]`);
+  }
+
+  /** How many jobs would come of it. */
+  get count() {
+    return 1;
+  }
+
+  /** What is written in first. */
+  get mainField() {
+    return this.field("sample_name");
   }
 
   get isActive() {

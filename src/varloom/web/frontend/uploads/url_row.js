@@ -1,18 +1,15 @@
 // One URL in the upload dialog: which credential opens it, and how its job was taken in. Its secret parts are not shown.
 import { say } from "../announcer.js";
-import { createJob, randomKey } from "./api.js";
-import { AT_REST, Entry, VCF_LIKE } from "./entry.js";
+import { createJob } from "./api.js";
+import { AT_REST, VCF_LIKE } from "./entry.js";
+import { HandedOver } from "./handed_over.js";
 import { queueText } from "./texts.js";
 
-const DELAYS = [500, 1000, 2000, 4000, 8000, ...Array(5).fill(10_000)];
-const GATEWAYS = new Set([502, 503, 504]);
-
-export class UrlRow extends Entry {
+export class UrlRow extends HandedOver {
   /** `found` is what the server told of the URL, `stored` how many credentials the account has. */
   constructor(url, found, stored, presetName, changed) {
     super("url", found.name, changed);
     this.url = url;
-    this._key = randomKey();
     this._fill(found, presetName);
     this.offer(found, stored);
     this._set("chosen");
@@ -26,8 +23,8 @@ export class UrlRow extends Entry {
     super.options = given;
   }
 
-  get uploadId() {
-    return null;
+  get _subject() {
+    return this.url;
   }
 
   /** The credentials that may be sent for this URL. The chosen one stays, if it is still among them. */
@@ -47,21 +44,6 @@ export class UrlRow extends Entry {
     return [...this.field("credential").options].map(({ value }) => value).filter(Boolean);
   }
 
-  /** Hand the URL to the server. When the line breaks, it is tried again under the same key: no second job comes of it. */
-  async send() {
-    this._set("sending");
-    this._status("Handing it to the server");
-    const { body, error } = await this._create();
-    if (this.state === "cancelled") return;
-    if (error) this._fail(error);
-    else this._sent(body);
-  }
-
-  async cancel() {
-    this.state = "cancelled";
-    this._wake?.();
-  }
-
   _fill(found, presetName) {
     this.find("[data-size]").hidden = true;
     this.find("[data-group]").setAttribute("aria-label", found.url);
@@ -77,24 +59,8 @@ export class UrlRow extends Entry {
     field.setAttribute("aria-describedby", `${field.id}-note`);
   }
 
-  async _create() {
-    for (let tried = 0; ; tried += 1) {
-      const answer = await createJob(this.url, this._asked(), this._key);
-      if (!isUnsure(answer.error) || tried === DELAYS.length || this.state === "cancelled") return answer;
-      this._reconnect();
-      await new Promise((resolve) => {
-        this._wake = resolve;
-        setTimeout(resolve, DELAYS[tried]);
-      });
-      if (this.state === "cancelled") return answer;
-    }
-  }
-
-  _reconnect() {
-    if (this.state === "reconnecting") return;
-    this._set("reconnecting");
-    this._status("The connection broke. Trying again");
-    say(`${this.label}: the connection broke, trying again`, { of: this.url });
+  _create(key) {
+    return createJob(this.url, this._asked(), key);
   }
 
   _sent(job) {
@@ -103,17 +69,10 @@ export class UrlRow extends Entry {
     say(`${this.label} handed over`, { of: this.url, kind: "handed over" });
   }
 
-  // Where nobody knows whether the server has it, the options stay as they were sent until it is asked again.
-  _fail(error) {
-    const unsure = isUnsure(error);
-    this._showError(unsure ? { ...error, detail: "It may have this URL already. Trying again makes no second job." } : error);
-    this._set(unsure ? "paused" : "failed");
-    this._status("");
-    say(`${this.label} was not taken: ${error.title}`, { of: this.url, kind: "not taken" });
+  get _unsureText() {
+    return "It may have this URL already. Trying again makes no second job.";
   }
 }
-
-const isUnsure = (error) => Boolean(error) && (!error.status || GATEWAYS.has(error.status));
 
 function hintText(credentials, hasAccess, stored) {
   if (hasAccess) return "The URL carries a signature or password of its own.";
