@@ -45,8 +45,9 @@ class RoomyText(NamedTuple):
 class TextBuffers:
     """Buffers for texts of up to `size` bytes. Those that are given back are used again, in any thread.
 
-    They are memory of the system rather than bytearrays, which would be filled with zeros under Python's lock, in pages
-    of two megabytes where there are such: a fault of the system rather than 512.
+    They are memory of the system rather than bytearrays, which would be filled with zeros under Python's lock. The
+    first two megabytes are one page where there are such: a fault of the system rather than 512. The rest is in small
+    ones, so that it takes no more memory than is used.
     """
 
     def __init__(self, size: int) -> None:
@@ -62,7 +63,7 @@ class TextBuffers:
             made = mmap(-1, self._size, MAP_PRIVATE | MAP_ANONYMOUS)
             if _IN_HUGE_PAGES is not None:
                 with contextlib.suppress(OSError):  # a kernel that has none
-                    made.madvise(_IN_HUGE_PAGES)
+                    made.madvise(_IN_HUGE_PAGES, 0, _HUGE_PAGE)
             return made
 
     def give_back(self, buffer: object) -> None:

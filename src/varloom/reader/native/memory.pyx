@@ -3,11 +3,9 @@
 
 cdef extern from *:
     """
-    #include <stdint.h>
     #include <stdlib.h>
     #if defined(__linux__)
     #include <malloc.h>
-    #include <sys/mman.h>
     #endif
     static int varloom_keeps_memory = 0;
 
@@ -20,16 +18,11 @@ cdef extern from *:
     }
 
     static void varloom_make_room(void) {
-    #if defined(__GLIBC__) && defined(MADV_HUGEPAGE)
-        const uintptr_t size = 30 << 20, huge = 2 << 20;
-        uintptr_t room, first, last;
+    #if defined(__GLIBC__)
+        void *volatile room;  /* else a compiler may leave both calls out */
         if (!varloom_keeps_memory) return;
-        room = (uintptr_t) malloc(size);
-        if (room == 0) return;
-        first = (room + huge - 1) & ~(huge - 1);
-        last = (room + size) & ~(huge - 1);
-        madvise((void *) first, last - first, MADV_HUGEPAGE);
-        free((void *) room);
+        room = malloc(30 << 20);
+        free(room);
     #endif
     }
     """
@@ -50,7 +43,7 @@ def make_room():
     """Prepare what this thread will allocate first, in a process that keeps its memory; nothing is taken yet.
 
     The thread's part of the heap grows once, by less than what is mapped by itself, rather than some hundred times by
-    some kilobytes; and the system is asked for pages of two megabytes there, each of which is a fault instead of 512.
+    some kilobytes.
     """
     with nogil:
         varloom_make_room()
