@@ -6,9 +6,11 @@ flags are those of the command. A setting that nobody gave keeps its default.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -155,8 +157,8 @@ class Settings(BaseSettings):
     egress_proxy: str | None = Field(
         default=None,
         repr=False,
-        description="HTTP proxy through which users' URLs are fetched: `http://[USER:PASSWORD@]HOST:PORT`; it has to "
-        "keep them from private addresses itself",
+        description="HTTP proxy through which users' URLs are fetched: `http://[USER:PASSWORD@]HOST:PORT`, "
+        "percent-encoded; it has to keep them from private addresses itself",
     )
     download_bytes_per_second: int | None = Field(
         default=None, gt=0, description="the most that one download takes of the line; default: all it can get"
@@ -185,6 +187,18 @@ class Settings(BaseSettings):
     def _parse_list(cls, value: Any) -> Any:
         """Accept `A,B` as well as a list."""
         return tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
+
+    @field_validator("egress_proxy")
+    @classmethod
+    def _check_egress_proxy(cls, value: str | None) -> str | None:
+        """It may hold a password, so what is wrong with it is told without it."""
+        if value is None:
+            return None
+        with contextlib.suppress(ValueError):  # of urlsplit, and of a port that is no number
+            parts = urlsplit(value)
+            if parts.scheme == "http" and parts.hostname and parts.port and parts.path + parts.query in {"", "/"}:
+                return value
+        raise ValueError("it must be of the form http://[USER:PASSWORD@]HOST:PORT, percent-encoded")
 
     @field_validator("cloud_endpoints", mode="before")
     @classmethod

@@ -48,6 +48,9 @@ def test_lists_are_written_as_people_write_them(monkeypatch):
         ({"stall_limits": "parse=0"}, "stall_limits: the stall limit of parse must be a number of seconds above 0"),
         ({"stages_at_once": 0}, "stages_at_once: "),
         ({"port": 70000}, "port: "),
+        ({"egress_proxy": "proxy.example.org:3128"}, "egress_proxy: it must be of the form http://"),
+        ({"egress_proxy": "https://u:secret@proxy.example.org:3128"}, "egress_proxy: it must be of the form http://"),
+        ({"egress_proxy": "http://u:secret@proxy.example.org:port"}, "egress_proxy: it must be of the form http://"),
         ({"retry_delay": "soon"}, "retry_delay: "),
         ({"heartbeat_interval": 15}, "worker_timeout must be at least twice heartbeat_interval"),
     ],
@@ -57,6 +60,7 @@ def test_a_wrong_value_names_its_setting(flags, said):
         load_settings(**flags)
     assert caught.value.code == "settings_invalid"
     assert said in caught.value.message
+    assert "secret" not in caught.value.message
 
 
 @pytest.mark.parametrize(("text", "said"), [("prot = 1\n", "prot: there is no such setting."), ("port = \n", "")])

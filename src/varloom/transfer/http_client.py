@@ -10,17 +10,17 @@ import logging
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util import parse_url
+from urllib3.util import make_headers, parse_url
 
 from varloom import __version__
 from varloom.errors import VarloomError
 from varloom.transfer.guard import normal_host
-from varloom.transfer.problems import DOWNLOAD_REDIRECT_REFUSED
+from varloom.transfer.problems import DOWNLOAD_REDIRECT_REFUSED, DOWNLOAD_UNREACHABLE
 
 if TYPE_CHECKING:
     import socket
@@ -121,7 +121,7 @@ class HttpClient:
             "timeout": urllib3.Timeout(connect=CONNECT_TIMEOUT, read=silence),
             "ssl_context": tls_context(),
         }
-        self._pools = urllib3.PoolManager(**options) if proxy is None else urllib3.ProxyManager(proxy, **options)
+        self._pools = urllib3.PoolManager(**options) if proxy is None else _through(proxy, options)
         self._pools.pool_classes_by_scheme = _pool_classes(None if proxy else guard)
 
     def close(self) -> None:
@@ -165,6 +165,9 @@ class HttpClient:
             preload_content=False,
             decode_content=False,
         )
+        if self._has_proxy and origin.scheme == "http" and response.status == 407:  # the proxy's own answer
+            response.close()
+            raise proxy_failure(response.status)
         return Answer(url, response)
 
     def _redirected(self, url: str, location: str) -> str:
@@ -182,6 +185,20 @@ class HttpClient:
                 DOWNLOAD_REDIRECT_REFUSED, f"{before.host} sends us from https:// to http:// at {after.host}."
             )
         return target
+
+
+def proxy_failure(status: int | None) -> VarloomError:
+    """The failure of the operator's proxy to let us through, with its status where it gave one."""
+    told = "cannot be reached" if status is None else f"answers {status}"
+    return VarloomError(DOWNLOAD_UNREACHABLE, f"The egress proxy {told}.")
+
+
+def _through(proxy: str, options: dict[str, Any]) -> urllib3.ProxyManager:
+    """Connections through the operator's proxy, to which name and password are proved: urllib3 does not take them."""
+    parts = parse_url(proxy)
+    login = ":".join(unquote(part) for part in parts.auth.split(":", 1)) if parts.auth else None
+    headers = make_headers(proxy_basic_auth=login, proxy_basic_auth_encoding="utf-8") if login else None
+    return urllib3.ProxyManager(parts._replace(auth=None).url, proxy_headers=headers, **options)
 
 
 def tls_context() -> ssl.SSLContext:

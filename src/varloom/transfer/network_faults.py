@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from typing import TYPE_CHECKING
@@ -10,10 +11,12 @@ import urllib3
 
 from varloom.errors import VarloomError
 from varloom.transfer import problems
-from varloom.transfer.http_client import ConnectFailedError
+from varloom.transfer.http_client import ConnectFailedError, proxy_failure
 
 if TYPE_CHECKING:
     from varloom.errors import ErrorKind
+
+_TUNNEL_STATUS = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
 
 
 def network_failure(error: Exception, host: str) -> VarloomError:
@@ -26,6 +29,9 @@ def network_failure(error: Exception, host: str) -> VarloomError:
     for cause in (error, *_causes(error)):
         if isinstance(cause, VarloomError):
             return cause
+        if isinstance(cause, urllib3.exceptions.ProxyError):
+            found = _TUNNEL_STATUS.match(str(cause.original_error))
+            return proxy_failure(int(found[1]) if found else None)
         told = _told(cause, host, connecting=isinstance(error, ConnectFailedError))
         if told is not None:
             return VarloomError(*told)
@@ -45,8 +51,6 @@ def _told(cause: BaseException, host: str, *, connecting: bool) -> tuple[ErrorKi
             told = problems.DOWNLOAD_INTERRUPTED, f"The connection to {host} broke off."
         case ssl.SSLError():
             told = problems.DOWNLOAD_TLS, f"{host} does not speak TLS as it should."
-        case urllib3.exceptions.ProxyError():
-            told = problems.DOWNLOAD_UNREACHABLE, "The egress proxy does not let us through."
         case socket.gaierror():
             told = problems.DOWNLOAD_DNS, f"The name {host} is not known."
         case TimeoutError() | urllib3.exceptions.TimeoutError():

@@ -128,6 +128,7 @@ DOWNLOAD_UNREACHABLE = define(
     resolution=(
         "Check that the source is up, and that host and port in the URL are right.",
         "Check that a firewall lets the machine of the worker out, or set `egress_proxy` where one is needed.",
+        "Where `egress_proxy` is set, check its address, name and password, and that it lets this host through.",
     ),
     retryable=True,
 )
