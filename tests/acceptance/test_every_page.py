@@ -184,7 +184,10 @@ def test_a_day_by_keyboard_alone(visitor: Visitor, server: Server, tmp_path: Pat
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
     expect(page.locator('.ag-header-cell[col-id="qual"]')).to_have_attribute("aria-sort", "descending")
+    best = max(qual for _, qual in _positions_and_quals(good))
+    expect(page.locator('.ag-row[row-index="0"] .ag-cell[col-id="qual"]')).to_have_text(f"{best:g}")  # it has come
     page.keyboard.press("ArrowDown")
+    expect(page.locator('.ag-row[row-index="0"] .ag-cell[col-id="qual"]')).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#row-dialog")).to_contain_text("chr1:")
     page.keyboard.press("Escape")
