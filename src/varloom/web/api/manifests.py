@@ -38,7 +38,7 @@ Defaults = Annotated[dict[str, str], Depends(chosen_defaults)]
 
 
 @router.post(
-    "", status_code=202, response_model=ManifestJobs, openapi_extra=_BODY, responses=problem_responses(409, 413)
+    "", status_code=202, response_model=ManifestJobs, openapi_extra=_BODY, responses=problem_responses(409, 413, 507)
 )
 async def create_jobs(
     request: Request,
