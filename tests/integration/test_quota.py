@@ -67,7 +67,7 @@ async def test_begun_uploads_count_until_they_are_cancelled(api):
     assert (await begin(ann, 3_001)).json()["code"] == "quota_exceeded"
     assert (await storage(ann))["begun"] == 7_000
     page = await ann.client.get("/samples", headers={"Accept": "text/html"})
-    assert "7 kB in uploads that are begun; 7 kB of 10 kB used" in page.text
+    assert "7 kB in uploads that are begun; 7 kB of 10.0 kB used" in page.text
     await ann.client.delete(begun.headers["location"], headers=TUS)
     assert (await begin(ann, QUOTA)).status_code == 201
 
