@@ -22,7 +22,13 @@ export class Entry {
     this.find(".upload-file-name").textContent = label;
     this.find("[data-error]").id = `upload-error-${this.number}`;
     this.find("[data-group]").setAttribute("aria-describedby", `upload-error-${this.number}`);
+    this._watchName();
+  }
+
+  /** A missing name is told until something is written. A manifest has no field for it: its lines have names. */
+  _watchName() {
     this._nameError = this.find("[data-name-error]");
+    if (this._nameError === null) return;
     this._nameError.id = `upload-name-error-${this.number}`;
     this.field("sample_name").addEventListener("input", () => this._markName(false));
   }
