@@ -91,6 +91,7 @@ class Origin:
         self._files = files
         self._uploads = {upload.number: upload for upload in uploads if upload.source is not None}
         self._seed = seed
+        self._first_faults = _first_faults(uploads)
         self._contents = [file.path.read_bytes() for file in files]
         self._sha256 = [hashlib.sha256(content).hexdigest() for content in self._contents]
         self._lock = threading.Lock()
@@ -180,14 +181,28 @@ class Origin:
             case "replaced" | "deleted" if is_first:
                 faults = ["cut"]
             case "rough" | "replaced" if offered.asked < MOST_PASSING:
-                faults = [*PASSING, *[None] * 5]
-                if upload.source.told == "digest":
-                    faults += ["mangled"] * 2
+                faults = self._passing_faults(offered, upload)
         return chance.choice(faults)
+
+    def _passing_faults(self, offered: Offered, upload: PlannedUpload) -> list[str | None]:
+        """Of which one is chosen for an object that is served well in the end."""
+        if offered.asked == 0 and upload.number in self._first_faults:
+            return [self._first_faults[upload.number]]
+        mangled = ["mangled"] * 2 if upload.source.told == "digest" else []
+        return [*PASSING, *[None] * 5, *mangled]
 
     def note(self, number: int, answer: Answer) -> None:
         with self._lock:
             self._offered_now(number).answers.append(answer)
+
+
+def _first_faults(uploads: Sequence[PlannedUpload]) -> dict[int, str]:
+    """How each rough object begins: in turn, since by chance alone a short run would go without one of the faults."""
+    rough = [upload for upload in uploads if upload.source is not None and upload.source.kind == "rough"]
+    digest = [upload.number for upload in rough if upload.source.told == "digest"]
+    mangled = dict.fromkeys(digest[::2], "mangled")
+    others = [upload.number for upload in rough if upload.number not in mangled]
+    return {**mangled, **{number: PASSING[turn % len(PASSING)] for turn, number in enumerate(others)}}
 
 
 class _Server(ThreadingHTTPServer):

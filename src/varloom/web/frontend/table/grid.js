@@ -49,13 +49,19 @@ export function startGrid(table) {
     grid.ensureIndexVisible(index);
     return grid.getDisplayedRowAtIndex(index)?.data;
   };
-  let toTop;
+  let wantsTop = false;
   const showTop = () => {
+    if (!wantsTop) return;
     const first = grid.paginationGetCurrentPage() * grid.paginationGetPageSize();
     if (first < grid.getDisplayedRowCount()) grid.ensureIndexVisible(first, "top");
   };
+  // The grid draws the rows of a new order late, and may leave the table where it was before them.
+  table.haveCome = () => {
+    showTop();
+    wantsTop = false;
+  };
   const show = (index, place, column) => {
-    clearTimeout(toTop);
+    wantsTop = false;
     // Until the rows of a new order come the grid knows only of its first ones; how many there are has not changed.
     if (index >= grid.getDisplayedRowCount() && index < table.total) grid.setRowCount(table.total, true);
     grid.paginationGoToPage(Math.floor(index / grid.paginationGetPageSize()));
@@ -70,7 +76,10 @@ export function startGrid(table) {
     if (changed(state, before, "sort")) applySort(grid, state.sort);
     if (changed(state, before, "filters") || hasOthers(before, state)) grid.purgeInfiniteCache();
     // Other rows, or others first: who were left in the middle of them would take them for the first.
-    if (changed(state, before, "filters") || changed(state, before, "sort")) toTop = setTimeout(showTop);
+    if (changed(state, before, "filters") || changed(state, before, "sort")) {
+      wantsTop = true;
+      setTimeout(showTop);
+    }
     if (state.page !== grid.paginationGetCurrentPage()) grid.paginationGoToPage(state.page);
   });
 }
@@ -267,6 +276,7 @@ function datasourceOf(table) {
           root.dispatchEvent(new CustomEvent("rows", { detail: { total } }));
         }
         successCallback(rows, total);
+        if (filters === query.state.filters && sort === query.state.sort) table.haveCome();
       } catch (error) {
         root.dispatchEvent(new CustomEvent("refused", { detail: error }));
         failCallback();
