@@ -189,9 +189,24 @@ class ChaosRun:
             await traffic.follow_up()
             await asyncio.sleep(POLL)
         await sending
+        await self._until_every_source_was_asked(traffic)
         self.going_on.unlink()
         self.origin.is_calm = True
         self._count_faults(conductor)
+
+    async def _until_every_source_was_asked(self, traffic: Traffic) -> None:
+        """A slow machine still has downloads waiting when the last fault has passed, and theirs are still to come."""
+        deadline = time.monotonic() + REST_PATIENCE
+        while time.monotonic() < deadline:
+            await traffic.follow_up()
+            states = await asyncio.to_thread(self._states)
+            if not any(
+                entry.offered is not None and not entry.offered.asked and states.get(entry.job_id) not in FINAL
+                for entry in traffic.ledger
+                if entry.job_id is not None
+            ):
+                return
+            await asyncio.sleep(POLL)
 
     def _count_faults(self, conductor: Conductor) -> None:
         """Each kind must have happened."""
