@@ -181,7 +181,7 @@ async def test_nobody_listening_costs_nothing(api):
 
 
 async def test_a_heartbeat_keeps_a_quiet_stream_open(api, monkeypatch):
-    monkeypatch.setattr("varloom.web.api.events.HEARTBEAT", 0.05)
+    monkeypatch.setattr(streams, "HEARTBEAT", 0.05)
     ann = await api.person()
     async with ann.client.stream("GET", "/api/v1/events") as answer:
         async for line in answer.aiter_lines():

@@ -84,12 +84,17 @@ class Subscription:
         self.ended = True
         self._news.set()
 
-    async def take(self) -> list[Message]:
-        """All that waits, as soon as there is something; nothing at the end."""
+    def beat(self) -> None:
+        """Let the stream give a sign of life."""
+        self._news.set()
+
+    async def take(self) -> list[Message] | None:
+        """All that waits, as soon as there is something; empty after a `beat`, None at the end."""
         await self._news.wait()
+        if self.ended:
+            return None
         taken, self.waiting = self.waiting, []
-        if not self.ended:
-            self._news.clear()
+        self._news.clear()
         return taken
 
 

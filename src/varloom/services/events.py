@@ -88,8 +88,9 @@ class Events:
     ) -> AsyncGenerator[list[Message]]:
         """The account's messages, without end: first a snapshot, or the events missed since `last_event_id`.
 
-        What comes at the same time comes in one list. The iterator ends when the server stops, when the caller lags too
-        far behind, or when `subscription` is ended; it can be resumed by the id of the last message that had one.
+        What comes at the same time comes in one list; an empty one is a sign of life (`Subscription.beat`). The
+        iterator ends when the server stops, when the caller lags too far behind, or when `subscription` is ended; it
+        can be resumed by the id of the last message that had one.
         """
         subscription = subscription or Subscription()
         feed = await self._join(account_id, subscription)
@@ -100,12 +101,13 @@ class Events:
             async for messages in self._beginning(account_id, feed, last_event_id):
                 position = messages[-1].position
                 yield messages
-            while live := await subscription.take():
-                if news := [
+            while (live := await subscription.take()) is not None:
+                news = [
                     message
                     for message in live
                     if message.position > position or (message.id is None and message.position == position)
-                ]:
+                ]
+                if news or not live:
                     yield news
         finally:
             self._leave(account_id, feed, subscription)

@@ -1,14 +1,17 @@
 """GET /api/v1/events: the live events of the account as Server-Sent Events."""
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator
 from typing import Annotated
 
 from fastapi import APIRouter, Header
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from fastapi.sse import format_sse_event
 
-from varloom.services.events import Message
+from varloom.services.events import Message, Subscription
 from varloom.web.dependencies import CurrentIdentity, CurrentServices
-from varloom.web.streams import HEARTBEAT, CurrentStreams, account_messages, encoded, event_stream
+from varloom.web.streams import CurrentStreams, EventStream, account_messages, encoded
+
+HEARTBEAT = format_sse_event(comment="heartbeat")
 
 router = APIRouter(tags=["events"])
 
@@ -24,7 +27,7 @@ open. The stream ends when its token or session is revoked.
 
 @router.get(
     "/events",
-    response_class=EventSourceResponse,
+    response_class=EventStream,
     description=_DESCRIPTION,
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
@@ -33,16 +36,18 @@ async def stream_events(
     streams: CurrentStreams,
     identity: CurrentIdentity,
     last_event_id: Annotated[str | None, Header(description="the last `id` that was received")] = None,
-) -> EventSourceResponse:
+) -> EventStream:
     """Stream the account's events."""
     services.events.require_open()
-    messages = account_messages(services, streams, identity, _event_number(last_event_id))
-    return event_stream(_chunks(messages), ServerSentEvent(comment="heartbeat"), HEARTBEAT)
+    subscription = Subscription()
+    messages = account_messages(services, streams, identity, subscription, _event_number(last_event_id))
+    return EventStream(_chunks(messages), subscription.beat)
 
 
-async def _chunks(messages: AsyncIterator[list[Message]]) -> AsyncIterator[bytes]:
-    async for together in messages:
-        yield b"".join(_encoded(message) for message in together)
+async def _chunks(messages: AsyncGenerator[list[Message]]) -> AsyncGenerator[bytes]:
+    async with contextlib.aclosing(messages):
+        async for together in messages:
+            yield b"".join(map(_encoded, together)) or HEARTBEAT
 
 
 def _encoded(message: Message) -> bytes:

@@ -1,33 +1,33 @@
 """The jobs as an event stream of HTML: each message is an entry, rendered by the same template as on the pages."""
 
+import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter
-from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from varloom.services.events import SNAPSHOT_NEWEST, Message
+from varloom.services.events import SNAPSHOT_NEWEST, Message, Subscription
 from varloom.services.views import JobView, PlacesView
 from varloom.web.dependencies import CurrentIdentity, CurrentServices
 from varloom.web.pages.job_entries import job_entry, waiting_text
 from varloom.web.pages.rendering import render
-from varloom.web.streams import HEARTBEAT, CurrentStreams, account_messages, encoded, event_stream
+from varloom.web.streams import CurrentStreams, EventStream, account_messages, encoded
 
 SHOWN_ACTIVE = 50
 """Active jobs that a snapshot shows beside the newest jobs, although they are older: nobody scrolls past more."""
 
 _FINAL = frozenset({"completed", "failed", "cancelled"})
 
+HEARTBEAT = encoded("1", event="heartbeat")
+
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/jobs/stream")
-async def stream_entries(
-    services: CurrentServices, streams: CurrentStreams, identity: CurrentIdentity
-) -> EventSourceResponse:
+async def stream_entries(services: CurrentServices, streams: CurrentStreams, identity: CurrentIdentity) -> EventStream:
     """What a page needs to stay true.
 
     Messages `snapshot` (the newest entries), `job` (an entry), `places` (JSON: by job, why it waits), `gone` (a job's
@@ -36,16 +36,18 @@ async def stream_entries(
     A heartbeat is a message and not a comment, because a page cannot see comments: it says that it reconnects when
     the signs of life stay away.
     """
-    chunks = _chunks(account_messages(services, streams, identity))
-    return event_stream(chunks, ServerSentEvent("1", event="heartbeat"), HEARTBEAT)
+    subscription = Subscription()
+    chunks = _chunks(account_messages(services, streams, identity, subscription))
+    return EventStream(chunks, subscription.beat)
 
 
-async def _chunks(messages: AsyncIterator[list[Message]]) -> AsyncIterator[bytes]:
+async def _chunks(messages: AsyncGenerator[list[Message]]) -> AsyncGenerator[bytes]:
     panel = LivePanel()
-    async for together in messages:
-        events = [_encoded(message, *event) for message in together for event in panel.take(message)]
-        if events:
-            yield b"".join(events)
+    async with contextlib.aclosing(messages):
+        async for together in messages:
+            events = [_encoded(message, *event) for message in together for event in panel.take(message)]
+            if events or not together:
+                yield b"".join(events) or HEARTBEAT
 
 
 def _encoded(message: Message, name: str, data: str) -> bytes:
