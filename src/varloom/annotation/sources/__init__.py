@@ -1,0 +1,1 @@
+"""One module or package a source; none imports another. `varloom.annotation.registry` lists them."""
