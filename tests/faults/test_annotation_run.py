@@ -37,10 +37,12 @@ def release(tmp_path):
 
 @pytest.fixture
 def chosen(release):
-    found = choose(VariantKind.SMALL, "GRCh38", [release], bad_sources.SOURCES)
+    found = choose(VariantKind.SMALL, "GRCh38", [release.key], bad_sources.SOURCES)
     assert not found.unmet
-    assert from_json(as_json(found.chosen), bad_sources.SOURCES) == found.chosen
-    return found.chosen
+    assert found.keys == (release.key,)
+    chosen = tuple(item.with_folders({release.key: release}) for item in found.planned)
+    assert from_json(as_json(chosen), bad_sources.SOURCES) == chosen
+    return chosen
 
 
 def batches(rows: int, size: int = CHUNK):
@@ -141,7 +143,8 @@ def test_a_file_without_variants_has_no_annotation_and_no_process(tmp_path, chos
     assert told == [(0, 0)]
 
 
-def test_two_never_write_the_same_checkpoints(tmp_path):
+def test_two_never_write_the_same_checkpoints(tmp_path, monkeypatch):
+    monkeypatch.setattr("varloom.storage.held_folder.LOCK_PATIENCE", 0.1)
     with Checkpoints(tmp_path, "one"), pytest.raises(BlockingIOError):
         Checkpoints(tmp_path, "one")
 

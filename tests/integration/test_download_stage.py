@@ -12,7 +12,7 @@ from tests.sources import web_source
 from varloom.errors import VarloomError
 from varloom.pipeline.request import Scratch, SourceLocation, StageRequest
 from varloom.pipeline.stages import download
-from varloom.storage import LocalStorage, ObjectStorage
+from varloom.storage import LocalStorage, ObjectStorage, held_folder
 from varloom.storage.object_access import access_of
 from varloom.transfer import partial_file
 from varloom.transfer.model import TransferOptions
@@ -98,7 +98,7 @@ def test_what_a_process_beside_it_fetches_stays(stage):
 
 
 def test_beside_a_process_that_lives_on_it_begins_in_a_folder_of_its_own(stage, monkeypatch):
-    monkeypatch.setattr(partial_file, "LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(held_folder, "LOCK_PATIENCE", 0.1)
     zombie = partial_file.PartialFile(stage.arriving)
     try:
         assert stage.run()["sha256"] == hashlib.sha256(CONTENT).hexdigest()
@@ -108,7 +108,7 @@ def test_beside_a_process_that_lives_on_it_begins_in_a_folder_of_its_own(stage, 
 
 def test_until_it_is_kept_no_other_process_works_in_its_folder(stage, monkeypatch):
     """Else one that came back from the dead could throw away what another is fetching."""
-    monkeypatch.setattr(partial_file, "LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(held_folder, "LOCK_PATIENCE", 0.1)
     keep, tried = download._keep, []
 
     def kept(*given):

@@ -15,9 +15,10 @@ from psycopg.types.json import Jsonb
 from varloom.pipeline.sweep import UPLOAD_GRACE, Swept, sweep
 from varloom.services import work
 from varloom.storage import LocalStorage, ObjectStorage
+from varloom.storage.held_folder import unused
 from varloom.storage.object_access import access_of
 from varloom.transfer.model import Version
-from varloom.transfer.partial_file import PartialFile, unused
+from varloom.transfer.partial_file import PartialFile
 
 
 class World:
@@ -272,12 +273,12 @@ async def test_what_arrives_stays_until_it_is_here_or_given_up(world, pool):
     await world.fail(failed)
     world.put(f"downloads/{uuid.uuid4()}/part")
     swept = await sweep(pool, world.storage)
-    assert (swept.downloads, swept.attempts, swept.uploads) == (2, 0, 0)
+    assert (swept.gatherings, swept.attempts, swept.uploads) == (2, 0, 0)
     assert world.has(f"downloads/{waiting}/part")
     assert world.has(f"downloads/{failed}/part"), "a retry goes on with it"
     assert await downloads.secrets() == 3
     await world.connection.execute("UPDATE jobs SET dismissed_at = now() WHERE id = %s", [failed])
-    assert (await sweep(pool, world.storage)).downloads == 1
+    assert (await sweep(pool, world.storage)).gatherings == 1
     assert await downloads.secrets() == 2
 
 
@@ -313,10 +314,10 @@ async def test_a_download_that_began_again_meanwhile_is_not_taken_away(world, po
     await world.connection.execute("UPDATE jobs SET dismissed_at = now() WHERE id = %s", [job_id])
     folder = world.storage.path(f"downloads/{job_id}")
     beside = PartialFile(folder / "beside-another")
-    assert (await sweep(pool, world.storage)).downloads == 0
+    assert (await sweep(pool, world.storage)).gatherings == 0
     assert world.has(f"downloads/{job_id}/part")
     beside.close()
-    assert (await sweep(pool, world.storage)).downloads == 1
+    assert (await sweep(pool, world.storage)).gatherings == 1
     assert not folder.exists()
 
 

@@ -371,10 +371,10 @@ def test_a_limit_of_the_line_is_kept(source: Source, fetch: Fetching) -> None:
 
 
 def test_a_second_process_does_not_write_beside_the_first(source: Source, fetch: Fetching, monkeypatch) -> None:
-    from varloom.transfer import partial_file
+    from varloom.storage import held_folder
 
-    monkeypatch.setattr(partial_file, "LOCK_PATIENCE", 0.1)
-    held = partial_file.PartialFile(fetch.folder)
+    monkeypatch.setattr(held_folder, "LOCK_PATIENCE", 0.1)
+    held = PartialFile(fetch.folder)
     source.serve("/x", b"abc")
     with pytest.raises(BlockingIOError):
         fetch(source.url("/x"))

@@ -12,7 +12,6 @@ FOLDER/
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -21,6 +20,7 @@ import pyarrow as pa
 
 from varloom.dataset.durable import disk_full_told, write_atomically
 from varloom.failpoints import failpoint
+from varloom.storage.held_folder import hold
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,11 +78,8 @@ class Checkpoints:
         """
         self.folder = folder
         with disk_full_told("the annotation"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            self._lock = hold(folder)
             try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.utime(folder / "lock")  # the sweep goes by it
                 if self._identity() != identity:
                     self.clear()
                     write_atomically(folder / "plan.json", json.dumps({"identity": identity}).encode())

@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from varloom.genomics.assemblies import Assembly
 
 
+class Planned(NamedTuple):
+    """A source that can work, and the release that was chosen for each of its needs that can be met."""
+
+    source: AnnotationSource
+    keys: Mapping[Need, ReleaseKey]
+
+    def with_folders(self, folders: Mapping[ReleaseKey, InstalledRelease]) -> Chosen:
+        """The source with its releases where they are on this machine."""
+        return Chosen(self.source, {need: folders[key] for need, key in self.keys.items()})
+
+
 class Chosen(NamedTuple):
     """A source that can work, with a release for each of its needs that is met."""
 
@@ -41,14 +52,19 @@ class Unmet(NamedTuple):
 class Choice(NamedTuple):
     """What is possible for a kind of variants and an assembly."""
 
-    chosen: tuple[Chosen, ...]
+    planned: tuple[Planned, ...]
     unmet: tuple[Unmet, ...]
+
+    @property
+    def keys(self) -> tuple[ReleaseKey, ...]:
+        """The releases that are needed, each once, in order."""
+        return tuple(sorted({key for item in self.planned for key in item.keys.values()}))
 
 
 def choose(
     kind: VariantKind,
     assembly: Assembly,
-    installed: Sequence[InstalledRelease],
+    installed: Sequence[ReleaseKey],
     sources: Iterable[AnnotationSource] = SOURCES,
 ) -> Choice:
     """The sources of the kind that can work, each with the first fitting release for each of its needs.
@@ -56,28 +72,27 @@ def choose(
     Args:
         kind: of the variants.
         assembly: of their coordinates.
-        installed: what there is, in the order of preference: the newest first.
+        installed: what there is, in the order of preference: the newest of each first.
         sources: those to choose from.
     """
-    chosen: list[Chosen] = []
+    planned: list[Planned] = []
     unmet: list[Unmet] = []
     for source in sources:
         if source.kind is not kind:
             continue
-        found = {need: release for need in source.needs if (release := _first_fit(need, assembly, installed))}
+        found = {need: key for need in source.needs if (key := _first_fit(need, assembly, installed))}
         lacking = tuple(need for need in source.needs if need.required and need not in found)
         if lacking:
             unmet.append(Unmet(source, lacking))
         else:
-            chosen.append(Chosen(source, found))
-    return Choice(tuple(chosen), tuple(unmet))
+            planned.append(Planned(source, found))
+    return Choice(tuple(planned), tuple(unmet))
 
 
-def _first_fit(need: Need, assembly: Assembly, installed: Sequence[InstalledRelease]) -> InstalledRelease | None:
-    for release in installed:
-        key = release.key
+def _first_fit(need: Need, assembly: Assembly, installed: Sequence[ReleaseKey]) -> ReleaseKey | None:
+    for key in installed:
         if key.kind == need.kind and key.assembly == assembly and need.name in {None, key.name}:
-            return release
+            return key
     return None
 
 

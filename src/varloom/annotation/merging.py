@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ORIGIN = "annotation"
 """Of the columns that annotation adds; their `field` is the name of their source."""
 
-_DESCRIPTION = "annotation.json"
+DESCRIPTION = "annotation.json"
 
 
 class AnnotationFolder(NamedTuple):
@@ -53,7 +53,7 @@ class AnnotationFolder(NamedTuple):
             VarloomError: `annotation_inconsistent`: there is none.
         """
         try:
-            values = json.loads((path / _DESCRIPTION).read_text(encoding="utf-8"))
+            values = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise VarloomError(ANNOTATION_INCONSISTENT, "The annotation is no longer there.") from None
         columns = tuple(
@@ -75,7 +75,7 @@ class AnnotationFolder(NamedTuple):
             for column in self.columns
         ]
         values = {"rows": self.rows, "chunks": self.chunks, "columns": columns, "releases": self.releases}
-        write_atomically(self.path / _DESCRIPTION, json.dumps(values).encode())
+        write_atomically(self.path / DESCRIPTION, json.dumps(values).encode())
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The chunks in their order."""

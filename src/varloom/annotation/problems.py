@@ -22,6 +22,13 @@ ASSEMBLY_NEEDED = define(
     resolution=("Choose the assembly, GRCh37 or GRCh38, and try again.",),
 )
 
+ANNOTATION_NEEDS_VARIANTS = define(
+    "annotation_needs_variants",
+    "The file holds no variants",
+    cause="A table (CSV, TSV) was to be annotated. Only the variants of a VCF or BCF can be.",
+    resolution=("Load the file without annotation.",),
+)
+
 ANNOTATION_STALLED = define(
     "annotation_stalled",
     "Annotation made no progress",

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 OPEN_PATIENCE = 900.0
 """Seconds in which sources must be open."""
+
+LIFE_INTERVAL = 2.0
+"""Seconds between the signs of life that we give while we wait."""
 
 END_PATIENCE = 10.0
 """Seconds after which a process that was killed is no longer waited for."""
@@ -68,7 +72,7 @@ class AnnotatorProcess:
     """The process, started when it is needed; used by one thread, but `stop` may be called by any."""
 
     def __init__(self, chosen: Sequence[Chosen], scratch: Path, registry: str, on_life: Callable[[], None]) -> None:
-        """`on_life` is called whenever the process gives a sign of life."""
+        """`on_life` is called every few seconds of work, and raises what shall end it."""
         self._chosen = chosen
         self._scratch = scratch
         self._registry = registry
@@ -146,17 +150,23 @@ class AnnotatorProcess:
     def _answer(self, limit: float) -> dict[str, Any]:
         """The next answer that is more than a sign of life."""
         while True:
-            try:
-                line = self._answers.get(timeout=limit)
-            except queue.Empty:
-                self._give_up()
-                raise PieceFailedError(f"It made no progress for {limit:g} seconds.") from None
+            line = self._line(limit)
             if not line.endswith("\n"):
                 raise PieceFailedError(f"The process of the source {self._give_up()}.")
             self._on_life()
             message: dict[str, Any] = json.loads(line)
             if "step" not in message:
                 return message
+
+    def _line(self, limit: float) -> str:
+        """The next line; while it is waited for we give signs of life ourselves, since it is we who watch it."""
+        deadline = time.monotonic() + limit
+        while (left := deadline - time.monotonic()) > 0:
+            with contextlib.suppress(queue.Empty):
+                return self._answers.get(timeout=min(left, LIFE_INTERVAL))
+            self._on_life()
+        self._give_up()
+        raise PieceFailedError(f"It made no progress for {limit:g} seconds.")
 
     def _give_up(self) -> str:
         """End the process of a piece that failed: how it ended, in words."""

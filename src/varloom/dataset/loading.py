@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from varloom.dataset.manifest import Manifest
+    from varloom.reader import TableReader
 
 
 def load_file(
@@ -22,6 +23,7 @@ def load_file(
     split_by_sample: bool = False,
     threads: int | None = None,
     on_progress: Callable[[ReadProgress], None] | None = None,
+    wrap: Callable[[TableReader], TableReader] | None = None,
 ) -> tuple[Manifest, ...]:
     """Read a file and write its dataset or datasets; `written_directories` says where they are.
 
@@ -33,6 +35,7 @@ def load_file(
         split_by_sample: one dataset for each sample.
         threads: how many threads the reader may use; None leaves it to the reader.
         on_progress: told how far the reading is, and told the same again while a split goes on.
+        wrap: puts something between the reader and the dataset, such as further columns.
 
     Raises:
         VarloomError: FileRefused for a file that cannot be read right, else as `write_dataset`.
@@ -40,6 +43,8 @@ def load_file(
     name = name or path.name
     progress = _LastProgress(on_progress)
     reader = open_reader(path, name=name, options=ReadOptions(threads=threads), on_progress=progress)
+    if wrap is not None:
+        reader = wrap(reader)
     from varloom.dataset.writer import write_dataset  # with Arrow it takes 80 ms, in which the reader reads ahead
 
     return write_dataset(

@@ -84,6 +84,8 @@ class PipelineBackend:
             storage=self._storage.access,
             scratch=self._scratch_of(claim),
             location=self._location_of(claim.job) if fetches else None,
+            job=str(claim.job.id),
+            annotation=claim.job.artefacts.get(Stage.ANNOTATE, {}).get("key"),
         ).as_json()
 
     def _source_of(self, job: Job) -> SourceFile:

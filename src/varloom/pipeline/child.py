@@ -32,7 +32,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("varloom.child")
 
-STAGES = {"download": download.run, "parse": parse.run}
+def _annotate(request: StageRequest, report: Report) -> StageResult:
+    from varloom.pipeline.stages import annotate  # with its libraries it would double the start of every child
+
+    return annotate.run(request, report)
+
+
+STAGES = {"download": download.run, "annotate": _annotate, "parse": parse.run}
 """Every stage that this version can run."""
 
 _PR_SET_PDEATHSIG = 1

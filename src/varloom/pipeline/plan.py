@@ -9,7 +9,7 @@ from varloom.jobs.lifecycle import Stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PLAN_VERSION = 2
+PLAN_VERSION = 3
 """Of the plans and options that this version makes, and the newest that its workers know.
 
 A worker takes no job with a newer one. Raise it with every stage or option that a worker of the version before would
@@ -25,13 +25,20 @@ STAGE_OPTIONS: Mapping[Stage, frozenset[str]] = {
 """The options by which a stage would leave something else."""
 
 
-def make_plan(options: Mapping[str, Any], source_kind: str = "file") -> tuple[Stage, ...]:  # noqa: ARG001
+def make_plan(options: Mapping[str, Any], source_kind: str = "file") -> tuple[Stage, ...]:
     """The ordered stages for these options and a source that is a `file` or a `url`. Every plan ends with parsing."""
-    return (Stage.DOWNLOAD, Stage.PARSE) if source_kind == "url" else (Stage.PARSE,)
+    stages: list[Stage] = []
+    if source_kind == "url":
+        stages.append(Stage.DOWNLOAD)
+    if options.get("annotate"):
+        stages.append(Stage.ANNOTATE)
+    return (*stages, Stage.PARSE)
 
 
 def version_of(plan: tuple[Stage, ...]) -> int:
     """The first version that knows all stages of the plan: workers of an earlier one leave the job to others."""
+    if Stage.ANNOTATE in plan:
+        return 3
     return 2 if Stage.DOWNLOAD in plan else 1
 
 

@@ -36,7 +36,8 @@ class Scratch:
         attempt: this attempt's own folder, which the stage creates; it goes with the attempt.
         sources: copies of source files, shared by the workers of this machine.
         sources_limit: bytes that these copies may take.
-        downloads: what is arriving, a folder for each job; it outlives attempts and workers.
+        downloads: what is arriving, and what has been annotated, a folder for each job; it outlives attempts and
+            workers.
     """
 
     attempt: Path
@@ -92,6 +93,8 @@ class StageRequest:
         storage: how the storage is opened; it may hold credentials.
         scratch: None where the storage is on this machine.
         location: where the file comes from, for the stage that fetches it.
+        job: the name of folders that belong to the job and outlive its attempts.
+        annotation: the storage key of what the annotate stage left, for the stage after it.
     """
 
     stage: str
@@ -101,6 +104,8 @@ class StageRequest:
     storage: StorageAccess = field(repr=False)
     scratch: Scratch | None = None
     location: SourceLocation | None = None
+    job: str = ""
+    annotation: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The request as plain JSON values."""

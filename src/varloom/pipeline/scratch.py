@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from varloom.errors import VarloomError
 from varloom.pipeline.problems import SCRATCH_UNUSABLE
-from varloom.transfer.partial_file import LOCK, unused
+from varloom.storage.held_folder import LOCK, unused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from varloom.failpoints import commit_point, failpoint
-from varloom.transfer.partial_file import unused
+from varloom.storage.held_folder import unused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,7 +38,11 @@ UPLOAD_GRACE = 24 * 3600.0
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ATTEMPT = re.compile(f"(attempts/{_ID}/{_ID})/")
 _UPLOAD = re.compile(f"(uploads/{_ID})/")
-_DOWNLOAD = re.compile(f"(downloads/{_ID})/")
+_GATHERINGS = {
+    "download": ("downloads", re.compile(f"(downloads/{_ID})/")),
+    "annotate": ("annotations", re.compile(f"(annotations/{_ID})/")),
+}
+"""By stage: the folder in which its jobs gather what outlives an attempt, and the name of a job's own."""
 
 _LIVE_ATTEMPTS: LiteralString = """
     SELECT attempt_token::text FROM jobs WHERE attempt_token IS NOT NULL
@@ -52,10 +56,10 @@ _LIVE_ATTEMPTS: LiteralString = """
     SELECT split_part(storage_key, '/', 3) FROM uploads WHERE storage_key LIKE 'attempts/%'
 """
 
-# What has arrived of a download is of use until it has arrived whole, or nobody will go on with it.
-_LIVE_DOWNLOADS: LiteralString = """
+# What has arrived of a download, or has been annotated, is of use until it is whole, or nobody will go on with it.
+_LIVE_GATHERINGS: LiteralString = """
     SELECT id::text FROM jobs
-    WHERE stage = 'download' AND dismissed_at IS NULL
+    WHERE stage = %s AND dismissed_at IS NULL
       AND (finished_at IS NULL OR finished_at > now() - interval '7 days')
 """
 
@@ -88,7 +92,7 @@ class Swept:
     attempts: int
     uploads: int
     leftovers: int = 0
-    downloads: int = 0
+    gatherings: int = 0
 
 
 async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], float] | None = None) -> Swept:
@@ -107,7 +111,7 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
     failpoint("sweep.after_listing")
     dead = [key for key in attempts if key.split("/")[2] not in live]
     await asyncio.to_thread(_remove, storage, dead)
-    swept_downloads = await _sweep_downloads(pool, storage)
+    gathered = await _sweep_gatherings(pool, storage)
     stored = await asyncio.to_thread(_folders, storage, "uploads", _UPLOAD)
     async with pool.connection() as conn:
         cursor = await conn.execute("SELECT id::text, storage_key IS NOT NULL FROM uploads")
@@ -116,19 +120,22 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
     unwanted = await asyncio.to_thread(_unwanted, storage, stored, kept, young)
     await asyncio.to_thread(_remove, storage, unwanted)
     leftovers = await asyncio.to_thread(storage.remove_leftovers, young)
-    return Swept(len(dead), len(unwanted), leftovers, swept_downloads)
+    return Swept(len(dead), len(unwanted), leftovers, gathered)
 
 
-async def _sweep_downloads(pool: AsyncConnectionPool, storage: Storage) -> int:
-    """Remove what has arrived of downloads with which nobody goes on; how many folders that were."""
-    arriving = await asyncio.to_thread(_folders, storage, "downloads", _DOWNLOAD)
-    async with pool.connection() as conn:
-        live = await _column(conn, _LIVE_DOWNLOADS)
-    dead = [key for key in arriving if key.split("/")[1] not in live]
-    return await asyncio.to_thread(_remove_downloads, storage, dead)
+async def _sweep_gatherings(pool: AsyncConnectionPool, storage: Storage) -> int:
+    """Remove what jobs have gathered with which nobody goes on; how many folders that were."""
+    removed = 0
+    for stage, (prefix, named) in _GATHERINGS.items():
+        folders = await asyncio.to_thread(_folders, storage, prefix, named)
+        async with pool.connection() as conn:
+            live = await _column(conn, _LIVE_GATHERINGS, stage)
+        dead = [key for key in folders if key.split("/")[1] not in live]
+        removed += await asyncio.to_thread(_remove_gathered, storage, dead)
+    return removed
 
 
-def _remove_downloads(storage: Storage, keys: Iterable[str]) -> int:
+def _remove_gathered(storage: Storage, keys: Iterable[str]) -> int:
     """Remove folders in which nobody works: a job may have been retried since we asked; how many."""
     removed = 0
     for key in keys:
@@ -177,7 +184,7 @@ def _remove(storage: Storage, keys: Iterable[str]) -> None:
         failpoint("sweep.after_delete")
 
 
-async def _column(conn: AsyncConnection[Any], query: LiteralString) -> frozenset[str]:
+async def _column(conn: AsyncConnection[Any], query: LiteralString, *values: str) -> frozenset[str]:
     """The one column of a query as a set."""
-    cursor = await conn.execute(query)
+    cursor = await conn.execute(query, values or None)
     return frozenset(row[0] for row in await cursor.fetchall())

@@ -38,15 +38,22 @@ class Workspace:
     Attributes:
         source: the file that the stage reads.
         output: the attempt's own folder, which the stage creates and fills.
+        annotation: the folder that the annotate stage left; None without one.
     """
 
     source: Path
     output: Path
+    annotation: Path | None = None
 
 
 @contextlib.contextmanager
-def open_workspace(request: StageRequest, report: Report) -> Iterator[Workspace]:
+def open_workspace(request: StageRequest, report: Report, last: str = MANIFEST_NAME) -> Iterator[Workspace]:
     """The workspace of a stage; when the block ends well, the output is in the storage.
+
+    Args:
+        request: of the stage.
+        report: told how much has been fetched and stored.
+        last: the name of the files that make an output complete.
 
     Raises:
         VarloomError: `upload_gone`, `upload_damaged`, `disk_full` or those of `Storage`.
@@ -59,29 +66,42 @@ def open_workspace(request: StageRequest, report: Report) -> Iterator[Workspace]
         report(done, total, "bytes")
 
     if request.scratch is None:
-        yield _workspace_in(storage, source_file, request.output_key)
+        yield _workspace_in(storage, source_file, request)
         return
     with _fetched_source(storage, source_file, request.scratch, count) as source:
+        output = request.scratch.attempt
+        annotation = output.with_name(f"{output.name}-annotation")
         try:
-            output = request.scratch.attempt
             output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if request.annotation is not None:
+                _fetch_annotation(storage, request.annotation, annotation, count)
             failpoint("remote.after_fetch")
-            yield Workspace(source, output)
+            yield Workspace(source, output, annotation if request.annotation is not None else None)
             failpoint("remote.before_store")
-            storage.store_folder(request.output_key, output, last=MANIFEST_NAME, on_bytes=count)
+            storage.store_folder(request.output_key, output, last=last, on_bytes=count)
             failpoint("remote.after_store")
         finally:
-            shutil.rmtree(request.scratch.attempt, ignore_errors=True)
+            shutil.rmtree(output, ignore_errors=True)
+            shutil.rmtree(annotation, ignore_errors=True)
 
 
-def _workspace_in(storage: Storage, source_file: SourceFile, output_key: str) -> Workspace:
+def _fetch_annotation(storage: Storage, key: str, folder: Path, count: BytesDone) -> None:
+    """Copy what the annotate stage left."""
+    with disk_full_told("a copy of the annotation"):
+        folder.mkdir(mode=0o700)
+        for stored in storage.list_prefix(key):
+            storage.fetch(stored, folder / stored.rpartition("/")[2], count)
+
+
+def _workspace_in(storage: Storage, source_file: SourceFile, request: StageRequest) -> Workspace:
     """The files of the storage itself."""
-    source, output = storage.local_path(source_file.key), storage.local_path(output_key)
+    source, output = storage.local_path(source_file.key), storage.local_path(request.output_key)
     if source is None or output is None:
         raise AssertionError("a storage on another machine needs scratch space")
     if not source.exists():
         raise _gone()
-    return Workspace(source, output)
+    annotation = storage.local_path(request.annotation) if request.annotation is not None else None
+    return Workspace(source, output, annotation)
 
 
 @contextlib.contextmanager

@@ -15,17 +15,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from isal import isal_zlib
 
 from varloom.errors import VarloomError
 from varloom.failpoints import failpoint
+from varloom.storage.held_folder import hold
 from varloom.storage.problems import STORAGE_FULL, STORAGE_UNUSABLE
 from varloom.transfer.model import Version
 
@@ -38,10 +37,6 @@ BLOCK = 512 * 1024
 
 MOST_PIECES = 256
 """Of one block: the system takes at most 1,024 at once."""
-
-LOCK = "lock"
-LOCK_PATIENCE = 10.0
-"""Seconds that the process of the attempt before may take to end."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -57,7 +52,7 @@ class PartialFile:
         self._descriptor = -1
         self._journal = -1
         with disk_told():
-            self._held = _locked(folder)
+            self._held = hold(folder)
 
     def close(self) -> None:
         """Let go of it; what has come stays."""
@@ -209,54 +204,6 @@ def disk_told() -> Iterator[None]:
         if error.errno in _FULL:
             raise VarloomError(STORAGE_FULL, f"The disk refused to take more: {error.strerror}.") from error
         raise VarloomError(STORAGE_UNUSABLE, f"Writing what arrives failed: {error.strerror}.") from error
-
-
-@contextlib.contextmanager
-def unused(folder: Path) -> Iterator[bool]:
-    """Whether no process works in the folder or beside it; then none begins until the block ends.
-
-    Whoever begins meanwhile waits, and makes the folder anew if it was removed.
-    """
-    with contextlib.ExitStack() as held:
-        try:
-            for lock in folder.rglob(LOCK):
-                with contextlib.suppress(FileNotFoundError):
-                    descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-                    held.callback(os.close, descriptor)
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-def _locked(folder: Path) -> int:
-    """The descriptor of the folder's lock file, held; BlockingIOError when another process keeps it."""
-    deadline = time.monotonic() + LOCK_PATIENCE
-    while True:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        except FileNotFoundError:  # the folder was removed at this moment
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(descriptor, folder / LOCK):
-                os.utime(descriptor)  # tells when it was worked on last
-                return descriptor
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                os.close(descriptor)
-                raise
-            time.sleep(0.05)
-        os.close(descriptor)
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether the open file is still the one at the path: else somebody removed it while we waited for its lock."""
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    return False
 
 
 def _entries(journal: Path) -> list[dict[str, Any]]:

@@ -12,9 +12,11 @@ from varloom.pipeline.request import StageResult
 from varloom.pipeline.workspace import open_workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from varloom.pipeline.request import StageRequest
     from varloom.pipeline.workspace import Report, Workspace
-    from varloom.reader import ReadProgress
+    from varloom.reader import ReadProgress, TableReader
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,16 @@ def run(request: StageRequest, report: Report) -> StageResult:
     """
     with open_workspace(request, report) as workspace:
         return _load(request, workspace, report)
+
+
+def _annotated(workspace: Workspace) -> Callable[[TableReader], TableReader] | None:
+    """What puts the annotation's columns behind those of the file."""
+    if workspace.annotation is None:
+        return None
+    from varloom.annotation.merging import AnnotatedReader, AnnotationFolder  # few files are annotated
+
+    folder = AnnotationFolder.load(workspace.annotation)
+    return lambda reader: AnnotatedReader(reader, folder)
 
 
 def _load(request: StageRequest, workspace: Workspace, report: Report) -> StageResult:
@@ -47,6 +59,7 @@ def _load(request: StageRequest, workspace: Workspace, report: Report) -> StageR
         assembly=request.options.get("assembly"),
         split_by_sample=bool(request.options.get("split_by_sample")),
         on_progress=on_progress,
+        wrap=_annotated(workspace),
     )
     folders = written_directories(workspace.output / "dataset", manifests)
     for folder, manifest in zip(folders, manifests, strict=True):
