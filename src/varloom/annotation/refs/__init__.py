@@ -1,0 +1,1 @@
+"""The library of releases of reference data: installed once, checked, never changed."""

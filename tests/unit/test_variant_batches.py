@@ -1,0 +1,188 @@
+"""Rows of the reader as variants: real call sets against their own text, and every way of declaring a field."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import re
+
+import pyarrow as pa
+import pytest
+
+from varloom.annotation.model import VARIANTS, VariantKind
+from varloom.annotation.variant_batches import variant_batches
+from varloom.reader import FileRefused, ReadOptions, open_reader
+
+REAL = ["1000G.HG00096.wgs.mergedSV.v8.vcf", "truvari.hg002_comp.vcf.gz"]
+FIXED = VARIANTS.names[:6]
+NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
+
+
+def read(path, kind=VariantKind.STRUCTURAL, rows=20_000, options=None):
+    reader = open_reader(path, options=options or ReadOptions())
+    found = list(variant_batches(reader.batches(), kind, rows))
+    assert all(batch.schema == VARIANTS for batch in found)
+    assert [batch.num_rows for batch in found[:-1]] == [rows] * (len(found) - 1)
+    assert sum(batch.num_rows for batch in found) == reader.summary().variants
+    return [row for batch in found for row in batch.to_pylist()]
+
+
+# --- from the text, by other means ------------------------------------------------------------------------------------
+
+
+def number(texts, at):
+    """The value of an allele, among the texts of a key."""
+    if len(texts) == 1:
+        at = 0
+    text = texts[at] if at < len(texts) else "."
+    return float(text) if NUMBER.fullmatch(text) else None
+
+
+def width(texts, at):
+    pair = texts[2 * at : 2 * at + 2] if len(texts) >= 2 * at + 2 else texts[:2]
+    known = [float(text) for text in pair if NUMBER.fullmatch(text)]
+    return abs(known[1] - known[0]) if len(known) == 2 else None
+
+
+def written(path):
+    """The rows that a file's text asks for."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#") or not line:
+            continue
+        cells = line.split("\t")
+        info = {}
+        for entry in cells[7].split(";"):
+            key, _, value = entry.partition("=")
+            info.setdefault(key, value.split(","))
+        sample = dict(zip(cells[8].split(":"), cells[9].split(":"), strict=False)) if len(cells) > 9 else {}
+        alleles = cells[4].split(",")
+        if len(alleles) > 1:
+            alleles = [allele for allele in alleles if allele not in {"<*>", "<NON_REF>"}]
+        for at, allele in enumerate(alleles):
+            copies = number(info.get("CN", ["."]), at)
+            if copies is None:
+                copies = number(sample.get("CN", ".").split(","), at)
+            widths = [width(info.get(key, ["."]), at) for key in ("CIPOS", "CIEND")]
+            kinds = info.get("SVTYPE", ["."])
+            rows.append(
+                {
+                    "rowno": len(rows),
+                    "contig": cells[0],
+                    "position": int(cells[1]),
+                    "id": None if cells[2] == "." else cells[2],
+                    "ref": cells[3],
+                    "alt": None if allele == "." else allele,
+                    "end": number(info.get("END", ["."]), at),
+                    "svtype": None if kinds[at % len(kinds)] == "." else kinds[at % len(kinds)],
+                    "svlen": number(info.get("SVLEN", ["."]), at),
+                    "copy_number": copies,
+                    "imprecision": max((each for each in widths if each is not None), default=None),
+                }
+            )
+    return rows
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_rows_of_a_real_call_set_are_those_of_its_text(shared, tmp_path, name):
+    path = shared / "data/structural" / name
+    raw = path.read_bytes()
+    text = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    beginning = tmp_path / "a.vcf"
+    beginning.write_bytes(b"".join(text.splitlines(keepends=True)[:25_000]))
+    assert read(beginning, rows=20_000) == written(beginning)
+
+
+def test_rows_of_corpus_files_are_those_of_their_text(shared):
+    compared = 0
+    for path in sorted((shared / "corpus/vcf").rglob("*.vcf")):
+        if path.stat().st_size > 200_000 or b"SVTYPE=" not in path.read_bytes():
+            continue
+        try:
+            rows = read(path, rows=70, options=ReadOptions(batch_rows=100))
+        except FileRefused:
+            continue
+        assert rows == written(path), path
+        compared += 1
+    assert compared > 20
+
+
+def test_small_variants_have_the_fixed_columns_alone(shared):
+    path = shared / "data/structural" / REAL[0]
+    rows, structural = read(path, VariantKind.SMALL, 999), read(path)
+    assert [{name: row[name] for name in FIXED} for row in rows] == [
+        {name: row[name] for name in FIXED} for row in structural
+    ]
+    assert {row[name] for row in rows for name in VARIANTS.names[6:]} == {None}
+
+
+# --- every declaration ------------------------------------------------------------------------------------------------
+
+RECORD = (
+    "1\t10\t.\tA\t<DEL>,<DUP>\t.\t.\tEND={end};SVTYPE=CNV;SVLEN={svlen};CN={cn};CIPOS=-5,5,-9,1;CIEND=0,8\tGT:CN\t0|1:4"
+)
+
+
+@pytest.mark.parametrize("kinds", list(itertools.product([None, "Integer", "Float", "String"], ["1", ".", "A"])))
+@pytest.mark.parametrize("samples", [1, 20])
+def test_declarations_of_any_kind_mean_the_same(tmp_path, kinds, samples):
+    kind, count = kinds
+    declared = [
+        f'##INFO=<ID={key},Number={count},Type={kind},Description="d">'
+        for key in ("SVLEN", "CN", "END")
+        if kind is not None
+    ]
+    declared += [
+        '##INFO=<ID=CIPOS,Number=.,Type=Integer,Description="d">',
+        '##FORMAT=<ID=GT,Number=1,Type=String,Description="d">',
+    ]
+    header = "\t".join(
+        ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *(f"s{n}" for n in range(samples))]
+    )
+    listed = kind is None or count != "1"
+    record = RECORD.format(
+        end="99,99" if count == "A" else "99",
+        svlen="-90,90" if listed else "90",
+        cn="1.0,3" if listed and kind != "Integer" else "1,3" if listed else "1",
+    )
+    record += "\t0|0:2" * (samples - 1)
+    path = tmp_path / "a.vcf"
+    path.write_text("\n".join(["##fileformat=VCFv4.2", *declared, header, record, record.replace("CN=", "X=")]) + "\n")
+    rows = read(path)
+    assert [row["end"] for row in rows] == [99] * 4
+    assert [row["svlen"] for row in rows] == ([-90, 90] if listed else [90, 90]) * 2
+    assert [row["copy_number"] for row in rows] == ([1, 3] if listed else [1, 1]) + [4, 4]
+    assert [row["imprecision"] for row in rows] == [10, 10] * 2
+
+
+def test_values_that_are_no_numbers_are_missing(tmp_path):
+    batch = pa.record_batch(
+        {
+            "rowno": pa.array([0, 1, 2, 3, 4, 5]),
+            "contig": pa.array(["1"] * 6).dictionary_encode(),
+            "position": pa.array([1] * 6, pa.int32()),
+            "id": pa.nulls(6, pa.string()),
+            "ref": ["A"] * 6,
+            "alt": pa.nulls(6, pa.string()),
+            "INFO.END": ["x", "", ".", "9" * 30, "+7", None],
+            "INFO.SVLEN": [float("nan"), float("inf"), 1e300, -2.0, 3.0, None],
+            "INFO.CN": [True, False, True, False, True, None],
+            "INFO.SVTYPE": pa.array(["DEL"] * 5 + [None]).dictionary_encode(),
+            "INFO.CIPOS": [[1], [], [None, 4], [-3, 4], [4, -3, 5], None],
+            "INFO.CIEND": ["-1,2", "a,b", "-", "", "7", None],
+        }
+    )
+    (found,) = variant_batches([batch], VariantKind.STRUCTURAL, 10)
+    assert found["end"].to_pylist() == [None, None, None, None, 7, None]
+    assert found["svlen"].to_pylist() == [None, None, None, -2, 3, None]
+    assert found["copy_number"].to_pylist() == [None] * 6
+    assert found["svtype"].to_pylist() == ["DEL"] * 5 + [None]
+    assert found["imprecision"].to_pylist() == [3, None, None, 7, 7, None]
+
+
+def test_no_rows_and_no_such_columns():
+    assert list(variant_batches([], VariantKind.SMALL, 1)) == []
+    with pytest.raises(ValueError, match="contig"):
+        list(variant_batches([pa.record_batch({"rowno": pa.array([1])})], VariantKind.SMALL, 1))
+    with pytest.raises(ValueError, match="0 rows"):
+        list(variant_batches([], VariantKind.SMALL, 0))
