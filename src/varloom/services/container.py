@@ -16,6 +16,7 @@ from varloom.db.pool import open_pool
 from varloom.db.problems import DATABASE_UNREACHABLE
 from varloom.errors import VarloomError
 from varloom.services.accounts import Accounts
+from varloom.services.annotation_offer import AnnotationOffer
 from varloom.services.credentials import Credentials
 from varloom.services.events import Events
 from varloom.services.jobs import Jobs
@@ -67,6 +68,7 @@ class Services:
     samples: Samples
     saved_views: SavedViews
     events: Events
+    annotations: AnnotationOffer
 
     async def require_ready(self) -> None:
         """See that requests can be served.
@@ -110,7 +112,9 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         listening = asyncio.create_task(events.run(), name="live events")
         listening.add_done_callback(_report_end)
         sweeping = asyncio.create_task(resumable.run(), name="sweep of unfinished uploads")
-        beside = [listening, sweeping]
+        annotations = AnnotationOffer(storage)
+        looking = asyncio.create_task(annotations.run(), name="installed reference data")
+        beside = [listening, sweeping, looking]
         if settings.row_copies_ahead:
             beside.append(asyncio.create_task(samples.copies_ahead.run(), name="copies ahead"))
         try:
@@ -122,7 +126,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 uploads=uploads,
                 resumable=resumable,
                 sources=Sources(pool, settings, vault, credentials),
-                manifests=Manifests(pool, settings, vault, credentials),
+                manifests=Manifests(pool, settings, vault, credentials, annotations),
                 credentials=credentials,
                 jobs=Jobs(pool, settings, durations),
                 provenance=Provenance(pool, storage),
@@ -130,6 +134,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 samples=samples,
                 saved_views=SavedViews(pool),
                 events=events,
+                annotations=annotations,
             )
         finally:
             await events.close()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from varloom.annotation.problems import REFERENCE_DATA_MISSING
 from varloom.errors import Problem, VarloomError
 from varloom.jobs import repository
 from varloom.jobs.model import NewJob
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from psycopg_pool import AsyncConnectionPool
 
+    from varloom.services.annotation_offer import AnnotationOffer
     from varloom.services.credentials import Credentials
     from varloom.services.manifest_lines import Manifest, ManifestLine
     from varloom.services.views import CredentialView
@@ -86,6 +88,7 @@ class Manifests:
     settings: Settings
     vault: Vault
     credentials: Credentials
+    annotations: AnnotationOffer | None = None
 
     async def preflight(
         self, account_id: UUID, content: bytes, defaults: Mapping[str, str] | None = None
@@ -162,6 +165,12 @@ class Manifests:
         wanted = []
         problems = list(manifest.problems)
         for line in manifest.lines:
+            options = line.options
+            if self.annotations and options.annotate:
+                why = self.annotations.why_unavailable(options.annotate, options.assembly)
+                if why is not None:
+                    problems.append(Problem(REFERENCE_DATA_MISSING, why, place=manifest.place(line.number, "annotate")))
+                    continue
             try:
                 wanted.append(_Wanted(line, rules.source_of(line.url)))
             except VarloomError as error:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from varloom.jobs.lifecycle import Stage
 
 Assembly = Literal["GRCh37", "GRCh38"]
+Annotate = Literal["small", "structural"]
 
 _ASSEMBLIES: dict[str, Assembly] = {
     "grch37": "GRCh37",
@@ -38,11 +39,16 @@ class JobOptions:
     assembly: Assembly | None = None
     split_by_sample: bool = False
     credential: str | None = None
+    annotate: Annotate | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As they are stored with the job and echoed back."""
         chosen: dict[str, Any] = {"assembly": self.assembly, "split_by_sample": self.split_by_sample}
-        return chosen if self.credential is None else {**chosen, "credential": self.credential}
+        if self.annotate is not None:
+            chosen["annotate"] = self.annotate
+        if self.credential is not None:
+            chosen["credential"] = self.credential
+        return chosen
 
     def plan(self, source_kind: str = "file") -> tuple[Stage, ...]:
         """The stages that a job with these options and a source that is a `file` or a `url` runs."""
@@ -58,6 +64,7 @@ def parse_options(given: Mapping[str, Any]) -> JobOptions:
     assembly: Assembly | None = None
     split_by_sample = False
     credential: str | None = None
+    annotate: Annotate | None = None
     for name, value in given.items():
         match name:
             case "assembly":
@@ -65,14 +72,14 @@ def parse_options(given: Mapping[str, Any]) -> JobOptions:
             case "split_by_sample":
                 split_by_sample = parse_flag(name, value)
             case "annotate":
-                _refuse_annotation(value)
+                annotate = _annotate(value)
             case "pgx":
                 _refuse_pgx(value)
             case "credential":
                 credential = _credential(value)
             case _:
                 raise VarloomError(OPTION_UNKNOWN, f"There is no option {safe_excerpt(str(name), 60)!r}.")
-    return JobOptions(assembly, split_by_sample, credential)
+    return JobOptions(assembly, split_by_sample, credential, annotate)
 
 
 def why_unavailable(name: str, value: str) -> str | None:
@@ -122,13 +129,14 @@ def _assembly(value: Any) -> Assembly | None:
     return known
 
 
-def _refuse_annotation(value: Any) -> None:
-    if value not in (None, "", "none"):  # a tuple: what came from JSON may be a list, which no set can look for
-        raise VarloomError(
-            NOT_AVAILABLE,
-            "This version cannot annotate variants.",
-            resolution=("Load the file without annotation: leave `annotate` out, or set it to `none`.",),
-        )
+def _annotate(value: Any) -> Annotate | None:
+    match value:
+        case None | "" | "none":
+            return None
+        case "small" | "structural":
+            return value
+    message = f"annotate: expected none, small or structural, not {safe_excerpt(str(value), 40)!r}."
+    raise VarloomError(REQUEST_INVALID, message)
 
 
 def _refuse_pgx(value: Any) -> None:

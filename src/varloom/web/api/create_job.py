@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from varloom.errors import VarloomError, safe_excerpt
+from varloom.services.annotation_offer import AnnotationOffer
 from varloom.services.options import parse_options, parse_priority
 from varloom.services.problems import OPTION_UNKNOWN, REQUEST_INVALID, UPLOAD_INTERRUPTED
 from varloom.services.uploads import Intake, JobRequest
@@ -45,20 +46,21 @@ async def create_job(
     """Create the job of a file that is sent, or of a URL. Fields may come before or after the file."""
     if _is_json(request):
         url, asked = await _read_json(request)
+        await services.annotations.require(asked.options)
         job = await services.sources.create_job(account.id, url, asked, idempotency_key)
     else:
         async with services.uploads.intake(account.id, idempotency_key) as intake:
-            job = await intake.create_job(await _read_form(request, intake))
+            job = await intake.create_job(await _read_form(request, intake, services.annotations))
     return JSONResponse(job.model_dump(mode="json"), status_code=202, headers={"Location": f"{UPLOAD_PATH}/{job.id}"})
 
 
-async def _read_form(request: Request, intake: Intake) -> JobRequest:
+async def _read_form(request: Request, intake: Intake, annotations: AnnotationOffer) -> JobRequest:
     """Pass the file on to the storage and gather the fields; what is wrong already is refused before the file."""
     fields: dict[str, str] = {}
     form = MultipartBody(request.headers.get("content-type", ""), body_of(request))
     while (part := await form.next_part()) is not None:
         if part.name == "file" and part.file_name is not None:
-            job_request(fields)
+            await annotations.require(job_request(fields).options)
             await intake.receive(part.file_name, form.data(), expected=_announced(request))
         elif part.file_name is not None or part.name == "file":
             raise VarloomError(REQUEST_INVALID, "The file belongs in a field named file, with a file name.")
@@ -66,7 +68,9 @@ async def _read_form(request: Request, intake: Intake) -> JobRequest:
             raise VarloomError(REQUEST_INVALID, f"{safe_excerpt(part.name, 60)}: the field is given twice.")
         else:
             fields[part.name] = await form.text()
-    return job_request(fields)
+    asked = job_request(fields)
+    await annotations.require(asked.options)
+    return asked
 
 
 async def _read_json(request: Request) -> tuple[str, JobRequest]:

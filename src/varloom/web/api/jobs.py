@@ -8,7 +8,7 @@ from fastapi.responses import PlainTextResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from varloom.services.jobs import Action, Created
-from varloom.services.options import PRIORITY_LIMIT
+from varloom.services.options import PRIORITY_LIMIT, parse_options
 from varloom.services.paging import PAGE_LIMIT
 from varloom.services.views import ActionResults, EventList, JobList, JobLog, JobView, ProvenanceView, StateName
 from varloom.web.dependencies import CurrentAccount, CurrentServices
@@ -115,6 +115,7 @@ async def retry_job(
 ) -> JobView:
     """Queue a failed or cancelled job again, with fresh attempts."""
     how = how or RetryRequest()
+    await services.annotations.require(parse_options(how.options or {}))
     return await services.jobs.retry(account.id, job_id, from_stage=how.from_stage, options=how.options)
 
 

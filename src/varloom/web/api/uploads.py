@@ -18,6 +18,7 @@ from varloom.services.preflights import preflight_of_beginning
 from varloom.services.problems import REQUEST_INVALID
 from varloom.services.resumable_rows import ResumableUpload
 from varloom.services.upload_views import PreflightView, UploadList, UploadView, upload_view
+from varloom.services.options import parse_options
 from varloom.web.api.create_job import body_of, job_request
 from varloom.web.api.openapi import PREFIX
 from varloom.web.dependencies import CurrentAccount, CurrentServices
@@ -102,7 +103,9 @@ async def create_upload(
     fields = parse_metadata(upload_metadata)
     name = fields.pop(_FILE_NAME, None)
     size = _number("Upload-Length", upload_length)
-    upload = await services.resumable.create(account.id, name, size, job_request(fields), idempotency_key)
+    asked = job_request(fields)
+    await services.annotations.require(asked.options)
+    upload = await services.resumable.create(account.id, name, size, asked, idempotency_key)
     location = {"Location": f"{RESUMABLE_PATH}/{upload.id}"}
     return Response(status_code=201, headers={**_standing(upload), **location})
 
@@ -208,6 +211,7 @@ async def change_upload(
     services: CurrentServices, account: CurrentAccount, upload_id: UUID, change: UploadChange
 ) -> UploadView:
     """Change the name or the options while the file is still on its way."""
+    await services.annotations.require(parse_options(change.options or {}))
     upload = await services.resumable.change(
         account.id, upload_id, sample_name=change.sample_name, options=change.options
     )

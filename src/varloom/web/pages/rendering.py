@@ -49,12 +49,13 @@ async def page(request: Request, template: str, *, section: str, **values: Any) 
         section: the entry of the navigation that is current.
         values: what the content's template shows.
     """
-    account = account_of(request)
+    account, annotations = account_of(request), services_of(request).annotations
     frame = {
         "section": section,
         "account_name": account.name,
         "active_jobs": await services_of(request).jobs.count_active(account.id),
         "csp_nonce": csp_nonce_of(request),
+        "no_annotation": {kind: annotations.why_unavailable(kind) for kind in ("small", "structural")},
     }
     return HTMLResponse(render(template, theme=theme_of(request), **frame, **values))
 

@@ -1,0 +1,75 @@
+"""Which annotation can be had here: that for which reference data is installed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, get_args
+
+from varloom.annotation.choice import choose
+from varloom.annotation.model import VariantKind
+from varloom.annotation.problems import REFERENCE_DATA_MISSING
+from varloom.annotation.refs.library import ReferenceLibrary
+from varloom.errors import VarloomError
+from varloom.genomics.assemblies import Assembly
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from varloom.annotation.model import ReleaseKey
+    from varloom.services.options import JobOptions
+    from varloom.storage import Storage
+
+logger = logging.getLogger(__name__)
+
+LOOK_INTERVAL = 30.0
+"""Seconds between two looks at what is installed; who asks for what is not there looks at once."""
+
+
+class AnnotationOffer:
+    """What was installed at the last look."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._library = ReferenceLibrary(storage)
+        self._installed: Sequence[ReleaseKey] = ()
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_INTERVAL)
+
+    async def look(self) -> None:
+        """See what is installed; what was seen last stays true while the storage cannot be read."""
+        try:
+            releases = await asyncio.to_thread(self._library.releases)
+        except VarloomError as error:
+            logger.warning("The installed reference data cannot be listed: %s", error)
+        else:
+            self._installed = [release.key for release in releases]
+
+    def why_unavailable(self, kind: str, assembly: Assembly | None = None) -> str | None:
+        """Why variants of this kind cannot be annotated, in a sentence; None if they can.
+
+        Args:
+            kind: `small` or `structural`.
+            assembly: of the file; None where it is not known yet: then any will do.
+        """
+        assemblies: Sequence[Assembly] = (assembly,) if assembly else get_args(Assembly)
+        if any(choose(VariantKind(kind), one, self._installed).planned for one in assemblies):
+            return None
+        of = f" of {assembly}" if assembly else ""
+        return f"No reference data{of} for {kind} variants is installed on this server."
+
+    async def require(self, options: JobOptions) -> None:
+        """See that the annotation that was chosen can be had.
+
+        Raises:
+            VarloomError: `reference_data_missing`.
+        """
+        if options.annotate is None:
+            return
+        if self.why_unavailable(options.annotate, options.assembly):
+            await self.look()
+        if why := self.why_unavailable(options.annotate, options.assembly):
+            raise VarloomError(REFERENCE_DATA_MISSING, why)
