@@ -37,7 +37,7 @@ def import_fasta(task: ImportTask) -> Imported:
     target = task.folder / GENOME
     total = sum(path.stat().st_size for path in task.sources)
     with pysam.BGZFile(str(target), "wb") as packed:
-        copy = _Copy(packed, task.key.assembly)
+        copy = _Copy(packed, task.key.assembly, excerpt=task.excerpt)
         begun = 0
         for path in task.sources:
             with PublishedText(path, lambda done, _, begun=begun: task.on_progress(begun + done, total)) as text:
@@ -46,16 +46,19 @@ def import_fasta(task: ImportTask) -> Imported:
     pysam.faidx(str(target))
     lengths = copy.finished()
     missing = [name for name in CHROMOSOMES if name not in lengths]
-    notes = (f"Without chromosome {', '.join(missing)}.",) if missing else ()
-    return Imported({"contigs": len(lengths), "bases": sum(lengths.values())}, lengths, notes=notes)
+    notes = [f"Without chromosome {', '.join(missing)}."] if missing else []
+    if task.excerpt:
+        notes.append("An excerpt: the lengths of its chromosomes were not held against the assembly.")
+    return Imported({"contigs": len(lengths), "bases": sum(lengths.values())}, lengths, notes=tuple(notes))
 
 
 class _Copy:
     """Writes sequences anew, with lines of one length, and counts their bases."""
 
-    def __init__(self, packed: object, assembly: Assembly) -> None:
+    def __init__(self, packed: object, assembly: Assembly, *, excerpt: bool) -> None:
         self._packed = packed
         self._assembly = assembly
+        self._excerpt = excerpt
         self._lengths: dict[str, int] = {}
         self._contig: str | None = None
         self._rest = b""
@@ -116,6 +119,8 @@ class _Copy:
             self._packed.write(self._rest + b"\n")  # type: ignore[attr-defined]
         contig, length, self._rest, self._contig = self._contig, self._lengths[self._contig], b"", None
         expected = length_of(contig, self._assembly)
-        if expected is not None and length != expected:
+        other: Assembly = "GRCh37" if self._assembly == "GRCh38" else "GRCh38"
+        is_other = contig != "MT" and length == length_of(contig, other)
+        if expected is not None and length != expected and (is_other or not self._excerpt):
             message = f"Chromosome {contig} has {length:,} bases, and {expected:,} in {self._assembly}."
             raise VarloomError(REFERENCE_WRONG_ASSEMBLY, message)

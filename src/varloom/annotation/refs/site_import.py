@@ -101,7 +101,7 @@ class SiteImport:
             VarloomError: `reference_malformed` where there is not one site.
         """
         if not self._rows:
-            told = "; ".join(f"{number:,} {reason}" for reason, number in self.unused.items())
+            told = "; ".join(f"{reason}: {number:,}" for reason, number in self.unused.items() if number)
             raise malformed(self._task.sources[0], f"No site could be used{f' ({told})' if told else ''}.")
         written = self._writer.finish()
         self.unused = +self.unused
@@ -139,8 +139,8 @@ class SiteImport:
                 f"Indels were trimmed but not left-aligned, since no genome of {self._task.key.assembly} was installed."
             )
         if self.unused:
-            told = [f"{number:,} {reason}" for reason, number in self.unused.items()]
-            yield f"Not used: {'; '.join(told)}. {counted(self.records, 'record')} were read."
+            told = [f"{reason}: {number:,}" for reason, number in self.unused.items()]
+            yield f"Not used of {counted(self.records, 'record')}: {'; '.join(told)}."
 
     def _tell(self, done: int) -> None:
         self._read = done
