@@ -30,7 +30,7 @@ CLOUDS = ("s3", "gs", "az")
 STAGES = ("download", "process", "annotate", "parse")
 """The stages that a slot can be given to, in the order in which a job can run them."""
 
-DEFAULT_SLOTS = {"download": 4, "parse": 2}
+DEFAULT_SLOTS = {"download": 4, "annotate": 1, "parse": 2}
 DEFAULT_STALL_LIMITS = {"download": 120.0, "process": 3600.0}
 """A source that sends nothing for two minutes is gone; tools of secondary analysis may say nothing for long."""
 

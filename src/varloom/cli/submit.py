@@ -35,7 +35,7 @@ _TRUE_FOR_ALL = frozenset({SERVER_UNREACHABLE.code, RESPONSE_UNEXPECTED.code, "n
 @click.option("--assembly", type=click.Choice(["GRCh38", "GRCh37", "hg38", "hg19"], case_sensitive=False))
 @click.option("--split-by-sample", is_flag=True, help="One table for each sample of the file.")
 @click.option("--priority", type=click.IntRange(-1000, 1000), help="Higher goes first; 0 is ordinary.")
-@click.option("--annotate", hidden=True)
+@click.option("--annotate", type=click.Choice(["none", "small", "structural"]), help="Annotate variants with the reference data that is installed on the server.")
 @click.option("--pgx", is_flag=True, hidden=True)
 @click.option("--credential", metavar="NAME", help="A stored credential, for URLs that need one.")
 @click.option("--skip-faulty", is_flag=True, help="Leave out faulty lines of the manifest instead of refusing it.")

@@ -45,17 +45,17 @@ TICKETS_FOR_MANY = 500
 """Tickets for many jobs that are created at once: a slot that was woken goes on until nothing waits. A round of rescue
 adds what is missing still."""
 
-_NOUN = {
-    Stage.DOWNLOAD: "download",
-    Stage.PROCESS: "processing",
-    Stage.ANNOTATE: "annotation",
-    Stage.PARSE: "parsing",
+_SLOT = {
+    Stage.DOWNLOAD: "a download slot",
+    Stage.PROCESS: "a processing slot",
+    Stage.ANNOTATE: "an annotation slot",
+    Stage.PARSE: "a parsing slot",
 }
 
 
 def _waiting(stage: Stage) -> str:
     """The message of a job that waits for a slot of this stage."""
-    return f"Waiting for a {_NOUN[stage]} slot."
+    return f"Waiting for {_SLOT[stage]}."
 
 
 async def _rows(conn: AsyncConnection[Any], query: Any, values: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("varloom.child")
 
+
 def _annotate(request: StageRequest, report: Report) -> StageResult:
     from varloom.pipeline.stages import annotate  # with its libraries it would double the start of every child
 

@@ -149,7 +149,9 @@ def _published(settings: Settings, new: NewRelease, on_step: OnStep) -> Iterator
     source = parse_source_url(new.source, options.cloud_endpoints)
     make_data_folder(settings.data)
     arriving = settings.data / "refs-downloads" / hashlib.sha256(source.url.encode()).hexdigest()[:32]
-    with Download(Access(source), arriving, options, lambda done, total: on_step("downloading", done, total)) as fetched:
+    with Download(
+        Access(source), arriving, options, lambda done, total: on_step("downloading", done, total)
+    ) as fetched:
         fetched.run()
         with tempfile.TemporaryDirectory(prefix="named-", dir=arriving.parent) as folder:
             named = Path(folder) / (_NOT_PLAIN.sub("_", source.name).lstrip(".")[-150:] or "published")

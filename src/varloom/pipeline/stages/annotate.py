@@ -118,7 +118,9 @@ def _choice(kind: VariantKind, assembly: Assembly, library: ReferenceLibrary) ->
         )
     for item in choice.planned:
         logger.info(
-            "%s annotates with %s", item.source.name, ", ".join(f"{key.name} {key.release}" for key in item.keys.values())
+            "%s annotates with %s",
+            item.source.name,
+            ", ".join(f"{key.name} {key.release}" for key in item.keys.values()),
         )
     for unmet in choice.unmet:
         logger.info("%s does not annotate: reference data is not installed", unmet.source.name)
@@ -155,7 +157,9 @@ def _kind(request: StageRequest) -> VariantKind:
 def _batches(request: StageRequest, workspace: Workspace, report: Report) -> Iterator[Any]:
     """The rows of the file as they will be in its dataset."""
     reader = open_reader(
-        workspace.source, name=_name(request), on_progress=lambda progress: report(0, None, "variants")  # noqa: ARG005
+        workspace.source,
+        name=_name(request),
+        on_progress=lambda progress: report(0, None, "variants"),  # noqa: ARG005
     )
     if reader.recognition.format not in VARIANT_FORMATS:
         message = f"The file is {reader.recognition.format.upper()}, and holds no variants."

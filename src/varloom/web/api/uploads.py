@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict
 
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.arrival import CHECKSUMS, Checksum
+from varloom.services.options import parse_options
 from varloom.services.preflights import preflight_of_beginning
 from varloom.services.problems import REQUEST_INVALID
 from varloom.services.resumable_rows import ResumableUpload
 from varloom.services.upload_views import PreflightView, UploadList, UploadView, upload_view
-from varloom.services.options import parse_options
 from varloom.web.api.create_job import body_of, job_request
 from varloom.web.api.openapi import PREFIX
 from varloom.web.dependencies import CurrentAccount, CurrentServices
