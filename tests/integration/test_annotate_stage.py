@@ -127,19 +127,22 @@ def test_what_was_finished_is_not_done_again(stages, tmp_path, monkeypatch):
     assert list(folders[0].batches()) == list(folders[1].batches())
 
 
+COLUMNS = b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+
+
 @pytest.mark.parametrize(
     ("content", "name", "options", "code"),
     [
         (b"a,b\n1,2\n", "table.csv", {"assembly": "GRCh37"}, "annotation_needs_variants"),
-        (b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n", "x.vcf", {}, "assembly_needed"),
+        (b"##fileformat=VCFv4.2\n" + COLUMNS, "x.vcf", {}, "assembly_needed"),
         (
-            b"##fileformat=VCFv4.2\n##contig=<ID=1,length=248956422>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n",
+            b"##fileformat=VCFv4.2\n##contig=<ID=1,length=248956422>\n" + COLUMNS,
             "x.vcf",
             {},
             "reference_data_missing",
         ),
         (
-            b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n1\tx\t.\tA\tG\t.\t.\t.\n",
+            b"##fileformat=VCFv4.2\n" + COLUMNS + b"1\tx\t.\tA\tG\t.\t.\t.\n",
             "x.vcf",
             {"assembly": "GRCh37"},
             "vcf_position_invalid",
