@@ -66,3 +66,13 @@ VARIANTS_SET_ASIDE = define(
     cause="An annotation source could not work on some variants. They are in the table, without this source's values.",
     resolution=("Look at the named variants; annotate them on demand when what is wrong with them is mended.",),
 )
+
+VARIANT_NOT_UNDERSTOOD = define(
+    "variant_not_understood",
+    "The variant is not understood",
+    cause="A variant that was to be annotated is not written in a way that is known, or its place does not exist.",
+    resolution=(
+        "Write it as `chr7:117559590:A:G`, as `chr7:g.117559590A>G`, or as an rs number of dbSNP.",
+        "Check the assembly of its coordinates.",
+    ),
+)

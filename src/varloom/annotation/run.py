@@ -173,7 +173,7 @@ class Annotation:
     def _process(self, number: int) -> AnnotatorProcess:
         scratch = self._scratch / f"process-{number}"
         scratch.mkdir(mode=0o700)
-        return AnnotatorProcess(self._chosen, scratch, self._registry, lambda: self._tell(0))
+        return AnnotatorProcess(self._chosen, scratch, lambda: self._tell(0), registry=self._registry)
 
     def _tell(self, rows: int) -> None:
         with self._told:

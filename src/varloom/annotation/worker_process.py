@@ -20,7 +20,7 @@ from varloom.annotation.problems import ANNOTATION_SOURCE_FAILED
 from varloom.errors import VarloomError, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from varloom.annotation.choice import Chosen
 
@@ -71,12 +71,21 @@ class AnnotationStoppedError(Exception):
 class AnnotatorProcess:
     """The process, started when it is needed; used by one thread, but `stop` may be called by any."""
 
-    def __init__(self, chosen: Sequence[Chosen], scratch: Path, registry: str, on_life: Callable[[], None]) -> None:
-        """`on_life` is called every few seconds of work, and raises what shall end it."""
+    def __init__(
+        self,
+        chosen: Sequence[Chosen],
+        scratch: Path,
+        on_life: Callable[[], None],
+        *,
+        registry: str = "varloom.annotation.registry",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`on_life` is called every few seconds of work. The process has our environment, if no other is given."""
         self._chosen = chosen
         self._scratch = scratch
         self._registry = registry
         self._on_life = on_life
+        self._environment = os.environ if environment is None else environment
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._own: Path | None = None
@@ -122,7 +131,7 @@ class AnnotatorProcess:
                 stdout=subprocess.PIPE,
                 text=True,
                 encoding="utf-8",
-                env={**os.environ, "TMPDIR": str(self._own)},
+                env={**self._environment, "TMPDIR": str(self._own)},
             )
         self._answers = queue.SimpleQueue()
         threading.Thread(target=_read, args=(self._process, self._answers), daemon=True).start()

@@ -21,8 +21,10 @@ from varloom.services.credentials import Credentials
 from varloom.services.events import Events
 from varloom.services.jobs import Jobs
 from varloom.services.manifests import Manifests
+from varloom.services.on_demand import OnDemandAnnotation
 from varloom.services.provenance import Provenance
 from varloom.services.queue import Queue
+from varloom.services.references import open_library
 from varloom.services.resumable import ResumableUploads
 from varloom.services.samples import Samples
 from varloom.services.saved_views import SavedViews
@@ -69,6 +71,7 @@ class Services:
     saved_views: SavedViews
     events: Events
     annotations: AnnotationOffer
+    on_demand: OnDemandAnnotation
 
     async def require_ready(self) -> None:
         """See that requests can be served.
@@ -114,7 +117,9 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         sweeping = asyncio.create_task(resumable.run(), name="sweep of unfinished uploads")
         annotations = AnnotationOffer(storage)
         looking = asyncio.create_task(annotations.run(), name="installed reference data")
-        beside = [listening, sweeping, looking]
+        on_demand = OnDemandAnnotation.over(open_library(settings))
+        ending = asyncio.create_task(on_demand.run(), name="idle annotators")
+        beside = [listening, sweeping, looking, ending]
         if settings.row_copies_ahead:
             beside.append(asyncio.create_task(samples.copies_ahead.run(), name="copies ahead"))
         try:
@@ -135,9 +140,11 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 saved_views=SavedViews(pool),
                 events=events,
                 annotations=annotations,
+                on_demand=on_demand,
             )
         finally:
             await events.close()
             await resumable.close()
             await cancel_all(beside)
+            await on_demand.close()
             await samples.close()

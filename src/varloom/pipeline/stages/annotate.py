@@ -88,7 +88,7 @@ def _bytes_to(report: Report) -> Any:
 def _copies(request: StageRequest) -> LocalCopies | None:
     if request.scratch is None:
         return None
-    return LocalCopies(request.scratch.sources.with_name("refs"), request.scratch.sources_limit)
+    return LocalCopies(request.scratch.sources.with_name("references"), request.scratch.sources_limit)
 
 
 def _assembly(request: StageRequest, workspace: Workspace) -> Assembly:

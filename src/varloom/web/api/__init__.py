@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from varloom.web.api import (
     access,
+    annotate,
     create_job,
     credentials,
     events,
@@ -34,6 +35,7 @@ for part in (
     saved_views,
     credentials,
     access,
+    annotate,
     openapi,
 ):
     router.include_router(part.router)
