@@ -185,7 +185,7 @@ class _Steps:
         if step != self._step:
             self._close()
             self._step, self._bar = step, TransferBar(f"{self._name}: {step}", total)
-            self._bar.__enter__()  # noqa: PLC2801 - it ends in another call
+            self._bar.__enter__()
         if self._bar is not None and total is not None:
             self._bar.reach(done, total)
 
