@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -100,7 +101,7 @@ def reference_view(release: Release) -> ReferenceView:
         kind=release.kind,
         assembly=release.assembly,
         release=release.release,
-        bytes=release.bytes,
+        bytes=release.size,
         sha256=release.sha256,
         added_at=datetime.fromisoformat(release.added_at),
         licence=release.licence,
@@ -149,7 +150,7 @@ def _published(settings: Settings, new: NewRelease, on_step: OnStep) -> Iterator
     source = parse_source_url(new.source, options.cloud_endpoints)
     make_data_folder(settings.data)
     arriving = settings.data / "refs-downloads" / hashlib.sha256(source.url.encode()).hexdigest()[:32]
-    with Download(Access(source), arriving, options, lambda done, total: on_step("downloading", done, total)) as fetched:
+    with Download(Access(source), arriving, options, partial(on_step, "downloading")) as fetched:
         fetched.run()
         with tempfile.TemporaryDirectory(prefix="named-", dir=arriving.parent) as folder:
             named = Path(folder) / (_NOT_PLAIN.sub("_", source.name).lstrip(".")[-150:] or "published")

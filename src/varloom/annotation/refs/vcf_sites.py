@@ -43,7 +43,9 @@ class Alleles:
         lists = pc.split_pattern(records["ALT"], ",")
         self._counts = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
         self.alt = lists.flatten()
-        self._parents = None if len(self.alt) == len(lists) else pa.array(np.repeat(np.arange(len(lists)), self._counts))
+        self._parents = (
+            None if len(self.alt) == len(lists) else pa.array(np.repeat(np.arange(len(lists)), self._counts))
+        )
 
     def fixed(self, name: str) -> pa.StringArray:
         """A column of the record, as it is."""
