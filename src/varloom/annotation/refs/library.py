@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from varloom.annotation.model import ReleaseKey
-    from varloom.annotation.refs.progress import BytesOfOne
     from varloom.annotation.source import Need
     from varloom.genomics.assemblies import Assembly
     from varloom.storage import BytesDone, LocalCopies, Storage
@@ -199,7 +198,7 @@ class ReferenceLibrary:
                 raise VarloomError(REFERENCE_DAMAGED, f"{told(release.key)}: {file.name} is not what was installed.")
             done += file.bytes
 
-    def _checksum(self, key: str, on_bytes: BytesOfOne) -> tuple[int, str]:
+    def _checksum(self, key: str, on_bytes: BytesDone) -> tuple[int, str]:
         """The size and checksum of an object, which is fetched to a file that does not stay if it is elsewhere."""
         path = self.storage.local_path(key)
         if path is not None:
@@ -247,7 +246,7 @@ def being_written(folder: Path) -> Path:
     return folder.with_name(f".{folder.name.partition('.')[0]}.lock")
 
 
-def checksum_of(path: Path, on_bytes: BytesOfOne) -> StoredFile:
+def checksum_of(path: Path, on_bytes: BytesDone) -> StoredFile:
     """A file by its name, size and SHA-256; `on_bytes` is told the bytes that were read."""
     import hashlib
 
@@ -256,7 +255,7 @@ def checksum_of(path: Path, on_bytes: BytesOfOne) -> StoredFile:
         while portion := file.read(1 << 20):
             digest.update(portion)
             done += len(portion)
-            on_bytes(done)
+                on_bytes(done, None)
     return StoredFile(path.name, done, digest.hexdigest())
 
 

@@ -144,9 +144,9 @@ def _best_entry(text: str | None, alt: str) -> Sequence[str | None]:
     return max(own, key=lambda entry: max(map(_weight, entry[1:5]))) if own else [None] * 9
 
 
-def _weight(text: str) -> float:
+def _weight(text: str | None) -> float:
     try:
-        return float(text)
+        return float(text or "")
     except ValueError:
         return -1.0
 

@@ -7,7 +7,6 @@ are searched for in INFO.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from varloom.annotation.refs.columns_text import info_field, missing_as_null, sp
 from varloom.annotation.refs.site_import import SiteImport, Texts, columns_of
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Sequence
 
     from varloom.annotation.refs.importer import Imported, ImportTask
