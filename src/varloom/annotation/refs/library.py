@@ -255,7 +255,7 @@ def checksum_of(path: Path, on_bytes: BytesDone) -> StoredFile:
         while portion := file.read(1 << 20):
             digest.update(portion)
             done += len(portion)
-                on_bytes(done, None)
+            on_bytes(done, None)
     return StoredFile(path.name, done, digest.hexdigest())
 
 
