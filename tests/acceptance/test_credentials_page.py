@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 from accessibility import violations
 from playwright.sync_api import expect
-from tests.sources import Served, web_source
 from visiting import visiting
 
-from running import QUICK, serving
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from playwright.sync_api import Browser
-    from tests.sources import Asked, Source
+    from tests.sources import Source
     from visiting import Visitor
 
     from running import Server
@@ -28,23 +23,9 @@ TABLE = b"a,b\n1,2\n"
 
 
 @pytest.fixture(scope="module")
-def source() -> Iterator[Source]:
-    with web_source() as opened:
-
-        def for_those_with_the_token(asked: Asked) -> Served:
-            if asked.headers.get("authorization") == f"Bearer {TOKEN}":
-                return Served(TABLE)
-            return Served(status=401)
-
-        opened.serve("/private.csv", script=for_those_with_the_token)
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, source: Source) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server") / "data"
-    with serving(folder, VARLOOM_ALLOWED_ENDPOINTS=source.endpoint, **QUICK) as running:
-        yield running
+def source(source: Source) -> Source:
+    source.serve_to_bearer("/private.csv", TABLE, TOKEN)
+    return source
 
 
 def store(visitor: Visitor, source: Source, token: str, *, replace: bool = False) -> None:

@@ -85,7 +85,7 @@ async def retry_job(
     split_by_sample: Annotated[bool, Form()] = False,
     begin: Annotated[Literal["", "start"], Form()] = "",
 ) -> Response:
-    """Queue a failed or cancelled job again, from the stage in which it ended; with other options if they changed."""
+    """Queue a job again, from the stage in which it ended, with other options if they changed; or end its wait."""
     options = {"assembly": assembly or None, "split_by_sample": split_by_sample} if changed else None
     await services.jobs.retry(account.id, job_id, from_stage=begin or None, options=options)
     return _seen_in_the_stream()
