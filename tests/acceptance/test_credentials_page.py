@@ -96,3 +96,34 @@ def test_a_retry_and_its_reason_are_seen(visitor: Visitor, source: Source) -> No
     expect(entry).to_contain_text("the source asks to wait")
     expect(entry).to_contain_text("Attempt 2 of 4")
     expect(entry).to_contain_text("answers 429")
+    expect(entry.get_by_role("button", name="Retry with changes")).to_have_count(0)
+    source.serve("/busy.csv", TABLE)
+    entry.get_by_role("button", name="Retry now").press("Enter")
+    visitor.wait_for_state("busy", "completed")
+
+
+def test_what_is_refused_is_told_beside_the_form_and_keeps_what_was_written(visitor: Visitor, source: Source) -> None:
+    visitor.log_in()
+    page = visitor.page
+    store(visitor, source, TOKEN, replace=True)
+    asked = page.get_by_label("URL of a file to test lab on")
+    for url, said in (
+        ("s3://bucket/else.vcf", "it is not sent anywhere else"),
+        ("/home/ann/mine.vcf", "the server reads no files by their path"),
+    ):
+        asked.fill(url)
+        asked.press("Enter")
+        told = page.get_by_role("list", name="Stored credentials").get_by_role("status")
+        expect(told).to_contain_text(said)
+        expect(told.locator("li").first).not_to_be_empty()
+        expect(asked).to_have_value(url)
+    page.get_by_label("Name", exact=True).fill("lab")
+    page.get_by_label("Scope", exact=True).fill("ftp://example.org")
+    page.get_by_label("Token", exact=True).fill(TOKEN)
+    page.get_by_role("button", name="Store").press("Enter")
+    refused = page.locator(".credential-form").get_by_role("alert")
+    expect(refused.locator("li").first).not_to_be_empty()
+    expect(page.get_by_label("Scope", exact=True)).to_have_value("ftp://example.org")
+    expect(page.get_by_role("button", name="Store")).to_be_focused()
+    expect(page.locator("#toasts > *")).to_have_count(0)
+    assert violations(page) == []
