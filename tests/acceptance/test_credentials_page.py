@@ -108,8 +108,8 @@ def test_what_is_refused_is_told_beside_the_form_and_keeps_what_was_written(visi
     store(visitor, source, TOKEN, replace=True)
     asked = page.get_by_label("URL of a file to test lab on")
     for url, said in (
-        ("s3://bucket/else.vcf", "it is not sent anywhere else"),
-        ("/home/ann/mine.vcf", "the server reads no files by their path"),
+        ("s3://bucket/else.vcf", "The credential is for"),
+        ("/home/ann/mine.vcf", "A URL begins with https://"),
     ):
         asked.fill(url)
         asked.press("Enter")

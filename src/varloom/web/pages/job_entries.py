@@ -131,7 +131,7 @@ def job_entry(job: JobView, now: datetime | None = None) -> JobEntry:
         priorities=_priorities(job.priority),
         retry_label=_retry_label(job, retry_seconds),
         can_change=job.state in {"failed", "cancelled"},
-        can_replace=failure is not None and job.error is not None and not job.error.retryable,
+        can_replace=_can_replace(job),
         can_dismiss=final,
         announcement=_announcement(job, text),
     )
@@ -249,6 +249,12 @@ def _priorities(current: int) -> tuple[tuple[int, str], ...]:
     """What can be chosen, the highest first; a priority that was given otherwise is among them."""
     named = PRIORITIES if current in dict(PRIORITIES) else (*PRIORITIES, (current, f"Priority {current}"))
     return tuple(sorted(named, reverse=True))
+
+
+def _can_replace(job: JobView) -> bool:
+    """Whether another file would help: the content of this one was refused."""
+    error = job.error
+    return job.state == "failed" and error is not None and not error.retryable and error.stage != "download"
 
 
 def _retry_label(job: JobView, retry_seconds: float | None) -> str | None:

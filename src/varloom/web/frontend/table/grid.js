@@ -35,6 +35,10 @@ ModuleRegistry.registerModules([
 const BLOCK = 100; // rows of one request
 const PAGE = 1000; // rows of one page: in one page of millions, a turn of the wheel would jump over rows
 
+// Where columns that stay in sight would leave no room for the others, none does.
+const narrow = matchMedia("(max-width: 40rem)");
+const staying = (table) => new Set(narrow.matches ? [] : table.pinned());
+
 export function startGrid(table) {
   const { root, query } = table;
   const grid = createGrid(root, optionsOf(table));
@@ -42,6 +46,7 @@ export function startGrid(table) {
   element?.setAttribute("aria-label", root.dataset.name);
   element?.setAttribute("aria-describedby", "table-keys");
   root.addEventListener("keydown", (event) => headerKey(table, event), true);
+  narrow.addEventListener("change", () => grid.setGridOption("columnDefs", definitionsOf(table)));
   table.loadAgain = () => grid.purgeInfiniteCache();
   // Rows that were not fetched yet are, by being scrolled to.
   table.rowAt = (index) => {
@@ -99,10 +104,17 @@ function drawnOrder(grid) {
     .map(({ colId, pinned }) => ({ name: colId, pinned: pinned === "left" }));
 }
 
+// The order to keep: on a narrow screen the grid says nothing of the columns that stay in sight on others.
+function orderToKeep(grid, table) {
+  const kept = new Set(table.pinned());
+  const drawn = drawnOrder(grid);
+  return narrow.matches ? drawn.map(({ name }) => ({ name, pinned: kept.has(name) })) : drawn;
+}
+
 function isDrawnAs(grid, table) {
   const drawn = drawnOrder(grid);
   const known = new Set(table.columns.map(({ name }) => name));
-  const pinned = new Set(table.pinned());
+  const pinned = staying(table);
   const wanted = table.shown().filter((name) => known.has(name));
   return same(drawn.map(({ name }) => name), wanted) && drawn.every((column) => column.pinned === pinned.has(column.name));
 }
@@ -143,12 +155,14 @@ function optionsOf(table) {
     },
     onColumnMoved: ({ api, source, finished, column }) => {
       if (source !== "uiColumnMoved" || !finished) return;
-      keepOrder(table, drawnOrder(api));
+      keepOrder(table, orderToKeep(api, table));
       if (column) sayPlace(table, column.getColId());
     },
     onColumnPinned: ({ api, source }) => {
-      if (source === "uiColumnDragged" || source === "uiColumnMoved") keepOrder(table, drawnOrder(api));
+      if (source === "uiColumnDragged" || source === "uiColumnMoved") keepOrder(table, orderToKeep(api, table));
     },
+    // What does not fit beside the others scrolls with them, but for the button of the row.
+    processUnpinnedColumns: ({ api }) => api.getDisplayedLeftColumns().filter((column) => column.getColId() !== DETAILS),
     // Arrows go from cell to cell; Tab leaves the rows, or else it would take thousands to get out.
     tabToNextCell: () => false,
     tabToNextHeader: () => false,
@@ -165,7 +179,7 @@ function optionsOf(table) {
 function definitionsOf(table) {
   const order = sortOrder(table.query.state.sort);
   const known = new Map(table.columns.map((column) => [column.name, column]));
-  const pinned = new Set(table.pinned());
+  const pinned = staying(table);
   const chosen = table.shown().map((name) => known.get(name)).filter(Boolean);
   return [detailsColumn(table), ...chosen.map((column) => definitionOf(table, column, order, pinned))];
 }
