@@ -68,9 +68,13 @@ def test_a_private_file_fails_in_words_and_loads_with_a_credential(visitor: Visi
     assert TOKEN not in page.content()
     assert violations(page) == []
 
-    asked = {"source_url": url, "sample_name": "opened", "options": {"credential": "lab"}}
-    opened = visitor.server.client.post("jobs", json=asked).raise_for_status().json()
-    assert visitor.server.at_rest(opened["id"])["state"] == "completed"
+    expect(entry.get_by_role("button", name="Upload mended file")).to_have_count(0)
+    entry.get_by_role("button", name="Retry with changes").click()
+    changes = page.get_by_role("dialog", name="Retry private with changes")
+    changes.get_by_label("Credential").select_option("lab")
+    assert violations(page) == []
+    changes.get_by_role("button", name="Retry", exact=True).click()
+    visitor.wait_for_state("private", "completed")
     page.get_by_role("button", name="Remove lab").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(page.get_by_role("list", name="Stored credentials").get_by_role("listitem")).to_have_count(0)
