@@ -68,6 +68,8 @@ def test_a_private_file_fails_in_words_and_loads_with_a_credential(visitor: Visi
     assert TOKEN not in page.content()
     assert violations(page) == []
 
+    page.click("#jobs-button")
+    expect(entry).to_contain_text("the source would answer the same")
     expect(entry.get_by_role("button", name="Upload mended file")).to_have_count(0)
     entry.get_by_role("button", name="Retry with changes").click()
     changes = page.get_by_role("dialog", name="Retry private with changes")
