@@ -95,7 +95,7 @@ def test_the_job_manager_in_all_its_states(
         visitor.context.set_offline(True)
         expect(page.locator(".page .link-state")).to_have_text("Reconnecting")
         expect(page.locator("#jobs-button")).to_have_accessible_name(
-            re.compile("reconnecting, last known active jobs: 4")
+            re.compile("reconnecting, last known active jobs: 3")
         )
         check(visitor, "offline")
 
