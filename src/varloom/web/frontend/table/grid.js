@@ -16,6 +16,7 @@ import { fetchJson } from "./api.js";
 import { isNumber, rendererOf, textOf } from "./cells.js";
 import { copyText } from "./copying.js";
 import { kindOf } from "./expressions.js";
+import { whenRoomChanges } from "./groups.js";
 import { ColumnHeader, HiddenHeader, shortName } from "./header.js";
 import { keepOrder, same, sayPlace } from "./moving.js";
 import { joinNames, joined, sortOrder, sortText } from "./query.js";
@@ -35,10 +36,6 @@ ModuleRegistry.registerModules([
 const BLOCK = 100; // rows of one request
 const PAGE = 1000; // rows of one page: in one page of millions, a turn of the wheel would jump over rows
 
-// Where columns that stay in sight would leave no room for the others, none does.
-const narrow = matchMedia("(max-width: 40rem)");
-const staying = (table) => new Set(narrow.matches ? [] : table.pinned());
-
 export function startGrid(table) {
   const { root, query } = table;
   const grid = createGrid(root, optionsOf(table));
@@ -46,7 +43,8 @@ export function startGrid(table) {
   element?.setAttribute("aria-label", root.dataset.name);
   element?.setAttribute("aria-describedby", "table-keys");
   root.addEventListener("keydown", (event) => headerKey(table, event), true);
-  narrow.addEventListener("change", () => grid.setGridOption("columnDefs", definitionsOf(table)));
+  const drawAnew = () => isDrawnAs(grid, table) || grid.setGridOption("columnDefs", definitionsOf(table));
+  whenRoomChanges(drawAnew);
   table.loadAgain = () => grid.purgeInfiniteCache();
   // Rows that were not fetched yet are, by being scrolled to.
   table.rowAt = (index) => {
@@ -77,7 +75,7 @@ export function startGrid(table) {
   table.goTo = (index) => show(index, "top", table.shown().includes("position") ? "position" : DETAILS);
   query.listen((state, before) => {
     if (state.dataset !== before.dataset) return location.reload();
-    if (!isDrawnAs(grid, table)) grid.setGridOption("columnDefs", definitionsOf(table));
+    drawAnew();
     if (changed(state, before, "sort")) applySort(grid, state.sort);
     if (changed(state, before, "filters") || hasOthers(before, state)) grid.purgeInfiniteCache();
     // Other rows, or others first: who were left in the middle of them would take them for the first.
@@ -104,17 +102,10 @@ function drawnOrder(grid) {
     .map(({ colId, pinned }) => ({ name: colId, pinned: pinned === "left" }));
 }
 
-// The order to keep: on a narrow screen the grid says nothing of the columns that stay in sight on others.
-function orderToKeep(grid, table) {
-  const kept = new Set(table.pinned());
-  const drawn = drawnOrder(grid);
-  return narrow.matches ? drawn.map(({ name }) => ({ name, pinned: kept.has(name) })) : drawn;
-}
-
 function isDrawnAs(grid, table) {
   const drawn = drawnOrder(grid);
   const known = new Set(table.columns.map(({ name }) => name));
-  const pinned = staying(table);
+  const pinned = new Set(table.pinned());
   const wanted = table.shown().filter((name) => known.has(name));
   return same(drawn.map(({ name }) => name), wanted) && drawn.every((column) => column.pinned === pinned.has(column.name));
 }
@@ -155,11 +146,11 @@ function optionsOf(table) {
     },
     onColumnMoved: ({ api, source, finished, column }) => {
       if (source !== "uiColumnMoved" || !finished) return;
-      keepOrder(table, orderToKeep(api, table));
+      keepOrder(table, drawnOrder(api));
       if (column) sayPlace(table, column.getColId());
     },
     onColumnPinned: ({ api, source }) => {
-      if (source === "uiColumnDragged" || source === "uiColumnMoved") keepOrder(table, orderToKeep(api, table));
+      if (source === "uiColumnDragged" || source === "uiColumnMoved") keepOrder(table, drawnOrder(api));
     },
     // What does not fit beside the others scrolls with them, but for the button of the row.
     processUnpinnedColumns: ({ api }) => api.getDisplayedLeftColumns().filter((column) => column.getColId() !== DETAILS),
@@ -179,7 +170,7 @@ function optionsOf(table) {
 function definitionsOf(table) {
   const order = sortOrder(table.query.state.sort);
   const known = new Map(table.columns.map((column) => [column.name, column]));
-  const pinned = staying(table);
+  const pinned = new Set(table.pinned());
   const chosen = table.shown().map((name) => known.get(name)).filter(Boolean);
   return [detailsColumn(table), ...chosen.map((column) => definitionOf(table, column, order, pinned))];
 }
