@@ -82,6 +82,7 @@ class JobEntry:
     priorities: tuple[tuple[int, str], ...]
     retry_label: str | None
     can_change: bool
+    can_go_unannotated: bool
     can_replace: bool
     can_dismiss: bool
     announcement: str
@@ -131,6 +132,7 @@ def job_entry(job: JobView, now: datetime | None = None) -> JobEntry:
         priorities=_priorities(job.priority),
         retry_label=_retry_label(job, retry_seconds),
         can_change=job.state in {"failed", "cancelled"},
+        can_go_unannotated=job.state == "failed" and job.error is not None and job.error.stage == "annotate",
         can_replace=_can_replace(job),
         can_dismiss=final,
         announcement=_announcement(job, text),
@@ -251,10 +253,16 @@ def _priorities(current: int) -> tuple[tuple[int, str], ...]:
     return tuple(sorted(named, reverse=True))
 
 
+_NOT_THE_FILE = frozenset({"assembly_needed", "reference_data_missing"})
+"""What cannot be mended in the file."""
+
+
 def _can_replace(job: JobView) -> bool:
     """Whether another file would help: the content of this one was refused."""
     error = job.error
-    return job.state == "failed" and error is not None and not error.retryable and error.stage != "download"
+    if job.state != "failed" or error is None or error.code in _NOT_THE_FILE:
+        return False
+    return not error.retryable and error.stage != "download"
 
 
 def _retry_label(job: JobView, retry_seconds: float | None) -> str | None:

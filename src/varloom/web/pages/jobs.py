@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from varloom.services.accounts import Account
 from varloom.services.container import Services
 from varloom.services.events import SNAPSHOT_NEWEST
+from varloom.services.options import parse_options
 from varloom.services.views import JobList, JobView
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.job_details import job_details
@@ -72,7 +73,10 @@ async def retry_form(services: CurrentServices, account: CurrentAccount, job_id:
     job = await services.jobs.get(account.id, job_id)
     stages = [STAGE_NAMES[stage][0] for stage in job.plan]
     credentials = await _credentials_for(services, account, job)
-    return HTMLResponse(render("parts/retry_form.html", job=job, stages=stages, credentials=credentials))
+    offered = {kind: services.annotations.why_unavailable(kind) is None for kind in ("small", "structural")}
+    return HTMLResponse(
+        render("parts/retry_form.html", job=job, stages=stages, credentials=credentials, offered=offered)
+    )
 
 
 async def _credentials_for(services: Services, account: Account, job: JobView) -> list[str] | None:
@@ -92,15 +96,22 @@ async def retry_job(
     job_id: UUID,
     changed: Annotated[bool, Form()] = False,
     assembly: Annotated[str, Form(max_length=20)] = "",
+    annotate: Annotated[str, Form(max_length=20)] = "",
     split_by_sample: Annotated[bool, Form()] = False,
     credential: Annotated[str, Form(max_length=80)] = "",
+    without_annotation: Annotated[bool, Form()] = False,
     begin: Annotated[Literal["", "start"], Form()] = "",
 ) -> Response:
     """Queue a job again, from the stage in which it ended, with other options if they changed; or end its wait."""
-    options: dict[str, Any] = {"assembly": assembly or None, "split_by_sample": split_by_sample}
-    if changed and (await services.jobs.get(account.id, job_id)).source.kind == "url":
+    options: dict[str, Any] | None = None
+    if without_annotation:
+        options = {"annotate": "none"}
+    elif changed:
+        options = {"assembly": assembly or None, "annotate": annotate, "split_by_sample": split_by_sample}
+        await services.annotations.require(parse_options(options))
+    if options is not None and changed and (await services.jobs.get(account.id, job_id)).source.kind == "url":
         options["credential"] = credential or None
-    await services.jobs.retry(account.id, job_id, from_stage=begin or None, options=options if changed else None)
+    await services.jobs.retry(account.id, job_id, from_stage=begin or None, options=options)
     return _seen_in_the_stream()
 
 

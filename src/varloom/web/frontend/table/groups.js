@@ -13,7 +13,7 @@ export function groupOf(column) {
   if (column.origin === "FORMAT") return { key: "FORMAT", label: "All samples", prefix: "" };
   if (column.origin === "file") return { key: "file", label: "File", prefix: "" };
   if (column.origin === "VCF" || column.origin === "varloom") return { key: "variant", label: "Variant", prefix: "" };
-  return { key: `annotation:${column.origin}`, label: `Annotation ${column.origin}`, prefix: `${column.origin}.` };
+  return { key: `annotation:${column.field}`, label: `Annotation ${column.field}`, prefix: `${column.field}.` };
 }
 
 /** [{key, label, columns}], in the order in which the columns stand in the table. */
