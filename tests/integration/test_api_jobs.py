@@ -65,8 +65,8 @@ async def test_a_retry_with_options_that_do_not_exist_changes_nothing(api, worke
     await worker.fail(await worker.claim())
     path = f"/api/v1/jobs/{job['id']}"
     refused = [
-        ({"annotate": "small"}, "not_available"),
-        ({"annotate": []}, "not_available"),
+        ({"annotate": "small"}, "reference_data_missing"),
+        ({"annotate": []}, "request_invalid"),
         ({"pgx": True}, "not_available"),
     ]
     refused += [
