@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from varloom.annotation.model import VARIANTS, ReleaseKey
-from varloom.annotation.sources.gnomad import SOURCE
 from varloom.annotation.source import InstalledRelease
+from varloom.annotation.sources.gnomad import SOURCE
 from varloom.reader import ReadOptions, open_reader
 
 BATCH = 20_000

@@ -1,11 +1,10 @@
-"""The library of reference data: whole releases or none, whatever happens meanwhile; in a folder and in an object store."""
+"""The library of reference data: whole releases or none, whatever happens; in a folder and in an object store."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -301,4 +300,4 @@ def test_a_release_from_a_url_that_breaks_off_is_gone_on_with(tmp_path):
     assert not any(
         path.is_file() and path.stat().st_size > 1000 for path in (tmp_path / "data/refs-downloads").rglob("*")
     )
-    assert os.listdir(tmp_path / "data/storage/refs") == ["GRCh38"]
+    assert [path.name for path in (tmp_path / "data/storage/refs").iterdir()] == ["GRCh38"]
