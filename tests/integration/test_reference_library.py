@@ -143,7 +143,7 @@ def test_what_fails_leaves_nothing(tmp_path, fault):
     assert len(library.releases()) == 1
 
 
-@pytest.mark.parametrize("point", ["refs.after_import", "refs.after_publish"])
+@pytest.mark.parametrize("point", ["refs.before_import", "refs.after_import", "refs.after_publish"])
 def test_a_killed_installation_leaves_nothing_visible(tmp_path, point):
     source = dbsnp(tmp_path / "dbsnp.vcf.gz")
     command = (

@@ -3,7 +3,6 @@
 Whoever wants to go writes a claim of its own and then lists all claims. Who sees another one withdraws, and tries again
 a little later. Two can never go at once: each would have listed before the other one had written, and wrote before
 it listed. A claim that a killed process left is passed over when it has become old.
-
 """
 
 from __future__ import annotations

@@ -129,6 +129,7 @@ def _import(library: ReferenceLibrary, entry: ImporterEntry, task: ImportTask, g
     with contextlib.ExitStack() as held:
         task.scratch.mkdir(mode=0o700)
         held.callback(shutil.rmtree, task.scratch, ignore_errors=True)
+        failpoint("refs.before_import")
         if genome is not None:
             task = task._replace(genome=held.enter_context(library.borrow(genome.key)).folder)
         return entry.load()(task)
