@@ -299,6 +299,19 @@ def test_scores_are_those_of_the_published_format(tmp_path, name):
         assert refused.value.code == "reference_wrong_assembly"
 
 
+def test_a_release_that_does_not_fit_is_told(tmp_path):
+    import_files(tmp_path / "r", "variants", "dbsnp", "GRCh38", vcf(tmp_path / "v.vcf.gz", "", "1 5 rs5 A C . . ."))
+    for fault in ("another source", "cut short", "missing"):
+        path = tmp_path / "r" / "out" / SITES
+        if fault == "cut short":
+            path.write_bytes(path.read_bytes()[:-20])
+        elif fault == "missing":
+            path.unlink()
+        with pytest.raises(VarloomError) as told:
+            look_up(tmp_path / "r", "clinvar" if fault == "another source" else "dbsnp", "GRCh38", [("1", 5, "A", "C")])
+        assert told.value.code == "reference_damaged"
+
+
 @pytest.mark.parametrize(
     ("header", "record"),
     [
