@@ -18,12 +18,14 @@ SITE_FIELDS = SITES.names
 DOSAGE_FIELDS = DOSAGE.names
 
 
-def refgene(path):
-    """Genes, exons and transcripts of UCSC's refGene, by bare contigs; coordinates from 1."""
+def refgene(path, chosen):
+    """Genes, exons and transcripts of some contigs of UCSC's refGene, by bare contigs; coordinates from 1."""
     genes, exons, transcripts = {}, [], []
     for line in path.read_text().splitlines()[1:]:
         name, chrom, strand, start, end, cds_start, cds_end, _, starts, ends, symbol, *_ = line.split("\t")
-        contig = "MT" if chrom == "chrM" else chrom.removeprefix("chr")
+        contig = chrom.removeprefix("chr")
+        if contig not in chosen:
+            continue
         key = (contig, symbol, strand)
         first, last = int(start) + 1, int(end)
         pairs = [(int(a) + 1, int(b)) for a, b in zip(starts.split(",")[:-1], ends.split(",")[:-1], strict=True)]

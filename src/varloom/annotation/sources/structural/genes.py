@@ -170,7 +170,7 @@ class GeneModel:
         by_place = {
             place: number for number, place in enumerate(zip(self.ids.to_pylist(), self.contig.tolist(), strict=True))
         }
-        contigs = pc.index_in(exons["contig"], pa.array(list(self.contigs))).to_pylist()
+        contigs = pc.index_in(exons["contig"], pa.array(list(self.contigs), pa.string())).to_pylist()
         of = [by_place.get(place, -1) for place in zip(exons["gene_id"].to_pylist(), contigs, strict=True)]
         genes = np.array(of, np.int64)
         places = np.stack([genes, _numbers(exons["start"]), _numbers(exons["end"])], axis=1)[genes >= 0]
