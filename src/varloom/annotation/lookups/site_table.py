@@ -8,6 +8,7 @@ variants, and the other columns of those that do.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -63,10 +64,12 @@ class SiteTable:
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self._file = pq.ParquetFile(path, memory_map=True)
+        metadata = pq.read_metadata(path)
+        self._file = pq.ParquetFile(path, metadata=metadata, memory_map=True, read_dictionary=_of_few_values(metadata))
         self._columns = list(columns)
-        self.schema = pa.schema([self._file.schema_arrow.field(name) for name in columns])
-        self._index = _index_of(self._file)
+        stored = metadata.schema.to_arrow_schema()
+        self.schema = pa.schema([stored.field(name) for name in columns])
+        self._index = _index_of(metadata)
         self._keys: dict[int, NDArray[np.int64]] = {}
         self._values: dict[int, pa.Table] = {}
 
@@ -87,58 +90,53 @@ class SiteTable:
         if index is None or not variants.usable.any():
             return Found(self.nothing(count), np.zeros(count, dtype=bool))
         keys = variant_keys(variants.position, variants.ref, variants.alt)
-        order = np.argsort(keys, kind="stable") if (keys[1:] < keys[:-1]).any() else np.arange(count)
-        pieces, rows = self._hits(index, keys[order], order, variants)
-        if not pieces:
-            return Found(self.nothing(count), np.zeros(count, dtype=bool))
-        at = np.full(count, -1, dtype=np.int64)
-        at[np.concatenate(rows)] = np.arange(sum(map(len, rows)))
-        found = at >= 0
-        values = pa.concat_tables(pieces).take(pa.array(at, mask=~found))
-        return Found(values, found)
+        if not (keys[1:] < keys[:-1]).any():
+            return self._in_order(index, keys, variants)
+        order = np.argsort(keys, kind="stable")
+        taken = pa.array(order)
+        sorted_variants = variants._replace(ref=variants.ref.take(taken), alt=variants.alt.take(taken))
+        values, found = self._in_order(index, keys[order], sorted_variants)
+        back = np.empty(count, dtype=np.int64)
+        back[order] = np.arange(count)
+        return Found(values.take(pa.array(back)), found[back])
 
     def nothing(self, count: int) -> pa.Table:
         """Missing values for so many variants."""
         return pa.table([pa.nulls(count, field.type) for field in self.schema], schema=self.schema)
 
-    def _hits(
-        self, index: _Index, keys: NDArray[np.int64], order: NDArray[np.int64], variants: Normalised
-    ) -> tuple[list[pa.Table], list[NDArray[np.int64]]]:
-        """Of each row group that has some of the keys, which are sorted: its rows, and which variants those are of."""
-        groups = np.searchsorted(index.last, keys, side="left")
-        inside = groups < len(index.last)
-        inside[inside] = index.first[groups[inside]] <= keys[inside]
-        pieces, rows = [], []
-        candidates = np.flatnonzero(inside)
-        for part in np.split(candidates, np.flatnonzero(np.diff(groups[candidates])) + 1) if candidates.size else ():
-            number = int(index.groups[groups[part[0]]])
-            places, which = self._in_group(number, keys[part], order[part], variants)
-            if which.size:
-                pieces.append(self._values_of(number).take(pa.array(places)))
-                rows.append(which)
-        return pieces, rows
+    def _in_order(self, index: _Index, keys: NDArray[np.int64], variants: Normalised) -> Found:
+        """The rows of variants that stand in the order of their keys; `position` is not looked at."""
+        groups = np.minimum(np.searchsorted(index.last, keys, side="left"), len(index.last) - 1)
+        begins = [0, *(np.flatnonzero(np.diff(groups)) + 1).tolist(), len(keys)]
+        found = np.zeros(len(keys), dtype=bool)
+        pieces = []
+        for begin, end in pairwise(begins):
+            which = int(groups[begin])
+            number = int(index.groups[which])
+            part = keys[begin:end]
+            if part[-1] < index.first[which] or part[0] > index.last[which]:
+                pieces.append(self.nothing(end - begin))
+                continue
+            places, hit = self._in_group(number, part, begin, variants)
+            found[begin:end] = hit
+            taken = pa.array(places, mask=~hit)
+            pieces.append(self._values_of(number).take(taken) if hit.any() else self.nothing(end - begin))
+        return Found(pa.concat_tables([piece.cast(self.schema) for piece in pieces]), found)
 
     def _in_group(
-        self, number: int, keys: NDArray[np.int64], which: NDArray[np.int64], variants: Normalised
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The places in a row group of the keys that it has, and of which variants those are."""
+        self, number: int, keys: NDArray[np.int64], begin: int, variants: Normalised
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The places of keys in a row group, and whether they are there; `begin` is the first one's variant."""
         known = self._keys_of(number)
         places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
         hit = known[places] == keys
         digested = np.flatnonzero(hit & ((keys & HASHED) != 0))
         if digested.size:
-            self._compare(number, digested, places, hit, which, variants)
-        return places[hit], which[hit]
-
-    def _compare(
-        self, number: int, rows: Any, places: Any, hit: Any, which: Any, variants: Normalised
-    ) -> None:
-        """See that alleles which are known by a digest alone are the same."""
-        alleles = self._file.read_row_group(number, columns=["ref", "alt"]).take(pa.array(places[rows]))
-        pairs = zip(alleles["ref"].to_pylist(), alleles["alt"].to_pylist(), strict=True)
-        for row, pair in zip(rows.tolist(), pairs, strict=True):
-            variant = int(which[row])
-            hit[row] = pair == (variants.ref[variant].as_py(), variants.alt[variant].as_py())
+            alleles = self._file.read_row_group(number, columns=["ref", "alt"]).take(pa.array(places[digested]))
+            pairs = zip(alleles["ref"].to_pylist(), alleles["alt"].to_pylist(), strict=True)
+            for row, pair in zip(digested.tolist(), pairs, strict=True):
+                hit[row] = pair == (variants.ref[begin + row].as_py(), variants.alt[begin + row].as_py())
+        return places, hit
 
     def _keys_of(self, number: int) -> NDArray[np.int64]:
         if (keys := self._keys.get(number)) is None:
@@ -161,13 +159,24 @@ def _keep(cache: dict[int, Any], number: int, value: Any) -> None:
     cache[number] = value
 
 
-def _index_of(file: pq.ParquetFile) -> dict[str, _Index]:
+def _of_few_values(metadata: pq.FileMetaData) -> list[str]:
+    """The columns of texts that take so little room that they must be written as dictionaries: unpacked as such."""
+    group = metadata.row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    return [
+        column.path_in_schema
+        for column in columns
+        if column.physical_type == "BYTE_ARRAY" and column.total_uncompressed_size < 2 * group.num_rows
+    ]
+
+
+def _index_of(metadata: pq.FileMetaData) -> dict[str, _Index]:
     """The row groups of each contig, from the statistics of the footer."""
     names = [field.name for field in PLACE]
     contig_at, key_at = names.index("contig"), names.index("key")
     found: dict[str, list[tuple[int, int, int]]] = {}
-    for number in range(file.metadata.num_row_groups):
-        group = file.metadata.row_group(number)
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
         keys = group.column(key_at).statistics
         contig = group.column(contig_at).statistics.min
         found.setdefault(contig, []).append((number, keys.min, keys.max))

@@ -9,6 +9,7 @@ from varloom.annotation.refs.coordinates import length_of
 from varloom.annotation.refs.genome import GENOME
 from varloom.annotation.refs.importer import Imported
 from varloom.annotation.refs.problems import REFERENCE_WRONG_ASSEMBLY
+from varloom.annotation.refs.progress import among_all
 from varloom.annotation.refs.published_text import PublishedText, malformed
 from varloom.errors import VarloomError
 from varloom.genomics.contigs import ACCESSIONS, CHROMOSOMES, bare_name
@@ -36,26 +37,29 @@ def import_fasta(task: ImportTask) -> Imported:
 
     target = task.folder / GENOME
     total = sum(path.stat().st_size for path in task.sources)
-    with pysam.BGZFile(str(target), "wb") as packed:
-        copy = _Copy(packed, task.key.assembly)
+    with pysam.BGZFile(str(target), "wb", None) as packed:
+        copy = _Copy(packed, task.key.assembly, excerpt=task.excerpt)
         begun = 0
         for path in task.sources:
-            with PublishedText(path, lambda done, _, begun=begun: task.on_progress(begun + done, total)) as text:
+            with PublishedText(path, among_all(task.on_progress, begun, total)) as text:
                 copy.take(text)
             begun += path.stat().st_size
     pysam.faidx(str(target))
     lengths = copy.finished()
     missing = [name for name in CHROMOSOMES if name not in lengths]
-    notes = (f"Without chromosome {', '.join(missing)}.",) if missing else ()
-    return Imported({"contigs": len(lengths), "bases": sum(lengths.values())}, lengths, notes=notes)
+    notes = [f"Without chromosome {', '.join(missing)}."] if missing else []
+    if task.excerpt:
+        notes.append("An excerpt: the lengths of its chromosomes were not held against the assembly.")
+    return Imported({"contigs": len(lengths), "bases": sum(lengths.values())}, lengths, notes=tuple(notes))
 
 
 class _Copy:
     """Writes sequences anew, with lines of one length, and counts their bases."""
 
-    def __init__(self, packed: object, assembly: Assembly) -> None:
+    def __init__(self, packed: object, assembly: Assembly, *, excerpt: bool) -> None:
         self._packed = packed
         self._assembly = assembly
+        self._excerpt = excerpt
         self._lengths: dict[str, int] = {}
         self._contig: str | None = None
         self._rest = b""
@@ -99,7 +103,10 @@ class _Copy:
 
     def _bases(self, data: bytes, path: Path) -> None:
         bases = data.translate(None, b"\r\n \t")
-        if self._contig is None or (odd := _NO_BASE.search(bases)) is not None:
+        if self._contig is None:
+            raise AssertionError("bases follow the name of a contig")
+        odd = _NO_BASE.search(bases)
+        if odd is not None:
             raise malformed(path, f"Contig {self._contig} has a character that is no base: {odd[0]!r}.")
         self._lengths[self._contig] += len(bases)
         bases = self._rest + bases
@@ -116,6 +123,8 @@ class _Copy:
             self._packed.write(self._rest + b"\n")  # type: ignore[attr-defined]
         contig, length, self._rest, self._contig = self._contig, self._lengths[self._contig], b"", None
         expected = length_of(contig, self._assembly)
-        if expected is not None and length != expected:
+        other: Assembly = "GRCh37" if self._assembly == "GRCh38" else "GRCh38"
+        is_other = contig != "MT" and length == length_of(contig, other)
+        if expected is not None and length != expected and (is_other or not self._excerpt):
             message = f"Chromosome {contig} has {length:,} bases, and {expected:,} in {self._assembly}."
             raise VarloomError(REFERENCE_WRONG_ASSEMBLY, message)

@@ -8,6 +8,7 @@ part is sorted in memory and appended to the result.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -125,7 +126,7 @@ class SiteWriter:
                 order = np.argsort(parts, kind="stable")
                 table, parts = table.take(pa.array(order)), parts[order]
             begins = [0, *(np.flatnonzero(np.diff(parts)) + 1).tolist(), len(parts)]
-            for begin, end in zip(begins, begins[1:], strict=False):
+            for begin, end in pairwise(begins):
                 self._append(contig, int(parts[begin]), table.slice(begin, end - begin))
                 self._on_step()
 
