@@ -7,9 +7,9 @@ import random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from structural_checker import best_match, hit_genes, read
 from structural_data import refgene, releases, variants, write_dosage, write_genes, write_sites
+
 from varloom.annotation.model import VARIANTS, VariantKind
 from varloom.annotation.sources.structural import StructuralSettings, StructuralSource
 from varloom.annotation.variant_batches import variant_batches

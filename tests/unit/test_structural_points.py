@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from structural_data import refgene, releases, variants, write_dosage, write_genes, write_sites
+
 from varloom.annotation.sources.structural import StructuralSource
 from varloom.annotation.sources.structural.points import CopyChange, score, verdict_of
 
@@ -223,7 +223,7 @@ def test_without_curation_or_population_their_criteria_are_open(tmp_path):
 
 
 # --- published examples -----------------------------------------------------------------------------------------------
-# Cases of the standard's supplement that rest on content alone, moved to GRCh38, with the scores that ClinGen gives today.
+# Cases of the standard's supplement that rest on content alone, moved to GRCh38, with the scores that ClinGen gives.
 
 PUBLISHED = [
     ("12", 12_711_167, 14_830_396, "<DEL>", "2A", 1.0, "Pathogenic"),  # with CDKN1B and GRIN2B

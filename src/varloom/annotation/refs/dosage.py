@@ -40,7 +40,7 @@ DOSAGE = pa.schema(
         pa.field("evaluated", pa.string()),
     ]
 )
-"""A row for each gene (`kind` is `gene`, `id` that of NCBI, `name` its symbol) or region (`region`, ClinGen's id, a name).
+"""A row for each gene (`kind` is `gene`, `id` that of NCBI, `name` its symbol) or region (`region`, ClinGen's id).
 
 Coordinates are 1-based and inclusive, missing where the file gives no place. Scores are 0 to 3, 30 or 40, missing where
 they are not evaluated; `evaluated` is the date, as the file writes it.

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from varloom.annotation.refs.columns_text import as_float, as_integer, info_field, missing_as_null, split_lines
 from varloom.annotation.refs.coordinates import Coordinates
 from varloom.annotation.refs.importer import Imported
+from varloom.annotation.refs.progress import among_all
 from varloom.annotation.refs.published_text import PublishedText, malformed
 from varloom.genomics.contigs import contig_order
 
@@ -72,7 +73,7 @@ def import_structural_sites(task: ImportTask) -> Imported:
     records, begun = 0, 0
     tables = []
     for path in task.sources:
-        with PublishedText(path, lambda done, _, begun=begun: task.on_progress(begun + done, total)) as text:  # type: ignore[misc]
+        with PublishedText(path, among_all(task.on_progress, begun, total)) as text:
             coordinates.check_header(text.comments())
             header = (text.next_line() or b"").decode("utf-8", "replace").split("\t")
             if tuple(header[:8]) != _FIXED:
