@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -260,3 +261,11 @@ def test_columns_are_those_declared_for_what_is_installed(tmp_path, extras):
     assert {"sv.genes", "sv.class"} <= set(found.schema.names)
     assert ("sv.population_af" in found.schema.names) is ("sites" in extras)
     found.validate(full=True)
+
+
+def test_the_reference_tells_of_every_column():
+    installed = dict.fromkeys(StructuralSource().needs)
+    page = (Path(__file__).parents[2] / "docs/reference/structural-columns.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `sv.")]
+    declared = StructuralSource().columns(installed)
+    assert [(row[0], row[-1]) for row in rows] == [(f"| `{each.name}`", f"{each.description} |") for each in declared]
