@@ -12,8 +12,9 @@ from structural_checker import best_match, hit_genes, read
 from structural_data import refgene, releases, variants, write_dosage, write_genes, write_sites
 
 from varloom.annotation.model import VARIANTS, VariantKind
-from varloom.annotation.sources.structural import StructuralSettings, StructuralSource
+from varloom.annotation.sources.structural import StructuralSettings, StructuralSource, intervals
 from varloom.annotation.variant_batches import variant_batches
+from varloom.errors import VarloomError
 from varloom.reader import open_reader
 
 SETTINGS = StructuralSettings()
@@ -269,3 +270,17 @@ def test_the_reference_tells_of_every_column():
     rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `sv.")]
     declared = StructuralSource().columns(installed)
     assert [(row[0], row[-1]) for row in rows] == [(f"| `{each.name}`", f"{each.description} |") for each in declared]
+
+
+def test_a_batch_with_too_many_overlaps_is_refused_but_no_single_variant(tmp_path, monkeypatch):
+    genes = [("1", at, at + 1, 1, f"g{at}", None, None) for at in range(1, 100, 2)]
+    folder = write_genes(tmp_path / "genes", genes, [])
+    monkeypatch.setattr(intervals, "MOST_PAIRS", 60)
+    batch = variants([{"alt": "<DEL>", "end": 200}] * 2)
+    with StructuralSource().open(releases(folder), tmp_path) as source:
+        with pytest.raises(VarloomError) as refused:
+            source.annotate(batch, lambda: None)
+        assert refused.value.code == "too_many_overlaps"
+        monkeypatch.setattr(intervals, "MOST_PAIRS", 1)
+        found = source.annotate(batch.slice(1, 1), lambda: None).columns
+    assert found["sv.gene_count"].to_pylist() == [50]

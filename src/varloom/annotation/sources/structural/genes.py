@@ -98,6 +98,7 @@ class GeneModel:
         self.starts, self.ends = _numbers(genes["start"]), _numbers(genes["end"])
         self.strands = _numbers(genes["strand"])
         self.ids: pa.Array = genes["gene_id"].combine_chunks()
+        self._keys = pc.binary_join_element_wise(genes["contig"], genes["gene_id"], "\t").combine_chunks()
         self.names: pa.Array = pc.coalesce(genes["gene_name"], genes["gene_id"]).combine_chunks()
         self.biotypes: pa.Array = genes["biotype"].combine_chunks()
         biotypes = pc.fill_null(self.biotypes, "")
@@ -167,17 +168,18 @@ class GeneModel:
 
     def _set_exons(self, exons: pa.Table) -> None:
         """The different exons of each gene, on one axis on which the genes lie apart."""
-        by_place = {
-            place: number for number, place in enumerate(zip(self.ids.to_pylist(), self.contig.tolist(), strict=True))
-        }
-        contigs = pc.index_in(exons["contig"], pa.array(list(self.contigs), pa.string())).to_pylist()
-        of = [by_place.get(place, -1) for place in zip(exons["gene_id"].to_pylist(), contigs, strict=True)]
-        genes = np.array(of, np.int64)
-        places = np.stack([genes, _numbers(exons["start"]), _numbers(exons["end"])], axis=1)[genes >= 0]
-        places = np.unique(places, axis=0) if len(places) else places.reshape(0, 3)
-        self.exon_counts: Numbers = np.bincount(places[:, 0], minlength=len(self.starts)).astype(np.int64)
-        self._exon_starts = np.sort(places[:, 0] * APART + places[:, 1])
-        self._exon_ends = np.sort(places[:, 0] * APART + places[:, 2])
+        keys = pc.binary_join_element_wise(exons["contig"], exons["gene_id"], "\t")
+        found = _numbers(pc.fill_null(pc.index_in(keys, value_set=self._keys), -1))
+        known = found >= 0
+        genes, starts, ends = found[known], _numbers(exons["start"])[known], _numbers(exons["end"])[known]
+        order = np.lexsort((ends, starts, genes))
+        genes, starts, ends = genes[order], starts[order], ends[order]
+        new = np.ones(len(genes), bool)
+        new[1:] = (np.diff(genes) != 0) | (np.diff(starts) != 0) | (np.diff(ends) != 0)
+        genes = genes[new]
+        self.exon_counts: Numbers = np.bincount(genes, minlength=len(self.starts)).astype(np.int64)
+        self._exon_starts = genes * APART + starts[new]
+        self._exon_ends = np.sort(genes * APART + ends[new])
 
     def _exons_hit(self, genes: Numbers, starts: Numbers, ends: Numbers, spans: Flags) -> Numbers:
         """How many exons begin before the end, less those that end before the start."""
