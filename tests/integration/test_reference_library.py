@@ -13,6 +13,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 from tests.integration.cli_support import varloom
 from tests.sources import HOST, web_source
 
@@ -22,6 +23,7 @@ from varloom.annotation.refs.installing import Published, install
 from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.annotation.refs.release import checked_release_key
 from varloom.annotation.source import Need
+from varloom.cli import main
 from varloom.errors import VarloomError
 from varloom.storage import LocalCopies, LocalStorage, ObjectStorage
 from varloom.storage.object_access import access_of
@@ -120,7 +122,7 @@ def test_what_fails_leaves_nothing(tmp_path, fault):
     assert len(library.releases()) == 1
 
 
-@pytest.mark.parametrize("point", ["refs.after_import", "refs.before_publish", "refs.after_publish"])
+@pytest.mark.parametrize("point", ["refs.after_import", "refs.after_publish"])
 def test_a_killed_installation_leaves_nothing_visible(tmp_path, point):
     source = dbsnp(tmp_path / "dbsnp.vcf.gz")
     command = ("refs", "add", "dbsnp", "--kind", "variants", "--assembly", "GRCh38", "--from", source, "--release", "156")
@@ -207,37 +209,45 @@ def test_the_catalogue_names_what_can_be_imported_and_what_is_missing(tmp_path):
             assert callable(found.load())
 
 
-def test_the_commands(tmp_path):
-    data, source = tmp_path / "data", dbsnp(tmp_path / "dbsnp.vcf.gz")
-    listed = varloom("refs", "list", data=data)
-    assert listed.status == 0
-    assert "No reference data is installed." in listed.out
-    assert "https://ftp.ncbi.nlm.nih.gov/pub/clinvar/vcf_GRCh38/clinvar.vcf.gz" in listed.out
+def test_the_commands(tmp_path, monkeypatch):
+    source = dbsnp(tmp_path / "dbsnp.vcf.gz")
+    monkeypatch.setenv("VARLOOM_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("varloom.cli.refs.end_in_order", nothing)  # pytest handles the signals of this process
+
+    def refs(*arguments: object):
+        return CliRunner().invoke(main, ["refs", *map(str, arguments)])
+
+    listed = refs("list")
+    assert listed.exit_code == 0
+    assert "No reference data is installed." in listed.stdout
+    assert "https://ftp.ncbi.nlm.nih.gov/pub/clinvar/vcf_GRCh38/clinvar.vcf.gz" in listed.stdout
     kind = ("--kind", "variants")
-    added = varloom("refs", "add", "dbsnp", *kind, "--assembly", "hg38", "--from", source, "--json", data=data)
-    assert added.status == 0, added.err
-    assert added.err == ""
-    made = json.loads(added.out)
+    added = refs("add", "dbsnp", *kind, "--assembly", "hg38", "--from", source, "--json")
+    assert (added.exit_code, added.stderr) == (0, "")
+    made = json.loads(added.stdout)
     assert (made["release"], made["rows"], made["source"]) == ("2025-11-15", 3, "dbsnp.vcf.gz")
-    (one,) = json.loads(varloom("refs", "list", "--json", data=data).out)
+    (one,) = json.loads(refs("list", "--json").stdout)
     assert {"name", "kind", "assembly", "release", "bytes", "sha256", "added_at"} <= set(one)
-    assert json.loads(varloom("refs", "list", "--json", "--assembly", "GRCh37", data=data).out) == []
-    lacking = json.loads(varloom("refs", "list", "--json", "--missing", "--assembly", "GRCh38", data=data).out)
+    assert json.loads(refs("list", "--json", "--assembly", "GRCh37").stdout) == []
+    lacking = json.loads(refs("list", "--json", "--missing", "--assembly", "GRCh38").stdout)
     assert "dbsnp" not in {entry["name"] for entry in lacking}
-    again = varloom("refs", "add", "dbsnp", *kind, "--assembly", "GRCh38", "--from", source, data=data)
-    assert (again.status, "installed already" in again.err) == (1, True)
-    assert varloom("refs", "add", "x/y", *kind, "--assembly", "GRCh38", "--from", source, data=data).status == 1
-    assert varloom("refs", "add", "dbsnp", "--from", source, data=data).status == 2
-    varloom("refs", "add", "dbsnp", *kind, "--assembly", "GRCh38", "--from", source, "--release", "two", data=data)
-    assert varloom("refs", "remove", "dbsnp", data=data).status == 1
-    (path,) = (data / "storage" / "refs/GRCh38/variants/dbsnp/two").glob("*/sites.parquet")
+    assert "2025-11-15" in refs("list").stdout
+    again = refs("add", "dbsnp", *kind, "--assembly", "GRCh38", "--from", source)
+    assert (again.exit_code, "installed already" in again.stderr) == (1, True)
+    assert refs("add", "x/y", *kind, "--assembly", "GRCh38", "--from", source).exit_code == 1
+    assert refs("add", "strange", *kind, "--assembly", "GRCh38", "--from", source).exit_code == 1
+    assert refs("add", "dbsnp", *kind, "--assembly", "GRCh38", "--from", tmp_path / "nowhere").exit_code == 1
+    assert refs("add", "dbsnp", "--from", source).exit_code == 2
+    assert refs("add", "dbsnp", *kind, "--assembly", "GRCh38", "--from", source, "--release", "two").exit_code == 0
+    assert refs("remove", "dbsnp").exit_code == 1
+    (path,) = (tmp_path / "data/storage/refs/GRCh38/variants/dbsnp/two").glob("*/sites.parquet")
     path.write_bytes(path.read_bytes()[:-1])
-    verified = varloom("refs", "verify", "dbsnp", "--json", data=data)
-    assert verified.status == 1
-    assert {entry["release"]: entry["ok"] for entry in json.loads(verified.out)} == {"2025-11-15": True, "two": False}
-    assert varloom("refs", "remove", "dbsnp", "--release", "two", data=data).status == 0
-    assert varloom("refs", "verify", data=data).status == 0
-    assert varloom("refs", "verify", "nothing", data=data).status == 1
+    verified = refs("verify", "dbsnp", "--json")
+    assert verified.exit_code == 1
+    assert {entry["release"]: entry["ok"] for entry in json.loads(verified.stdout)} == {"2025-11-15": True, "two": False}
+    assert refs("remove", "dbsnp", "--release", "two").exit_code == 0
+    assert refs("verify").exit_code == 0
+    assert refs("verify", "nothing").exit_code == 1
 
 
 def test_a_release_from_a_url_that_breaks_off_is_gone_on_with(tmp_path):

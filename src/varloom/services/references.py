@@ -21,7 +21,6 @@ from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.annotation.refs.release import Release, checked_release_key
 from varloom.genomics.assemblies import Assembly
 from varloom.services.reference_views import MissingReferenceView, ReferencesView, ReferenceView
-from varloom.services.sources import transfer_options
 from varloom.storage import LocalCopies, open_storage
 
 if TYPE_CHECKING:
@@ -142,6 +141,7 @@ def _published(settings: Settings, new: NewRelease, on_step: OnStep) -> Iterator
         yield published
         return
     from varloom.db.embedded import make_data_folder
+    from varloom.services.sources import transfer_options
     from varloom.transfer.access import Access
     from varloom.transfer.download import Download
     from varloom.transfer.source_url import parse_source_url
