@@ -88,6 +88,7 @@ CURATED = [
     curated("region", "B", 80001, 90000, 40, 40),
     curated("gene", "LOST", None, None, 3, 3) | {"contig": None},
     curated("gene", "AR", 95001, 96000, 30, 1),
+    curated("region", "B2", 35001, 36500, 40, 0),
 ]
 SITES = [
     ("common", "DEL", 150_001, 151_000, 0.01),
@@ -145,6 +146,7 @@ LOSSES = [
     (80_001, 90_000, ["1A", "2F", "3A"], -1, [], "Benign"),
     (80_000, 90_000, ["1A", "2G", "3A"], 0, [], "Uncertain significance"),
     (95_001, 96_000, ["1A", "3A"], 0, [], "Uncertain significance"),
+    (36_001, 36_100, ["1A", "3A"], 0, ["2E", "2F"], "Uncertain significance"),
     (150_001, 151_000, ["1B", "3A", "4O"], -1.6, [], "Benign"),
     (150_501, 151_500, ["1B", "3A", "4O"], -1.6, [], "Benign"),
     (150_502, 151_501, ["1B", "3A"], -0.6, [], "Uncertain significance"),
@@ -206,6 +208,7 @@ def test_dosage_of_what_is_overlapped(scored):
         ("HI", "partial", "3", "0"),
         ("HJ", "whole", "3", None),
         ("TS", "whole", "0", "3"),
+        ("B2", "whole", "40", "0"),
     ]
     entries = {each["gene"]: (each["hi_score"], each["ts_score"]) for each in row["sv.gene_entries"]}
     assert entries == {"HI": ("3", "0"), "HJ": ("3", None), "TS": ("0", "3")}

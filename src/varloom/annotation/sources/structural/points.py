@@ -181,7 +181,7 @@ def _loss_section(
         return
     benign = [hit for hit in dosage if hit.element.hi == UNLIKELY and hit.element.kind == REGION]
     within = next((hit for hit in benign if hit.within), None)
-    if within is not None and harmful:
+    if within is not None and any(hit.element.hi == ESTABLISHED for hit in dosage):
         open_questions.append(f"2F: it lies within {_named(within)}, but hits a haploinsufficient gene or region, too.")
     elif within is not None:
         found.append(Evidence("2F", -100, f"It lies within {_named(within)}, whose loss is benign (score 40)."))

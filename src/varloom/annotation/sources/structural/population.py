@@ -27,6 +27,8 @@ TYPES = ("DEL", "DUP", "INS", "INV", "CNV")
 _CLASSES = 32
 """Known variants are told apart by the powers of two of their length, so that only those are looked at whose length
 can be near enough."""
+_PASSED = frozenset({"PASS", "MULTIALLELIC"})
+_REPEATED = ["contig", "type", "filter"]
 _COLUMNS = ["contig", "start", "end", "length", "type", "id", "af", "af_popmax", "filter"]
 
 
@@ -48,27 +50,34 @@ class Population:
     """The known variants of a release that passed all filters, in memory."""
 
     def __init__(self, sites: pa.Table, least_overlap: float, insertion_distance: int) -> None:
-        passed = pc.fill_null(pc.is_in(sites["filter"], value_set=_array(["PASS", "MULTIALLELIC"])), True)
-        sites = sites.filter(pc.or_(passed, pc.is_null(sites["filter"])))
         self._least = least_overlap
         self._distance = insertion_distance
-        self._contigs = {name: number for number, name in enumerate(pc.unique(sites["contig"]).to_pylist())}
-        self.starts, self.ends = _numbers(sites["start"]), _numbers(sites["end"])
-        self._lengths = _numbers(pc.fill_null(sites["length"], 0))
-        self.ids: pa.Array = sites["id"].combine_chunks()
-        self.frequencies: pa.Array = sites["af"].combine_chunks()
-        self.highest: pa.Array = sites["af_popmax"].combine_chunks()
+        filters, filter_of = _encoded(sites["filter"])
+        types, type_of = _encoded(sites["type"])
+        numbers = np.array([*(TYPES.index(name) if name in TYPES else -1 for name in types), -1], np.int64)[type_of]
+        passed = np.array([*(name in _PASSED for name in filters), True])[filter_of]
+        lengths = _numbers(pc.fill_null(sites["length"], 0))
+        usable = np.flatnonzero(passed & (numbers >= 0) & (lengths > 0))
+        contigs, contig_of = _encoded(sites["contig"])
+        self._contigs = {name: number for number, name in enumerate(contigs)}
+        self.starts, self.ends = _numbers(sites["start"])[usable], _numbers(sites["end"])[usable]
+        self._lengths = lengths[usable]
+        taken = pa.array(usable)
+        self.ids, self.frequencies, self.highest = (
+            sites[name].take(taken).combine_chunks() for name in ("id", "af", "af_popmax")
+        )
         self._ranks: Reals = pc.fill_null(self.frequencies, -1.0).to_numpy(zero_copy_only=False)
-        contigs = _numbers(pc.index_in(sites["contig"], _array(list(self._contigs))))
-        types = _numbers(pc.fill_null(pc.index_in(sites["type"], _array(list(TYPES))), -1))
-        self._usable = np.flatnonzero((types >= 0) & (self._lengths > 0))
-        groups = _group(contigs, types, _class(self._lengths))[self._usable]
-        self._index = IntervalIndex(groups, self.starts[self._usable], self.ends[self._usable])
+        groups = _group(contig_of[usable], numbers[usable], _class(self._lengths))
+        self._index = IntervalIndex(groups, self.starts, self.ends)
 
     @classmethod
     def load(cls, folder: Path, least_overlap: float, insertion_distance: int) -> Self:
         """The sites of a release of the kind `structural`."""
-        return cls(pq.read_table(folder / "sites.parquet", columns=_COLUMNS), least_overlap, insertion_distance)
+        sites = pq.read_table(folder / "sites.parquet", columns=_COLUMNS, read_dictionary=_REPEATED)
+        population = cls(sites, least_overlap, insertion_distance)
+        del sites
+        pa.default_memory_pool().release_unused()
+        return population
 
     def can_look_up(self, event: Event) -> bool:
         """Whether a variant could be found, if it were known."""
@@ -92,7 +101,7 @@ class Population:
         reach = np.where(points, self._distance, 0)[asked]
         groups = _group(contigs[asked], types[asked], classes)
         query, found = self._index.overlaps(groups, np.maximum(starts[asked] - reach, -1), ends[asked] + reach, on_step)
-        number, sites = asked[query], self._usable[found]
+        number, sites = asked[query], found
         shares = self._shares(starts[number], ends[number], lengths[number], points[number], sites)
         near = shares >= self._least - 1e-12
         number, sites, shares = number[near], sites[near], shares[near]
@@ -141,5 +150,8 @@ def _numbers(column: Any) -> Numbers:
     return numbers
 
 
-def _array(texts: list[str]) -> pa.Array:
-    return pa.array(texts, pa.string())
+def _encoded(column: pa.ChunkedArray) -> tuple[list[str], Numbers]:
+    """The different texts of a column, and which of them each row has: -1, the last, where it is missing."""
+    array = column.unify_dictionaries().combine_chunks()
+    array = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    return array.dictionary.to_pylist(), _numbers(pc.fill_null(array.indices, -1))
