@@ -34,6 +34,7 @@ def run(tmp_path):
         )
         imported = importer(task)
         assert progress[-1][0] == progress[-1][1]
+        assert {type(counts) for counts in imported[:3]} == {dict}
         (written,) = folder.iterdir()
         return imported, pq.read_table(written)
 

@@ -77,7 +77,7 @@ def import_dosage(task: ImportTask) -> Imported:
     pq.write_table(table, task.folder / DOSAGE_FILE, compression="zstd")
     kinds = Counter(f"{row['kind']}s" for row in rows)
     contigs = Counter(str(row["contig"]) for row in rows if row["contig"] is not None)
-    return Imported({"rows": len(rows), **kinds}, contigs, dict(+unused))
+    return Imported({"rows": len(rows), **kinds}, dict(contigs), dict(+unused))
 
 
 def _rows(path: Path, coordinates: Coordinates, unused: Counter[str]) -> Iterator[dict[str, str | int | None]]:
