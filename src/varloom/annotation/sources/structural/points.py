@@ -314,7 +314,9 @@ def _named(hit: DosageHit) -> str:
 
 
 def _strongest(criteria: list[Evidence]) -> list[Evidence]:
-    """Criteria of 0 points, and of the others the first with the most."""
-    neutral = [each for each in criteria if not each.points]
-    counting = sorted((each for each in criteria if each.points), key=lambda each: -each.points)
-    return neutral + counting[:1]
+    """All of them, but only the first with the most points keeps these."""
+    most = max(criteria, key=lambda each: each.points, default=None)
+    return [
+        each if each is most or not each.points else each._replace(points=0, reason=f"{each.reason} It adds no points.")
+        for each in criteria
+    ]
