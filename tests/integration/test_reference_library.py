@@ -95,6 +95,22 @@ def test_a_release_from_its_installation_to_its_removal(library, tmp_path):
     assert refused.value.code == "reference_missing"
 
 
+def test_a_release_that_cannot_be_read_hides_no_other_and_can_be_removed(library, tmp_path):
+    source = dbsnp(tmp_path / "dbsnp.vcf.gz")
+    for release in ("one", "two"):
+        install(library, KEY._replace(release=release), Published(source), nothing)
+    note = "refs/GRCh38/variants/dbsnp/one/release.json"
+    library.storage.delete_tree(note)
+    library.storage.write_bytes(note, b'{"format_version": 99}')
+    told: list[str] = []
+    assert [release.release for release in library.releases(lambda error: told.append(error.message))] == ["two"]
+    assert len(told) == 1
+    assert note in told[0]
+    assert library.sweep() == 0
+    library.remove(KEY._replace(release="one"))
+    assert [release.release for release in library.releases()] == ["two"]
+
+
 def files_below(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
 
