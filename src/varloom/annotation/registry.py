@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from varloom.annotation.sources import clinvar, dbsnp, gnomad, scores
+from varloom.annotation.sources import clinvar, dbsnp, gnomad, scores, structural
 
 if TYPE_CHECKING:
     from varloom.annotation.source import AnnotationSource
@@ -17,4 +17,5 @@ SOURCES: tuple[AnnotationSource, ...] = (
     scores.CADD,
     scores.ALPHAMISSENSE,
     scores.SPLICEAI,
+    structural.SOURCE,
 )

@@ -31,6 +31,8 @@ class ImporterEntry(NamedTuple):
 
 IMPORTERS: Mapping[tuple[str, str | None], ImporterEntry] = {
     ("fasta", None): ImporterEntry("fasta:import_fasta"),
+    ("structural", None): ImporterEntry("structural_sites:import_structural_sites"),
+    ("dosage", None): ImporterEntry("dosage:import_dosage"),
     ("variants", "clinvar"): ImporterEntry("variants:import_clinvar"),
     ("variants", "gnomad"): ImporterEntry("variants:import_gnomad"),
     ("variants", "dbsnp"): ImporterEntry("variants:import_dbsnp"),
