@@ -1,0 +1,129 @@
+"""The MANE summary of NCBI and EMBL-EBI: one transcript for each gene on which both agree.
+
+Source of the format: `MANE.GRCh38.v1.5.summary.txt.gz`, tab separated, with a header line that begins with `#`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from varloom.annotation.refs.importer import Imported
+from varloom.annotation.refs.problems import REFERENCE_MALFORMED, REFERENCE_WRONG_ASSEMBLY
+from varloom.errors import Place, VarloomError, safe_excerpt
+from varloom.genomics.contigs import ACCESSIONS, bare_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from varloom.annotation.refs.importer import ImportTask
+
+MANE_FILE = "mane.parquet"
+
+_GZIP = b"\x1f\x8b"
+_STATUS = {"MANE Select": "select", "MANE Plus Clinical": "plus_clinical"}
+_COLUMNS = {
+    "Ensembl_nuc": "ensembl_transcript",
+    "Ensembl_prot": "ensembl_protein",
+    "RefSeq_nuc": "refseq_transcript",
+    "RefSeq_prot": "refseq_protein",
+    "Ensembl_Gene": "ensembl_gene",
+    "symbol": "gene_name",
+    "GRCh38_chr": "contig",
+}
+_STATUS_COLUMN = "MANE_status"
+
+MANE = pa.schema([pa.field(name, pa.string()) for name in (*_COLUMNS.values(), "status")])
+"""A row for each transcript; ids have their versions; `status` is `select` or `plus_clinical`."""
+
+
+def import_mane(task: ImportTask) -> Imported:
+    """Fill a release of the kind `mane`: `mane.parquet`.
+
+    Raises:
+        VarloomError: `reference_malformed`; `reference_wrong_assembly`: MANE is defined on GRCh38, and carries to others
+            by the ids of its transcripts only where the gene model has the same.
+    """
+    rows: list[tuple[str | None, ...]] = []
+    unused: dict[str, int] = {}
+    for source in task.sources:
+        names: list[str] | None = None
+        for number, line in _lines(source):
+            fields = line.rstrip("\r\n").split("\t")
+            if names is None:
+                names = _header(fields, number, line)
+                continue
+            if len(fields) != len(names):
+                unused["lines with another number of fields than the header"] = (
+                    unused.get("lines with another number of fields than the header", 0) + 1
+                )
+                continue
+            values = dict(zip(names, fields, strict=True))
+            status = _STATUS.get(values[_STATUS_COLUMN])
+            if status is None:
+                unused["transcripts that are neither Select nor Plus Clinical"] = (
+                    unused.get("transcripts that are neither Select nor Plus Clinical", 0) + 1
+                )
+                continue
+            rows.append((*(values[name] or None for name in _COLUMNS), status))
+        task.on_progress(source.stat().st_size, source.stat().st_size)
+    return _written(task, rows, unused)
+
+
+def _written(task: ImportTask, rows: list[tuple[str | None, ...]], unused: dict[str, int]) -> Imported:
+    if not rows:
+        raise VarloomError(REFERENCE_MALFORMED, "The file has no MANE transcripts.")
+    place = list(_COLUMNS.values()).index("contig")
+    contigs: dict[str, int] = {}
+    for row in rows:
+        contig = row[place] or ""
+        named = ACCESSIONS.get(contig)
+        if named is not None and named.assembly not in {None, task.key.assembly}:
+            message = f"The file is on {named.assembly} ({contig}), not on {task.key.assembly}."
+            raise VarloomError(REFERENCE_WRONG_ASSEMBLY, message)
+        bare = bare_name(contig, task.key.assembly)
+        contigs[bare] = contigs.get(bare, 0) + 1
+    arrays = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+    pq.write_table(pa.Table.from_arrays(arrays, schema=MANE), task.folder / MANE_FILE)
+    counts = {"transcripts": len(rows), "mane_select": sum(row[-1] == "select" for row in rows)}
+    return Imported(counts, contigs, unused)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file, packed or not, with their numbers."""
+    with path.open("rb") as packed:
+        is_packed = packed.read(2) == _GZIP
+    number = 0
+    try:
+        with gzip.open(path, "rb") if is_packed else path.open("rb") as text:
+            for number, line in enumerate(text, 1):
+                if line.strip():
+                    yield number, line.decode("utf-8", "replace")
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        message = f"The file is cut short or damaged after line {number:,}."
+        raise VarloomError(REFERENCE_MALFORMED, message, Place(line=number or None)) from error
+
+
+def _header(fields: list[str], number: int, line: str) -> list[str]:
+    names = [fields[0].lstrip("#"), *fields[1:]]
+    missing = [name for name in (*_COLUMNS, _STATUS_COLUMN) if name not in names]
+    if missing:
+        message = f"Line {number} is no header of a MANE summary; these columns are missing: {', '.join(missing)}."
+        raise VarloomError(REFERENCE_MALFORMED, message, Place(line=number, excerpt=safe_excerpt(line)))
+    return names
+
+
+def mane_transcripts(folder: Path) -> tuple[frozenset[str], frozenset[str]]:
+    """The ids, without version, of the transcripts of Ensembl and RefSeq that are Select, and Plus Clinical."""
+    table = pq.read_table(folder / MANE_FILE, columns=["ensembl_transcript", "refseq_transcript", "status"])
+    found: dict[str, set[str]] = {"select": set(), "plus_clinical": set()}
+    for row in table.to_pylist():
+        for name in (row["ensembl_transcript"], row["refseq_transcript"]):
+            if name:
+                found[row["status"]].add(name.partition(".")[0])
+    return frozenset(found["select"]), frozenset(found["plus_clinical"])

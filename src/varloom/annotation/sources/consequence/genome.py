@@ -1,0 +1,60 @@
+"""The reference sequence in windows, so that many look-ups beside each other cost one."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import pysam
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+GENOME_FILE = "genome.fa.gz"
+
+_WINDOW = 1 << 18
+_WINDOWS = 64
+
+
+class Genome:
+    """Bases of a FASTA file with its indexes, in capitals. At most 16 MiB of it are kept."""
+
+    def __init__(self, path: Path) -> None:
+        self._fasta = pysam.FastaFile(str(path))
+        self._lengths = dict(zip(self._fasta.references, self._fasta.lengths, strict=True))
+        self._windows: OrderedDict[tuple[str, int], str] = OrderedDict()
+
+    def __enter__(self) -> Genome:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._fasta.close()
+
+    def length(self, contig: str) -> int | None:
+        """The bases of a contig; None where the reference does not have it."""
+        return self._lengths.get(contig)
+
+    def bases(self, contig: str, start_0: int, end_0: int) -> str:
+        """The bases from `start_0` (0-based) up to but not including `end_0`; what lies outside the contig is left out."""
+        first, last = max(start_0, 0) // _WINDOW, (max(end_0, 1) - 1) // _WINDOW
+        offset = first * _WINDOW
+        if first == last:
+            window = self._window(contig, first)
+        else:
+            window = "".join(self._window(contig, number) for number in range(first, last + 1))
+        return window[max(start_0, 0) - offset : max(end_0, 0) - offset]
+
+    def _window(self, contig: str, number: int) -> str:
+        key = (contig, number)
+        window = self._windows.get(key)
+        if window is None:
+            start = number * _WINDOW
+            length = self._lengths[contig]
+            window = self._fasta.fetch(contig, start, min(start + _WINDOW, length)).upper() if start < length else ""
+            self._windows[key] = window
+            if len(self._windows) > _WINDOWS:
+                self._windows.popitem(last=False)
+        return window
