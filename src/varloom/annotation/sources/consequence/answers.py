@@ -53,7 +53,10 @@ def answers_of(value: str) -> list[Answer]:
             continue
         fields = entry.split("|")
         behind_stop = fields[0].startswith("*")
-        terms = sorted({term_of(name) for name in fields[0].lstrip("*").split("&") if name}, key=_severity)
+        names = {name for name in fields[0].lstrip("*").split("&") if name}
+        if "stop_retained" in names:
+            names.discard("stop_gained")  # csq leaves it out itself, except in its mode for single variants
+        terms = sorted({term_of(name) for name in names}, key=_severity)
         protein = (fields[5] or None) if len(fields) > 5 else None
         changes = (fields[6] or None) if len(fields) > 6 else None
         found.append(Answer(tuple(terms), int(fields[1]), protein, changes, behind_stop))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _CODING = term_of("coding_sequence_variant")
 _INTRON = term_of("intron")
 _NON_CODING = term_of("non_coding")
+_UTR = {True: term_of("5_prime_utr"), False: term_of("3_prime_utr")}
 _ABLATION = term_of("transcript_ablation")
 _INTERGENIC = term_of("intergenic")
 _ONLY_DEEP = frozenset({_INTRON, _NON_CODING})
@@ -134,4 +135,8 @@ def _beyond_csq(transcript: PlacedTranscript, first: int, last: int) -> Conseque
         return _ABLATION
     if any(start <= last and first <= end for start, end in model.cds):
         return _CODING
-    return _INTRON if model.cds and not transcript.numbers(first, last)[0] else _NON_CODING
+    if not model.cds:
+        return _NON_CODING
+    if not transcript.numbers(first, last)[0]:
+        return _INTRON
+    return _UTR[(first < model.cds[0][0]) == (model.strand > 0)]

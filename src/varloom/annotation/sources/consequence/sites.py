@@ -81,6 +81,8 @@ def _unanswerable(contig: str, position: int, ref: str, alt: str, genome: Genome
         return f"The reference has no contig {safe_excerpt(contig, _SHOWN)}."
     if not _BASES.fullmatch(ref) or not _BASES.fullmatch(alt):
         return f"An allele has other letters than A, C, G, T and N: {_shown(ref)} to {_shown(alt)}."
+    if ref.upper() == alt.upper():
+        return f"REF and ALT are the same: {_shown(ref)}."
     if position < 1 or position + len(ref) - 1 > length:
         return f"The position {position:,} is outside {safe_excerpt(contig, _SHOWN)}, which has {counted(length, 'base')}."
     held = genome.bases(contig, position - 1, position - 1 + len(ref))

@@ -42,8 +42,8 @@ GENES = Need("genes")
 FASTA = Need("fasta")
 MANE = Need("mane", required=False)
 
-_CODES = {False: "1", True: "2"}
-"""Of csq's genetic codes, the standard one and that of the mitochondrion of vertebrates."""
+_CODES = {False: "0", True: "2"}
+"""Of csq's genetic codes, the standard one with ATG as its only start, and that of the mitochondrion of vertebrates."""
 _ROWS_BETWEEN_STEPS = 2000
 
 
@@ -180,11 +180,12 @@ class OpenConsequences:
 
     def _reached(self, site: Site) -> list[int]:
         """The transcripts into which a change reaches."""
-        first, last = min(site.change.start, site.change.end), max(site.change.start, site.change.end)
-        ranges = np.array([first], np.int64), np.array([last], np.int64)
+        start, end = site.change.start, site.change.end
+        ranges = np.array([min(start, end)], np.int64), np.array([max(start, end)], np.int64)
         numbers = self._genes.touched(site.contig, *ranges).tolist()
         models = ((number, self._genes.placed(number).model) for number in numbers)
-        return [number for number, model in models if model.start <= last and first <= model.end]
+        # an insertion at the very edge, whose end is before its start, is outside
+        return [number for number, model in models if model.start <= end and start <= model.end]
 
     def _columns(self, rows: int, found: _Found) -> pa.RecordBatch:
         """The declared columns, one row for each of the batch."""
