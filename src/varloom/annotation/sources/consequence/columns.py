@@ -37,8 +37,6 @@ NESTED = pa.list_(pa.field("element", pa.struct([pa.field(name, pa.string()) for
 JOINT = pa.list_(pa.field("element", pa.struct([pa.field(name, pa.string()) for name in JOINT_FIELDS])))
 NEIGHBOURS = pa.list_(pa.field("element", pa.string()))
 
-BLOCKS = ("csq", "mane")
-
 
 def declared(*, has_mane: bool) -> Sequence[AnnotationColumn]:
     """The columns in their order; those of MANE Select only where it is known."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pysam
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
+
+    from numpy.typing import NDArray
 
 GENOME_FILE = "genome.fa.gz"
 
@@ -46,6 +49,16 @@ class Genome:
         else:
             window = "".join(self._window(contig, number) for number in range(first, last + 1))
         return window[max(start_0, 0) - offset : max(end_0, 0) - offset]
+
+    def single_bases(self, contig: str, positions_0: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The base, as the code of its letter, at each of the positions (0-based, inside the contig)."""
+        found = np.zeros(len(positions_0), np.uint8)
+        numbers = positions_0 // _WINDOW
+        for number in np.unique(numbers).tolist():
+            here = numbers == number
+            window = np.frombuffer(self._window(contig, number).encode("ascii", "replace"), np.uint8)
+            found[here] = window[positions_0[here] - number * _WINDOW]
+        return found
 
     def _window(self, contig: str, number: int) -> str:
         key = (contig, number)

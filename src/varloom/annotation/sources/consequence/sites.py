@@ -5,18 +5,25 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from varloom.annotation.model import SetAside
 from varloom.annotation.sources.consequence.coding_names import Change, trimmed
 from varloom.errors import counted, safe_excerpt
 from varloom.genomics.contigs import bare_name
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from numpy.typing import NDArray
 
     from varloom.annotation.sources.consequence.genome import Genome
     from varloom.genomics.assemblies import Assembly
 
 _BASES = re.compile(r"[ACGTNacgtn]+")
+_ONLY_BASES = "^[ACGTNacgtn]+$"
+_LOWER = 0x20
+"""The bit in which small letters differ from capitals."""
 _SHOWN = 40
 
 
@@ -40,42 +47,99 @@ class Site(NamedTuple):
     change: Change
 
 
-class Sites(NamedTuple):
-    """A batch, sorted out; rows that are in neither have no sequence as ALT, and are missing without a word.
+class Sites:
+    """A batch, sorted out. Rows that are neither answerable nor set aside have no sequence as ALT.
 
     Attributes:
-        answerable: sorted by contig and position.
-        set_aside: with reasons.
+        contigs: the bare names that occur.
+        codes: for each row the number of its contig among them.
+        starts: the position of each row.
+        ends: the position of the last base of REF of each row.
+        answerable: which rows can be answered.
+        set_aside: the others, with reasons.
     """
 
-    answerable: list[Site]
-    set_aside: list[SetAside]
+    def __init__(self, variants: pa.RecordBatch, assembly: Assembly, genome: Genome) -> None:
+        names = variants.schema.names
+        columns = {name: variants.column(names.index(name)) for name in ("contig", "position", "ref", "alt")}
+        contigs = columns["contig"].dictionary_encode()
+        self.contigs = [bare_name(name, assembly) for name in contigs.dictionary.to_pylist()]
+        self.codes: NDArray[np.int32] = contigs.indices.to_numpy(zero_copy_only=False)
+        self.starts: NDArray[np.int64] = columns["position"].to_numpy()
+        lengths = pc.binary_length(columns["ref"]).to_numpy(zero_copy_only=False)
+        self.ends: NDArray[np.int64] = self.starts + lengths - 1
+        self._refs, self._alts = columns["ref"], columns["alt"]
+        self.answerable: NDArray[np.bool_] = self._plain(genome)
+        self.set_aside: list[SetAside] = []
+        rownos = variants.column(names.index("rowno"))
+        for row in np.flatnonzero(~self.answerable).tolist():
+            alt = self._alts[row].as_py()
+            if alt is None or not alt[:1].isalpha() or "[" in alt or "]" in alt:
+                continue  # none, symbolic, `*`, a breakend
+            reason = _unanswerable(self._raw(row, alt), genome)
+            if reason is None:
+                self.answerable[row] = True
+            else:
+                self.set_aside.append(SetAside(rownos[row].as_py(), reason))
+
+    def _plain(self, genome: Genome) -> NDArray[np.bool_]:
+        """The rows that are answerable beyond doubt, all at once; the others are looked at one by one."""
+        bases = pc.and_(_matches(self._refs), _matches(self._alts)).fill_null(False).to_numpy(zero_copy_only=False)
+        differ = pc.not_equal(pc.utf8_upper(self._refs), pc.utf8_upper(self._alts)).fill_null(False)
+        single = self.starts == self.ends
+        plain: NDArray[np.bool_] = bases & differ.to_numpy(zero_copy_only=False) & (self.starts > 0)
+        firsts = _first_bytes(self._refs)
+        for code, contig in enumerate(self.contigs):
+            here = np.flatnonzero(plain & (self.codes == code))
+            length = genome.length(contig) or 0
+            plain[here[self.ends[here] > length]] = False
+            ones = here[single[here] & (self.ends[here] <= length)]
+            held = genome.single_bases(contig, self.starts[ones] - 1)
+            plain[ones] = (firsts[ones] & ~np.uint8(_LOWER)) == held
+        for row in np.flatnonzero(plain & ~single).tolist():
+            contig = self.contigs[self.codes[row]]
+            held = genome.bases(contig, int(self.starts[row]) - 1, int(self.ends[row]))
+            plain[row] = held == self._refs[row].as_py().upper()
+        return plain
+
+    def _raw(self, row: int, alt: str) -> tuple[str, int, str, str]:
+        return self.contigs[self.codes[row]], int(self.starts[row]), self._refs[row].as_py(), alt
+
+    def at(self, rows: NDArray[np.int64]) -> list[Site]:
+        """The sites of rows, sorted by contig (in the order of `contigs`) and position."""
+        rows = rows[np.lexsort((rows, self.starts[rows], self.codes[rows]))]
+        taken = pa.array(rows)
+        values = zip(
+            rows.tolist(),
+            self.codes[rows].tolist(),
+            self.starts[rows].tolist(),
+            self._refs.take(taken).to_pylist(),
+            self._alts.take(taken).to_pylist(),
+            strict=True,
+        )
+        return [
+            Site(row, self.contigs[code], position, ref, alt, trimmed(position, ref, alt))
+            for row, code, position, ref, alt in values
+        ]
 
 
-def sites_of(variants: pa.RecordBatch, assembly: Assembly, genome: Genome) -> Sites:
-    """Sort out a batch by what its alleles are, and by whether they are of this reference."""
-    found = Sites([], [])
-    names = ("rowno", "contig", "position", "ref", "alt")
-    columns = [variants.column(variants.schema.get_field_index(name)).to_pylist() for name in names]
-    for row, (rowno, contig, position, ref, alt) in enumerate(zip(*columns, strict=True)):
-        if alt is None or not alt[0].isalpha() or "[" in alt or "]" in alt:
-            continue  # none, symbolic, `*`, a breakend
-        bare = bare_name(contig, assembly)
-        reason = _unanswerable(bare, position, ref, alt, genome)
-        if reason is None:
-            found.answerable.append(Site(row, bare, position, ref, alt, trimmed(position, ref, alt)))
-        else:
-            found.set_aside.append(SetAside(rowno, reason))
-    found.answerable.sort(key=_place)
+def _matches(alleles: pa.Array) -> pa.Array:
+    return pc.match_substring_regex(alleles, _ONLY_BASES)
+
+
+def _first_bytes(alleles: pa.Array) -> NDArray[np.uint8]:
+    """The first byte of each text; 0 where there is none."""
+    offsets = np.frombuffer(alleles.buffers()[1], np.int32)[alleles.offset : alleles.offset + len(alleles) + 1]
+    data = np.frombuffer(alleles.buffers()[2] or b"", np.uint8)
+    found = np.zeros(len(alleles), np.uint8)
+    filled = offsets[:-1] < offsets[1:]
+    found[filled] = data[offsets[:-1][filled]]
     return found
 
 
-def _place(site: Site) -> tuple[str, int]:
-    return site.contig, site.position
-
-
-def _unanswerable(contig: str, position: int, ref: str, alt: str, genome: Genome) -> str | None:
-    """Why a variant cannot be answered; None if it can."""
+def _unanswerable(raw: tuple[str, int, str, str], genome: Genome) -> str | None:
+    """Why a variant (contig, position, REF, ALT) cannot be answered; None if it can."""
+    contig, position, ref, alt = raw
     length = genome.length(contig)
     if length is None:
         return f"The reference has no contig {safe_excerpt(contig, _SHOWN)}."
@@ -86,7 +150,7 @@ def _unanswerable(contig: str, position: int, ref: str, alt: str, genome: Genome
     if position < 1 or position + len(ref) - 1 > length:
         return f"The position {position:,} is outside {safe_excerpt(contig, _SHOWN)}, which has {counted(length, 'base')}."
     held = genome.bases(contig, position - 1, position - 1 + len(ref))
-    if held != ref and held != ref.upper():
+    if held != ref.upper():
         where = f"{safe_excerpt(contig, _SHOWN)}:{position:,}"
         return f"REF is {_shown(ref)}, but the reference has {_shown(held)} at {where}. Is it of another assembly?"
     return None
