@@ -11,7 +11,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from varloom.annotation.sources.consequence.answers import Answer, answers_of
-from varloom.annotation.sources.consequence.csq_program import CsqInput
+from varloom.annotation.sources.consequence.csq_program import CsqInput, Said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -78,7 +78,7 @@ def _apart(left: Site, right: Site) -> bool:
 
 
 def joint_effects(
-    alone: Sequence[Alone], variants: pa.RecordBatch, genes: GeneTable, run: Callable[[CsqInput], dict[int, str]]
+    alone: Sequence[Alone], variants: pa.RecordBatch, genes: GeneTable, run: Callable[[CsqInput], Said]
 ) -> dict[int, list[Joint]]:
     """For each row what it does together with others of its haplotype, where that is more than it does alone.
 
@@ -102,7 +102,8 @@ def joint_effects(
     chosen = [each for each in carried if each[2] and not set(transcripts).isdisjoint(each[1])]
     if not chosen:
         return {}
-    said = run(_haplotypes(chosen, transcripts, genes))
+    numbers, values = run(_haplotypes(chosen, transcripts, genes))
+    said = dict(zip(numbers.tolist(), values.to_pylist(), strict=True))
     return _attached([site for site, _, _ in chosen], said, genes)
 
 

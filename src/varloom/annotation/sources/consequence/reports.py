@@ -22,6 +22,7 @@ _NON_CODING = term_of("non_coding")
 _UTR = {True: term_of("5_prime_utr"), False: term_of("3_prime_utr")}
 _ABLATION = term_of("transcript_ablation")
 _INTERGENIC = term_of("intergenic")
+_HGVS_C = tuple(FIELDS).index("hgvs_c")
 _ONLY_DEEP = frozenset({_INTRON, _NON_CODING})
 """What csq says of places that have no HGVS name here."""
 
@@ -39,6 +40,11 @@ class Report(NamedTuple):
 
     entries: tuple[Entry, ...]
     mane: int | None
+
+    @property
+    def has_names(self) -> bool:
+        """Whether it has names in HGVS, so that it is of one variant alone."""
+        return any(entry[_HGVS_C] for entry in self.entries)
 
 
 INTERGENIC = Report((), None)
@@ -63,6 +69,10 @@ class Reporter:
             found = self._answers[said] = by_transcript(answers_of(said))
         return found
 
+    def is_deep(self, said: str) -> bool:
+        """Whether csq says nothing but that it is in introns or in RNA that codes nothing."""
+        return all(term in _ONLY_DEEP for answer in self.answers(said).values() for term in answer.terms)
+
     def report(self, site: Site, said: str, segments: tuple[int, int]) -> Report:
         """The report on a variant.
 
@@ -71,13 +81,12 @@ class Reporter:
             said: what csq says of it.
             segments: the numbers of its first and last base by `GeneTable.segments`.
         """
-        answers = self.answers(said)
-        if any(term not in _ONLY_DEEP for answer in answers.values() for term in answer.terms):
-            return self._made(site, answers)
         key = (said, *segments)
         report = self._shared.get(key)
         if report is None:
-            report = self._shared[key] = self._made(site, answers)
+            report = self._made(site, self.answers(said))
+            if self.is_deep(said) and not report.has_names:
+                self._shared[key] = report
         return report
 
     def unsaid(self, site: Site, numbers: list[int]) -> Report:

@@ -15,6 +15,8 @@ from varloom.errors import counted, safe_excerpt
 from varloom.genomics.contigs import bare_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from varloom.annotation.sources.consequence.genome import Genome
@@ -55,6 +57,7 @@ class Sites:
         codes: for each row the number of its contig among them.
         starts: the position of each row.
         ends: the position of the last base of REF of each row.
+        single: which rows replace one base by another.
         answerable: which rows can be answered.
         set_aside: the others, with reasons.
     """
@@ -69,6 +72,8 @@ class Sites:
         lengths = pc.binary_length(columns["ref"]).to_numpy(zero_copy_only=False)
         self.ends: NDArray[np.int64] = self.starts + lengths - 1
         self._refs, self._alts = columns["ref"], columns["alt"]
+        alt_lengths = pc.fill_null(pc.binary_length(self._alts), 0).to_numpy(zero_copy_only=False)
+        self.single: NDArray[np.bool_] = (lengths == 1) & (alt_lengths == 1)
         self.answerable: NDArray[np.bool_] = self._plain(genome)
         self.set_aside: list[SetAside] = []
         rownos = variants.column(names.index("rowno"))
@@ -105,22 +110,35 @@ class Sites:
     def _raw(self, row: int, alt: str) -> tuple[str, int, str, str]:
         return self.contigs[self.codes[row]], int(self.starts[row]), self._refs[row].as_py(), alt
 
+    def sorted(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows by contig (in the order of `contigs`) and position."""
+        return rows[np.lexsort((rows, self.starts[rows], self.codes[rows]))]
+
     def at(self, rows: NDArray[np.int64]) -> list[Site]:
-        """The sites of rows, sorted by contig (in the order of `contigs`) and position."""
-        rows = rows[np.lexsort((rows, self.starts[rows], self.codes[rows]))]
+        """The sites of rows, in their order."""
+        return [
+            Site(row, contig, position, ref, alt, trimmed(position, ref, alt))
+            for row, contig, position, ref, alt in self._values(rows)
+        ]
+
+    def records(self, rows: NDArray[np.int64]) -> list[str]:
+        """Lines of a VCF for rows, with the number of the row as id."""
+        return [
+            f"{contig}\t{position}\t{row}\t{ref}\t{alt}\t.\t.\t.\n"
+            for row, contig, position, ref, alt in self._values(rows)
+        ]
+
+    def _values(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, str, int, str, str]]:
+        """Row, contig, position, REF and ALT of each row."""
         taken = pa.array(rows)
-        values = zip(
+        return zip(
             rows.tolist(),
-            self.codes[rows].tolist(),
+            map(self.contigs.__getitem__, self.codes[rows].tolist()),
             self.starts[rows].tolist(),
             self._refs.take(taken).to_pylist(),
             self._alts.take(taken).to_pylist(),
             strict=True,
         )
-        return [
-            Site(row, self.contigs[code], position, ref, alt, trimmed(position, ref, alt))
-            for row, code, position, ref, alt in values
-        ]
 
 
 def _matches(alleles: pa.Array) -> pa.Array:

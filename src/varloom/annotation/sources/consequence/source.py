@@ -89,6 +89,14 @@ class _Found:
         self.numbers: NDArray[np.int64] = np.full(rows, -1, np.int64)
         self.joint: dict[int, list[Joint]] = {}
         self.neighbours: dict[int, list[str]] = {}
+        self._known: dict[int, int] = {}
+
+    def number(self, report: Report) -> int:
+        """The number of a report, which is kept."""
+        number = self._known.setdefault(id(report), len(self.distinct))
+        if number == len(self.distinct):
+            self.distinct.append(report)
+        return number
 
 
 class OpenConsequences:
@@ -117,7 +125,7 @@ class OpenConsequences:
         for code, chosen in (("0", ~mitochondrial), ("2", mitochondrial)):
             rows, numbers = self._near(sites, chosen & sites.answerable)
             if len(rows):
-                self._answer(variants, sites.at(rows), numbers, code, found, on_step)
+                self._answer(variants, sites, sites.sorted(rows), numbers, code, found, on_step)
         return Annotated(self._columns(found), tuple(sites.set_aside))
 
     def _near(self, sites: Sites, chosen: NDArray[np.bool_]) -> tuple[NDArray[np.int64], list[int]]:
@@ -135,39 +143,83 @@ class OpenConsequences:
     def _answer(
         self,
         variants: pa.RecordBatch,
-        near: list[Site],
+        sites: Sites,
+        rows: NDArray[np.int64],
         numbers: list[int],
         code: str,
         found: _Found,
         on_step: Callable[[], None],
     ) -> None:
-        """Answer sites that share a genetic code."""
+        """Answer rows, near to transcripts, that share a genetic code."""
         self._genes.place(numbers)
         options = ("--genetic-code", code)
-        said = self._call(near, numbers, (*options, "--local-csq"), on_step)
+        contigs = {name: self._genome.length(name) or 0 for name in sites.contigs if name in self._genes}
+        given = CsqInput(self._genes.gff_of(numbers), sites.records(rows), contigs)
+        said = self._program.run(given, (*options, "--local-csq"), on_step)
         on_step()
+        encoded = said.values.dictionary_encode()
+        words = encoded.dictionary.to_pylist()
+        spoken = np.full(variants.num_rows, -1, np.int64)
+        spoken[said.numbers] = encoded.indices.to_numpy()
         reporter = Reporter(self._genes, self._genome)
-        known: dict[int, int] = {}
-        for index, (site, segments) in enumerate(zip(near, self._segments(near), strict=True)):
-            if index % _ROWS_BETWEEN_STEPS == 0:
-                on_step()
-            words = said.get(site.row)
-            if words is not None:
-                report = reporter.report(site, words, segments)
-            elif touched := self._reached(site):
-                report = reporter.unsaid(site, touched)
-            else:
-                continue
-            number = known.get(id(report))
-            if number is None:
-                number = known[id(report)] = len(found.distinct)
-                found.distinct.append(report)
-            found.numbers[site.row] = number
-        answers = [(site, reporter.answers(said[site.row])) for site in near if site.row in said]
+        alone = self._report_alike(sites, rows, spoken, words, reporter, found)
+        single = sites.at(alone)
+        self._report_singly(single, spoken, words, reporter, found, on_step)
+        answers = [(site, reporter.answers(words[spoken[site.row]])) for site in single if spoken[site.row] >= 0]
         found.neighbours.update(neighbours(answers, variants))
         found.joint.update(
             joint_effects(answers, variants, self._genes, lambda given: self._program.run(given, options, on_step))
         )
+
+    def _report_alike(
+        self,
+        sites: Sites,
+        rows: NDArray[np.int64],
+        spoken: NDArray[np.int64],
+        words: list[str],
+        reporter: Reporter,
+        found: _Found,
+    ) -> NDArray[np.int64]:
+        """Report on single bases deep in introns, many of which are alike; the other rows are given back."""
+        deep = np.array([*map(reporter.is_deep, words), False], np.bool_)  # -1, of which nothing is said, is the last
+        chosen = deep[spoken[rows]] & sites.single[rows]
+        alike = rows[chosen]
+        segments = np.zeros(len(alike), np.int64)
+        for code, contig in enumerate(sites.contigs):
+            here = np.flatnonzero(sites.codes[alike] == code)
+            if len(here):
+                segments[here] = self._genes.segments(contig, sites.starts[alike[here]])
+        # words name transcripts, so that those of two contigs are never the same
+        keys = spoken[alike] * (int(segments.max(initial=0)) + 1) + segments
+        _, firsts, kinds = np.unique(keys, return_index=True, return_inverse=True)
+        numbers = np.zeros(len(firsts), np.int64)
+        for kind, (first, site) in enumerate(zip(firsts.tolist(), sites.at(alike[firsts]), strict=True)):
+            segment = int(segments[first])
+            report = reporter.report(site, words[spoken[site.row]], (segment, segment))
+            numbers[kind] = -1 if report.has_names else found.number(report)
+        found.numbers[alike] = numbers[kinds]
+        return np.concatenate([rows[~chosen], alike[numbers[kinds] < 0]])
+
+    def _report_singly(
+        self,
+        sites: list[Site],
+        spoken: NDArray[np.int64],
+        words: list[str],
+        reporter: Reporter,
+        found: _Found,
+        on_step: Callable[[], None],
+    ) -> None:
+        """Report on each site."""
+        for index, (site, segments) in enumerate(zip(sites, self._segments(sites), strict=True)):
+            if index % _ROWS_BETWEEN_STEPS == 0:
+                on_step()
+            if spoken[site.row] >= 0:
+                report = reporter.report(site, words[spoken[site.row]], segments)
+            elif touched := self._reached(site):
+                report = reporter.unsaid(site, touched)
+            else:
+                continue
+            found.numbers[site.row] = found.number(report)
 
     def _segments(self, near: list[Site]) -> list[tuple[int, int]]:
         """For each site the segments in which its change begins and ends."""
@@ -179,16 +231,6 @@ class OpenConsequences:
             ends = (self._genes.segments(contig, firsts).tolist(), self._genes.segments(contig, lasts).tolist())
             segments += zip(*ends, strict=True)
         return segments
-
-    def _call(
-        self, sites: list[Site], numbers: list[int], options: Sequence[str], on_step: Callable[[], None]
-    ) -> dict[int, str]:
-        """What csq says of each site alone, by row."""
-        if not sites:
-            return {}
-        records = [f"{site.contig}\t{site.position}\t{site.row}\t{site.ref}\t{site.alt}\t.\t.\t.\n" for site in sites]
-        contigs = {site.contig: self._genome.length(site.contig) or 0 for site in sites}
-        return self._program.run(CsqInput(self._genes.gff_of(numbers), records, contigs), options, on_step)
 
     def _reached(self, site: Site) -> list[int]:
         """The transcripts into which a change reaches."""
@@ -214,8 +256,9 @@ class OpenConsequences:
         ]
         arrays.append(_of_structs([report.entries for report in found.distinct], NESTED).take(indices))
         rows = range(len(found.numbers))
-        arrays.append(_of_structs([found.joint.get(row) for row in rows], JOINT))
-        arrays.append(pa.array([found.neighbours.get(row) for row in rows], NEIGHBOURS))
+        nothing = pa.nulls(len(rows), JOINT)
+        arrays.append(_of_structs([found.joint.get(row) for row in rows], JOINT) if found.joint else nothing)
+        arrays.append(pa.array(map(found.neighbours.get, rows), NEIGHBOURS))
         names = [column.name for column in declared(has_mane=self._genes.has_mane)]
         return pa.RecordBatch.from_arrays(arrays, names=names)
 
