@@ -55,9 +55,13 @@ def protein_change(coding: str, after: str, begin: int, end: int, new: str, *, s
         return f"p.({place}{THREE[now[first]]}extTer{reach if now.endswith('*') else '?'})"
     if now[first] == "*":
         return f"p.({place}Ter)"
+    if shift and now.endswith("*") and 3 * len(now) <= begin + len(new):
+        return None  # the stop is in what was inserted: a frame shift to some, an insertion to others
     if shift:
         reach = now.find("*") - first + 1
         return f"p.({place}{THREE[now[first]]}fsTer{reach if now.endswith('*') else '?'})"
+    if len(now) != len(before) + (len(new) - (end - begin)) // 3:
+        return None  # a new stop behind other new residues, which may be told in several ways
     return _in_frame(before, now, first)
 
 
