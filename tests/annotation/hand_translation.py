@@ -39,7 +39,7 @@ def protein_change(coding: str, after: str, begin: int, end: int, new: str, *, s
     changed = coding[:begin] + new + coding[end:]
     before = translate(coding)
     now = translate(changed + (after if stops else ""))
-    if starts and begin < 3:
+    if starts and changed[:3] != coding[:3]:
         return "p.(Met1?)"
     if not stops and end > len(coding) - len(coding) % 3:
         return None
@@ -54,6 +54,8 @@ def protein_change(coding: str, after: str, begin: int, end: int, new: str, *, s
         reach = now.find("*") - first
         return f"p.({place}{THREE[now[first]]}extTer{reach if now.endswith('*') else '?'})"
     if now[first] == "*":
+        if not shift and len(new) < end - begin and before[first + 1 :] == "*":
+            return None  # the loss of the last residue, or a stop in its place
         return f"p.({place}Ter)"
     if shift and now.endswith("*") and 3 * len(now) <= begin + len(new):
         return None  # the stop is in what was inserted: a frame shift to some, an insertion to others

@@ -109,14 +109,13 @@ def test_proteins_agree_with_a_translation_by_hand(world):
             open_to_taste[kind] += 1
         elif not own or own == "p.?":
             unnamed[kind] += 1
-            assert not genes[number].complete_3  # a shifted frame that runs off the end of an open transcript
-            assert "fsTer?" in expected
+            # a shifted frame that runs off the end of an open transcript; a start that is hit from outside
+            assert "fsTer?" in expected or expected == "p.(Met1?)"
         elif own == expected:
             agree[kind] += 1
         else:
             differ.append((number, kind, row[:4], entry["hgvs_c"], own, expected))
     print(f"agree {dict(agree)}, left open {dict(open_to_taste)}, not named {dict(unnamed)}, differ {len(differ)}")
-    for each in differ[:20]: print(each)
     assert differ == []
     assert agree.total() > 2500
     assert unnamed.total() <= agree.total() // 100
