@@ -65,24 +65,33 @@ def _gene(random: Generator, contig: str, number: int, start: int, sequence: NDA
     head = f"{contig}\tmade\t"
     lines = [f"{head}gene\t{first}\t{last}\t.\t{strand}\t.\tID=gene:{gene};Name={gene};biotype={kind}\n"]
     for copy in range(_TRANSCRIPTS if coding else 3):
-        kept = [part for index, part in enumerate(parts) if copy == 0 or index in {0, _EXONS - 1} or random.random() > 0.3]
-        lines += _transcript(head, strand, gene, f"{gene}T{copy}", kept, kind, copy)
+        kept = [
+            part for index, part in enumerate(parts) if copy == 0 or index in {0, _EXONS - 1} or random.random() > 0.3
+        ]
+        lines += _transcript((head, strand, gene, kind), copy, kept)
     return lines
 
 
-def _transcript(
-    head: str, strand: str, gene: str, name: str, parts: list[tuple[int, int]], kind: str, copy: int
-) -> list[str]:
+def _transcript(whose: tuple[str, str, str, str], copy: int, parts: list[tuple[int, int]]) -> list[str]:
+    """The lines of a copy with some of its gene's exons; `whose`: first columns, strand, id and biotype of the gene."""
+    head, strand, gene, kind = whose
+    name = f"{gene}T{copy}"
     first, last = parts[0][0] - _UNTRANSLATED, parts[-1][1] + _UNTRANSLATED
     tag = ";tag=basic,Ensembl_canonical,MANE_Select" if copy == 0 else ""
     said = f"ID=transcript:{name};Parent=gene:{gene};biotype={kind};transcript_id={name};version=1{tag}"
     lines = [f"{head}transcript\t{first}\t{last}\t.\t{strand}\t.\t{said}\n"]
-    ends = [(first if index == 0 else begin, last if index == len(parts) - 1 else end) for index, (begin, end) in enumerate(parts)]
+    ends = [
+        (first if index == 0 else begin, last if index == len(parts) - 1 else end)
+        for index, (begin, end) in enumerate(parts)
+    ]
     lines += [f"{head}exon\t{begin}\t{end}\t.\t{strand}\t.\tParent=transcript:{name}\n" for begin, end in ends]
     if kind == "protein_coding":
         before, after = ("five_prime_UTR", "three_prime_UTR")[:: 1 if strand == "+" else -1]
         lines.append(f"{head}{before}\t{first}\t{parts[0][0] - 1}\t.\t{strand}\t.\tParent=transcript:{name}\n")
-        lines += [f"{head}CDS\t{begin}\t{end}\t.\t{strand}\t0\tID=CDS:P{name};Parent=transcript:{name}\n" for begin, end in parts]
+        lines += [
+            f"{head}CDS\t{begin}\t{end}\t.\t{strand}\t0\tID=CDS:P{name};Parent=transcript:{name}\n"
+            for begin, end in parts
+        ]
         lines.append(f"{head}{after}\t{parts[-1][1] + 1}\t{last}\t.\t{strand}\t.\tParent=transcript:{name}\n")
     return lines
 

@@ -1,6 +1,6 @@
 """Annotates a VCF by the whole source, batch by batch as a job does; prints how many variants it was and what they had.
 
-    consequence_run.py VCF GENES_FOLDER FASTA_FOLDER
+consequence_run.py VCF GENES_FOLDER FASTA_FOLDER
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ def main() -> None:
             answered = source.annotate(batch, lambda: None)
             column = answered.columns.column(0)
             counts["variants"] += batch.num_rows
-            counts["named"] += batch.num_rows - answered.columns.column(answered.columns.schema.get_field_index("csq.hgvs_c")).null_count
+            counts["named"] += (
+                batch.num_rows
+                - answered.columns.column(answered.columns.schema.get_field_index("csq.hgvs_c")).null_count
+            )
             counts["intergenic"] += pc.sum(pc.equal(column, "intergenic_variant")).as_py() or 0
             counts["set_aside"] += len(answered.set_aside)
     print(json.dumps(counts))

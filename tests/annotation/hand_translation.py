@@ -7,7 +7,7 @@ from __future__ import annotations
 
 BASES = "TCAG"
 AMINO = "FFLLSSSSYY**CC*WLLLLPPPPHHQQRRRRIIIMTTTTNNKKSSRRVVVVAAAADDEEGGGG"
-THREE = dict(zip("ACDEFGHIKLMNPQRSTVWY*", "Ala Cys Asp Glu Phe Gly His Ile Lys Leu Met Asn Pro Gln Arg Ser Thr Val Trp Tyr Ter".split(), strict=True))  # fmt: skip
+THREE = dict(zip("ACDEFGHIKLMNPQRSTVWY*", ["Ala", "Cys", "Asp", "Glu", "Phe", "Gly", "His", "Ile", "Lys", "Leu", "Met", "Asn", "Pro", "Gln", "Arg", "Ser", "Thr", "Val", "Trp", "Tyr", "Ter"], strict=True))  # fmt: skip
 
 
 def translate(bases: str) -> str:
@@ -46,7 +46,10 @@ def protein_change(coding: str, after: str, begin: int, end: int, new: str, *, s
     shift = (len(new) - (end - begin)) % 3
     if before == now:
         return _silent(before, begin, end, new)
-    first = next((at for at, (left, right) in enumerate(zip(before, now, strict=False)) if left != right), min(len(before), len(now)))
+    first = next(
+        (at for at, (left, right) in enumerate(zip(before, now, strict=False)) if left != right),
+        min(len(before), len(now)),
+    )
     if first >= len(before) or first >= len(now):
         return None
     place = f"{THREE[before[first]]}{first + 1}"

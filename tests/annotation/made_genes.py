@@ -48,7 +48,9 @@ def made(seed: int = 5, genes: int = 8, codons: int = 90) -> tuple[str, list[Mad
         for place, base in zip(spliced[before:], bases, strict=False):
             genome[place - 1] = base if strand > 0 else reverse_complement(base)
         coded = set(spliced[before : before + len(bases)])
-        cds = [(min(part), max(part)) for begin, end in exons if (part := [p for p in range(begin, end + 1) if p in coded])]
+        cds = [
+            (min(part), max(part)) for begin, end in exons if (part := [p for p in range(begin, end + 1) if p in coded])
+        ]
         found.append(MadeGene(f"G{number}", strand, exons, cds, phase, complete_5, complete_3, coding))
     return "".join(genome), found
 
@@ -76,6 +78,12 @@ def gff_of(genes: list[MadeGene], contig: str = "1") -> str:
             line("exon", begin, end, f"Parent=transcript:T{gene.name}")
         coded = -gene.phase
         for begin, end in gene.cds[:: gene.strand]:
-            line("CDS", begin, end, f"ID=CDS:P{gene.name};Parent=transcript:T{gene.name};protein_id=P{gene.name}", -coded % 3)
+            line(
+                "CDS",
+                begin,
+                end,
+                f"ID=CDS:P{gene.name};Parent=transcript:T{gene.name};protein_id=P{gene.name}",
+                -coded % 3,
+            )
             coded += end - begin + 1
     return "\n".join(lines) + "\n"

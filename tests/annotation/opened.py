@@ -17,7 +17,7 @@ from varloom.annotation.sources.consequence.source import FASTA, GENES, MANE, Co
 from varloom.genomics.contigs import bare_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 ASSEMBLY = "GRCh38"
 

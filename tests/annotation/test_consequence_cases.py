@@ -86,7 +86,14 @@ def rows_of(run):
     rows = []
     for line in run.vcf.read_text().splitlines():
         if not line.startswith("#"):
-            contig, position, _, ref, alts, *_, = line.split("\t")
+            (
+                contig,
+                position,
+                _,
+                ref,
+                alts,
+                *_,
+            ) = line.split("\t")
             genotypes = [field.split(":")[0] for field in line.split("\t")[9:]]
             for number, alt in enumerate(alts.split(","), 1):
                 texts = tuple(genotypes) if genotypes and not run.merged else (str(number),)
@@ -116,13 +123,21 @@ def same_protein(expected, own):
 
 def alone_of(answer):
     return [
-        (frozenset(entry["consequence"].split("&")), entry["gene"], entry["transcript"].split(".")[0], entry["protein_change"])
+        (
+            frozenset(entry["consequence"].split("&")),
+            entry["gene"],
+            entry["transcript"].split(".")[0],
+            entry["protein_change"],
+        )
         for entry in answer["csq.all"] or []
     ]
 
 
 def joint_of(answer):
-    return [(frozenset(entry["consequence"].split("&")), entry["transcript"].split(".")[0], entry) for entry in answer["csq.joint"] or []]
+    return [
+        (frozenset(entry["consequence"].split("&")), entry["transcript"].split(".")[0], entry)
+        for entry in answer["csq.joint"] or []
+    ]
 
 
 def is_found_alone(expected, answers):
@@ -166,7 +181,11 @@ def problems(run, name, rows, answers):
             continue
         for entry in entries:
             if entry.startswith("@"):
-                found = any(re.search(rf"\b{entry[1:]}[A-Z]", item["changes"] or "") for answer in own for *_, item in joint_of(answer))
+                found = any(
+                    re.search(rf"\b{entry[1:]}[A-Z]", item["changes"] or "")
+                    for answer in own
+                    for *_, item in joint_of(answer)
+                )
             else:
                 expected = expected_of(entry)
                 joint = "+" in (expected.changes or "") or expected.behind_stop
@@ -178,7 +197,11 @@ def problems(run, name, rows, answers):
         if alone and not any("+" in (each.changes or "") for each in references):
             for answer in own:
                 for terms, gene, transcript, _ in alone_of(answer):
-                    said = [each.terms for each in references if each.gene in {gene, transcript} and each.transcript in {"", transcript}]
+                    said = [
+                        each.terms
+                        for each in references
+                        if each.gene in {gene, transcript} and each.transcript in {"", transcript}
+                    ]
                     if not terms <= WITHOUT_UTR.get(name, set()).union(*said) and (name, position) not in SILENT:
                         yield f"{run.vcf.name}:{position} {ref}>{alts}: {sorted(terms)} in {transcript} is not published"
 

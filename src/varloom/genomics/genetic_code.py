@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-THREE_LETTERS: Mapping[str, str] = {
-    "A": "Ala", "C": "Cys", "D": "Asp", "E": "Glu", "F": "Phe", "G": "Gly", "H": "His", "I": "Ile", "K": "Lys", "L": "Leu",
-    "M": "Met", "N": "Asn", "P": "Pro", "Q": "Gln", "R": "Arg", "S": "Ser", "T": "Thr", "U": "Sec", "V": "Val", "W": "Trp",
-    "Y": "Tyr", "*": "Ter",
-}  # fmt: skip
+_NAMES = "Ala Cys Asp Glu Phe Gly His Ile Lys Leu Met Asn Pro Gln Arg Ser Thr Sec Val Trp Tyr Ter"
+THREE_LETTERS: Mapping[str, str] = dict(zip("ACDEFGHIKLMNPQRSTUVWY*", _NAMES.split(), strict=True))
 """Three letters for each one-letter code; `*` is a stop."""
 
 _BASES = "TCAG"

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from varloom.annotation.refs.importer import ImportTask
     from varloom.genomics.assemblies import Assembly
 
-_IGNORED = frozenset(
+_OTHER_KINDS = (
     "biological_region chromosome region match cDNA_match supercontig scaffold contig start_codon stop_codon intron "
-    "stop_codon_redefined_as_selenocysteine enhancer silencer promoter sequence_feature".split()
+    "stop_codon_redefined_as_selenocysteine enhancer silencer promoter sequence_feature"
 )
+_IGNORED = frozenset(_OTHER_KINDS.split())
 _PARTS = frozenset({"exon", "CDS", "five_prime_UTR", "three_prime_UTR", "UTR"})
 _UNKNOWN_PHASE = 3
 _KINDS_OF_REFSEQ = {"mRNA": "protein_coding", "lnc_RNA": "lncRNA", "primary_transcript": "miRNA", "transcript": None}
@@ -140,7 +141,7 @@ def import_genes(task: ImportTask) -> Imported:
             else:
                 model.other_features += 1
     transcripts = sorted(_transcripts(model), key=lambda found: (contig_order(found.contig), found.start, found.end))
-    genes = sorted((node for node in model.nodes.values() if _is_gene(node)), key=lambda node: _gene_order(node))
+    genes = sorted((node for node in model.nodes.values() if _is_gene(node)), key=_gene_order)
     if not transcripts:
         raise _nothing_found(model)
     with_transcripts = {(found.contig, found.gene_id) for found in transcripts}
@@ -163,7 +164,12 @@ def _imported(model: _Model, transcripts: list[Transcript], *, genes: int, witho
         "incomplete_coding_sequences": sum(found.incomplete_5 or found.incomplete_3 for found in transcripts),
         "other_features": model.other_features,
     }
-    return Imported(counts, Counter(found.contig for found in transcripts), dict(model.unused), tuple(_notes(model, transcripts, without)))
+    return Imported(
+        counts,
+        Counter(found.contig for found in transcripts),
+        dict(model.unused),
+        tuple(_notes(model, transcripts, without)),
+    )
 
 
 def _notes(model: _Model, transcripts: list[Transcript], without: int) -> Iterator[str]:
@@ -232,6 +238,7 @@ def _transcript(model: _Model, node: _Node, gene: _Node, parts: _Parts) -> Trans
     gene_id, gene_name = _gene_names(gene)
     tags = {tag.replace(" ", "_") for tag in plain(attributes.get("tag", "")).split(",")}
     exons = _exons(parts)
+    furthest = max(end for _, end in exons)
     cds = sorted(zip(parts.cds[::3], parts.cds[1::3], parts.cds[2::3], strict=True))
     ordered = cds[:: node.strand]
     first_phase = ordered[0][2] % _UNKNOWN_PHASE if ordered else 0
@@ -240,7 +247,7 @@ def _transcript(model: _Model, node: _Node, gene: _Node, parts: _Parts) -> Trans
     transcript = Transcript(
         contig=node.contig,
         start=min(node.start, exons[0][0]) if node is not gene else exons[0][0],
-        end=max(node.end, max(end for _, end in exons)) if node is not gene else max(end for _, end in exons),
+        end=max(node.end, furthest) if node is not gene else furthest,
         strand=node.strand,
         transcript_id=_transcript_id(node, attributes),
         protein_id=parts.protein_id,

@@ -46,11 +46,12 @@ def write_tables(task: ImportTask, transcripts: Sequence[Transcript], genes: Ite
     _write(task.folder / TRANSCRIPTS_FILE, TRANSCRIPTS, (transcript.row() for transcript in transcripts))
     task.on_progress(size, size)
     exons = sorted(
-        itertools.chain.from_iterable(map(_exon_rows, transcripts)), key=lambda row: (contig_order(row[0]), row[1], row[2])
+        itertools.chain.from_iterable(map(_exon_rows, transcripts)),
+        key=lambda row: (contig_order(row[0]), row[1], row[2]),
     )
     _write(task.folder / EXONS_FILE, EXONS, exons)
     task.on_progress(size, size)
-    with BGZFile(str(task.folder / CSQ_FILE), "wb") as out:
+    with BGZFile(str(task.folder / CSQ_FILE), "wb", None) as out:
         out.write(b"##gff-version 3\n")
         for block in _csq_blocks(transcripts):
             out.write(block.encode())
@@ -78,10 +79,9 @@ def _csq_blocks(transcripts: Sequence[Transcript]) -> Iterator[str]:
     by_gene: dict[tuple[str, str], list[Transcript]] = {}
     for transcript in transcripts:
         by_gene.setdefault((transcript.contig, transcript.gene_id), []).append(transcript)
-    for (contig, gene_id), members in by_gene.items():
-        start, end = min(each.start for each in members), max(each.end for each in members)
+    for (_, gene_id), members in by_gene.items():
         name = _escaped(members[0].gene_name or gene_id)
-        yield gene_line(contig, start, end, members[0].strand, _escaped(gene_id), name)
+        yield gene_line(members, _escaped(gene_id), name)
         for each in members:
             yield csq_lines(each, _escaped(each.transcript_id), _escaped(gene_id))
 

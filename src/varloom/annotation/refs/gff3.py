@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from urllib.parse import unquote
 
 from isal import igzip
@@ -64,7 +64,7 @@ def read_features(path: Path, ignored: frozenset[str], on_progress: OnProgress) 
     with path.open("rb") as packed, _text(packed) as text:
         number = 0
         try:
-            for number, raw in enumerate(text, 1):  # noqa: B007  # told in the message below
+            for number, raw in enumerate(text, 1):  # told in the message below
                 if number % _LINES_BETWEEN_REPORTS == 0:
                     on_progress(packed.tell(), total)
                 line = raw.decode("utf-8", "replace").rstrip("\r\n")
@@ -86,8 +86,9 @@ def _text(packed: BinaryIO) -> Iterator[BinaryIO]:
     if magic != _GZIP:
         yield packed
         return
-    with igzip.open(packed, "rb") as text:
-        yield cast("BinaryIO", text)
+    unpacked: Any = igzip.open
+    with unpacked(packed, "rb") as text:
+        yield text
 
 
 def _parsed(number: int, line: str, ignored: frozenset[str]) -> Feature | Unreadable | str:

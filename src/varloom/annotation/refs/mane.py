@@ -46,8 +46,7 @@ def import_mane(task: ImportTask) -> Imported:
     """Fill a release of the kind `mane`: `mane.parquet`.
 
     Raises:
-        VarloomError: `reference_malformed`; `reference_wrong_assembly`: MANE is defined on GRCh38, and carries to others
-            by the ids of its transcripts only where the gene model has the same.
+        VarloomError: `reference_malformed`; `reference_wrong_assembly`.
     """
     rows: list[tuple[str | None, ...]] = []
     unused: dict[str, int] = {}

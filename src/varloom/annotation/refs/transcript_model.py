@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 TRANSCRIPTS_FILE = "transcripts.parquet"
 GENES_FILE = "genes.parquet"
@@ -146,14 +146,15 @@ _CODING = (
     *(f"{family}_{segment}_gene" for family in ("IG", "TR") for segment in "CDJV"),
     "IG_LV_gene",
 )
-_NON_CODING = frozenset(
+_NON_CODING_NAMES = (
     "Mt_tRNA Mt_rRNA lincRNA lncRNA macro_lncRNA misc_RNA miRNA rRNA ribozyme retained_intron snRNA sRNA scRNA scaRNA "
     "snoRNA sense_intronic sense_overlapping antisense processed_transcript processed_pseudogene pseudogene "
     "retrotransposed unitary_pseudogene unprocessed_pseudogene transcribed_processed_pseudogene artifact vaultRNA "
     "transcribed_unprocessed_pseudogene transcribed_unitary_pseudogene translated_processed_pseudogene "
     "translated_unprocessed_pseudogene IG_pseudogene IG_C_pseudogene IG_J_pseudogene IG_V_pseudogene TR_V_pseudogene "
-    "TR_J_pseudogene bidirectional_promoter_lncRNA 3prime_overlapping_ncRNA".split()
+    "TR_J_pseudogene bidirectional_promoter_lncRNA 3prime_overlapping_ncRNA"
 )
+_NON_CODING = frozenset(_NON_CODING_NAMES.split())
 
 
 def csq_biotype(biotype: str, *, coding: bool) -> str:
@@ -175,12 +176,12 @@ def csq_lines(transcript: Transcript, name: str, gene: str) -> str:
     parent = f"Parent=transcript:{name}"
     biotype = csq_biotype(transcript.biotype, coding=bool(transcript.cds))
     head = f"{transcript.contig}\tvarloom\t"
-    lines = [
-        f"{head}transcript\t{transcript.start}\t{transcript.end}\t.\t{strand}\t.\t"
-        f"ID=transcript:{name};Parent=gene:{gene};biotype={biotype}\n"
-    ]
+    said = f"ID=transcript:{name};Parent=gene:{gene};biotype={biotype}"
+    lines = [f"{head}transcript\t{transcript.start}\t{transcript.end}\t.\t{strand}\t.\t{said}\n"]
     lines += [f"{head}exon\t{start}\t{end}\t.\t{strand}\t.\t{parent}\n" for start, end in transcript.exons]
-    lines += [f"{head}{kind}\t{start}\t{end}\t.\t{strand}\t.\t{parent}\n" for kind, start, end in transcript.untranslated()]
+    lines += [
+        f"{head}{kind}\t{start}\t{end}\t.\t{strand}\t.\t{parent}\n" for kind, start, end in transcript.untranslated()
+    ]
     if not transcript.frame_broken:
         lines += [
             f"{head}CDS\t{start}\t{end}\t.\t{strand}\t{phase}\t{parent}\n"
@@ -198,7 +199,9 @@ def phases(transcript: Transcript) -> list[int]:
     return found[:: transcript.strand]
 
 
-def gene_line(contig: str, start: int, end: int, strand: int, gene: str, name: str) -> str:
-    """The line of a gene in the GFF3 that `bcftools csq` understands."""
-    sign = "+" if strand > 0 else "-"
-    return f"{contig}\tvarloom\tgene\t{start}\t{end}\t.\t{sign}\t.\tID=gene:{gene};Name={name};biotype=protein_coding\n"
+def gene_line(members: Sequence[Transcript], gene: str, name: str) -> str:
+    """The line of the gene of these transcripts in the GFF3 that `bcftools csq` understands."""
+    start, end = min(each.start for each in members), max(each.end for each in members)
+    sign = "+" if members[0].strand > 0 else "-"
+    said = f"ID=gene:{gene};Name={name};biotype=protein_coding"
+    return f"{members[0].contig}\tvarloom\tgene\t{start}\t{end}\t.\t{sign}\t.\t{said}\n"

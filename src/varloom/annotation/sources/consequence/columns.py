@@ -51,8 +51,8 @@ def declared(*, has_mane: bool) -> Sequence[AnnotationColumn]:
         AnnotationColumn(
             "csq.joint",
             JOINT,
-            "What the variant does together with others on the same haplotype, where that is more than what it does alone; "
-            "missing where nothing of the kind was found, or genotypes are not phased.",
+            "What the variant does together with others on the same haplotype, where that is more than what it does "
+            "alone; missing where nothing of the kind was found, or genotypes are not phased.",
         ),
         AnnotationColumn(
             "csq.neighbours",

@@ -1,4 +1,4 @@
-"""Running `bcftools csq`: one process for each call, since a failure leaves the library in a state that spoils the next.
+"""Running `bcftools csq`: one process for each call, since a failure leaves the library unfit for the next.
 
 Source: bcftools 1.24 as pysam 0.24 carries it, manual page of `bcftools csq`.
 """
@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -79,8 +79,10 @@ class Said(NamedTuple):
 
 
 class CsqProgram:
-    """Runs csq. A process that has loaded the library, and never calls it, is split for each call: that takes a
-    hundredth of the time that loading takes.
+    """Runs csq. A process that has loaded the library, and never calls it, is split for each call.
+
+    That takes a hundredth of the time that loading takes. The process is started by the first call, and anew by the
+    first one after a failure of its own.
     """
 
     def __init__(self, fasta: Path, scratch: Path) -> None:
@@ -94,7 +96,7 @@ class CsqProgram:
         self._scratch = scratch
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> CsqProgram:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -135,7 +137,9 @@ class CsqProgram:
             status = int(_line(process, on_step))
         except (OSError, ValueError) as error:
             self._end(child)
-            raise VarloomError(CONSEQUENCE_FAILED, "The process that runs bcftools csq was ended from outside.") from error
+            raise VarloomError(
+                CONSEQUENCE_FAILED, "The process that runs bcftools csq was ended from outside."
+            ) from error
         except BaseException:
             self._end(child)
             raise

@@ -104,6 +104,23 @@ class GeneTable:
         """A transcript that is at hand."""
         return self._placed[number]
 
+    def reached(self, contig: str, start: int, end: int) -> list[int]:
+        """The numbers of the transcripts at hand into which a change reaches.
+
+        Args:
+            contig: its bare name.
+            start: 1-based; for an insertion that of the base behind it.
+            end: 1-based, inclusive; for an insertion `start - 1`, so that one at the very edge is outside.
+        """
+        models = ((number, placed.model) for number, placed in self._placed.items())
+        return [
+            number for number, model in models if model.contig == contig and model.start <= end and start <= model.end
+        ]
+
+    def gff_at_hand(self) -> list[str]:
+        """The lines for csq of all transcripts that are at hand."""
+        return self.gff_of(list(self._placed))
+
     def gff_of(self, numbers: Sequence[int]) -> list[str]:
         """The lines for csq of transcripts that are at hand; each is a gene of its own, and its number is both names.
 
@@ -112,7 +129,7 @@ class GeneTable:
         lines = []
         for number in numbers:
             model = self._placed[number].model
-            lines.append(gene_line(model.contig, model.start, model.end, model.strand, str(number), str(number)))
+            lines.append(gene_line([model], str(number), str(number)))
             lines.append(csq_lines(model, str(number), str(number)))
         return lines
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pysam
@@ -28,7 +28,7 @@ class Genome:
         self._lengths = dict(zip(self._fasta.references, self._fasta.lengths, strict=True))
         self._windows: OrderedDict[tuple[str, int], str] = OrderedDict()
 
-    def __enter__(self) -> Genome:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -41,7 +41,7 @@ class Genome:
         return self._lengths.get(contig)
 
     def bases(self, contig: str, start_0: int, end_0: int) -> str:
-        """The bases from `start_0` (0-based) up to but not including `end_0`; what lies outside the contig is left out."""
+        """The bases from `start_0` (0-based) up to but not including `end_0`; fewer where the contig ends before."""
         first, last = max(start_0, 0) // _WINDOW, (max(end_0, 1) - 1) // _WINDOW
         offset = first * _WINDOW
         if first == last:

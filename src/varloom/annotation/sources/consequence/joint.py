@@ -102,8 +102,8 @@ def joint_effects(
     chosen = [each for each in carried if each[2] and not set(transcripts).isdisjoint(each[1])]
     if not chosen:
         return {}
-    numbers, values = run(_haplotypes(chosen, transcripts, genes))
-    said = dict(zip(numbers.tolist(), values.to_pylist(), strict=True))
+    answered = run(_haplotypes(chosen, transcripts, genes))
+    said = dict(zip(answered.numbers.tolist(), answered.values.to_pylist(), strict=True))
     return _attached([site for site, _, _ in chosen], said, genes)
 
 
@@ -180,10 +180,7 @@ def _genotypes(variants: pa.RecordBatch) -> list[list[_Genotype]] | None:
     genotypes = variants.column(names.index("genotypes")).to_pylist()
     sets = variants.column(names.index("phase_sets")).to_pylist() if "phase_sets" in names else [None] * len(alleles)
     return [
-        [
-            _genotype(text, allele, phase_sets[sample] if phase_sets else None)
-            for sample, text in enumerate(texts or ())
-        ]
+        [_genotype(text, allele, phase_sets[sample] if phase_sets else None) for sample, text in enumerate(texts or ())]
         for allele, texts, phase_sets in zip(alleles, genotypes, sets, strict=True)
     ]
 
@@ -193,7 +190,7 @@ def _genotype(text: str | None, allele: int, phase_set: str | None) -> _Genotype
     own = ["1" if each == str(allele) else "0" for each in called]
     everywhere = all(each == "1" for each in own)
     phased = everywhere or "/" not in (text or "/")
-    return _Genotype("1" in own, "|".join(own), phased and len(own) <= 2, None if everywhere else phase_set)  # noqa: PLR2004
+    return _Genotype("1" in own, "|".join(own), phased and len(own) <= 2, None if everywhere else phase_set)
 
 
 def _carriers(genotypes: Sequence[_Genotype]) -> dict[_Carrier, str]:

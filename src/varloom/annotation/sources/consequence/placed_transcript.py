@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from varloom.genomics.genetic_code import MITOCHONDRIAL, STANDARD, reverse_complement
@@ -48,7 +49,7 @@ class PlacedTranscript:
     def _is_regular(self) -> bool:
         """Whether the exons do not overlap and have all coding ends."""
         exons = self.model.exons
-        apart = all(left[1] < right[0] for left, right in zip(exons, exons[1:], strict=False))
+        apart = all(left[1] < right[0] for left, right in pairwise(exons))
         return apart and all(self.is_exonic(place) for part in self.model.cds for place in part)
 
     @property

@@ -7,11 +7,11 @@ from varloom.errors import define
 CONSEQUENCE_FAILED = define(
     "consequence_failed",
     "Consequences could not be found",
-    cause="The program that finds consequences (bcftools csq) ended with an error or was killed, most often for memory.",
+    cause="The program that finds consequences, bcftools csq, ended with an error or was killed.",
     resolution=(
         "Retry: what was done before is kept.",
-        "If it fails again, look whether the machine has memory and disk space left, and check the installed gene model "
-        "and reference with `varloom refs verify`.",
+        "If it fails again, look whether the machine has memory and disk space left.",
+        "Check the installed gene model and reference with `varloom refs verify`.",
     ),
     retryable=True,
 )

@@ -64,7 +64,11 @@ class ProteinNames:
         before, after = transcript.code.get(codon), transcript.code.get(changed)
         if before is None or after is None:
             return None
-        if begin == 0 and not transcript.model.incomplete_5 and codon in _START_CODONS[transcript.model.contig == MITOCHONDRION]:
+        if (
+            begin == 0
+            and not transcript.model.incomplete_5
+            and codon in _START_CODONS[transcript.model.contig == MITOCHONDRION]
+        ):
             return START_LOST
         if before == "*" and begin + 3 < len(sequence):
             before = "U" if codon == "TGA" else before  # within a coding sequence it is selenocysteine

@@ -103,8 +103,8 @@ class Sites:
             plain[ones] = (firsts[ones] & ~np.uint8(_LOWER)) == held
         for row in np.flatnonzero(plain & ~single).tolist():
             contig = self.contigs[self.codes[row]]
-            held = genome.bases(contig, int(self.starts[row]) - 1, int(self.ends[row]))
-            plain[row] = held == self._refs[row].as_py().upper()
+            bases_there = genome.bases(contig, int(self.starts[row]) - 1, int(self.ends[row]))
+            plain[row] = bases_there == self._refs[row].as_py().upper()
         return plain
 
     def _raw(self, row: int, alt: str) -> tuple[str, int, str, str]:
@@ -166,7 +166,9 @@ def _unanswerable(raw: tuple[str, int, str, str], genome: Genome) -> str | None:
     if ref.upper() == alt.upper():
         return f"REF and ALT are the same: {_shown(ref)}."
     if position < 1 or position + len(ref) - 1 > length:
-        return f"The position {position:,} is outside {safe_excerpt(contig, _SHOWN)}, which has {counted(length, 'base')}."
+        return (
+            f"The position {position:,} is outside {safe_excerpt(contig, _SHOWN)}, which has {counted(length, 'base')}."
+        )
     held = genome.bases(contig, position - 1, position - 1 + len(ref))
     if held != ref.upper():
         where = f"{safe_excerpt(contig, _SHOWN)}:{position:,}"
