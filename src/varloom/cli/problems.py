@@ -76,3 +76,9 @@ CHECK_CRASHED = define(
         "If it fails again, send the file to whoever maintains Varloom.",
     ),
 )
+REFERENCE_AMBIGUOUS = define(
+    "reference_ambiguous",
+    "Several releases of this name",
+    cause="More than one release of reference data fits what was given.",
+    resolution=("Say which one by --kind, --assembly and --release; `varloom refs list` shows them.",),
+)

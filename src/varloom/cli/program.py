@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "export": ("varloom.cli.export:export", "Write the table of a sample to a file."),
     "check": ("varloom.cli.check:check", "Read files and report what is wrong, without a server."),
     "load": ("varloom.cli.load:load", "Turn a file into a Parquet dataset, without a server."),
+    "refs": ("varloom.cli.refs:refs", "Add, list, verify and remove reference data for annotation."),
     "credentials": ("varloom.cli.credentials:credentials", "Store, list, test and remove credentials for URLs."),
     "tokens": ("varloom.cli.tokens:tokens", "Create, list and revoke API tokens."),
 }

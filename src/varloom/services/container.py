@@ -22,6 +22,7 @@ from varloom.services.jobs import Jobs
 from varloom.services.manifests import Manifests
 from varloom.services.provenance import Provenance
 from varloom.services.queue import Queue
+from varloom.services.references import References
 from varloom.services.resumable import ResumableUploads
 from varloom.services.samples import Samples
 from varloom.services.saved_views import SavedViews
@@ -67,6 +68,7 @@ class Services:
     samples: Samples
     saved_views: SavedViews
     events: Events
+    references: References
 
     async def require_ready(self) -> None:
         """See that requests can be served.
@@ -130,6 +132,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 samples=samples,
                 saved_views=SavedViews(pool),
                 events=events,
+                references=References(storage),
             )
         finally:
             await events.close()

@@ -23,6 +23,7 @@ class ImportTask(NamedTuple):
         folder: an empty folder for the importer's files; it is removed if the importer raises.
         scratch: another empty folder, for what is not kept; removed afterwards.
         genome: the folder of the newest `fasta` release of the assembly (`genome.fa.gz`), None if none is installed.
+        excerpt: whether chromosomes may have other lengths than in the assembly, as in data for tests.
         on_progress: to be called at least every few seconds of work.
     """
 
@@ -32,6 +33,7 @@ class ImportTask(NamedTuple):
     scratch: Path
     genome: Path | None
     on_progress: OnProgress
+    excerpt: bool = False
 
 
 class Imported(NamedTuple):

@@ -29,7 +29,16 @@ class ImporterEntry(NamedTuple):
         return importer
 
 
-IMPORTERS: Mapping[tuple[str, str | None], ImporterEntry] = {}
+IMPORTERS: Mapping[tuple[str, str | None], ImporterEntry] = {
+    ("fasta", None): ImporterEntry("fasta:import_fasta"),
+    ("variants", "clinvar"): ImporterEntry("variants:import_clinvar"),
+    ("variants", "gnomad"): ImporterEntry("variants:import_gnomad"),
+    ("variants", "dbsnp"): ImporterEntry("variants:import_dbsnp"),
+    ("scores", "revel"): ImporterEntry("scores:import_revel"),
+    ("scores", "cadd"): ImporterEntry("scores:import_cadd"),
+    ("scores", "alphamissense"): ImporterEntry("scores:import_alphamissense"),
+    ("scores", "spliceai"): ImporterEntry("scores:import_spliceai"),
+}
 """By kind and name; the name None serves all names of the kind that are not listed."""
 
 

@@ -9,7 +9,7 @@ REFERENCE_MALFORMED = define(
     "Reference file not understood",
     cause="A file of reference data does not have the format in which it is published, or is cut short.",
     resolution=(
-        "Check that the file is the one that the publisher's page names for this kind of release, and download it again.",
+        "Check that the file is the one that the publisher names for this kind of release; download it again.",
         "Compare its checksum with the published one, or give that by --sha256.",
     ),
 )
@@ -18,4 +18,59 @@ REFERENCE_WRONG_ASSEMBLY = define(
     "Reference data of another assembly",
     cause="The contigs, positions or reference bases of the file do not fit the assembly that was named.",
     resolution=("Name the assembly of the file by --assembly, or get the file for this assembly.",),
+)
+REFERENCE_NAME_INVALID = define(
+    "reference_name_invalid",
+    "Release cannot be named so",
+    cause="The kind, the name, the assembly or the release is not one that the library of reference data can have.",
+    resolution=(
+        "Use a kind and a name that `varloom refs list` shows.",
+        "Write the release with letters, digits, `.`, `_` and `-`, such as 2026-11-15 or v4.1.",
+    ),
+)
+REFERENCE_EXISTS = define(
+    "reference_exists",
+    "Release installed already",
+    cause="There is a release of this kind, name and assembly with this release name. Releases are never changed.",
+    resolution=(
+        "Give the new file another release name by --release.",
+        "Or remove the old one first by `varloom refs remove`.",
+    ),
+    status=409,
+)
+REFERENCE_MISSING = define(
+    "reference_missing",
+    "Release not installed",
+    cause="There is no such release in the library of reference data, or it was removed.",
+    resolution=("See by `varloom refs list` what is installed, and add it by `varloom refs add`.",),
+    status=404,
+)
+REFERENCE_IN_USE = define(
+    "reference_in_use",
+    "Release in use",
+    cause="Something is being annotated with this release, so it cannot be removed now.",
+    resolution=("Wait until the jobs that annotate have ended, and try again.",),
+    status=409,
+)
+REFERENCE_CHECKSUM = define(
+    "reference_checksum",
+    "Checksum differs",
+    cause="The file is not the one whose SHA-256 was given: its download broke off, or it is another release.",
+    resolution=("Download the file again.", "Check that the checksum is that of this file, in hexadecimal."),
+)
+REFERENCE_UNREADABLE = define(
+    "reference_unreadable",
+    "Reference file cannot be read",
+    cause="The file or folder of reference data does not exist, is empty, or may not be read.",
+    resolution=("Check the path and its permissions.",),
+)
+REFERENCE_DAMAGED = define(
+    "reference_damaged",
+    "Release damaged",
+    cause="A file of an installed release is missing or changed, or a newer Varloom wrote it.",
+    resolution=(
+        "Remove the release by `varloom refs remove` and add it again.",
+        "If a newer Varloom wrote it, upgrade this one.",
+    ),
+    status=500,
 )

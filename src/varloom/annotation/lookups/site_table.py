@@ -1,0 +1,183 @@
+"""The file `sites.parquet` of a release: a row for each variant, sorted by contig, position and key.
+
+The columns are `contig` (bare name), `position`, `ref`, `alt` (normalised), `key` (see
+`varloom.genomics.variant_keys`), and those of the source. A row group holds one contig only, so that the least and
+greatest keys in the footer are an index. Reading a batch takes the keys of the row groups that can hold one of its
+variants, and the other columns of those that do.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from varloom.genomics.variant_keys import HASHED, variant_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from varloom.annotation.lookups.normalising import Normalised
+
+SITES = "sites.parquet"
+ROW_GROUP = 65_536
+PLACE = (
+    pa.field("contig", pa.string(), nullable=False),
+    pa.field("position", pa.int64(), nullable=False),
+    pa.field("ref", pa.string(), nullable=False),
+    pa.field("alt", pa.string(), nullable=False),
+    pa.field("key", pa.int64(), nullable=False),
+)
+"""The columns that every such file has, in front of the source's own."""
+
+_KEPT = 4
+"""Row groups that stay unpacked: consecutive batches meet in one."""
+
+
+class _Index(NamedTuple):
+    """The row groups of a contig, in order: their numbers, and the least and greatest key of each."""
+
+    groups: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+
+class Found(NamedTuple):
+    """What was found of some variants: the values' columns, a row for each variant; missing where there is none."""
+
+    values: pa.Table
+    found: NDArray[np.bool_]
+
+
+class SiteTable:
+    """An open file of sites; use it in a `with` block, in one thread.
+
+    Args of the constructor:
+        path: the file.
+        columns: of the source, that are wanted.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        metadata = pq.read_metadata(path)
+        self._file = pq.ParquetFile(path, metadata=metadata, memory_map=True, read_dictionary=_of_few_values(metadata))
+        self._columns = list(columns)
+        stored = metadata.schema.to_arrow_schema()
+        self.schema = pa.schema([stored.field(name) for name in columns])
+        self._index = _index_of(metadata)
+        self._keys: dict[int, NDArray[np.int64]] = {}
+        self._values: dict[int, pa.Table] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def holds(self, contig: str) -> bool:
+        """Whether there are sites of a contig."""
+        return contig in self._index
+
+    def find(self, contig: str, variants: Normalised) -> Found:
+        """The rows of normalised variants of a contig, in any order; those that are not usable are not found."""
+        index = self._index.get(contig)
+        count = len(variants.position)
+        if index is None or not variants.usable.any():
+            return Found(self.nothing(count), np.zeros(count, dtype=bool))
+        keys = variant_keys(variants.position, variants.ref, variants.alt)
+        if not (keys[1:] < keys[:-1]).any():
+            return self._in_order(index, keys, variants)
+        order = np.argsort(keys, kind="stable")
+        taken = pa.array(order)
+        sorted_variants = variants._replace(ref=variants.ref.take(taken), alt=variants.alt.take(taken))
+        values, found = self._in_order(index, keys[order], sorted_variants)
+        back = np.empty(count, dtype=np.int64)
+        back[order] = np.arange(count)
+        return Found(values.take(pa.array(back)), found[back])
+
+    def nothing(self, count: int) -> pa.Table:
+        """Missing values for so many variants."""
+        return pa.table([pa.nulls(count, field.type) for field in self.schema], schema=self.schema)
+
+    def _in_order(self, index: _Index, keys: NDArray[np.int64], variants: Normalised) -> Found:
+        """The rows of variants that stand in the order of their keys; `position` is not looked at."""
+        groups = np.minimum(np.searchsorted(index.last, keys, side="left"), len(index.last) - 1)
+        begins = [0, *(np.flatnonzero(np.diff(groups)) + 1).tolist(), len(keys)]
+        found = np.zeros(len(keys), dtype=bool)
+        pieces = []
+        for begin, end in pairwise(begins):
+            which = int(groups[begin])
+            number = int(index.groups[which])
+            part = keys[begin:end]
+            if part[-1] < index.first[which] or part[0] > index.last[which]:
+                pieces.append(self.nothing(end - begin))
+                continue
+            places, hit = self._in_group(number, part, begin, variants)
+            found[begin:end] = hit
+            taken = pa.array(places, mask=~hit)
+            pieces.append(self._values_of(number).take(taken) if hit.any() else self.nothing(end - begin))
+        return Found(pa.concat_tables([piece.cast(self.schema) for piece in pieces]), found)
+
+    def _in_group(
+        self, number: int, keys: NDArray[np.int64], begin: int, variants: Normalised
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The places of keys in a row group, and whether they are there; `begin` is the first one's variant."""
+        known = self._keys_of(number)
+        places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+        hit = known[places] == keys
+        digested = np.flatnonzero(hit & ((keys & HASHED) != 0))
+        if digested.size:
+            alleles = self._file.read_row_group(number, columns=["ref", "alt"]).take(pa.array(places[digested]))
+            pairs = zip(alleles["ref"].to_pylist(), alleles["alt"].to_pylist(), strict=True)
+            for row, pair in zip(digested.tolist(), pairs, strict=True):
+                hit[row] = pair == (variants.ref[begin + row].as_py(), variants.alt[begin + row].as_py())
+        return places, hit
+
+    def _keys_of(self, number: int) -> NDArray[np.int64]:
+        if (keys := self._keys.get(number)) is None:
+            keys = self._file.read_row_group(number, columns=["key"], use_threads=False)["key"].to_numpy()
+            _keep(self._keys, number, keys)
+        return keys
+
+    def _values_of(self, number: int) -> pa.Table:
+        if (values := self._values.get(number)) is None:
+            values = self._file.read_row_group(number, columns=self._columns, use_threads=False)
+            values = values.select(self._columns).combine_chunks()
+            _keep(self._values, number, values)
+        return values
+
+
+def _keep(cache: dict[int, Any], number: int, value: Any) -> None:
+    """Put a value into a cache, which loses the one that was put there first."""
+    if len(cache) >= _KEPT:
+        del cache[next(iter(cache))]
+    cache[number] = value
+
+
+def _of_few_values(metadata: pq.FileMetaData) -> list[str]:
+    """The columns of texts that take so little room that they must be written as dictionaries: unpacked as such."""
+    group = metadata.row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    return [
+        column.path_in_schema
+        for column in columns
+        if column.physical_type == "BYTE_ARRAY" and column.total_uncompressed_size < 2 * group.num_rows
+    ]
+
+
+def _index_of(metadata: pq.FileMetaData) -> dict[str, _Index]:
+    """The row groups of each contig, from the statistics of the footer."""
+    names = [field.name for field in PLACE]
+    contig_at, key_at = names.index("contig"), names.index("key")
+    found: dict[str, list[tuple[int, int, int]]] = {}
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        keys = group.column(key_at).statistics
+        contig = group.column(contig_at).statistics.min
+        found.setdefault(contig, []).append((number, keys.min, keys.max))
+    return {contig: _Index(*np.array(groups, dtype=np.int64).T) for contig, groups in found.items()}

@@ -1,0 +1,159 @@
+"""The reference data of a server: what is installed and what is missing, and adding to it from a file or a URL."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from varloom.annotation.refs.catalogue import missing
+from varloom.annotation.refs.installing import Published, install, release_told_by
+from varloom.annotation.refs.library import ReferenceLibrary
+from varloom.annotation.refs.release import Release, checked_release_key
+from varloom.genomics.assemblies import Assembly
+from varloom.services.reference_views import MissingReferenceView, ReferencesView, ReferenceView
+from varloom.storage import LocalCopies, open_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from varloom.settings import Settings
+    from varloom.storage import Storage
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]")
+OnStep = Callable[[str, int, int | None], None]
+"""Told what is being done, the bytes done, and of how many; it raises to cancel."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRelease:
+    """What is to be installed.
+
+    Attributes:
+        name: such as `clinvar`.
+        kind: such as `variants`.
+        assembly: of its coordinates.
+        source: a file, a folder of files, or a URL.
+        release: None takes what the file tells, else the day of its last change.
+        sha256: that the file has to have.
+        licence: None takes what the catalogue tells.
+        excerpt: whether the lengths of its chromosomes may be others than those of the assembly.
+    """
+
+    name: str
+    kind: str
+    assembly: str
+    source: str
+    release: str | None = None
+    sha256: str | None = None
+    licence: str | None = None
+    excerpt: bool = False
+
+
+class References:
+    """What the web shows of the library."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._library = ReferenceLibrary(storage)
+
+    async def overview(self) -> ReferencesView:
+        """What is installed, and what is missing for full annotation of each assembly."""
+        return await asyncio.to_thread(overview, self._library)
+
+
+def overview(library: ReferenceLibrary) -> ReferencesView:
+    """See `References.overview`; it blocks."""
+    installed = library.releases()
+    return ReferencesView(
+        installed=[reference_view(release) for release in installed],
+        missing=[
+            MissingReferenceView(
+                name=entry.name,
+                kind=entry.kind,
+                assembly=assembly,
+                title=entry.title,
+                gives=entry.gives,
+                licence=entry.licence,
+                url=entry.published[assembly].url,
+                bytes=entry.published[assembly].bytes,
+            )
+            for assembly in reversed(get_args(Assembly))
+            for entry in missing(assembly, installed)
+        ],
+    )
+
+
+def reference_view(release: Release) -> ReferenceView:
+    """A release as the outside sees it."""
+    return ReferenceView(
+        name=release.name,
+        kind=release.kind,
+        assembly=release.assembly,
+        release=release.release,
+        bytes=release.size,
+        sha256=release.sha256,
+        added_at=datetime.fromisoformat(release.added_at),
+        licence=release.licence,
+        source=release.source_url or ", ".join(file.name for file in release.sources),
+        rows=release.counts.get("rows"),
+        notes=list(release.notes),
+    )
+
+
+def open_library(settings: Settings) -> ReferenceLibrary:
+    """The library in the storage that the settings name.
+
+    Raises:
+        VarloomError: `settings_invalid`, or those of `Storage`.
+    """
+    base = (settings.scratch or Path(tempfile.gettempdir())) / f"varloom-{os.geteuid()}"
+    return ReferenceLibrary(open_storage(settings), LocalCopies(base / "references", settings.copies_bytes))
+
+
+def add_release(settings: Settings, new: NewRelease, on_step: OnStep) -> Release:
+    """Install a release, of which a URL is downloaded first; what has come of that stays for the next try.
+
+    Raises:
+        VarloomError: see `varloom.annotation.refs.installing.install`, and for a URL those of downloads.
+    """
+    checked_release_key(new.kind, new.name, new.assembly, new.release or "unnamed")
+    library = open_library(settings)
+    with _published(settings, new, on_step) as published:
+        release = new.release or release_told_by(published.path)
+        return install(library, checked_release_key(new.kind, new.name, new.assembly, release), published, on_step)
+
+
+@contextlib.contextmanager
+def _published(settings: Settings, new: NewRelease, on_step: OnStep) -> Iterator[Published]:
+    """The published file on this machine."""
+    published = Published(Path(new.source), None, new.sha256, new.licence, new.excerpt)
+    if not _URL.match(new.source):
+        yield published
+        return
+    from varloom.db.embedded import make_data_folder
+    from varloom.services.sources import transfer_options
+    from varloom.transfer.access import Access
+    from varloom.transfer.download import Download
+    from varloom.transfer.source_url import parse_source_url
+
+    options = replace(transfer_options(settings), most_bytes=None)
+    source = parse_source_url(new.source, options.cloud_endpoints)
+    make_data_folder(settings.data)
+    arriving = settings.data / "refs-downloads" / hashlib.sha256(source.url.encode()).hexdigest()[:32]
+    with Download(Access(source), arriving, options, partial(on_step, "downloading")) as fetched:
+        fetched.run()
+        with tempfile.TemporaryDirectory(prefix="named-", dir=arriving.parent) as folder:
+            named = Path(folder) / (_NOT_PLAIN.sub("_", source.name).lstrip(".")[-150:] or "published")
+            os.link(fetched.path, named)
+            yield published._replace(path=named, url=source.shown)
+        fetched.discard()
