@@ -78,7 +78,9 @@ def _import(data: LookupData, folder: Path, scratch: Path) -> float:
 def _contestants(data: LookupData, folder: Path) -> list[Contestant]:
     own = str(Path(__file__).with_name("lookup_varloom.py"))
     output = folder / "varloom.parquet"
-    field = [Contestant("varloom", (sys.executable, own, str(folder / "release"), str(data.query), str(output)), output)]
+    field = [
+        Contestant("varloom", (sys.executable, own, str(folder / "release"), str(data.query), str(output)), output)
+    ]
     command = next(iter(bcftools(sys.executable).values()))
     columns = ",".join(f"INFO/{field}" for field in FIELDS)
     output = folder / "bcftools.bcf"
@@ -91,7 +93,9 @@ def _contestants(data: LookupData, folder: Path) -> list[Contestant]:
     settings = folder / "vcfanno.toml"
     names = json.dumps(list(FIELDS))
     operations = json.dumps(["self"] * len(FIELDS))
-    settings.write_text(f'[[annotation]]\nfile="{data.source}"\nfields={names}\nops={operations}\nnames={names}\n', "utf-8")
+    settings.write_text(
+        f'[[annotation]]\nfile="{data.source}"\nfields={names}\nops={operations}\nnames={names}\n', "utf-8"
+    )
     output = folder / "vcfanno.vcf"
     run = f"exec '{vcfanno}' -p 2 '{settings}' '{data.query}' > '{output}'"
     field.append(Contestant("vcfanno", ("/bin/sh", "-c", run), output))

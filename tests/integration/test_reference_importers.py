@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 Variant = tuple[str, int, str, str]
 
 
-def import_files(folder: Path, kind: str, name: str, assembly: Any, *sources: Path, genome: Path | None = None) -> Imported:
+def import_files(
+    folder: Path, kind: str, name: str, assembly: Any, *sources: Path, genome: Path | None = None
+) -> Imported:
     """Import published files into `folder/out`."""
     for each in ("out", "scratch"):
         (folder / each).mkdir(parents=True)
@@ -49,7 +51,9 @@ def look_up(folder: Path, name: str, assembly: Any, variants: Sequence[Variant],
     columns = [[row[n] for row in variants] for n in range(4)]
     nothing = [None] * len(variants)
     values = [list(range(len(variants))), columns[0], columns[1], nothing, columns[2], columns[3], *[nothing] * 5]
-    batch = pa.RecordBatch.from_arrays([pa.array(v, f.type) for v, f in zip(values, VARIANTS, strict=True)], schema=VARIANTS)
+    batch = pa.RecordBatch.from_arrays(
+        [pa.array(v, f.type) for v, f in zip(values, VARIANTS, strict=True)], schema=VARIANTS
+    )
     with source.open(releases, folder) as opened:
         annotated = opened.annotate(batch, lambda: None)
     assert annotated.columns.schema.names == [column.name for column in source.columns(releases)]
@@ -126,7 +130,11 @@ def test_each_cell_of_gnomad_2_is_that_of_the_file(shared, tmp_path):
     assert imported.counts["rows"] == len(alleles)
     asked = [("chr1", int(fields[1]), fields[3], alt) for fields, _, _, alt in alleles]
     for row, (fields, info, n, _) in zip(look_up(tmp_path, "gnomad", "GRCh37", asked), alleles, strict=True):
-        own = {key: value.split(",")[n] for key, value in info.items() if key in {"AF", "AC", "nhomalt", "AF_popmax", "popmax"}}
+        own = {
+            key: value.split(",")[n]
+            for key, value in info.items()
+            if key in {"AF", "AC", "nhomalt", "AF_popmax", "popmax"}
+        }
         assert row == {
             "gnomad.found": True,
             "gnomad.af": number(own, "AF"),
@@ -149,13 +157,25 @@ def vcf(path: Path, header: str, *records: str) -> Path:
 
 @pytest.mark.parametrize(
     ("af", "popmax_af", "popmax", "suffix"),
-    [("AF", "AF_popmax", "popmax", ""), ("AF", "AF_grpmax", "grpmax", ""), ("AF_joint", "AF_grpmax_joint", "grpmax_joint", "_joint")],
+    [
+        ("AF", "AF_popmax", "popmax", ""),
+        ("AF", "AF_grpmax", "grpmax", ""),
+        ("AF_joint", "AF_grpmax_joint", "grpmax_joint", "_joint"),
+    ],
 )
 def test_the_fields_of_gnomad_3_and_4_and_several_alleles(tmp_path, af, popmax_af, popmax, suffix):
     info = f"AC{suffix}=3,0;AN{suffix}=100;{af}=0.03,0;{popmax_af}=0.05,.;{popmax}=afr,.;nhomalt{suffix}=1,0;vep=T|x=1,G|AF=9"
-    path = vcf(tmp_path / "g.vcf.gz", "", f"chr2 200 rs1 A T,G . PASS {info}", f"chr2 300 . CAA C,CA . AC0 AC{suffix}=1")
+    path = vcf(
+        tmp_path / "g.vcf.gz", "", f"chr2 200 rs1 A T,G . PASS {info}", f"chr2 300 . CAA C,CA . AC0 AC{suffix}=1"
+    )
     imported = import_files(tmp_path / "release", "variants", "gnomad", "GRCh38", path)
-    asked = [("2", 200, "A", "T"), ("2", 200, "A", "G"), ("2", 300, "CA", "C"), ("2", 200, "A", "C"), ("3", 200, "A", "T")]
+    asked = [
+        ("2", 200, "A", "T"),
+        ("2", 200, "A", "G"),
+        ("2", 300, "CA", "C"),
+        ("2", 200, "A", "C"),
+        ("3", 200, "A", "T"),
+    ]
     first, second, third, absent, elsewhere = look_up(tmp_path / "release", "gnomad", "GRCh38", asked)
     names = ("found", "af", "af_popmax", "popmax", "homozygotes", "ac", "an", "filter")
     assert tuple(first.values()) == (True, 0.03, 0.05, "afr", 1, 3, 100, "PASS")
@@ -200,7 +220,9 @@ def test_contigs_by_any_name_the_mitochondrion_and_shared_regions_of_x_and_y(tmp
         ("1", 1000, "A", "<DEL>"): None,
         ("1", 1000, "A", None): None,
     }
-    for row, expected in zip(look_up(tmp_path / "release", "dbsnp", "GRCh38", list(asked)), asked.values(), strict=True):
+    for row, expected in zip(
+        look_up(tmp_path / "release", "dbsnp", "GRCh38", list(asked)), asked.values(), strict=True
+    ):
         found = True if isinstance(expected, str) else expected
         assert row == {"dbsnp.found": found, "dbsnp.id": expected if found else None}
 
@@ -213,7 +235,13 @@ def test_indels_are_found_wherever_they_are_written_once_the_genome_is_there(tmp
     path = vcf(tmp_path / "c.vcf.gz", "", "1 8 5 ACA A . . CLNSIG=Benign", "1 14 6 T TT . . CLNSIG=Pathogenic")
     imported = import_files(tmp_path / "r", "variants", "clinvar", "GRCh38", path, genome=tmp_path / "genome" / "out")
     assert imported.counts["normalised"] == 2
-    asked = [("1", 2, "GCA", "G"), ("1", 9, "CAT", "T"), ("1", 10, "A", "AT"), ("1", 15, "TG", "TTG"), ("1", 11, "T", "TTT")]
+    asked = [
+        ("1", 2, "GCA", "G"),
+        ("1", 9, "CAT", "T"),
+        ("1", 10, "A", "AT"),
+        ("1", 15, "TG", "TTG"),
+        ("1", 11, "T", "TTT"),
+    ]
     rows = look_up(tmp_path / "r", "clinvar", "GRCh38", asked, genome=tmp_path / "genome" / "out")
     assert [row["clinvar.variation_id"] for row in rows] == ["5", "5", "6", "6", None]
     assert rows[4]["clinvar.found"] is False
@@ -238,7 +266,18 @@ TABLES = {
     "spliceai": (
         "##fileformat=VCFv4.2\n##reference=GRCh38/hg38\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
         "1\t35143\t.\tG\tA,C\t.\t.\tSpliceAI=A|G1|0.00|0.10|0.20|0.01|-11|26|-28|3,C|G1|1|1|1|1|1|1|1|1,A|G2|0|0|0|0.3|1|2|3|-4\n",
-        {"gene": "G2", "ds_max": 0.3, "ds_ag": 0.0, "ds_al": 0.0, "ds_dg": 0.0, "ds_dl": 0.3, "dp_ag": 1, "dp_al": 2, "dp_dg": 3, "dp_dl": -4},
+        {
+            "gene": "G2",
+            "ds_max": 0.3,
+            "ds_ag": 0.0,
+            "ds_al": 0.0,
+            "ds_dg": 0.0,
+            "ds_dl": 0.3,
+            "dp_ag": 1,
+            "dp_al": 2,
+            "dp_dg": 3,
+            "dp_dl": -4,
+        },
     ),
 }
 
@@ -249,7 +288,9 @@ def test_scores_are_those_of_the_published_format(tmp_path, name):
     path = tmp_path / "scores.gz"
     path.write_bytes(gzip.compress(content.encode()))
     import_files(tmp_path / "release", "scores", name, "GRCh38", path)
-    found, absent = look_up(tmp_path / "release", name, "GRCh38", [("chr1", 35143, "G", "A"), ("chr1", 35143, "G", "T")])
+    found, absent = look_up(
+        tmp_path / "release", name, "GRCh38", [("chr1", 35143, "G", "A"), ("chr1", 35143, "G", "T")]
+    )
     assert found == {f"{name}.found": True, **{f"{name}.{key}": value for key, value in expected.items()}}
     assert absent == {f"{name}.found": False, **{f"{name}.{key}": None for key in expected}}
     if name in {"cadd", "alphamissense", "spliceai"}:
@@ -281,7 +322,12 @@ def test_ref_alleles_that_differ_from_the_genome_tell_another_assembly(tmp_path)
     records = [f"1 {position} rs{position} {'CGTA'[position % 4]} N . . ." for position in range(1, 60)]
     with pytest.raises(VarloomError) as refused:
         import_files(
-            tmp_path / "r", "variants", "dbsnp", "GRCh38", vcf(tmp_path / "v.vcf.gz", "", *records), genome=tmp_path / "genome" / "out"
+            tmp_path / "r",
+            "variants",
+            "dbsnp",
+            "GRCh38",
+            vcf(tmp_path / "v.vcf.gz", "", *records),
+            genome=tmp_path / "genome" / "out",
         )
     assert refused.value.code == "reference_wrong_assembly"
 

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = checked_release_key("variants", "dbsnp", "GRCh38", "156")
-HEAD = "##fileformat=VCFv4.2\n##fileDate=20251115\n##reference=GRCh38.p14\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+HEAD = (
+    "##fileformat=VCFv4.2\n##fileDate=20251115\n##reference=GRCh38.p14\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+)
 
 
 def nothing(*_: object) -> None:
@@ -64,7 +66,11 @@ def test_a_release_from_its_installation_to_its_removal(library, tmp_path):
     assert {"checking", "importing", "finishing"} <= set(steps)
     (found,) = library.releases()
     assert found == made
-    assert (found.sha256, found.counts["rows"], found.licence) == (sha256, 3, "public domain (United States government)")
+    assert (found.sha256, found.counts["rows"], found.licence) == (
+        sha256,
+        3,
+        "public domain (United States government)",
+    )
     assert library.newest(Need("variants", "dbsnp"), "GRCh38") == made
     assert library.newest(Need("variants", "dbsnp"), "GRCh37") is None
     with pytest.raises(VarloomError) as refused:
@@ -125,7 +131,19 @@ def test_what_fails_leaves_nothing(tmp_path, fault):
 @pytest.mark.parametrize("point", ["refs.after_import", "refs.after_publish"])
 def test_a_killed_installation_leaves_nothing_visible(tmp_path, point):
     source = dbsnp(tmp_path / "dbsnp.vcf.gz")
-    command = ("refs", "add", "dbsnp", "--kind", "variants", "--assembly", "GRCh38", "--from", source, "--release", "156")
+    command = (
+        "refs",
+        "add",
+        "dbsnp",
+        "--kind",
+        "variants",
+        "--assembly",
+        "GRCh38",
+        "--from",
+        source,
+        "--release",
+        "156",
+    )
     killed = varloom(*command, data=tmp_path / "data", VARLOOM_FAILPOINTS=f"{point}=kill@1")
     assert killed.status == -signal.SIGKILL
     library = ReferenceLibrary(LocalStorage(tmp_path / "data" / "storage"))
@@ -244,7 +262,10 @@ def test_the_commands(tmp_path, monkeypatch):
     path.write_bytes(path.read_bytes()[:-1])
     verified = refs("verify", "dbsnp", "--json")
     assert verified.exit_code == 1
-    assert {entry["release"]: entry["ok"] for entry in json.loads(verified.stdout)} == {"2025-11-15": True, "two": False}
+    assert {entry["release"]: entry["ok"] for entry in json.loads(verified.stdout)} == {
+        "2025-11-15": True,
+        "two": False,
+    }
     assert refs("remove", "dbsnp", "--release", "two").exit_code == 0
     assert refs("verify").exit_code == 0
     assert refs("verify", "nothing").exit_code == 1
@@ -257,12 +278,27 @@ def test_a_release_from_a_url_that_breaks_off_is_gone_on_with(tmp_path):
         site.serve("/pub/dbsnp.vcf.gz", content, cut_after=[200_000] * 2)
         url = site.url("/pub/dbsnp.vcf.gz")
         added = varloom(
-            *("refs", "add", "dbsnp", "--kind", "variants", "--assembly", "GRCh38", "--from", url, "--sha256", sha256, "--json"),
+            *(
+                "refs",
+                "add",
+                "dbsnp",
+                "--kind",
+                "variants",
+                "--assembly",
+                "GRCh38",
+                "--from",
+                url,
+                "--sha256",
+                sha256,
+                "--json",
+            ),
             data=tmp_path / "data",
             VARLOOM_ALLOWED_ENDPOINTS=HOST,
         )
     assert added.status == 0, added.err
     made = json.loads(added.out)
     assert (made["sha256"], made["rows"], made["source"]) == (sha256, 300_000, url)
-    assert not any(path.is_file() and path.stat().st_size > 1000 for path in (tmp_path / "data/refs-downloads").rglob("*"))
+    assert not any(
+        path.is_file() and path.stat().st_size > 1000 for path in (tmp_path / "data/refs-downloads").rglob("*")
+    )
     assert os.listdir(tmp_path / "data/storage/refs") == ["GRCh38"]

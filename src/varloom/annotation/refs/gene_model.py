@@ -15,6 +15,8 @@ from varloom.annotation.refs.gene_model_tables import write_tables
 from varloom.annotation.refs.gff3 import Feature, Unreadable, attributes_of, parents_of, plain, read_features
 from varloom.annotation.refs.importer import Imported
 from varloom.annotation.refs.problems import REFERENCE_MALFORMED
+from varloom.annotation.refs.progress import among_all
+from varloom.annotation.refs.published_text import PublishedText
 from varloom.annotation.refs.transcript_model import Transcript, phases
 from varloom.errors import Place, VarloomError, counted, safe_excerpt
 from varloom.genomics.contigs import bare_name, contig_order
@@ -76,8 +78,17 @@ class _Model:
         self.phases_missing = 0
         self.first_unreadable: Unreadable | None = None
 
-    def add(self, feature: Feature) -> None:
-        """Take a feature in."""
+    def take(self, feature: Feature | Unreadable | str) -> None:
+        """Take in what a line is: a feature, the kind of one that does not matter, or nothing that can be read."""
+        if isinstance(feature, Feature):
+            self._add(feature)
+        elif isinstance(feature, Unreadable):
+            self.unused["lines that are not GFF3"] += 1
+            self.first_unreadable = self.first_unreadable or feature
+        else:
+            self.other_features += 1
+
+    def _add(self, feature: Feature) -> None:
         contig = bare_name(feature.contig, self.assembly)
         if feature.kind in _PARTS:
             self._add_part(feature, contig)
@@ -131,15 +142,12 @@ def import_genes(task: ImportTask) -> Imported:
         VarloomError: `reference_malformed`: not a GFF3 file of genes, or cut short.
     """
     model = _Model(task.key.assembly)
-    for source in task.sources:
-        for feature in read_features(source, _IGNORED, task.on_progress):
-            if isinstance(feature, Feature):
-                model.add(feature)
-            elif isinstance(feature, Unreadable):
-                model.unused["lines that are not GFF3"] += 1
-                model.first_unreadable = model.first_unreadable or feature
-            else:
-                model.other_features += 1
+    begun, total = 0, sum(path.stat().st_size for path in task.sources)
+    for path in task.sources:
+        with PublishedText(path, among_all(task.on_progress, begun, total)) as text:
+            for feature in read_features(text, _IGNORED):
+                model.take(feature)
+        begun += path.stat().st_size
     transcripts = sorted(_transcripts(model), key=lambda found: (contig_order(found.contig), found.start, found.end))
     genes = sorted((node for node in model.nodes.values() if _is_gene(node)), key=_gene_order)
     if not transcripts:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pysam import BGZFile
 
 from varloom.annotation.refs.transcript_model import (
     CSQ_FILE,
@@ -51,6 +50,8 @@ def write_tables(task: ImportTask, transcripts: Sequence[Transcript], genes: Ite
     )
     _write(task.folder / EXONS_FILE, EXONS, exons)
     task.on_progress(size, size)
+    from pysam import BGZFile
+
     with BGZFile(str(task.folder / CSQ_FILE), "wb", None) as out:
         out.write(b"##gff-version 3\n")
         for block in _csq_blocks(transcripts):

@@ -1,28 +1,23 @@
-"""Reading GFF3 line by line, as Ensembl, GENCODE and RefSeq publish it: plain or packed with gzip."""
+"""Reading GFF3 line by line, as Ensembl, GENCODE and RefSeq publish it."""
 
 from __future__ import annotations
 
 import re
-import zlib
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
-
-from isal import igzip
 
 from varloom.annotation.refs.problems import REFERENCE_MALFORMED
 from varloom.errors import Place, VarloomError, safe_excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from varloom.annotation.refs.importer import OnProgress
+    from varloom.annotation.refs.published_text import PublishedText
 
-_LINES_BETWEEN_REPORTS = 20_000
-_GZIP = b"\x1f\x8b"
 _INTEGER = re.compile(r"-?[0-9]{1,10}")
 _LONGEST = 2**31 - 1
+_SEQUENCES = b"##FASTA"
+"""Behind this line there are no features any more."""
 
 
 class Feature(NamedTuple):
@@ -54,41 +49,22 @@ class Unreadable(NamedTuple):
     line: str
 
 
-def read_features(path: Path, ignored: frozenset[str], on_progress: OnProgress) -> Iterator[Feature | Unreadable | str]:
+def read_features(text: PublishedText, ignored: frozenset[str]) -> Iterator[Feature | Unreadable | str]:
     """Every feature of a file in its order; of the kinds in `ignored` only the kind.
 
     Raises:
         VarloomError: `reference_malformed`, where the file is cut short or is GTF.
     """
-    total = path.stat().st_size
-    with path.open("rb") as packed, _text(packed) as text:
-        number = 0
-        try:
-            for number, raw in enumerate(text, 1):  # told in the message below
-                if number % _LINES_BETWEEN_REPORTS == 0:
-                    on_progress(packed.tell(), total)
-                line = raw.decode("utf-8", "replace").rstrip("\r\n")
-                if line.startswith("##FASTA"):
-                    break
-                if line and not line.startswith("#"):
-                    yield _parsed(number, line, ignored)
-        except (EOFError, zlib.error, igzip.BadGzipFile) as error:
-            message = f"The file is cut short or damaged after line {number:,}."
-            raise VarloomError(REFERENCE_MALFORMED, message, Place(line=number or None)) from error
-    on_progress(total, total)
-
-
-@contextmanager
-def _text(packed: BinaryIO) -> Iterator[BinaryIO]:
-    """The unpacked bytes of a file, whether it is packed or not."""
-    magic = packed.read(2)
-    packed.seek(0)
-    if magic != _GZIP:
-        yield packed
-        return
-    unpacked: Any = igzip.open
-    with unpacked(packed, "rb") as text:
-        yield text
+    number = 0
+    for chunk in text.chunks():
+        for raw in bytes(chunk).split(b"\n"):
+            number += 1
+            if raw.startswith(_SEQUENCES):
+                return
+            line = raw.decode("utf-8", "replace").rstrip("\r")
+            if line and not line.startswith("#"):
+                yield _parsed(number, line, ignored)
+        number -= bytes(chunk[-1:]) == b"\n"  # behind the last line of the chunk stands nothing
 
 
 def _parsed(number: int, line: str, ignored: frozenset[str]) -> Feature | Unreadable | str:

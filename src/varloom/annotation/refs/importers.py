@@ -30,6 +30,8 @@ class ImporterEntry(NamedTuple):
 
 
 IMPORTERS: Mapping[tuple[str, str | None], ImporterEntry] = {
+    ("genes", None): ImporterEntry("gene_model:import_genes"),
+    ("mane", None): ImporterEntry("mane:import_mane"),
     ("fasta", None): ImporterEntry("fasta:import_fasta"),
     ("variants", "clinvar"): ImporterEntry("variants:import_clinvar"),
     ("variants", "gnomad"): ImporterEntry("variants:import_gnomad"),

@@ -5,27 +5,27 @@ Source of the format: `MANE.GRCh38.v1.5.summary.txt.gz`, tab separated, with a h
 
 from __future__ import annotations
 
-import gzip
-import zlib
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from varloom.annotation.refs.columns_text import OTHER_COLUMNS
 from varloom.annotation.refs.importer import Imported
 from varloom.annotation.refs.problems import REFERENCE_MALFORMED, REFERENCE_WRONG_ASSEMBLY
+from varloom.annotation.refs.progress import among_all
+from varloom.annotation.refs.published_text import PublishedText
 from varloom.errors import Place, VarloomError, safe_excerpt
 from varloom.genomics.contigs import ACCESSIONS, bare_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from varloom.annotation.refs.importer import ImportTask
 
 MANE_FILE = "mane.parquet"
 
-_GZIP = b"\x1f\x8b"
 _STATUS = {"MANE Select": "select", "MANE Plus Clinical": "plus_clinical"}
 _COLUMNS = {
     "Ensembl_nuc": "ensembl_transcript",
@@ -49,32 +49,26 @@ def import_mane(task: ImportTask) -> Imported:
         VarloomError: `reference_malformed`; `reference_wrong_assembly`.
     """
     rows: list[tuple[str | None, ...]] = []
-    unused: dict[str, int] = {}
-    for source in task.sources:
-        names: list[str] | None = None
-        for number, line in _lines(source):
-            fields = line.rstrip("\r\n").split("\t")
-            if names is None:
-                names = _header(fields, number, line)
-                continue
-            if len(fields) != len(names):
-                unused["lines with another number of fields than the header"] = (
-                    unused.get("lines with another number of fields than the header", 0) + 1
-                )
-                continue
-            values = dict(zip(names, fields, strict=True))
-            status = _STATUS.get(values[_STATUS_COLUMN])
-            if status is None:
-                unused["transcripts that are neither Select nor Plus Clinical"] = (
-                    unused.get("transcripts that are neither Select nor Plus Clinical", 0) + 1
-                )
-                continue
-            rows.append((*(values[name] or None for name in _COLUMNS), status))
-        task.on_progress(source.stat().st_size, source.stat().st_size)
+    unused: Counter[str] = Counter()
+    begun, total = 0, sum(path.stat().st_size for path in task.sources)
+    for path in task.sources:
+        with PublishedText(path, among_all(task.on_progress, begun, total)) as text:
+            names = _header(text)
+            while (line := text.next_line()) is not None:
+                fields = line.decode("utf-8", "replace").split("\t")
+                values = dict(zip(names, fields, strict=False))
+                status = _STATUS.get(values.get(_STATUS_COLUMN, ""))
+                if len(fields) != len(names):
+                    unused[OTHER_COLUMNS] += 1
+                elif status is None:
+                    unused["transcripts that are neither Select nor Plus Clinical"] += 1
+                else:
+                    rows.append((*(values[name] or None for name in _COLUMNS), status))
+        begun += path.stat().st_size
     return _written(task, rows, unused)
 
 
-def _written(task: ImportTask, rows: list[tuple[str | None, ...]], unused: dict[str, int]) -> Imported:
+def _written(task: ImportTask, rows: list[tuple[str | None, ...]], unused: Counter[str]) -> Imported:
     if not rows:
         raise VarloomError(REFERENCE_MALFORMED, "The file has no MANE transcripts.")
     place = list(_COLUMNS.values()).index("contig")
@@ -93,27 +87,13 @@ def _written(task: ImportTask, rows: list[tuple[str | None, ...]], unused: dict[
     return Imported(counts, contigs, unused)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a file, packed or not, with their numbers."""
-    with path.open("rb") as packed:
-        is_packed = packed.read(2) == _GZIP
-    number = 0
-    try:
-        with gzip.open(path, "rb") if is_packed else path.open("rb") as text:
-            for number, line in enumerate(text, 1):
-                if line.strip():
-                    yield number, line.decode("utf-8", "replace")
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        message = f"The file is cut short or damaged after line {number:,}."
-        raise VarloomError(REFERENCE_MALFORMED, message, Place(line=number or None)) from error
-
-
-def _header(fields: list[str], number: int, line: str) -> list[str]:
-    names = [fields[0].lstrip("#"), *fields[1:]]
+def _header(text: PublishedText) -> list[str]:
+    line = (text.next_line() or b"").decode("utf-8", "replace")
+    names = line.lstrip("#").split("\t")
     missing = [name for name in (*_COLUMNS, _STATUS_COLUMN) if name not in names]
     if missing:
-        message = f"Line {number} is no header of a MANE summary; these columns are missing: {', '.join(missing)}."
-        raise VarloomError(REFERENCE_MALFORMED, message, Place(line=number, excerpt=safe_excerpt(line)))
+        message = f"The first line is no header of a MANE summary; these columns are missing: {', '.join(missing)}."
+        raise VarloomError(REFERENCE_MALFORMED, message, Place(line=1, excerpt=safe_excerpt(line)))
     return names
 
 

@@ -6,7 +6,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import pysam
+
+from varloom.annotation.refs.genome import GENOME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,16 +15,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-GENOME_FILE = "genome.fa.gz"
-
 _WINDOW = 1 << 18
 _WINDOWS = 64
 
 
 class Genome:
-    """Bases of a FASTA file with its indexes, in capitals. At most 16 MiB of it are kept."""
+    """Bases of a `fasta` release, in capitals. At most 16 MiB of it are kept."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, folder: Path) -> None:
+        import pysam
+
+        path = folder / GENOME
         self._fasta = pysam.FastaFile(str(path))
         self._lengths = dict(zip(self._fasta.references, self._fasta.lengths, strict=True))
         self._windows: OrderedDict[tuple[str, int], str] = OrderedDict()

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import weaver
-
 from varloom.annotation.sources.consequence.placed_transcript import MITOCHONDRION
 from varloom.genomics.genetic_code import THREE_LETTERS, reverse_complement
 
@@ -31,8 +29,11 @@ class ProteinNames:
     """Names changes of proteins; to be made anew for each batch, since it keeps the sequences that it has seen."""
 
     def __init__(self, genome: Genome) -> None:
+        import weaver
+
         self._genome = genome
         self._provider = _Provider(genome)
+        self._weaver = weaver
         self._mapper = weaver.VariantMapper(self._provider)
 
     def name(self, transcript: PlacedTranscript, change: Change, coding: CodingName) -> str | None:
@@ -81,9 +82,9 @@ class ProteinNames:
     def _translated(self, transcript: PlacedTranscript, coding: CodingName) -> str | None:
         accession = self._provider.add(transcript)
         try:
-            variant = weaver.parse(f"{accession}:{coding.text}")
+            variant = self._weaver.parse(f"{accession}:{coding.text}")
             named: str = self._mapper.c_to_p(variant, _PROTEIN).format()
-        except (weaver.HGVSError, ValueError):
+        except (self._weaver.HGVSError, ValueError):
             return None
         return named.partition(":")[2] or None
 

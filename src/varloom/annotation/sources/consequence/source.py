@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from varloom.annotation.model import Annotated, VariantKind
+from varloom.annotation.refs.genome import GENOME
 from varloom.annotation.refs.mane import mane_transcripts
 from varloom.annotation.source import Need
 from varloom.annotation.sources.consequence.batch import Batch, Tools
 from varloom.annotation.sources.consequence.columns import FIELDS, JOINT, NEIGHBOURS, NESTED, declared
 from varloom.annotation.sources.consequence.csq_program import CsqProgram
 from varloom.annotation.sources.consequence.gene_table import GeneTable
-from varloom.annotation.sources.consequence.genome import GENOME_FILE, Genome
+from varloom.annotation.sources.consequence.genome import Genome
 from varloom.annotation.sources.consequence.problems import CONSEQUENCE_DATA_UNUSABLE
 from varloom.annotation.sources.consequence.reports import INTERGENIC_BLOCK
 from varloom.errors import VarloomError
@@ -50,13 +51,13 @@ class ConsequenceSource:
         Raises:
             VarloomError: `consequence_data_unusable`.
         """
-        genes, fasta = _gene_table(releases), releases[FASTA].folder / GENOME_FILE
+        genes, fasta = _gene_table(releases), releases[FASTA].folder
         try:
             genome = Genome(fasta)
         except (OSError, ValueError) as error:
             message = f"The reference sequence cannot be read: {error}"
             raise VarloomError(CONSEQUENCE_DATA_UNUSABLE, message) from error
-        with genome, CsqProgram(fasta, scratch) as program:
+        with genome, CsqProgram(fasta / GENOME, scratch) as program:
             yield OpenConsequences(Tools(genes, genome, program, releases[GENES].key.assembly))
 
 
