@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from tests.annotation.hand_translation import protein_change
 from tests.annotation.hgvs_oracle import Oracle
-from tests.annotation.made_genes import gff_of, made
+from tests.annotation.made_genes import MadeGene, gff_of, made
 from tests.annotation.opened import Row, annotated, installed_fasta, installed_genes, opened
 
 from varloom.genomics.genetic_code import reverse_complement
@@ -181,3 +181,55 @@ def genomic_name(row):
     if not alt:
         return f"g.{where}del"
     return f"g.{where}{ref}>{alt}" if len(ref) == len(alt) == 1 else f"g.{where}delins{alt}"
+
+
+DYSTROPHIN = "ATGCTTTGGTGGGAAGAAGTAGAGGACTGTTATGAAAGAGAAGATGTTCAAAAGAAAACATTCACAAAATGGGTAAATGCACAATTTTCTAAG"
+"""The beginning of its coding sequence (NM_004006), from which the recommendations of HGVS take their examples."""
+PUBLISHED = [
+    # offset in the coding bases, REF, ALT, as a caller could give it; the published name of DNA or protein
+    (20, "", "T", "c.20dup"),
+    (23, "", "TAGA", "c.20_23dup"),
+    (2, "G", "A", "p.(Met1?)"),
+    (71, "G", "C", "p.(Trp24Cys)"),
+    (71, "G", "A", "p.(Trp24Ter)"),
+    (6, "TGG", "", "p.(Trp4del)"),
+    (18, "GTA", "", "p.(Val7del)"),
+    (21, "", "GTA", "p.(Val7dup)"),
+    (66, "AAATGGGTA", "", "p.(Lys23_Val25del)"),
+    (75, "", "AAATGGGTA", "p.(Lys23_Val25dup)"),
+]
+
+
+@pytest.mark.parametrize("strand", [1, -1])
+def test_published_examples(strand, tmp_path):
+    """Each on both strands, and given as a VCF gives it: with the base before, and as far left as it can stand."""
+    transcript = "GCAGC" * 8 + DYSTROPHIN + "GCTGACCTG" * 30 + "TGA" + "GGCTA" * 10
+    before = 40
+    genome = "CCATG" * 40 + (transcript if strand > 0 else reverse_complement(transcript)) + "GATTC" * 40
+    start, end = 201, 200 + len(transcript)
+    coding = len(DYSTROPHIN) + 9 * 30 + 3
+    cds = (start + before, start + before + coding - 1) if strand > 0 else (end - before - coding + 1, end - before)
+    gene = MadeGene("G0", strand, [(start, end)], [cds], 0, complete_5=True, complete_3=True, coding="")
+    (tmp_path / "genes.gff3").write_text(gff_of([gene]))
+    release, _ = installed_genes(tmp_path / "genes.gff3", tmp_path / "genes")
+    rows = [given(genome, cds, strand, *each[:3]) for each in PUBLISHED]
+    with opened(release, installed_fasta({"1": genome}, tmp_path / "fasta"), tmp_path / "scratch") as source:
+        answers, aside = annotated(source, rows)
+    assert aside == ()
+    for (_, _, _, name), answer in zip(PUBLISHED, answers, strict=True):
+        assert name in {answer["csq.hgvs_c"].partition(":")[2], answer["csq.hgvs_p"].partition(":")[2]}
+
+
+def given(genome, cds, strand, offset, ref, alt):
+    """A change of coding bases as a record of a VCF."""
+    place = cds[0] - 1 + offset if strand > 0 else cds[1] - offset - len(ref)
+    if strand < 0:
+        ref, alt = reverse_complement(ref), reverse_complement(alt)
+    assert genome[place : place + len(ref)] == ref
+    if ref and alt:
+        return Row("1", place + 1, ref, alt)
+    unit = ref or alt
+    while genome[place - 1] == unit[-1]:
+        place, unit = place - 1, unit[-1] + unit[:-1]
+    anchor = genome[place - 1]
+    return Row("1", place, anchor + (unit if ref else ""), anchor + (unit if alt else ""))

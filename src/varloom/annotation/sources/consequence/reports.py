@@ -110,7 +110,9 @@ class Reporter:
         first, last = min(change.start, change.end), max(change.start, change.end)
         exon, intron = transcript.numbers(first, last)
         terms = answer.terms
-        if not terms or (terms == (_INTRON,) and exon and not intron):
+        if change.start <= model.start and change.end >= model.end:
+            terms = (_ABLATION,)
+        elif not terms or (terms == (_INTRON,) and exon and not intron):
             terms = (_beyond_csq(transcript, first, last),)
         hgvs_c = hgvs_p = None
         if transcript.has_names and any(term not in _ONLY_DEEP for term in terms):
@@ -140,8 +142,6 @@ class Reporter:
 def _beyond_csq(transcript: PlacedTranscript, first: int, last: int) -> Consequence:
     """The term where csq has none or calls an exon an intron: bases of incomplete codons, frames that contradict."""
     model = transcript.model
-    if first <= model.start and last >= model.end:
-        return _ABLATION
     if any(start <= last and first <= end for start, end in model.cds):
         return _CODING
     if not model.cds:

@@ -66,8 +66,11 @@ class Sites:
         names = variants.schema.names
         columns = {name: variants.column(names.index(name)) for name in ("contig", "position", "ref", "alt")}
         contigs = columns["contig"].dictionary_encode()
-        self.contigs = [bare_name(name, assembly) for name in contigs.dictionary.to_pylist()]
-        self.codes: NDArray[np.int32] = contigs.indices.to_numpy(zero_copy_only=False)
+        bare = [bare_name(name, assembly) for name in contigs.dictionary.to_pylist()]
+        self.contigs = list(dict.fromkeys(bare))
+        number_of = {name: number for number, name in enumerate(self.contigs)}
+        numbers = np.array([number_of[name] for name in bare], np.int64)
+        self.codes: NDArray[np.int64] = numbers[contigs.indices.to_numpy(zero_copy_only=False)]
         self.starts: NDArray[np.int64] = columns["position"].to_numpy()
         lengths = pc.binary_length(columns["ref"]).to_numpy(zero_copy_only=False)
         self.ends: NDArray[np.int64] = self.starts + lengths - 1
