@@ -7,7 +7,8 @@ from __future__ import annotations
 
 BASES = "TCAG"
 AMINO = "FFLLSSSSYY**CC*WLLLLPPPPHHQQRRRRIIIMTTTTNNKKSSRRVVVVAAAADDEEGGGG"
-THREE = dict(zip("ACDEFGHIKLMNPQRSTVWY*", ["Ala", "Cys", "Asp", "Glu", "Phe", "Gly", "His", "Ile", "Lys", "Leu", "Met", "Asn", "Pro", "Gln", "Arg", "Ser", "Thr", "Val", "Trp", "Tyr", "Ter"], strict=True))  # fmt: skip
+NAMES = "Ala Cys Asp Glu Phe Gly His Ile Lys Leu Met Asn Pro Gln Arg Ser Thr Val Trp Tyr Ter"
+THREE = dict(zip("ACDEFGHIKLMNPQRSTVWY*", NAMES.split(), strict=True))
 
 
 def translate(bases: str) -> str:
@@ -21,7 +22,9 @@ def translate(bases: str) -> str:
     return protein
 
 
-def protein_change(coding: str, after: str, begin: int, end: int, new: str, *, starts: bool, stops: bool) -> str | None:
+def protein_change(  # noqa: C901, PLR0911 - a rule of the nomenclature a line
+    coding: str, after: str, begin: int, end: int, new: str, *, starts: bool, stops: bool
+) -> str | None:
     """The name of a replacement of `coding[begin:end]` by `new`.
 
     Args:
@@ -77,7 +80,7 @@ def _silent(before: str, begin: int, end: int, new: str) -> str | None:
     return f"p.({THREE[before[first]]}{first + 1}=)" if first == last and last < len(before) else None
 
 
-def _in_frame(before: str, now: str, first: int) -> str | None:
+def _in_frame(before: str, now: str, first: int) -> str | None:  # noqa: PLR0911 - likewise
     """Substitutions, deletions, insertions, duplications and replacements that keep the frame."""
     if not now.endswith("*") and before.endswith("*"):
         return None

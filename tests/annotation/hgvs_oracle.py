@@ -1,4 +1,4 @@
-"""The library `hgvs` with the transcripts of `cdot`'s data model, over made genes: an oracle that shares no code with ours.
+"""The library `hgvs` with transcripts in `cdot`'s data model, over made genes: an oracle that shares no code with ours.
 
 `hgvs` leaves a file open when it is imported, and its `AssemblyMapper` knows only contigs of real assemblies; so the
 genome is called NC_000001.11, and variants are normalised on the genome in the direction of the transcript before.
@@ -50,13 +50,13 @@ class Oracle:
             def _get_transcript(self, tx_ac):
                 return records[tx_ac]
 
-            def _get_gene(self, gene):
+            def _get_gene(self, *_):
                 return None
 
-            def get_tx_for_gene(self, gene):
+            def get_tx_for_gene(self, *_):
                 return []
 
-            def get_tx_for_region(self, alt_ac, alt_aln_method, start_i, end_i):
+            def get_tx_for_region(self, *_):
                 return []
 
         provider = Provider(assemblies=["GRCh38"], seqfetcher=Sequences())
@@ -75,14 +75,8 @@ class Oracle:
         variant = self._parser.parse_hgvs_variant(f"{CHROMOSOME}:{genomic}")
         variant = self._normalizers[self._strands[number]].normalize(variant)
         coding = self._mapper.g_to_c(variant, f"NM_{number}.1", alt_aln_method=METHOD)
-        if coding.posedit.edit.type == "ins" or coding.posedit.edit.type == "dup":
-            coding = _oriented(coding)
         protein = self._mapper.c_to_p(coding, f"NP_{number}.1")
         return str(coding).partition(":")[2], str(protein).partition(":")[2]
-
-
-def _oriented(variant):
-    return variant
 
 
 def _record(gene: MadeGene, accession: str) -> dict:

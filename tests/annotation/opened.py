@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from varloom.genomics.contigs import bare_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 ASSEMBLY = "GRCh38"
 
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 def task_of(kind: str, sources: Sequence[Path], folder: Path) -> ImportTask:
     folder.mkdir(parents=True, exist_ok=True)
     key = ReleaseKey(kind, "test", ASSEMBLY, "1")
-    return ImportTask(key, tuple(sources), folder, folder, None, lambda done, total: None)
+    return ImportTask(key, tuple(sources), folder, folder, None, lambda _done, _total: None)
 
 
 def installed_genes(gff: Path, folder: Path) -> tuple[InstalledRelease, Imported]:

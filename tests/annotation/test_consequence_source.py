@@ -305,3 +305,25 @@ def test_batches_may_be_slices(source):
     assert sliced.to_pylist() == source.annotate(batch_of(rows[5:14]), lambda: None).columns.to_pylist()
     assert source.annotate(batch.slice(0, 0), lambda: None).columns.num_rows == 0
     assert isinstance(sliced, pa.RecordBatch)
+
+
+def test_a_batch_can_be_cut_where_no_transcript_goes_on(source):
+    """Brute force: the last place at which no transcript has rows on both sides, or goes on behind the last row."""
+    spans = [(gene.exons[0][0] - 10, gene.exons[-1][1] + 10) for gene in MADE]
+    for step in (37, 150, 900, 2500):
+        for last in (900, 3000, 7100, 13_000, 20_000):
+            places = list(range(100, last, step))
+            cuts = [
+                number
+                for number in range(1, len(places) + 1)
+                if not any(
+                    start <= places[number - 1] and end >= (places[number] if number < len(places) else places[-1])
+                    for start, end in spans
+                )
+            ]
+            assert source.rows_together(batch_of([snv(place) for place in places])) == max(cuts, default=len(places))
+    rows = [snv(coding(PLUS, 3)), snv(2, contig="chrM", genome=MITOCHONDRION)]
+    assert source.rows_together(batch_of(rows)) == 1
+    assert source.rows_together(batch_of(rows[::-1])) == 1
+    assert source.rows_together(batch_of([snv(9000), snv(100)])) == 2
+    assert source.rows_together(batch_of([])) == 0

@@ -33,7 +33,8 @@ def installed(path, tmp_path):
 
 
 def lines_of(path):
-    text = gzip.open(path, "rt").read() if path.suffix == ".gz" else path.read_text()
+    data = path.read_bytes()
+    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
     return [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]
 
 
@@ -151,7 +152,7 @@ def test_missing_phases_are_taken_from_the_lengths_and_wrong_ones_are_told(tmp_p
     for name in ("right", "without", "wrong"):
         (tmp_path / name).mkdir()
     right = table(spoiled(lambda text: text, tmp_path / "right")[0], "transcripts")
-    without, told = spoiled(lambda text: _phases(text, lambda phase: "."), tmp_path / "without")
+    without, told = spoiled(lambda text: _phases(text, lambda _: "."), tmp_path / "without")
     assert table(without, "transcripts") == right
     assert any("without a phase" in note for note in told.notes)
     wrong, told = spoiled(lambda text: _phases(text, lambda phase: str((int(phase) + 1) % 3)), tmp_path / "wrong")

@@ -72,6 +72,26 @@ class GeneTable:
         near: NDArray[np.bool_] = begun > over
         return near
 
+    def rows_ahead_of_open_transcripts(self, contig: str, positions: NDArray[np.int64]) -> int:
+        """How many of the positions can be answered by themselves: none of their transcripts has a later one.
+
+        Args:
+            contig: its bare name.
+            positions: sorted; behind the last one others may follow.
+        """
+        low, high = self._ranges.get(contig, (0, 0))
+        first = np.searchsorted(positions, self._starts[low:high] - NEAR, side="left")
+        beyond = np.searchsorted(positions, self._ends[low:high] + NEAR, side="right")
+        going_on = (self._ends[low:high] + NEAR >= positions[-1]) & (first < len(positions))
+        number = len(positions)
+        changed = True
+        while changed:  # what is cut off may have transcripts that begin before
+            within = (first < number) & ((beyond > number) | going_on)
+            earliest = int(first[within].min(initial=number))
+            changed = earliest < number
+            number = earliest
+        return number
+
     def segments(self, contig: str, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """A number for each position, the same for those between which no exon of any transcript begins or ends."""
         if contig not in self._boundaries:

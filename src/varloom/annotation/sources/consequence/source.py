@@ -5,7 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from varloom.annotation.model import Annotated, VariantKind
 from varloom.annotation.refs.genome import GENOME
@@ -19,6 +21,7 @@ from varloom.annotation.sources.consequence.genome import Genome
 from varloom.annotation.sources.consequence.problems import CONSEQUENCE_DATA_UNUSABLE
 from varloom.annotation.sources.consequence.reports import INTERGENIC_BLOCK
 from varloom.errors import VarloomError
+from varloom.genomics.contigs import bare_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -84,6 +87,27 @@ class OpenConsequences:
         batch = Batch(variants, self._tools, on_step)
         batch.answer()
         return Annotated(self._columns(batch), tuple(batch.sites.set_aside))
+
+    def rows_together(self, variants: pa.RecordBatch) -> int:
+        """How many of the rows, from the first on, a batch should have, so that no transcript goes on behind it.
+
+        Only then are all variants of a transcript seen together. All rows, where the last contig has no other place to
+        cut, or the file is not sorted.
+
+        Args:
+            variants: sorted by contig and position; others may follow.
+        """
+        contigs = variants.column(variants.schema.names.index("contig"))
+        positions = variants.column(variants.schema.names.index("position")).to_numpy()
+        if not len(positions):
+            return 0
+        other = np.flatnonzero(pc.not_equal(contigs, contigs[-1]).to_numpy(zero_copy_only=False))
+        begin = int(other[-1]) + 1 if len(other) else 0
+        here = positions[begin:]
+        if (np.diff(here) < 0).any():
+            return len(positions)
+        contig = bare_name(contigs[-1].as_py(), self._tools.assembly)
+        return begin + self._tools.genes.rows_ahead_of_open_transcripts(contig, here) or len(positions)
 
     def _columns(self, batch: Batch) -> pa.RecordBatch:
         """The declared columns, one row for each of the batch; reports that rows share are made into values once."""
