@@ -175,8 +175,8 @@ def test_names_agree_with_the_library_hgvs(world):
 def is_matter_of_taste(own, other):
     """Names of one change that differ in `hgvs`: around the stop, and where two codons are silent at once.
 
-    `hgvs` has `Ter92IleextTer1` for a residue that is put before the stop, and `Ser91Ter` for the loss of the last one; of
-    two silent codons it names the first; and a stop that was inserted is a frame shift to it.
+    `hgvs` has `Ter92IleextTer1` for a residue that is put before the stop, and `Ser91Ter` for the loss of the last one;
+    of two silent codons it names the first; and a stop that was inserted is a frame shift to it.
     """
     return "Ter" in own or "Ter" in other or (own.endswith("=)") and other.endswith("=)"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,51 +20,54 @@ from varloom.annotation.refs.transcript_model import (
     csq_lines,
     gene_line,
 )
-from varloom.genomics.contigs import contig_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from varloom.annotation.refs.importer import ImportTask
 
 _ROWS = 50_000
 """The rows that are in memory as Arrow at a time."""
 
 
-def write_tables(task: ImportTask, transcripts: Sequence[Transcript], genes: Iterable[tuple[Any, ...]]) -> None:
-    """Write the three tables and the GFF3 for csq into the folder of the release.
+class GeneModelTables:
+    """The three tables and the GFF3 for csq, written contig by contig; use it in a `with` block."""
 
-    Args:
-        task: whose folder is filled.
-        transcripts: sorted by contig and start.
-        genes: rows of `GENES`, sorted likewise.
-    """
-    size = task.sources[0].stat().st_size
-    _write(task.folder / GENES_FILE, GENES, genes)
-    _write(task.folder / TRANSCRIPTS_FILE, TRANSCRIPTS, (transcript.row() for transcript in transcripts))
-    task.on_progress(size, size)
-    exons = sorted(
-        itertools.chain.from_iterable(map(_exon_rows, transcripts)),
-        key=lambda row: (contig_order(row[0]), row[1], row[2]),
-    )
-    _write(task.folder / EXONS_FILE, EXONS, exons)
-    task.on_progress(size, size)
-    from pysam import BGZFile
+    def __init__(self, folder: Path) -> None:
+        from pysam import BGZFile
 
-    with BGZFile(str(task.folder / CSQ_FILE), "wb", None) as out:
-        out.write(b"##gff-version 3\n")
+        files = ((GENES_FILE, GENES), (TRANSCRIPTS_FILE, TRANSCRIPTS), (EXONS_FILE, EXONS))
+        self._writers = [pq.ParquetWriter(folder / name, schema, compression="zstd") for name, schema in files]
+        self._gff = BGZFile(str(folder / CSQ_FILE), "wb", None)
+        self._gff.write(b"##gff-version 3\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for writer in self._writers:
+            writer.close()
+        self._gff.close()
+
+    def add(self, genes: Sequence[tuple[Any, ...]], transcripts: Sequence[Transcript]) -> None:
+        """Add a contig.
+
+        Args:
+            genes: rows of `GENES`, sorted by their place.
+            transcripts: sorted by their place.
+        """
+        exons = sorted(itertools.chain.from_iterable(map(_exon_rows, transcripts)))
+        rows = (genes, [transcript.row() for transcript in transcripts], exons)
+        for writer, members in zip(self._writers, rows, strict=True):
+            for start in range(0, len(members), _ROWS):
+                _write(writer, members[start : start + _ROWS])
         for block in _csq_blocks(transcripts):
-            out.write(block.encode())
+            self._gff.write(block.encode())
 
 
-def _write(path: Path, schema: pa.Schema, rows: Iterable[tuple[Any, ...]]) -> None:
-    rows = iter(rows)
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        while chunk := list(itertools.islice(rows, _ROWS)):
-            columns = zip(*chunk, strict=True)
-            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+def _write(writer: pq.ParquetWriter, rows: Sequence[tuple[Any, ...]]) -> None:
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, writer.schema, strict=True)]
+    writer.write_table(pa.Table.from_arrays(arrays, schema=writer.schema))
 
 
 def _exon_rows(transcript: Transcript) -> Iterator[tuple[Any, ...]]:
@@ -76,11 +79,11 @@ def _exon_rows(transcript: Transcript) -> Iterator[tuple[Any, ...]]:
 
 
 def _csq_blocks(transcripts: Sequence[Transcript]) -> Iterator[str]:
-    """The transcripts of each gene behind its line, in the order of the first ones."""
-    by_gene: dict[tuple[str, str], list[Transcript]] = {}
+    """The transcripts of a contig, those of each gene behind its line, in the order of the first ones."""
+    by_gene: dict[str, list[Transcript]] = {}
     for transcript in transcripts:
-        by_gene.setdefault((transcript.contig, transcript.gene_id), []).append(transcript)
-    for (_, gene_id), members in by_gene.items():
+        by_gene.setdefault(transcript.gene_id, []).append(transcript)
+    for gene_id, members in by_gene.items():
         name = _escaped(members[0].gene_name or gene_id)
         yield gene_line(members, _escaped(gene_id), name)
         for each in members:

@@ -106,3 +106,8 @@ def parents_of(attributes: str) -> list[str]:
     end = attributes.find(";", begin)
     value = attributes[begin + 7 : end if end >= 0 else None]
     return value.split(",") if value else []
+
+
+def versioned(name: str, version: str | None) -> str:
+    """An id with its version, without the escapes of GFF3."""
+    return plain(f"{name}.{version}" if version and "." not in name else name)
