@@ -39,7 +39,8 @@ class World:
         )
         gff.write_text(gff_of(MADE).replace("tag=basic\n", "tag=basic,MANE_Select\n", 1) + mitochondrial)
         self.genes, _ = installed_genes(gff, folder / "genes")
-        self.fasta = installed_fasta({"chr1": GENOME, "chrM": MITOCHONDRION}, folder / "fasta")
+        sequences = {"chr1": GENOME, "chrM": MITOCHONDRION, "KI270728.1": "ACGT" * 50}
+        self.fasta = installed_fasta(sequences, folder / "fasta")
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,8 @@ def test_a_variant_has_its_worst_consequence_and_that_of_mane(source):
 REFUSED = [
     (Row("chr1", 100, "ACGTACGTAC", "A"), "REF is ACGTACGTAC, but the reference has"),
     (Row("chr1", 100, "A" if GENOME[99] != "A" else "C", "G"), f"but the reference has {GENOME[99]} at 1:100"),
-    (Row("GL000220.1", 100, "A", "G"), "The reference has no contig GL000220.1."),
+    (Row("GL000220.1", 100, "A", "G"), "The reference does not have the contig GL000220.1."),
+    (Row("KI270728.1", 1, "A", "G"), "The gene model has nothing on the contig KI270728.1."),
     (Row("chr1", len(GENOME) + 5, "A", "G"), "is outside 1, which has 24,000 bases"),
     (Row("chr1", 100, GENOME[99], "R"), "other letters than A, C, G, T and N"),
     (Row("chr1", 100, GENOME[99], GENOME[99].lower()), "REF and ALT are the same"),

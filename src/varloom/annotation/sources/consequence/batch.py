@@ -58,7 +58,7 @@ class Batch:
     """
 
     def __init__(self, variants: pa.RecordBatch, tools: Tools, on_step: Callable[[], None]) -> None:
-        self.sites = Sites(variants, tools.assembly, tools.genome)
+        self.sites = Sites(variants, tools.assembly, tools.genome, tools.genes)
         self.distinct: list[Report] = [INTERGENIC]
         self.numbers: NDArray[np.int64] = np.where(self.sites.answerable, 0, -1)
         self.joint: dict[int, list[Joint]] = {}

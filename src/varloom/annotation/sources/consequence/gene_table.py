@@ -54,7 +54,7 @@ class GeneTable:
         self._mane_select, self._mane_clinical = mane_select, mane_clinical
         self.has_mane = bool(mane_select) or "select" in self._table["mane"].unique().to_pylist()
 
-    def __contains__(self, contig: str) -> bool:
+    def __contains__(self, contig: object) -> bool:
         return contig in self._ranges
 
     def touched(self, contig: str, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from varloom.errors import counted, safe_excerpt
 from varloom.genomics.contigs import bare_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from numpy.typing import NDArray
 
@@ -62,7 +62,8 @@ class Sites:
         set_aside: the others, with reasons.
     """
 
-    def __init__(self, variants: pa.RecordBatch, assembly: Assembly, genome: Genome) -> None:
+    def __init__(self, variants: pa.RecordBatch, assembly: Assembly, genome: Genome, genes: Container[str]) -> None:
+        """Sort out a batch. `genes` tells the contigs on which the gene model has transcripts."""
         names = variants.schema.names
         columns = {name: variants.column(names.index(name)) for name in ("contig", "position", "ref", "alt")}
         contigs = columns["contig"].dictionary_encode()
@@ -77,20 +78,20 @@ class Sites:
         self._refs, self._alts = columns["ref"], columns["alt"]
         alt_lengths = pc.fill_null(pc.binary_length(self._alts), 0).to_numpy(zero_copy_only=False)
         self.single: NDArray[np.bool_] = (lengths == 1) & (alt_lengths == 1)
-        self.answerable: NDArray[np.bool_] = self._plain(genome)
+        self.answerable: NDArray[np.bool_] = self._plain(genome, genes)
         self.set_aside: list[SetAside] = []
         rownos = variants.column(names.index("rowno"))
         for row in np.flatnonzero(~self.answerable).tolist():
             alt = self._alts[row].as_py()
             if alt is None or not alt[:1].isalpha() or "[" in alt or "]" in alt:
                 continue  # none, symbolic, `*`, a breakend
-            reason = _unanswerable(self._raw(row, alt), genome)
+            reason = _unanswerable(self._raw(row, alt), genome, genes)
             if reason is None:
                 self.answerable[row] = True
             else:
                 self.set_aside.append(SetAside(rownos[row].as_py(), reason))
 
-    def _plain(self, genome: Genome) -> NDArray[np.bool_]:
+    def _plain(self, genome: Genome, genes: Container[str]) -> NDArray[np.bool_]:
         """The rows that are answerable beyond doubt, all at once; the others are looked at one by one."""
         bases = pc.and_(_matches(self._refs), _matches(self._alts)).fill_null(False).to_numpy(zero_copy_only=False)
         differ = pc.not_equal(pc.utf8_upper(self._refs), pc.utf8_upper(self._alts)).fill_null(False)
@@ -99,7 +100,7 @@ class Sites:
         firsts = _first_bytes(self._refs)
         for code, contig in enumerate(self.contigs):
             here = np.flatnonzero(plain & (self.codes == code))
-            length = genome.length(contig) or 0
+            length = (genome.length(contig) or 0) if contig in genes else 0
             plain[here[self.ends[here] > length]] = False
             ones = here[single[here] & (self.ends[here] <= length)]
             held = genome.single_bases(contig, self.starts[ones] - 1)
@@ -158,12 +159,13 @@ def _first_bytes(alleles: pa.Array) -> NDArray[np.uint8]:
     return found
 
 
-def _unanswerable(raw: tuple[str, int, str, str], genome: Genome) -> str | None:
+def _unanswerable(raw: tuple[str, int, str, str], genome: Genome, genes: Container[str]) -> str | None:
     """Why a variant (contig, position, REF, ALT) cannot be answered; None if it can."""
     contig, position, ref, alt = raw
     length = genome.length(contig)
-    if length is None:
-        return f"The reference has no contig {safe_excerpt(contig, _SHOWN)}."
+    if length is None or contig not in genes:
+        where = f"the contig {safe_excerpt(contig, _SHOWN)}"
+        return f"The reference does not have {where}." if length is None else f"The gene model has nothing on {where}."
     if not _BASES.fullmatch(ref) or not _BASES.fullmatch(alt):
         return f"An allele has other letters than A, C, G, T and N: {_shown(ref)} to {_shown(alt)}."
     if ref.upper() == alt.upper():
