@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_WINDOW = 1 << 18
-_WINDOWS = 64
+_WINDOW = 1 << 16
+_WINDOWS = 1024
 
 
 class Genome:
-    """Bases of a `fasta` release, in capitals. At most 16 MiB of it are kept."""
+    """Bases of a `fasta` release, in capitals. At most 64 MiB of it are kept."""
 
     def __init__(self, folder: Path) -> None:
         import pysam
