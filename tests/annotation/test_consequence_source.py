@@ -171,6 +171,10 @@ def test_variants_of_one_haplotype_are_seen_together(source):
     assert together("0|1", "0|1", ("100", "200")) == [(False, True)] * 2
     assert together("1/1", "0|1", (None, "200")) == [(True, True)] * 2
     assert together("0|1", "0|0") == [(False, False)] * 2
+    apart = [pair[0]._replace(genotypes=("0|1", "0|0")), pair[1]._replace(genotypes=("0|0", "0|1"))]  # of two samples
+    assert [answer["csq.joint"] or answer["csq.neighbours"] for answer in annotated(source, apart)[0]] == [None, None]
+    both = [row._replace(genotypes=("0|1", "1|1"), phase_sets=("7", None)) for row in pair]
+    assert [len(answer["csq.joint"]) for answer in annotated(source, both)[0]] == [1, 1]
     answers, _ = annotated(source, pair)  # without genotypes
     assert [bool(answer["csq.neighbours"]) for answer in answers] == [True, True]
     joint = annotated(source, [row._replace(genotypes=("0|1",), phase_sets=(None,)) for row in pair])[0][0][

@@ -134,7 +134,7 @@ class Batch:
             report = reporter.report(site, words.of(site.row) or "", (segment, segment))
             numbers[kind] = -1 if report.has_names else self._number(report)
         self.numbers[alike] = numbers[kinds]
-        return np.concatenate([rows[~chosen], alike[numbers[kinds] < 0]])
+        return sites.sorted(np.concatenate([rows[~chosen], alike[numbers[kinds] < 0]]))
 
     def _report_singly(self, sites: list[Site], words: _Words, reporter: Reporter) -> None:
         """Report on each site."""

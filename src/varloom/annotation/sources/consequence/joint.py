@@ -7,7 +7,7 @@ phase sets, with only those genotypes whose phase is known to belong together.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from varloom.annotation.sources.consequence.answers import Answer, answers_of
@@ -29,8 +29,6 @@ Alone = tuple["Site", "Mapping[int, Answer]"]
 _CHANGE = re.compile(r"(\d+)([^>+]+)>([^>+]+)")
 _CODON = re.compile(r"(\d+)([A-Z*]+)")
 _FRAMESHIFT = "frameshift_variant"
-_CONSEQUENCES_A_SITE = "1024"
-"""More than csq's default, so that none is left out where many haplotypes meet."""
 
 
 class _Carrier(NamedTuple):
@@ -93,35 +91,53 @@ def joint_effects(
         return {}
     coding = [(site, [number for number, answer in answers.items() if answer.changes]) for site, answers in alone]
     carried = [(site, numbers, _carriers(genotypes[site.row])) for site, numbers in coding if numbers]
-    shared: dict[tuple[int, int], int] = defaultdict(int)
-    for _, numbers, carriers in carried:
-        for number in numbers:
-            for sample in {carrier.sample for carrier in carriers}:
-                shared[number, sample] += 1
-    transcripts = sorted({number for (number, _), count in shared.items() if count > 1})
-    chosen = [each for each in carried if each[2] and not set(transcripts).isdisjoint(each[1])]
+    transcripts, columns = _meetings(carried)
+    samples = {column.sample for column in columns}
+    chosen = [
+        (site, carriers)
+        for site, numbers, carriers in carried
+        if not transcripts.isdisjoint(numbers) and not samples.isdisjoint(carrier.sample for carrier in carriers)
+    ]
     if not chosen:
         return {}
-    answered = run(_haplotypes(chosen, transcripts, genes))
+    answered = run(_haplotypes(chosen, sorted(transcripts), sorted(columns, key=str), genes))
     said = dict(zip(answered.numbers.tolist(), answered.values.to_pylist(), strict=True))
-    return _attached([site for site, _, _ in chosen], said, genes)
+    return _attached([site for site, _ in chosen], said, genes)
+
+
+def _meetings(carried: Iterable[tuple[Site, list[int], Mapping[_Carrier, str]]]) -> tuple[set[int], set[_Carrier]]:
+    """The transcripts in which variants meet on a haplotype, and the phase sets in which they do."""
+    counts: dict[tuple[int, int], Counter[str | None]] = defaultdict(Counter)
+    for _, numbers, carriers in carried:
+        for number in numbers:
+            for carrier in carriers:
+                counts[number, carrier.sample][carrier.phase_set] += 1
+    transcripts, columns = set(), set()
+    for (number, sample), sets in counts.items():
+        always = sets.pop(None, 0)  # in phase with every set
+        meeting: list[str | None] = [name for name, count in sets.items() if count + always > 1]
+        if always > 1 and not meeting:
+            meeting = [None]
+        if meeting:
+            transcripts.add(number)
+            columns |= {_Carrier(sample, name) for name in meeting}
+    return transcripts, columns
 
 
 def _haplotypes(
-    chosen: Sequence[tuple[Site, list[int], Mapping[_Carrier, str]]], transcripts: Sequence[int], genes: GeneTable
+    chosen: Sequence[tuple[Site, Mapping[_Carrier, str]]],
+    transcripts: Sequence[int],
+    columns: Sequence[_Carrier],
+    genes: GeneTable,
 ) -> CsqInput:
     """The sites with a column for each phase set of each sample; alleles in phase with all of them stand in each."""
-    columns = sorted({carrier for _, _, carriers in chosen for carrier in carriers}, key=str)
-    alive = [column for column in columns if column.phase_set is not None]
-    samples_with_sets = {column.sample for column in alive}
-    columns = [each for each in columns if each.phase_set is not None or each.sample not in samples_with_sets]
     records = []
-    for site, _, carriers in chosen:
+    for site, carriers in chosen:
         always = {carrier.sample: text for carrier, text in carriers.items() if carrier.phase_set is None}
         texts = [carriers.get(column) or always.get(column.sample) or "0|0" for column in columns]
         record = f"{site.contig}\t{site.position}\t{site.row}\t{site.ref}\t{site.alt}\t.\t.\t.\tGT\t"
         records.append(record + "\t".join(texts) + "\n")
-    contigs = {site.contig: 2**31 - 1 for site, _, _ in chosen}
+    contigs = {site.contig: 2**31 - 1 for site, _ in chosen}
     return CsqInput(genes.gff_of(transcripts), records, contigs, [f"s{number}" for number in range(len(columns))])
 
 
