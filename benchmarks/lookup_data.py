@@ -91,9 +91,7 @@ def _sites(random: Generator, count: int) -> _Sites:
     position = np.sort(random.choice(SPAN // 2, count, replace=False)) * 2 + 2
     ref = random.integers(0, 4, count)
     alt = pa.array(_BASES[(ref + random.integers(1, 4, count)) % 4])
-    inserted = pc.binary_join_element_wise(
-        pa.array(_BASES[ref]), alt, pa.array(_BASES[random.integers(0, 4, count)]), ""
-    )
+    inserted = pc.binary_join_element_wise(pa.array(_BASES[ref]), alt, "")
     return _Sites(
         pa.array(position), pa.array(_BASES[ref]), pc.if_else(pa.array(random.random(count) < INDELS), inserted, alt)
     )

@@ -85,7 +85,7 @@ class Namespaces:
     def command(self, worker: int) -> list[str]:
         return ["ip", "netns", "exec", self._name(worker)]
 
-    def way_to(self, worker: int, host: str | Path, port: int) -> tuple[str, int]:  # noqa: ARG002
+    def way_to(self, worker: int, host: str | Path, port: int) -> tuple[str, int]:
         return str(host), port
 
     def cut(self, worker: int) -> None:
@@ -123,7 +123,7 @@ class Proxies:
         self._thread.join()
         self._loop.close()
 
-    def command(self, worker: int) -> list[str]:  # noqa: ARG002
+    def command(self, worker: int) -> list[str]:
         return []
 
     def way_to(self, worker: int, host: str | Path, port: int) -> tuple[str, int]:
