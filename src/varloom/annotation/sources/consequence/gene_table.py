@@ -27,16 +27,16 @@ class GeneTable:
     """Transcripts by their number in the table, which is sorted by contig and start.
 
     Attributes:
-        has_mane: whether any transcript is a MANE Select.
+        has_mane: whether it is known which transcripts are MANE Select.
     """
 
-    def __init__(self, folder: Path, mane_select: frozenset[str], mane_clinical: frozenset[str]) -> None:
+    def __init__(self, folder: Path, mane: tuple[frozenset[str], frozenset[str]] | None) -> None:
         """Open a release.
 
         Args:
             folder: of the release.
-            mane_select: ids without version of the transcripts that a MANE release selects.
-            mane_clinical: the same of MANE Plus Clinical.
+            mane: ids without version of the transcripts that a MANE release calls Select, and Plus Clinical; None
+                where none is installed.
 
         Raises:
             VarloomError: `consequence_data_unusable`.
@@ -44,15 +44,14 @@ class GeneTable:
         try:
             self._table = pq.read_table(folder / TRANSCRIPTS_FILE, schema=TRANSCRIPTS).combine_chunks()
         except (OSError, pa.ArrowException) as error:
-            message = f"The transcripts of the gene model cannot be read: {error}"
-            raise VarloomError(CONSEQUENCE_DATA_UNUSABLE, message) from error
+            raise _unreadable(error) from error
         self._starts = self._table["start"].to_numpy()
         self._ends = self._table["end"].to_numpy()
         self._ranges = _ranges(self._table["contig"])
         self._boundaries: dict[str, NDArray[np.int64]] = {}
         self._placed: dict[int, PlacedTranscript] = {}
-        self._mane_select, self._mane_clinical = mane_select, mane_clinical
-        self.has_mane = bool(mane_select) or "select" in self._table["mane"].unique().to_pylist()
+        self._mane_select, self._mane_clinical = mane or (frozenset(), frozenset())
+        self.has_mane = mane is not None or "select" in self._table["mane"].unique().to_pylist()
 
     def __contains__(self, contig: object) -> bool:
         return contig in self._ranges
@@ -152,6 +151,22 @@ class GeneTable:
             lines.append(gene_line([model], str(number), str(number)))
             lines.append(csq_lines(model, str(number), str(number)))
         return lines
+
+
+def tells_mane(folder: Path) -> bool:
+    """Whether a release of genes tells of any transcript that it is a MANE Select; reads no more than that.
+
+    Raises:
+        VarloomError: `consequence_data_unusable`.
+    """
+    try:
+        return "select" in pq.read_table(folder / TRANSCRIPTS_FILE, columns=["mane"])["mane"].unique().to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> VarloomError:
+    return VarloomError(CONSEQUENCE_DATA_UNUSABLE, f"The transcripts of the gene model cannot be read: {error}")
 
 
 def _ranges(contigs: pa.ChunkedArray) -> dict[str, tuple[int, int]]:

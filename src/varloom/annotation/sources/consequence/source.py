@@ -16,7 +16,7 @@ from varloom.annotation.source import Need
 from varloom.annotation.sources.consequence.batch import Batch, Tools
 from varloom.annotation.sources.consequence.columns import FIELDS, JOINT, NEIGHBOURS, NESTED, declared
 from varloom.annotation.sources.consequence.csq_program import CsqProgram
-from varloom.annotation.sources.consequence.gene_table import GeneTable
+from varloom.annotation.sources.consequence.gene_table import GeneTable, tells_mane
 from varloom.annotation.sources.consequence.genome import Genome
 from varloom.annotation.sources.consequence.problems import CONSEQUENCE_DATA_UNUSABLE
 from varloom.annotation.sources.consequence.reports import INTERGENIC_BLOCK
@@ -45,7 +45,7 @@ class ConsequenceSource:
 
     def columns(self, releases: Mapping[Need, InstalledRelease]) -> Sequence[AnnotationColumn]:
         """The columns that it adds with these releases: those of MANE Select only where a release tells it."""
-        return declared(has_mane=_gene_table(releases).has_mane)
+        return declared(has_mane=MANE in releases or tells_mane(releases[GENES].folder))
 
     @contextmanager
     def open(self, releases: Mapping[Need, InstalledRelease], scratch: Path) -> Iterator[OpenConsequences]:
@@ -66,7 +66,7 @@ class ConsequenceSource:
 
 def _gene_table(releases: Mapping[Need, InstalledRelease]) -> GeneTable:
     mane = releases.get(MANE)
-    return GeneTable(releases[GENES].folder, *(mane_transcripts(mane.folder) if mane else (frozenset(), frozenset())))
+    return GeneTable(releases[GENES].folder, mane_transcripts(mane.folder) if mane else None)
 
 
 class OpenConsequences:
