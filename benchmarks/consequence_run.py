@@ -18,6 +18,7 @@ from pyarrow import csv
 from varloom.annotation.model import VARIANTS, ReleaseKey
 from varloom.annotation.source import InstalledRelease
 from varloom.annotation.sources.consequence.source import FASTA, GENES, SOURCE
+from varloom.garbage import collect_seldom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,7 @@ def batches(path: Path) -> Iterator[pa.RecordBatch]:
 
 def main() -> None:
     """Annotate."""
+    collect_seldom()  # as the process in which sources work does
     vcf, genes, fasta = map(Path, sys.argv[1:])
     releases = {
         GENES: InstalledRelease(ReleaseKey("genes", "made", "GRCh38", "1"), genes),
