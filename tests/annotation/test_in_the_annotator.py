@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 from tests.annotation.made_genes import gff_of, made
-from tests.annotation.opened import Row, batch_of, installed_fasta, installed_genes, opened
+from tests.annotation.opened import Row, batch_of, installed_genes, opened, task_of
 
 from varloom.annotation.choice import choose
 from varloom.annotation.model import VariantKind
+from varloom.annotation.refs.fasta import import_fasta
+from varloom.annotation.source import InstalledRelease
 from varloom.annotation.worker_process import AnnotatorProcess, Piece
 
 
@@ -16,7 +18,11 @@ def test_the_annotator_says_what_the_source_says(tmp_path):
     gff = tmp_path / "genes.gff3"
     gff.write_text(gff_of(genes))
     release, _ = installed_genes(gff, tmp_path / "genes")
-    fasta = installed_fasta({"1": genome}, tmp_path / "fasta")
+    published = tmp_path / "genome.fa"
+    published.write_text(f">chr1 made\n{genome}\n")
+    task = task_of("fasta", [published], tmp_path / "fasta")._replace(scratch=tmp_path, excerpt=True)
+    import_fasta(task)
+    fasta = InstalledRelease(task.key, task.folder)
     chosen = choose(VariantKind.SMALL, "GRCh38", [release, fasta]).chosen
     assert [item.source.name for item in chosen] == ["csq"]
     first, last = genes[0].cds[0]
