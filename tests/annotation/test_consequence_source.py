@@ -333,3 +333,17 @@ def test_a_batch_can_be_cut_where_no_transcript_goes_on(source):
     assert source.rows_together(batch_of(rows[::-1])) == 1
     assert source.rows_together(batch_of([snv(9000), snv(100)])) == 2
     assert source.rows_together(batch_of([])) == 0
+
+
+def test_small_replacements_are_no_elongations_of_features(source):
+    """Csq says that of them wherever they are, as if they were structural variants; it would count as HIGH."""
+    intron = PLUS.exons[0][1] + 25
+    inside = coding(PLUS, 30)
+    rows = [
+        Row("chr1", intron, GENOME[intron - 1 : intron + 1], "ACGTA" if GENOME[intron - 1] != "A" else "CCGTC"),
+        Row("chr1", inside, GENOME[inside - 1 : inside + 1], "GCTGA" if GENOME[inside - 1] != "G" else "CCTGC"),
+    ]
+    (deep, coded), _ = annotated(source, rows)
+    assert (deep["csq.consequence"], deep["csq.impact"]) == ("intron_variant", "MODIFIER")
+    assert coded["csq.impact"] in {"MODERATE", "HIGH"}
+    assert "feature" not in coded["csq.consequence"]

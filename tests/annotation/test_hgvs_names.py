@@ -34,7 +34,7 @@ BY_LIBRARY = {
     "ins1": (279, 243),
     "ins3": (278, 224),
     "dup": (269, 216),
-    "delins": (290, 222),
+    "delins": (284, 222),
 }
 EACH = 60  # variants of each class in each transcript
 

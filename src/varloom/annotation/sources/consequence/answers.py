@@ -16,6 +16,8 @@ _OF_CSQ = {
     "inframe_altering": "protein_altering_variant",
     "start_retained": "start_retained_variant",
 }
+_OF_STRUCTURE = frozenset({"feature_elongation", "feature_truncation"})
+"""What csq also says of a small replacement by more or fewer bases, wherever it is; as a term it would be HIGH."""
 _LEAST = max(CONSEQUENCES, key=lambda each: each.rank)
 
 
@@ -23,7 +25,7 @@ class Answer(NamedTuple):
     """What csq says of a variant in one transcript.
 
     Attributes:
-        terms: most severe first.
+        terms: most severe first; empty where csq knows no more than that bases were replaced by more or fewer.
         transcript: its number.
         protein: the change such as `59Y>59H` in one-letter codes; None where no codon is concerned.
         changes: the variants that make it together, such as `175T>C+176A>G`; None where none are named.
@@ -56,7 +58,7 @@ def answers_of(value: str) -> list[Answer]:
         names = {name for name in fields[0].lstrip("*").split("&") if name}
         if "stop_retained" in names:
             names.discard("stop_gained")  # csq leaves it out itself, except in its mode for single variants
-        terms = sorted({term_of(name) for name in names}, key=_severity)
+        terms = sorted({term_of(name) for name in names - _OF_STRUCTURE}, key=_severity)
         protein = (fields[5] or None) if len(fields) > 5 else None
         changes = (fields[6] or None) if len(fields) > 6 else None
         found.append(Answer(tuple(terms), int(fields[1]), protein, changes, behind_stop))

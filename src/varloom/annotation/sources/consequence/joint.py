@@ -10,7 +10,7 @@ import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from varloom.annotation.sources.consequence.answers import Answer, answers_of
+from varloom.annotation.sources.consequence.answers import Answer, answers_of, term_of
 from varloom.annotation.sources.consequence.csq_program import CsqInput, Said
 
 if TYPE_CHECKING:
@@ -167,9 +167,10 @@ def _members(changes: str, contig: str, rows: Mapping[tuple[str, int, str, str],
 
 def _entry(answer: Answer, genes: GeneTable) -> Joint:
     model = genes.placed(answer.transcript).model
+    terms = answer.terms or (term_of("protein_altering_variant"),)
     return (
-        "&".join(term.term for term in answer.terms),
-        answer.terms[0].impact,
+        "&".join(term.term for term in terms),
+        terms[0].impact,
         model.gene_name or model.gene_id,
         model.transcript_id,
         answer.protein,

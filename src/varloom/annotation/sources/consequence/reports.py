@@ -10,6 +10,7 @@ from varloom.annotation.sources.consequence.columns import FIELDS
 from varloom.annotation.sources.consequence.protein_names import ProteinNames
 
 if TYPE_CHECKING:
+    from varloom.annotation.refs.transcript_model import Transcript
     from varloom.annotation.sources.consequence.gene_table import GeneTable
     from varloom.annotation.sources.consequence.genome import Genome
     from varloom.annotation.sources.consequence.placed_transcript import PlacedTranscript
@@ -22,6 +23,13 @@ _NON_CODING = term_of("non_coding")
 _UTR = {True: term_of("5_prime_utr"), False: term_of("3_prime_utr")}
 _ABLATION = term_of("transcript_ablation")
 _INTERGENIC = term_of("intergenic")
+_ALTERING = term_of("protein_altering_variant")
+_PROTEIN_TERMS = (
+    "frameshift stop_gained stop_lost start_lost inframe_insertion inframe_deletion inframe_altering missense "
+    "synonymous start_retained stop_retained splice_acceptor splice_donor transcript_ablation"
+)
+_OF_PROTEIN = frozenset(term_of(name) for name in _PROTEIN_TERMS.split())
+"""What csq says where it has looked at the codons, or need not."""
 _HGVS_C = tuple(FIELDS).index("hgvs_c")
 _ONLY_DEEP = frozenset({_INTRON, _NON_CODING})
 """What csq says of places that have no HGVS name here."""
@@ -71,7 +79,8 @@ class Reporter:
 
     def is_deep(self, said: str) -> bool:
         """Whether csq says nothing but that it is in introns or in RNA that codes nothing."""
-        return all(term in _ONLY_DEEP for answer in self.answers(said).values() for term in answer.terms)
+        terms = [answer.terms for answer in self.answers(said).values()]
+        return all(terms) and all(term in _ONLY_DEEP for found in terms for term in found)
 
     def report(self, site: Site, said: str, segments: tuple[int, int]) -> Report:
         """The report on a variant.
@@ -114,6 +123,8 @@ class Reporter:
             terms = (_ABLATION,)
         elif not terms or (terms == (_INTRON,) and exon and not intron):
             terms = (_beyond_csq(transcript, first, last),)
+        if len(change.ref) != len(change.alt) and not _OF_PROTEIN & {*terms} and _is_within_coding(model, first, last):
+            terms = (_ALTERING, *(term for term in terms if term != _CODING))
         hgvs_c = hgvs_p = None
         if transcript.has_names and any(term not in _ONLY_DEEP for term in terms):
             name = coding_name(transcript, change, self._genome)
@@ -137,6 +148,10 @@ class Reporter:
             model.mane,
         )
         return entry, terms[0].rank
+
+
+def _is_within_coding(model: Transcript, first: int, last: int) -> bool:
+    return any(start <= first and last <= end for start, end in model.cds)
 
 
 def _beyond_csq(transcript: PlacedTranscript, first: int, last: int) -> Consequence:
