@@ -43,6 +43,20 @@ are None for all rows of a batch of small variants. `end` is None, too, for an a
 several of its record, since END is that of the longest one.
 """
 
+PHASED_VARIANTS = pa.schema(
+    [
+        *VARIANTS,
+        pa.field("allele", pa.int64(), nullable=False),
+        pa.field("genotypes", pa.list_(pa.string())),
+        pa.field("phase_sets", pa.list_(pa.string())),
+    ]
+)
+"""What a batch may have beyond `VARIANTS`: with it variants of one haplotype are seen together.
+
+`allele`: the number of this ALT in its record, from 1. `genotypes`: the GT of each sample as the file writes it.
+`phase_sets`: its PS, None where it has none.
+"""
+
 
 class AnnotationColumn(NamedTuple):
     """One column that a source adds.
