@@ -9,7 +9,7 @@ import re
 import pyarrow as pa
 import pytest
 
-from varloom.annotation.model import VARIANTS, VariantKind
+from varloom.annotation.model import PHASED_VARIANTS, VARIANTS, VariantKind
 from varloom.annotation.variant_batches import variant_batches
 from varloom.reader import FileRefused, ReadOptions, open_reader
 
@@ -21,7 +21,7 @@ NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 def read(path, kind=VariantKind.STRUCTURAL, rows=20_000, options=None):
     reader = open_reader(path, options=options or ReadOptions())
     found = list(variant_batches(reader.batches(), kind, rows))
-    assert all(batch.schema == VARIANTS for batch in found)
+    assert all(batch.schema in {VARIANTS, PHASED_VARIANTS} for batch in found)
     assert [batch.num_rows for batch in found[:-1]] == [rows] * (len(found) - 1)
     assert sum(batch.num_rows for batch in found) == reader.summary().variants
     return [row for batch in found for row in batch.to_pylist()]
@@ -116,6 +116,38 @@ def test_small_variants_have_the_fixed_columns_alone(shared):
         {name: row[name] for name in FIXED} for row in structural
     ]
     assert {row[name] for row in rows for name in VARIANTS.names[6:]} == {None}
+
+
+def test_small_variants_have_the_genotypes_of_a_few_samples(shared):
+    path = shared / "data/variants/slivar.ashk-trio.vcf.gz"
+    rows = read(path, VariantKind.SMALL, 777)
+    with gzip.open(path, "rt") as lines:
+        records = [line.rstrip("\n").split("\t") for line in lines if not line.startswith("#")]
+    wanted = []
+    for cells in records:
+        keys = cells[8].split(":")
+        values = [dict(zip(keys, sample.split(":"), strict=False)) for sample in cells[9:]]
+        texts = [[value.get(key) if value.get(key) != "." else None for value in values] for key in ("GT", "PS")]
+        wanted += [(allele + 1, *texts) for allele in range(len(cells[4].split(",")))]
+    assert [(row["allele"], row["genotypes"], row["phase_sets"]) for row in rows] == wanted
+
+
+def test_phase_sets_are_told_as_the_file_writes_them(tmp_path):
+    path = tmp_path / "phased.vcf"
+    path.write_text(
+        "##fileformat=VCFv4.2\n"
+        '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
+        '##FORMAT=<ID=PS,Number=1,Type=Integer,Description="Phase set">\n'
+        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tA\tB.GT\n"
+        "1\t5\t.\tA\tG,T\t.\t.\t.\tGT:PS\t1|2:5\t0/1:.\n"
+        "1\t9\t.\tC\tG\t.\t.\t.\tGT\t.|1\t0|1\n"
+    )
+    rows = read(path, VariantKind.SMALL)
+    assert [(row["allele"], row["genotypes"], row["phase_sets"]) for row in rows] == [
+        (1, ["1|2", "0/1"], ["5", None]),
+        (2, ["1|2", "0/1"], ["5", None]),
+        (1, [".|1", "0|1"], [None, None]),
+    ]
 
 
 # --- every declaration ------------------------------------------------------------------------------------------------

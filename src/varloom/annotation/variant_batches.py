@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from varloom.annotation.model import VARIANTS, VariantKind
+from varloom.annotation.model import PHASED_VARIANTS, VARIANTS, VariantKind
 from varloom.dataset.column_types import is_list, plain_type
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def variant_batches(batches: Iterable[pa.RecordBatch], kind: VariantKind, rows: 
 
     Args:
         batches: of a VCF's or BCF's reader, or the rows of its dataset; columns may be added from one to the next.
-        kind: of small variants only the first six columns are filled.
+        kind: of small variants only the first six of its columns are filled, and where the first batch has genotypes of
+            samples in columns of their own, all have the schema `PHASED_VARIANTS`.
         rows: of each batch; the last one may have fewer.
 
     Raises:
@@ -36,7 +37,16 @@ def variant_batches(batches: Iterable[pa.RecordBatch], kind: VariantKind, rows: 
     """
     if rows < 1:
         raise ValueError(f"a batch cannot have {rows} rows")
-    yield from _of_size((variants_of(batch, kind) for batch in batches), rows)
+    yield from _of_size(_variants_of_all(batches, kind), rows)
+
+
+def _variants_of_all(batches: Iterable[pa.RecordBatch], kind: VariantKind) -> Iterator[pa.RecordBatch]:
+    samples: tuple[str, ...] | None = None
+    for batch in batches:
+        found = variants_of(batch, kind)
+        if samples is None:
+            samples = _samples(batch) if kind is VariantKind.SMALL else ()
+        yield _with_genotypes(found, batch, samples) if samples else found
 
 
 def variants_of(batch: pa.RecordBatch, kind: VariantKind) -> pa.RecordBatch:
@@ -82,6 +92,37 @@ def _own_end(batch: pa.RecordBatch, end: pa.Array, length: pa.Array) -> pa.Array
     several = pc.or_(pa.concat_arrays([no, same]), pa.concat_arrays([same, no]))
     own_length = pc.fill_null(pc.not_equal(length, 0), False)
     return pc.if_else(pc.and_(several, own_length), pa.scalar(None, pa.int64()), end)
+
+
+# --- genotypes --------------------------------------------------------------------------------------------------------
+
+
+def _samples(batch: pa.RecordBatch) -> tuple[str, ...]:
+    """The samples whose genotypes have a column each, as in files of few samples."""
+    names = (name for name in batch.schema.names if name.endswith(".GT") and not name.startswith(("INFO.", "FORMAT.")))
+    return tuple(name.removesuffix(".GT") for name in names)
+
+
+def _with_genotypes(variants: pa.RecordBatch, batch: pa.RecordBatch, samples: tuple[str, ...]) -> pa.RecordBatch:
+    """The variants with the genotypes and phase sets of all samples."""
+    taken = [
+        *variants.columns,
+        pc.add(_allele_indexes(batch), 1),
+        _of_samples(batch, samples, "GT"),
+        _of_samples(batch, samples, "PS"),
+    ]
+    return pa.record_batch(taken, schema=PHASED_VARIANTS)
+
+
+def _of_samples(batch: pa.RecordBatch, samples: tuple[str, ...], key: str) -> pa.Array:
+    """A list for each row: the texts of one FORMAT field, sample by sample."""
+    columns = [_column(batch, f"{sample}.{key}") for sample in samples]
+    texts = [column if not is_list(column.type) else pa.nulls(len(column), pa.string()) for column in columns]
+    rows, width = batch.num_rows, len(samples)
+    together = pa.concat_arrays([text.cast(pa.string()) for text in texts])
+    order = pa.array([sample * rows + row for row in range(rows) for sample in range(width)], pa.int64())
+    offsets = pa.array(range(0, rows * width + 1, width), pa.int32())
+    return pa.ListArray.from_arrays(offsets, together.take(order))
 
 
 # --- values of an allele ----------------------------------------------------------------------------------------------
