@@ -35,6 +35,12 @@ def clinvar(server: Server) -> None:
         install(library, key, Published(CLINVAR), lambda *_: None)
 
 
+def look_again(server: Server) -> None:
+    """Who asks for what is not installed makes the server look again."""
+    refused = server.client.post("jobs", files={"file": ("x.vcf", b"")}, data={"annotate": "structural"})
+    assert refused.json()["code"] == "reference_data_missing"
+
+
 def test_annotation_is_greyed_out_until_it_can_be_had(visitor: Visitor, server: Server) -> None:
     visitor.log_in()
     visitor.choose("a.vcf", "##fileformat=VCFv4.2\n")
@@ -43,8 +49,7 @@ def test_annotation_is_greyed_out_until_it_can_be_had(visitor: Visitor, server: 
 
 
 def test_an_upload_is_annotated(visitor: Visitor, server: Server, clinvar: None) -> None:
-    server.client.post("annotate", json={"variants": ["1:5:A:G"], "assembly": "GRCh37"}).raise_for_status()
-    server.client.post("jobs", files={"file": ("x.vcf", b"")}, data={"annotate": "small"})  # it looks what there is now
+    look_again(server)
     visitor.log_in()
     visitor.watch_states()
     visitor.choose("clinvar.vcf.gz", CLINVAR)
@@ -74,6 +79,12 @@ def test_an_upload_is_annotated(visitor: Visitor, server: Server, clinvar: None)
     dialog.get_by_role("button", name="Close").click()
     page.goto(page.url.split("?")[0] + "?filter=" + "%22clinvar.stars%22%20%3E%3D%203")
     expect(page.locator("#row-count")).not_to_have_text("2,000 rows")
+
+    key = ReleaseKey("variants", "clinvar", "GRCh37", "2024")
+    install(ReferenceLibrary(LocalStorage(server.data / "storage")), key, Published(CLINVAR), lambda *_: None)
+    look_again(server)
+    page.goto(page.url.split("?")[0] + "/provenance")
+    expect(page.locator("main")).to_contain_text("2023 (newer is installed: 2024)")
 
 
 def test_a_job_whose_annotation_fails_is_loaded_without(

@@ -14,7 +14,7 @@ from varloom.errors import VarloomError
 from varloom.genomics.assemblies import Assembly
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from varloom.annotation.model import ReleaseKey
     from varloom.services.options import JobOptions
@@ -60,6 +60,22 @@ class AnnotationOffer:
             return None
         of = f" of {assembly}" if assembly else ""
         return f"No reference data{of} for {kind} variants is installed on this server."
+
+    def newer(self, versions: Mapping[str, str], assembly: str | None) -> dict[str, str]:
+        """Of which releases that a table was annotated with newer ones are installed.
+
+        Args:
+            versions: of the table's manifest, where a release is called by its kind and name.
+            assembly: of the table.
+
+        Returns:
+            By the name in `versions`: the newest release that is installed.
+        """
+        newest: dict[str, str] = {}
+        for key in self._installed:
+            if key.assembly == assembly:
+                newest.setdefault(f"{key.kind} {key.name}", key.release)
+        return {name: newest[name] for name, used in versions.items() if newest.get(name, used) != used}
 
     async def require(self, options: JobOptions) -> None:
         """See that the annotation that was chosen can be had.

@@ -1,6 +1,7 @@
 """Where a table came from: the file, the job, tools and versions, checksums, and the header verbatim."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -55,7 +56,11 @@ async def provenance_page(
             services.jobs.get(account.id, sample.job_id), services.jobs.history(account.id, sample.job_id)
         )
         events = [_history_row(event) for event in history.events]
-    groups = [("File", _file_facts(manifest)), ("Table", _table_facts(manifest)), ("Versions", _versions(manifest))]
+    groups = [
+        ("File", _file_facts(manifest)),
+        ("Table", _table_facts(manifest)),
+        ("Versions", _versions(manifest, services.annotations.newer(manifest.versions, manifest.assembly))),
+    ]
     if job is not None:
         groups.insert(2, ("Job", _job_facts(job)))
         source = (await services.provenance.of_job(account.id, job.id)).source
@@ -119,10 +124,15 @@ def _job_facts(job: JobView) -> Facts:
     return facts
 
 
-def _versions(manifest: Any) -> Facts:
+def _with_newer(version: str, newer: str | None) -> str:
+    """A version, and that a newer one could be had."""
+    return version if newer is None else f"{version} (newer is installed: {newer})"
+
+
+def _versions(manifest: Any, newer: Mapping[str, str]) -> Facts:
     return [
         ("Dataset format", str(manifest.format_version), False),
-        *((name, version, False) for name, version in sorted(manifest.versions.items())),
+        *((name, _with_newer(version, newer.get(name)), False) for name, version in sorted(manifest.versions.items())),
     ]
 
 
