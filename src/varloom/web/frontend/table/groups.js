@@ -44,3 +44,8 @@ export function defaultPinned(columns) {
   const places = columns.filter(({ name, origin }) => origin === "VCF" && (name === "contig" || name === "position"));
   return WIDE.matches ? places.map(({ name }) => name) : [];
 }
+
+/** Call back when there is room for them that was not there before, or no more. */
+export function whenRoomChanges(callback) {
+  WIDE.addEventListener("change", callback);
+}
