@@ -1,9 +1,9 @@
-"""One run of Varloom for bench_lookup.py: read a VCF, look its variants up, write what was found as Parquet.
+"""One run of Varloom for bench_lookup.py: read a VCF, look its variants up, write what was found as Arrow.
 
     python benchmarks/lookup_varloom.py RELEASE_FOLDER QUERY OUTPUT
 
-Prints how many variants were found. It does what the annotate stage does with a source: the file is read by the reader
-of uploads, and batches of 20,000 variants are given to the source one after another.
+Without arguments it only starts. Prints how many variants were found. It does what the annotate stage does with a
+source: the file is read by the reader of uploads, and batches of 20,000 variants are given to the source.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from varloom.annotation.model import VARIANTS, ReleaseKey
 from varloom.annotation.source import InstalledRelease
@@ -40,7 +39,7 @@ def main(folder: Path, query: Path, output: Path) -> None:
     found = 0
     with contextlib.ExitStack() as held:
         reader = open_reader(query, options=ReadOptions(batch_rows=BATCH))
-        writer = held.enter_context(_writer(output, schema))
+        writer = held.enter_context(pa.ipc.new_file(str(output), schema))  # as it is, like the peers' output
         lanes = [
             (held.enter_context(ThreadPoolExecutor(1)), held.enter_context(SOURCE.open(releases, output.parent)))
             for _ in range(LANES)
@@ -60,15 +59,9 @@ def _looked_up(opened: OpenSource, rows: pa.RecordBatch) -> pa.RecordBatch:
     return opened.annotate(as_variants(rows), lambda: None).columns
 
 
-def _written(writer: pq.ParquetWriter, columns: pa.RecordBatch) -> int:
+def _written(writer: pa.ipc.RecordBatchFileWriter, columns: pa.RecordBatch) -> int:
     writer.write_batch(columns)
     return columns["gnomad.found"].true_count
-
-
-def _writer(output: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """What is written is compressed, but quickly: the peers write theirs as it is."""
-    texts = [field.name for field in schema if field.type == pa.string()]
-    return pq.ParquetWriter(output, schema, compression="lz4", use_dictionary=texts)
 
 
 def as_variants(rows: pa.RecordBatch) -> pa.RecordBatch:
@@ -81,5 +74,5 @@ def as_variants(rows: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=VARIANTS)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and len(sys.argv) > 1:
     main(*map(Path, sys.argv[1:]))
