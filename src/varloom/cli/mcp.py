@@ -66,6 +66,7 @@ def mcp(
         return
     from varloom.mcp.over_stdio import serve_stdio
 
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a thread waits for input, which no exception would end
     asyncio.run(serve_stdio(OwnAccount(choice), allow_changes=allow_changes))
 
 
