@@ -33,6 +33,7 @@ SECTIONS = {
     "varloom.jobs": "Jobs and their stages",
     "varloom.pipeline": "Stages and what they read",
     "varloom.dataset": "Datasets, filters and export",
+    "varloom.annotation": "Reference data and annotation",
     "varloom.transfer": "Downloads from URLs",
     "varloom.storage": "Storage and disk space",
     "varloom.db": "The database",

@@ -107,7 +107,7 @@ def test_the_annotation_stands_behind_the_files_own_columns(stages, tmp_path):
 def test_what_was_finished_is_not_done_again(stages, tmp_path, monkeypatch):
     stages.put(CLINVAR.read_bytes(), "clinvar.vcf.gz")
     stages.install_clinvar(tmp_path)
-    monkeypatch.setattr(annotate, "CHUNK_ROWS", 500)
+    monkeypatch.setattr("varloom.annotation.whole_file.CHUNK_ROWS", 500)
     first = stages.run(annotate, annotate="small", assembly="GRCh37")
     second = stages.run(annotate, annotate="small", assembly="GRCh37")
     assert next(told for told in stages.told if told[2] == "variants" and told[1] is not None) == (

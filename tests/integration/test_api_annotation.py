@@ -51,7 +51,7 @@ async def test_annotation_is_offered_as_soon_as_it_can_be_had(api):
     )
     assert "of GRCh38" in answer.json()["detail"]
     answer = await ann.client.post("/api/v1/jobs", files={"file": ("x.vcf", b"#")}, data={"annotate": "all"})
-    assert (answer.status_code, answer.json()["code"]) == (400, "request_invalid")
+    assert (answer.status_code, answer.json()["code"]) == (422, "request_invalid")
 
 
 async def test_chosen_variants_are_annotated_at_once(api):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from varloom.genomics.assemblies import Assembly
     from varloom.genomics.recognition import Recognition
     from varloom.reader import ReadSummary, TableReader
 
@@ -37,6 +38,7 @@ class AnnotationFolder(NamedTuple):
         chunks: in how many chunks.
         columns: as they stand behind those of the file.
         releases: the reference data that was used.
+        assembly: of the coordinates.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class AnnotationFolder(NamedTuple):
     chunks: int
     columns: tuple[Column, ...]
     releases: tuple[ReleaseKey, ...]
+    assembly: Assembly | None = None
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -61,7 +64,7 @@ class AnnotationFolder(NamedTuple):
             for item in values["columns"]
         )
         releases = tuple(ReleaseKey(*item) for item in values["releases"])
-        return cls(path, values["rows"], values["chunks"], columns, releases)
+        return cls(path, values["rows"], values["chunks"], columns, releases, values["assembly"])
 
     def save(self) -> None:
         """Write the description, which makes the annotation complete."""
@@ -74,7 +77,8 @@ class AnnotationFolder(NamedTuple):
             }
             for column in self.columns
         ]
-        values = {"rows": self.rows, "chunks": self.chunks, "columns": columns, "releases": self.releases}
+        values = {**self._asdict(), "columns": columns}
+        del values["path"]
         write_atomically(self.path / DESCRIPTION, json.dumps(values).encode())
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -109,7 +113,8 @@ class AnnotatedReader:
         """What was read; see TableReader."""
         summary = self._reader.summary()
         own = [column.name for column in summary.columns]
-        return summary._replace(columns=(*summary.columns, *self._columns(own)))
+        versions = tuple((f"{key.kind} {key.name}", key.release) for key in self._annotation.releases)
+        return summary._replace(columns=(*summary.columns, *self._columns(own)), versions=versions)
 
     def _columns(self, own: list[str]) -> list[Column]:
         """Our columns; one whose name the file uses as well has another, as the names differ whatever their case."""

@@ -66,10 +66,17 @@ class AnnotationSource(Protocol):
         needs: the reference data that it works with.
     """
 
-    name: str
-    title: str
-    kind: VariantKind
-    needs: tuple[Need, ...]
+    @property
+    def name(self) -> str: ...  # noqa: D102 - described above, as the others are
+
+    @property
+    def title(self) -> str: ...  # noqa: D102
+
+    @property
+    def kind(self) -> VariantKind: ...  # noqa: D102
+
+    @property
+    def needs(self) -> tuple[Need, ...]: ...  # noqa: D102
 
     def columns(self, releases: Mapping[Need, InstalledRelease]) -> Sequence[AnnotationColumn]:
         """The columns that it adds with these releases (one for each need that is met), in their order."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from varloom.cli.connection import connected, server_options
 from varloom.cli.exit_status import ERROR
 from varloom.cli.output import print_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STDIN = "-"
 

@@ -127,7 +127,7 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
 @click.option("--assembly", type=click.Choice(["GRCh38", "GRCh37", "hg38", "hg19"], case_sensitive=False))
 @click.option("--split-by-sample/--no-split-by-sample", default=None, help="Change this option for the retry.")
 @click.option("--credential", metavar="NAME", help="Another stored credential for the job's URL.")
-@click.option("--annotate", type=click.Choice(["none", "small", "structural"]), help="Annotate variants with the reference data that is installed on the server.")
+@click.option("--annotate", type=click.Choice(["none", "small", "structural"]), help="Which variants are annotated.")
 @click.option("--json", "as_json", is_flag=True, help="Print the job as a JSON object.")
 @server_options
 def retry(

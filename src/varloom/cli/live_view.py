@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 
 class TransferBar:
-    """A bar for bytes that are sent or read; nothing at all when nobody watches."""
+    """A bar for bytes that are sent or read, or for things that are counted; nothing at all when nobody watches."""
 
-    def __init__(self, description: str, total: int | None) -> None:
+    def __init__(self, description: str, total: int | None, *, counts: bool = False) -> None:
+        """`counts` says that not bytes are told."""
         self._description = description
+        self._counts = counts
         self._total = total
         self._progress: Progress | None = None
         self._task: TaskID | None = None
@@ -34,6 +36,7 @@ class TransferBar:
             from rich.progress import (
                 BarColumn,
                 DownloadColumn,
+                MofNCompleteColumn,
                 Progress,
                 TextColumn,
                 TimeRemainingColumn,
@@ -43,8 +46,7 @@ class TransferBar:
             self._progress = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                DownloadColumn(),
-                TransferSpeedColumn(),
+                *([MofNCompleteColumn()] if self._counts else [DownloadColumn(), TransferSpeedColumn()]),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
                 transient=True,
@@ -64,8 +66,8 @@ class TransferBar:
         if self._progress is not None and self._task is not None:
             self._progress.advance(self._task, amount)
 
-    def reach(self, done: int, total: int) -> None:
-        """So many bytes of so many are done."""
+    def reach(self, done: int, total: int | None) -> None:
+        """So many of so many are done."""
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done, total=total)
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from varloom.dataset import Manifest
+    from varloom.genomics.assemblies import Assembly
+    from varloom.services.annotated_loading import AnnotatedFile
+
+_ASSEMBLIES: dict[str, Assembly] = {"grch38": "GRCh38", "hg38": "GRCh38", "grch37": "GRCh37", "hg19": "GRCh37"}
 
 
 @click.command()
@@ -30,7 +34,13 @@ if TYPE_CHECKING:
 @click.option(
     "--threads", type=click.IntRange(min=1), help="How many threads read; default: as many as there are cores."
 )
-@click.option("--annotate", hidden=True)
+@click.option("--annotate", type=click.Choice(["none", "small", "structural"]), help="Which variants are annotated.")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Data folder with reference data [VARLOOM_DATA].",
+)
+@click.option("--storage", metavar="FOLDER|URL", help="Storage with the reference data; default: DATA/storage.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest of each dataset as a JSON object on a line.")
 def load(
     *,
@@ -40,6 +50,8 @@ def load(
     split_by_sample: bool,
     threads: int | None,
     annotate: str | None,
+    data: Path | None,
+    storage: str | None,
     as_json: bool,
 ) -> None:
     """Turn a file into a Parquet dataset, without a server.
@@ -53,19 +65,23 @@ def load(
     end_in_order()
     begin_short_process()
     free_nothing_at_exit()
-    if assembly is not None or annotate is not None:
-        from varloom.services.options import parse_options  # with all that it takes, it is a sixtieth of the start
-
-        assembly = parse_options({"assembly": assembly, "annotate": annotate}).assembly
-    with on_disk(str(file)) as path, _into(directory), TransferBar(f"Loading {file.name}", None) as bar:
+    of = _ASSEMBLIES[assembly.lower()] if assembly is not None else None
+    name = "stdin" if str(file) == STDIN else file.name
+    with on_disk(str(file)) as path, _into(directory), contextlib.ExitStack() as held:
+        wrap = None
+        if annotate not in {None, "none"}:
+            found = held.enter_context(_annotated(path, name, annotate, of, data=data, storage=storage))
+            wrap, of = found.wrap, found.made.assembly
+        bar = held.enter_context(TransferBar(f"Loading {file.name}", None))
         manifests = load_file(
             path,
             directory,
-            name="stdin" if str(file) == STDIN else file.name,
-            assembly=assembly,
+            name=name,
+            assembly=of,
             split_by_sample=split_by_sample,
             threads=threads,
             on_progress=on_read(bar),
+            wrap=wrap,
         )
     from varloom.dataset import written_directories  # it waits for Arrow, and the file can be read before
 
@@ -74,6 +90,25 @@ def load(
             print_json(manifest.as_dict())
         else:
             _print(folder, manifest)
+
+
+@contextlib.contextmanager
+def _annotated(
+    path: Path, name: str, kind: str, assembly: Assembly | None, *, data: Path | None, storage: str | None
+) -> Iterator[AnnotatedFile]:
+    """The file with its annotation; what that lacks is told."""
+    from varloom.services.annotated_loading import annotated  # with its libraries: few loads annotate
+    from varloom.settings import load_settings
+
+    settings = load_settings(data=data, storage=storage)
+    with contextlib.ExitStack() as held:
+        with TransferBar(f"Annotating {name}", None, counts=True) as bar:
+            found = held.enter_context(
+                annotated(settings, path, name, kind, assembly, report=lambda done, total, _: bar.reach(done, total))
+            )
+        for warning in found.made.warnings:
+            click.echo(f"  warning: {describe(warning)}", err=True)
+        yield found
 
 
 @contextlib.contextmanager

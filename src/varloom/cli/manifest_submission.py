@@ -156,7 +156,11 @@ class ManifestSubmission:
 
     def _upload(self, server: Server, line: ManifestLine, done: Submission) -> None:
         """Upload one file; one that is refused keeps no other back."""
-        options = {"assembly": line.options.assembly, "priority": line.priority or None}
+        options = {
+            "assembly": line.options.assembly,
+            "annotate": line.options.annotate,
+            "priority": line.priority or None,
+        }
         fields = {name: str(value) for name, value in options.items() if value is not None}
         if line.options.split_by_sample:
             fields["split_by_sample"] = "true"

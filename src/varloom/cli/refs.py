@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,9 @@ ASSEMBLIES = {"grch38": "GRCh38", "hg38": "GRCh38", "grch37": "GRCh37", "hg19": 
 
 def _library_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the flags that say where the library is."""
-    command = click.option("--storage", metavar="FOLDER|URL", help="Where files are kept; default: DATA/storage.")(command)
+    command = click.option("--storage", metavar="FOLDER|URL", help="Where files are kept; default: DATA/storage.")(
+        command
+    )
     return click.option(
         "--data", type=click.Path(file_okay=False, path_type=Path), help="The server's data folder [VARLOOM_DATA]."
     )(command)
@@ -86,7 +89,7 @@ def add(
     if as_json:
         print_json(reference_view(made).model_dump(mode="json"))
         return
-    click.echo(f"{_named(made)} is installed: {_size(made.bytes)}, {_holds(made)}.")
+    click.echo(f"{_named(made)} is installed: {_size(made.size)}, {_holds(made)}.")
     for note in made.notes:
         click.echo(f"  - {note}", err=True)
 
@@ -94,7 +97,9 @@ def add(
 @refs.command("list")
 @_assembly_option(required=False)
 @click.option("--missing", "only_missing", is_flag=True, help="List only what full annotation still needs.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array: what is installed, or with --missing what is not.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON array: what is installed, or with --missing what is not."
+)
 @_library_options
 def list_releases(
     *, assembly: str | None, only_missing: bool, as_json: bool, data: Path | None, storage: str | None
@@ -139,7 +144,7 @@ def verify(
     results = []
     for one in _chosen(library, name, kind, assembly, release):
         with _Steps(_named(one)) as on_step:
-            faults = library.verify(one, lambda done, total, on_step=on_step: on_step("verifying", done, total))
+            faults = library.verify(one, partial(on_step, "verifying"))
         results.append((one, faults))
         if not as_json:
             click.echo(f"{_named(one)}: {' '.join(faults) or 'as it was installed'}")
@@ -185,7 +190,7 @@ class _Steps:
         if step != self._step:
             self._close()
             self._step, self._bar = step, TransferBar(f"{self._name}: {step}", total)
-            self._bar.__enter__()  # noqa: PLC2801 - it ends in another call
+            self._bar.__enter__()
         if self._bar is not None and total is not None:
             self._bar.reach(done, total)
 
@@ -226,7 +231,16 @@ def _print_installed(found: ReferencesView) -> None:
         click.echo("No reference data is installed.")
         return
     rows = [
-        (one.name, one.kind, one.assembly, one.release, _size(one.bytes), one.licence, one.sha256[:12], local_time(one.added_at.isoformat()))
+        (
+            one.name,
+            one.kind,
+            one.assembly,
+            one.release,
+            _size(one.bytes),
+            one.licence,
+            one.sha256[:12],
+            local_time(one.added_at.isoformat()),
+        )
         for one in found.installed
     ]
     print_table(("NAME", "KIND", "ASSEMBLY", "RELEASE", "SIZE", "LICENCE", "SHA-256", "ADDED"), rows)

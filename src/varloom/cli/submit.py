@@ -35,7 +35,7 @@ _TRUE_FOR_ALL = frozenset({SERVER_UNREACHABLE.code, RESPONSE_UNEXPECTED.code, "n
 @click.option("--assembly", type=click.Choice(["GRCh38", "GRCh37", "hg38", "hg19"], case_sensitive=False))
 @click.option("--split-by-sample", is_flag=True, help="One table for each sample of the file.")
 @click.option("--priority", type=click.IntRange(-1000, 1000), help="Higher goes first; 0 is ordinary.")
-@click.option("--annotate", type=click.Choice(["none", "small", "structural"]), help="Annotate variants with the reference data that is installed on the server.")
+@click.option("--annotate", type=click.Choice(["none", "small", "structural"]), help="Which variants are annotated.")
 @click.option("--pgx", is_flag=True, hidden=True)
 @click.option("--credential", metavar="NAME", help="A stored credential, for URLs that need one.")
 @click.option("--skip-faulty", is_flag=True, help="Leave out faulty lines of the manifest instead of refusing it.")
@@ -63,12 +63,12 @@ def submit(
     """Load files or URLs; each becomes a job.
 
     SOURCE is a file, - for the standard input, or a URL: https://, s3://, gs:// or az://. Instead of SOURCEs, a
-    manifest names many of them, with a column `url` and, if wanted, `name`, `assembly`, `split_by_sample`,
-    `credential` and `priority`.
+    manifest names many of them, with a column `url` and, if wanted, `name`, `assembly`, `annotate`,
+    `split_by_sample`, `credential` and `priority`.
     """
     if manifest is not None:
-        if sources or name is not None or options.pop("annotate") or options.pop("pgx"):
-            raise click.UsageError("--manifest takes the place of SOURCE, --name, --annotate and --pgx.")
+        if sources or name is not None or options.pop("pgx"):
+            raise click.UsageError("--manifest takes the place of SOURCE, --name and --pgx.")
         from varloom.cli.manifest_submission import ManifestSubmission
 
         submission = ManifestSubmission(manifest, _fields(None, options), idempotency_key, skip_faulty=skip_faulty)

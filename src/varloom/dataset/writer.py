@@ -135,7 +135,7 @@ def _describe(
         samples=summary.samples,
         contigs=summary.contigs,
         warnings=tuple(problem.as_dict() for problem in summary.warnings),
-        versions={"varloom": varloom.__version__, "pyarrow": pa.__version__},
+        versions={"varloom": varloom.__version__, "pyarrow": pa.__version__, **dict(summary.versions)},
         header=summary.header,
     )
 

@@ -24,12 +24,9 @@ def trimmed(position: int, ref: str, alt: str) -> Alleles:
 
     The position moves over bases that are written out only: an indel stays where it is in a repeat.
     """
-    end = 0
-    most = min(len(ref), len(alt)) - 1
-    while end < most and ref[-1 - end] == alt[-1 - end]:
-        end += 1
+    end = _common_end(ref, alt)
     start = 0
-    most -= end
+    most = min(len(ref), len(alt)) - 1 - end
     while start < most and ref[start] == alt[start]:
         start += 1
     return Alleles(position + start, ref[start : len(ref) - end], alt[start : len(alt) - end])
@@ -38,17 +35,26 @@ def trimmed(position: int, ref: str, alt: str) -> Alleles:
 def left_aligned(position: int, ref: str, alt: str, base_at: Callable[[int], str]) -> Alleles:
     """As `trimmed`, and moved to the left as far as the reference lets it.
 
-    `base_at` gives the base at a 1-based position, in upper case; an empty text where there is none. Equal alleles, and those at the start of a contig, stay where no base stands before them.
+    `base_at` gives the base at a 1-based position, in upper case, and an empty text where there is none: alleles stay
+    where no base stands before them. So do equal alleles.
     """
     if ref == alt:
         return trimmed(position, ref, alt)
+    end = _common_end(ref, alt)
+    ref, alt = ref[: len(ref) - end], alt[: len(alt) - end]
     while ref[-1] == alt[-1]:
-        if len(ref) > 1 and len(alt) > 1:
-            ref, alt = ref[:-1], alt[:-1]
-            continue
         before = base_at(position - 1) if position > 1 else ""
         if not before:
             break
         position -= 1
         ref, alt = before + ref[:-1], before + alt[:-1]
     return trimmed(position, ref, alt)
+
+
+def _common_end(ref: str, alt: str) -> int:
+    """How many bases both end with, when each keeps one."""
+    most = min(len(ref), len(alt)) - 1
+    end = 0
+    while end < most and ref[-1 - end] == alt[-1 - end]:
+        end += 1
+    return end

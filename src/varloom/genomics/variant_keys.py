@@ -9,7 +9,7 @@ So the order of the numbers is that of the positions. The idea is that of Varian
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -31,14 +31,13 @@ _CODES[[ord(base) for base in "ACGT"]] = range(4)
 
 def variant_keys(position: NDArray[np.int64], ref: pa.StringArray, alt: pa.StringArray) -> NDArray[np.int64]:
     """The numbers of variants of one contig; alleles in upper case, no value missing, positions in range."""
-    ref_offsets, ref_bytes = string_buffers(ref)
-    alt_offsets, alt_bytes = string_buffers(alt)
-    ref_lengths, alt_lengths = np.diff(ref_offsets), np.diff(alt_offsets)
+    refs, alts = string_buffers(ref), string_buffers(alt)
+    ref_lengths, alt_lengths = np.diff(refs.offsets), np.diff(alts.offsets)
     keys = (position << ALLELE_BITS) | (ref_lengths << 30) | (alt_lengths << 26)
     bases = ref_lengths + alt_lengths
     fits = bases <= MOST_BASES
     single = bases == 2
-    keys[single] |= _snv_codes(ref_bytes, ref_offsets, alt_bytes, alt_offsets, single, fits)
+    keys[single] |= _snv_codes(refs, alts, single, fits)
     others = np.flatnonzero(fits & ~single)
     if others.size:
         keys[others] |= _packed(ref.take(others), alt.take(others), others, fits)
@@ -53,22 +52,27 @@ def digest(ref: str, alt: str) -> int:
     return HASHED | (int.from_bytes(found, "big") >> 30)
 
 
-def string_buffers(texts: pa.StringArray) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Where each text of an array begins, the end of the last one, and the bytes of all."""
+class Bytes(NamedTuple):
+    """The texts of an array: where each begins (and the last one ends), and the bytes of all."""
+
+    offsets: NDArray[np.int64]
+    data: NDArray[np.uint8]
+
+
+def string_buffers(texts: pa.StringArray) -> Bytes:
+    """The bytes of an array of texts; nothing is copied but the offsets."""
     _, offsets, data = texts.buffers()
     begins = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    return begins.astype(np.int64), np.frombuffer(data, dtype=np.uint8) if data is not None else _NOTHING
+    return Bytes(begins.astype(np.int64), np.frombuffer(data, dtype=np.uint8) if data is not None else _NOTHING)
 
 
 _NOTHING = np.zeros(0, dtype=np.uint8)
 
 
-def _snv_codes(
-    ref_bytes: Any, ref_offsets: Any, alt_bytes: Any, alt_offsets: Any, single: Any, fits: Any
-) -> NDArray[np.int64]:
+def _snv_codes(refs: Bytes, alts: Bytes, single: Any, fits: Any) -> NDArray[np.int64]:
     """The bits of one base each; rows with another base than ACGT are taken out of `fits`."""
-    ref_codes = _CODES[ref_bytes[ref_offsets[:-1][single]]]
-    alt_codes = _CODES[alt_bytes[alt_offsets[:-1][single]]]
+    ref_codes = _CODES[refs.data[refs.offsets[:-1][single]]]
+    alt_codes = _CODES[alts.data[alts.offsets[:-1][single]]]
     odd = (ref_codes | alt_codes) > 3
     if odd.any():
         fits[np.flatnonzero(single)[odd]] = False

@@ -68,6 +68,7 @@ class ReadSummary(NamedTuple):
         sha256: of the file as stored.
         bytes: of the file as stored.
         contigs: those that have records, in order of first appearance.
+        versions: of what else made the columns, by name.
     """
 
     records: int
@@ -79,6 +80,7 @@ class ReadSummary(NamedTuple):
     sha256: str
     bytes: int
     contigs: tuple[str, ...]
+    versions: tuple[tuple[str, str], ...] = ()
 
 
 class TableReader(Protocol):

@@ -24,7 +24,7 @@ from varloom.services.manifests import Manifests
 from varloom.services.on_demand import OnDemandAnnotation
 from varloom.services.provenance import Provenance
 from varloom.services.queue import Queue
-from varloom.services.references import open_library
+from varloom.services.references import References, open_library
 from varloom.services.resumable import ResumableUploads
 from varloom.services.samples import Samples
 from varloom.services.saved_views import SavedViews
@@ -72,6 +72,7 @@ class Services:
     events: Events
     annotations: AnnotationOffer
     on_demand: OnDemandAnnotation
+    references: References
 
     async def require_ready(self) -> None:
         """See that requests can be served.
@@ -141,6 +142,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 events=events,
                 annotations=annotations,
                 on_demand=on_demand,
+                references=References(storage),
             )
         finally:
             await events.close()

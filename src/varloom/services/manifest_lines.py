@@ -45,7 +45,7 @@ MOST_TOLD = 50
 """So many faults are told at once."""
 
 URL = "url"
-OPTION_COLUMNS = ("assembly", "split_by_sample", "credential", "priority")
+OPTION_COLUMNS = ("assembly", "annotate", "split_by_sample", "credential", "priority")
 COLUMNS = (URL, "sample_name", *OPTION_COLUMNS)
 SYNONYMS: Mapping[str, str] = {"name": "sample_name"}
 
@@ -53,6 +53,7 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
     URL: ("Give the line a URL, or remove it.",),
     "sample_name": ("Give the sample a name, or leave the cell empty: then the file's name gives one.",),
     "assembly": ("Give `assembly` the value GRCh38 or GRCh37, or leave the cell empty.",),
+    "annotate": ("Give `annotate` the value none, small or structural, or leave the cell empty.",),
     "split_by_sample": ("Give `split_by_sample` the value yes or no, or leave the cell empty.",),
     "credential": ("Give `credential` the name of a stored credential, or leave the cell empty.",),
     "priority": ("Give `priority` a whole number from -1000 to 1000, or leave the cell empty.",),

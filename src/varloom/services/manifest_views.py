@@ -16,6 +16,7 @@ class ManifestLineView(View):
     name: str = Field(description="what the file is called there")
     sample_name: str
     assembly: Literal["GRCh37", "GRCh38"] | None
+    annotate: Literal["small", "structural"] | None
     split_by_sample: bool
     credential: str | None
     priority: int

@@ -281,6 +281,7 @@ def _preflight_of(read: _Read) -> ManifestPreflight:
             name=file_name(one.source.name),
             sample_name=one.sample_name,
             assembly=one.line.options.assembly,
+            annotate=one.line.options.annotate,
             split_by_sample=one.line.options.split_by_sample,
             credential=one.line.options.credential,
             priority=one.line.priority,

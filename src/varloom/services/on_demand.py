@@ -65,7 +65,7 @@ def _view(item: OnDemand) -> AnnotatedVariant:
         input=item.input,
         variant=variant
         and PlaceView(contig=variant.contig, position=variant.position, ref=variant.ref, alt=variant.alt),
-        error=item.error and ErrorView.model_validate(item.error.as_dict()),
+        error=ErrorView.model_validate(item.error.as_dict()) if item.error is not None else None,
         annotation=_plain(item.values),
         not_annotated=item.aside,
     )

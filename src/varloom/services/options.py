@@ -133,8 +133,10 @@ def _annotate(value: Any) -> Annotate | None:
     match value:
         case None | "" | "none":
             return None
-        case "small" | "structural":
-            return value
+        case "small":
+            return "small"
+        case "structural":
+            return "structural"
     message = f"annotate: expected none, small or structural, not {safe_excerpt(str(value), 40)!r}."
     raise VarloomError(REQUEST_INVALID, message)
 

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -20,7 +21,6 @@ from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.annotation.refs.release import Release, checked_release_key
 from varloom.genomics.assemblies import Assembly
 from varloom.services.reference_views import MissingReferenceView, ReferencesView, ReferenceView
-from varloom.services.sources import transfer_options
 from varloom.storage import LocalCopies, open_storage
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def reference_view(release: Release) -> ReferenceView:
         kind=release.kind,
         assembly=release.assembly,
         release=release.release,
-        bytes=release.bytes,
+        bytes=release.size,
         sha256=release.sha256,
         added_at=datetime.fromisoformat(release.added_at),
         licence=release.licence,
@@ -141,6 +141,7 @@ def _published(settings: Settings, new: NewRelease, on_step: OnStep) -> Iterator
         yield published
         return
     from varloom.db.embedded import make_data_folder
+    from varloom.services.sources import transfer_options
     from varloom.transfer.access import Access
     from varloom.transfer.download import Download
     from varloom.transfer.source_url import parse_source_url
@@ -149,9 +150,7 @@ def _published(settings: Settings, new: NewRelease, on_step: OnStep) -> Iterator
     source = parse_source_url(new.source, options.cloud_endpoints)
     make_data_folder(settings.data)
     arriving = settings.data / "refs-downloads" / hashlib.sha256(source.url.encode()).hexdigest()[:32]
-    with Download(
-        Access(source), arriving, options, lambda done, total: on_step("downloading", done, total)
-    ) as fetched:
+    with Download(Access(source), arriving, options, partial(on_step, "downloading")) as fetched:
         fetched.run()
         with tempfile.TemporaryDirectory(prefix="named-", dir=arriving.parent) as folder:
             named = Path(folder) / (_NOT_PLAIN.sub("_", source.name).lstrip(".")[-150:] or "published")

@@ -102,9 +102,9 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, chunks: AsyncGenerator[bytes], beat: Callable[[], None]) -> None:
+    def __init__(self, chunks: AsyncGenerator[bytes], beat: Callable[[], None], *, status_code: int = 200) -> None:
         """`chunks` are sent as they are; `beat` is called every `HEARTBEAT` seconds, and may let one come."""
-        super().__init__(chunks, headers=STREAM_HEADERS)
+        super().__init__(chunks, status_code, STREAM_HEADERS)  # the status stands in the description of the API
         self._chunks = chunks
         self._beat = beat
         self._sending_since: float | None = None

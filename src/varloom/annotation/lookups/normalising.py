@@ -15,6 +15,8 @@ from varloom.genomics.minimal_alleles import left_aligned, trimmed
 from varloom.genomics.variant_keys import LAST_POSITION, string_buffers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from varloom.annotation.refs.genome import Genome
@@ -56,10 +58,10 @@ def normalise(
         fine = pa.array(usable)
         position = np.where(usable, position, 0)
         ref, alt = pc.if_else(fine, ref, "N"), pc.if_else(fine, alt, "N")
-    reducible = np.flatnonzero(_may_be_reduced(ref, alt) & usable)
-    if not reducible.size:
-        return Normalised(position, ref, alt, usable, 0)
-    return _reduced(contig, Normalised(position, ref, alt, usable, 0), reducible, genome)
+    base_at = genome.base_at(contig) if genome is not None and contig in genome.lengths else None
+    reducible = np.flatnonzero(_may_be_reduced(ref, alt, can_move=base_at is not None) & usable)
+    given = Normalised(position, ref, alt, usable, 0)
+    return _reduced(given, reducible, base_at) if reducible.size else given
 
 
 def _upper(texts: pa.StringArray) -> pa.StringArray:
@@ -85,21 +87,22 @@ def _is_sequence(texts: pa.StringArray) -> NDArray[np.bool_]:
     return fine
 
 
-def _may_be_reduced(ref: pa.StringArray, alt: pa.StringArray) -> NDArray[np.bool_]:
-    """Whether both alleles have several bases, or end with the same one: all others are minimal."""
+def _may_be_reduced(ref: pa.StringArray, alt: pa.StringArray, *, can_move: bool) -> NDArray[np.bool_]:
+    """Whether both alleles have several bases, or end with the same one and can move: all others are minimal."""
     ref_offsets, ref_bytes = string_buffers(ref)
     alt_offsets, alt_bytes = string_buffers(alt)
     ref_lengths, alt_lengths = np.diff(ref_offsets), np.diff(alt_offsets)
     both = (ref_lengths > 1) & (alt_lengths > 1)
+    if not can_move:
+        return both
     uneven = ref_lengths != alt_lengths
     rows = np.flatnonzero(uneven & ~both)
     both[rows] = ref_bytes[ref_offsets[rows + 1] - 1] == alt_bytes[alt_offsets[rows + 1] - 1]
     return both
 
 
-def _reduced(contig: str, given: Normalised, rows: NDArray[np.int64], genome: Genome | None) -> Normalised:
+def _reduced(given: Normalised, rows: NDArray[np.int64], base_at: Callable[[int], str] | None) -> Normalised:
     """Write some of the variants anew, one by one."""
-    base_at = genome.base_at(contig) if genome is not None and contig in genome.lengths else None
     position = given.position.copy()
     refs, alts = given.ref.take(rows).to_pylist(), given.alt.take(rows).to_pylist()
     moved = 0

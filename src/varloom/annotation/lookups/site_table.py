@@ -8,6 +8,7 @@ variants, and the other columns of those that do.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -109,7 +110,7 @@ class SiteTable:
         begins = [0, *(np.flatnonzero(np.diff(groups)) + 1).tolist(), len(keys)]
         found = np.zeros(len(keys), dtype=bool)
         pieces = []
-        for begin, end in zip(begins, begins[1:], strict=False):
+        for begin, end in pairwise(begins):
             which = int(groups[begin])
             number = int(index.groups[which])
             part = keys[begin:end]

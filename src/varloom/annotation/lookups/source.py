@@ -1,4 +1,4 @@
-"""The annotation source that looks variants up in a release of sites; each of `sources/` that does so is one of these."""
+"""The annotation source that looks variants up in a release of sites; `sources/` declares several."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from varloom.annotation.refs.coordinates import length_of
 from varloom.annotation.refs.genome import GENOME
 from varloom.annotation.refs.importer import Imported
 from varloom.annotation.refs.problems import REFERENCE_WRONG_ASSEMBLY
+from varloom.annotation.refs.progress import among_all
 from varloom.annotation.refs.published_text import PublishedText, malformed
 from varloom.errors import VarloomError
 from varloom.genomics.contigs import ACCESSIONS, CHROMOSOMES, bare_name
@@ -36,11 +37,11 @@ def import_fasta(task: ImportTask) -> Imported:
 
     target = task.folder / GENOME
     total = sum(path.stat().st_size for path in task.sources)
-    with pysam.BGZFile(str(target), "wb") as packed:
+    with pysam.BGZFile(str(target), "wb", None) as packed:
         copy = _Copy(packed, task.key.assembly, excerpt=task.excerpt)
         begun = 0
         for path in task.sources:
-            with PublishedText(path, lambda done, _, begun=begun: task.on_progress(begun + done, total)) as text:
+            with PublishedText(path, among_all(task.on_progress, begun, total)) as text:
                 copy.take(text)
             begun += path.stat().st_size
     pysam.faidx(str(target))
@@ -102,7 +103,10 @@ class _Copy:
 
     def _bases(self, data: bytes, path: Path) -> None:
         bases = data.translate(None, b"\r\n \t")
-        if self._contig is None or (odd := _NO_BASE.search(bases)) is not None:
+        if self._contig is None:
+            raise AssertionError("bases follow the name of a contig")
+        odd = _NO_BASE.search(bases)
+        if odd is not None:
             raise malformed(path, f"Contig {self._contig} has a character that is no base: {odd[0]!r}.")
         self._lengths[self._contig] += len(bases)
         bases = self._rest + bases

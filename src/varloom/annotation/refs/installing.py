@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +25,7 @@ from varloom.annotation.refs.problems import (
     REFERENCE_NAME_INVALID,
     REFERENCE_UNREADABLE,
 )
+from varloom.annotation.refs.progress import among_all
 from varloom.annotation.refs.release import Release, StoredFile, folder_of
 from varloom.annotation.source import Need
 from varloom.dataset.durable import disk_full_told, sync_directory, sync_file
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from varloom.annotation.model import ReleaseKey
     from varloom.annotation.refs.importer import Imported
+    from varloom.annotation.refs.importers import ImporterEntry
     from varloom.annotation.refs.library import ReferenceLibrary
 
 OnStep = Callable[[str, int, int | None], None]
@@ -79,8 +82,10 @@ def install(library: ReferenceLibrary, key: ReleaseKey, published: Published, on
     paths = _files_of(published.path)
     sources = _checked(paths, published.sha256, on_step)
     with _place(library, key) as folder, disk_full_told(f"the release {told(key)}"):
-        genome = library.newest(Need("fasta"), key.assembly)
-        imported = _import(library, key, paths, folder, genome, published, on_step)
+        genome = library.newest(Need("fasta"), key.assembly) if key.kind != "fasta" else None
+        scratch = folder.with_name(f"{folder.name}.scratch")
+        task = ImportTask(key, paths, folder, scratch, None, partial(on_step, "importing"), published.excerpt)
+        imported = _import(library, entry, task, genome)
         failpoint("refs.after_import")
         release = Release(
             *key,
@@ -91,7 +96,7 @@ def install(library: ReferenceLibrary, key: ReleaseKey, published: Published, on
             licence=published.licence or licence_of(key),
             added_at=datetime.now(UTC).isoformat(timespec="seconds"),
             importer=entry.version,
-            genome=genome.release if genome is not None and key.kind != "fasta" else None,
+            genome=genome.release if genome is not None else None,
             counts=imported.counts,
             contigs=imported.contigs,
             unused=imported.unused,
@@ -118,35 +123,13 @@ def release_told_by(path: Path) -> str:
     return datetime.fromtimestamp(first.stat().st_mtime, UTC).date().isoformat()
 
 
-def _import(
-    library: ReferenceLibrary,
-    key: ReleaseKey,
-    paths: tuple[Path, ...],
-    folder: Path,
-    genome: Release | None,
-    published: Published,
-    on_step: OnStep,
-) -> Imported:
-    """Run the importer, with a genome if there is one, and with scratch space on the disk of the result."""
-    entry = importer_of(key.kind, key.name)
-    if entry is None:
-        raise AssertionError("it was there a moment ago")
+def _import(library: ReferenceLibrary, entry: ImporterEntry, task: ImportTask, genome: Release | None) -> Imported:
+    """Run the importer, with a genome if there is one, and with scratch space beside the result."""
     with contextlib.ExitStack() as held:
-        scratch = folder.with_name(f"{folder.name}.scratch")
-        scratch.mkdir(mode=0o700)
-        held.callback(shutil.rmtree, scratch, ignore_errors=True)
-        borrowed = None
-        if genome is not None and key.kind != "fasta":
-            borrowed = held.enter_context(library.borrow(genome.key)).folder
-        task = ImportTask(
-            key=key,
-            sources=paths,
-            folder=folder,
-            scratch=scratch,
-            genome=borrowed,
-            excerpt=published.excerpt,
-            on_progress=lambda done, total: on_step("importing", done, total),
-        )
+        task.scratch.mkdir(mode=0o700)
+        held.callback(shutil.rmtree, task.scratch, ignore_errors=True)
+        if genome is not None:
+            task = task._replace(genome=held.enter_context(library.borrow(genome.key)).folder)
         return entry.load()(task)
 
 
@@ -203,7 +186,7 @@ def _checked(paths: tuple[Path, ...], expected: str | None, on_step: OnStep) -> 
     """
     total, done, found = sum(path.stat().st_size for path in paths), 0, []
     for path in paths:
-        found.append(checksum_of(path, lambda read, done=done: on_step("checking", done + read, total)))
+        found.append(checksum_of(path, among_all(partial(on_step, "checking"), done, total)))
         done += found[-1].bytes
     if expected is None:
         return tuple(found)
@@ -221,7 +204,7 @@ def _durable(folder: Path, on_step: OnStep) -> tuple[StoredFile, ...]:
     total, done, files = sum(path.stat().st_size for path in paths), 0, []
     for path in paths:
         sync_file(path)
-        found = checksum_of(path, lambda read, done=done: on_step("finishing", done + read, total))
+        found = checksum_of(path, among_all(partial(on_step, "finishing"), done, total))
         files.append(StoredFile(path.relative_to(folder).as_posix(), found.bytes, found.sha256))
         done += found.bytes
     sync_directory(folder)
@@ -236,9 +219,7 @@ def _store(library: ReferenceLibrary, release: Release, folder: Path, on_step: O
         return
     last = release.files[-1].name
     try:
-        library.storage.store_folder(
-            key, folder, last=last, on_bytes=lambda done, total: on_step("storing", done, total)
-        )
+        library.storage.store_folder(key, folder, last=last, on_bytes=partial(on_step, "storing"))
     except BaseException:
         with contextlib.suppress(VarloomError, OSError):
             library.storage.delete_tree(key)
@@ -247,4 +228,3 @@ def _store(library: ReferenceLibrary, release: Release, folder: Path, on_step: O
 
 def _exists(key: ReleaseKey) -> VarloomError:
     return VarloomError(REFERENCE_EXISTS, f"{told(key)} is installed already.")
-

@@ -16,6 +16,7 @@ import time
 from typing import TYPE_CHECKING
 
 from varloom.annotation.refs.problems import REFERENCE_DAMAGED, REFERENCE_IN_USE, REFERENCE_MISSING
+from varloom.annotation.refs.progress import among_all
 from varloom.annotation.refs.release import Release, StoredFile, folder_of
 from varloom.annotation.source import InstalledRelease
 from varloom.dataset.durable import disk_full_told
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 RELEASE_FILE = "release.json"
 _ABANDONED = 7 * 24 * 3600
 """Seconds after which what lies in an object store and belongs to no release counts as left behind."""
-
 
 
 class ReferenceLibrary:
@@ -98,7 +98,9 @@ class ReferenceLibrary:
             with disk_full_told(f"a copy of the release {told(key)}"):
                 folder = held.enter_context(
                     self._copies.borrow(
-                        f"{folder_of(key)}/{release.folder}", release.bytes, lambda into: self._fetch(release, into, on_bytes)
+                        f"{folder_of(key)}/{release.folder}",
+                        release.size,
+                        lambda into: self._fetch(release, into, on_bytes),
                     )
                 )
             yield InstalledRelease(key, folder)
@@ -109,7 +111,7 @@ class ReferenceLibrary:
         for file in release.files:
             path = f"{folder_of(release.key)}/{release.folder}/{file.name}"
             try:
-                found = self._checksum(path, lambda read, done=done: on_bytes and on_bytes(done + read, release.bytes))
+                found = self._checksum(path, among_all(on_bytes or _nobody, done, release.size))
             except FileNotFoundError:
                 faults.append(f"{file.name} is missing.")
             else:
@@ -187,19 +189,16 @@ class ReferenceLibrary:
     def _fetch(self, release: Release, into: Path, on_bytes: BytesDone | None) -> None:
         done = 0
         for file in release.files:
-            begun = done
             key = f"{folder_of(release.key)}/{release.folder}/{file.name}"
             try:
-                found = self.storage.fetch(
-                    key, into / file.name, None if on_bytes is None else lambda read, _, begun=begun: on_bytes(begun + read, release.bytes)
-                )
+                found = self.storage.fetch(key, into / file.name, among_all(on_bytes or _nobody, done, release.size))
             except FileNotFoundError:
                 raise VarloomError(REFERENCE_DAMAGED, f"{told(release.key)}: {file.name} is missing.") from None
             if found.sha256 != file.sha256:
                 raise VarloomError(REFERENCE_DAMAGED, f"{told(release.key)}: {file.name} is not what was installed.")
             done += file.bytes
 
-    def _checksum(self, key: str, on_bytes: Callable[[int], object]) -> tuple[int, str]:
+    def _checksum(self, key: str, on_bytes: BytesDone) -> tuple[int, str]:
         """The size and checksum of an object, which is fetched to a file that does not stay if it is elsewhere."""
         path = self.storage.local_path(key)
         if path is not None:
@@ -209,7 +208,7 @@ class ReferenceLibrary:
         from pathlib import Path
 
         with tempfile.TemporaryDirectory(prefix="varloom-verify-") as folder, disk_full_told("a copy to verify"):
-            stored = self.storage.fetch(key, Path(folder) / "copy", lambda read, _: on_bytes(read))
+            stored = self.storage.fetch(key, Path(folder) / "copy", on_bytes)
         return stored.bytes, stored.sha256
 
     def _local_folders(self, refs: Path) -> list[str]:
@@ -247,7 +246,7 @@ def being_written(folder: Path) -> Path:
     return folder.with_name(f".{folder.name.partition('.')[0]}.lock")
 
 
-def checksum_of(path: Path, on_bytes: Callable[[int], object]) -> StoredFile:
+def checksum_of(path: Path, on_bytes: BytesDone) -> StoredFile:
     """A file by its name, size and SHA-256; `on_bytes` is told the bytes that were read."""
     import hashlib
 
@@ -256,13 +255,17 @@ def checksum_of(path: Path, on_bytes: Callable[[int], object]) -> StoredFile:
         while portion := file.read(1 << 20):
             digest.update(portion)
             done += len(portion)
-            on_bytes(done)
+            on_bytes(done, None)
     return StoredFile(path.name, done, digest.hexdigest())
 
 
 def told(key: ReleaseKey) -> str:
     """A release for people: `clinvar 2026-11-15 (variants, GRCh38)`."""
     return f"{key.name} {key.release} ({key.kind}, {key.assembly})"
+
+
+def _nobody(done: int, total: int) -> None:
+    """Nobody wants to know."""
 
 
 def _is_release_file(key: str) -> bool:

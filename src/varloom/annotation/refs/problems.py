@@ -9,7 +9,7 @@ REFERENCE_MALFORMED = define(
     "Reference file not understood",
     cause="A file of reference data does not have the format in which it is published, or is cut short.",
     resolution=(
-        "Check that the file is the one that the publisher's page names for this kind of release, and download it again.",
+        "Check that the file is the one that the publisher names for this kind of release; download it again.",
         "Compare its checksum with the published one, or give that by --sha256.",
     ),
 )

@@ -48,21 +48,20 @@ class PublishedText:
     def comments(self, mark: bytes = b"##") -> list[str]:
         """The lines at the start that begin with the mark; `next_line` gives the one after them."""
         found: list[str] = []
-        while (line := self.next_line()) is not None:
-            if not line.startswith(mark):
-                self._first = line
-                break
-            found.append(line.decode("utf-8", "replace").rstrip("\r"))
+        line = self.next_line()
+        while line is not None and line.startswith(mark):
+            found.append(line.decode("utf-8", "replace"))
+            line = self.next_line()
+        self._first = line
         return found
 
     def next_line(self) -> bytes | None:
         """The next line without its end; None behind the last one."""
-        if self._first is not None:
-            line, self._first = self._first, None
-            return line
-        with self._told():
-            line = self._text.next_line()
-        self.lines += line is not None
+        line, self._first = self._first, None
+        if line is None:
+            with self._told():
+                line = self._text.next_line()
+            self.lines += line is not None
         return None if line is None else line.removesuffix(b"\r")
 
     def chunks(self) -> Iterator[memoryview]:

@@ -70,8 +70,8 @@ class Release:
         return ReleaseKey(self.kind, self.name, self.assembly, self.release)
 
     @property
-    def bytes(self) -> int:
-        """Of its files."""
+    def size(self) -> int:
+        """The bytes of its files."""
         return sum(file.bytes for file in self.files)
 
     @property

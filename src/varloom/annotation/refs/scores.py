@@ -140,13 +140,13 @@ def _texts_of(alleles: Alleles) -> tuple[list[str | None], list[str]]:
 
 def _best_entry(text: str | None, alt: str) -> Sequence[str | None]:
     entries = [entry.split("|") for entry in (text or "").split(",")]
-    own = [entry[1:10] for entry in entries if len(entry) >= 10 and entry[0] == alt]
+    own: list[list[str]] = [entry[1:10] for entry in entries if len(entry) >= 10 and entry[0] == alt]
     return max(own, key=lambda entry: max(map(_weight, entry[1:5]))) if own else [None] * 9
 
 
-def _weight(text: str) -> float:
+def _weight(text: str | None) -> float:
     try:
-        return float(text)
+        return float(text or "")
     except ValueError:
         return -1.0
 

@@ -6,7 +6,6 @@ import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,6 +14,7 @@ from varloom.annotation.refs.columns_text import as_integer
 from varloom.annotation.refs.coordinates import Coordinates
 from varloom.annotation.refs.genome import Genome
 from varloom.annotation.refs.importer import Imported
+from varloom.annotation.refs.progress import among_all
 from varloom.annotation.refs.published_text import PublishedText, malformed
 from varloom.annotation.refs.site_writer import SiteWriter
 from varloom.errors import counted
@@ -72,12 +72,12 @@ class SiteImport:
         """The published files, one after another."""
         for path in self._task.sources:
             begun = self._read
-            with PublishedText(path, lambda done, _, begun=begun: self._tell(begun + done)) as text:
+            with PublishedText(path, among_all(self._tell, begun, self._total)) as text:
                 try:
                     yield text
                 except pa.ArrowInvalid as error:
                     raise malformed(path, f"The text cannot be read: {str(error).splitlines()[0]}.") from error
-            self._tell(begun + path.stat().st_size)
+            self._tell(begun + path.stat().st_size, self._total)
 
     def add(self, rows: Texts) -> None:
         """Take rows in; those that cannot be used are counted."""
@@ -142,9 +142,9 @@ class SiteImport:
             told = [f"{reason}: {number:,}" for reason, number in self.unused.items()]
             yield f"Not used of {counted(self.records, 'record')}: {'; '.join(told)}."
 
-    def _tell(self, done: int) -> None:
+    def _tell(self, done: int, total: int) -> None:
         self._read = done
-        self._task.on_progress(done, self._total)
+        self._task.on_progress(done, total)
 
     def _sign_of_life(self) -> None:
         self._task.on_progress(self._read, self._total)
@@ -162,5 +162,3 @@ def columns_of(line: bytes | None, path: Path, needed: Sequence[str], delimiter:
         told = f"The line that names the columns has no {' and no '.join(map(repr, missing))}."
         raise malformed(path, told, excerpt=line)
     return names
-
-

@@ -8,6 +8,7 @@ part is sorted in memory and appended to the result.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -94,8 +95,7 @@ class SiteWriter:
         with pq.ParquetWriter(
             self._target,
             self._schema,
-            compression="zstd",
-            compression_level=1,
+            compression=_compression(self._schema),
             use_dictionary=texts,
             column_encoding={"key": "DELTA_BINARY_PACKED", "position": "DELTA_BINARY_PACKED"},
             write_statistics=["contig", "position", "key"],
@@ -125,7 +125,7 @@ class SiteWriter:
                 order = np.argsort(parts, kind="stable")
                 table, parts = table.take(pa.array(order)), parts[order]
             begins = [0, *(np.flatnonzero(np.diff(parts)) + 1).tolist(), len(parts)]
-            for begin, end in zip(begins, begins[1:], strict=False):
+            for begin, end in pairwise(begins):
                 self._append(contig, int(parts[begin]), table.slice(begin, end - begin))
                 self._on_step()
 
@@ -206,6 +206,11 @@ class _RowGroups:
         self._writer.write_table(table.slice(0, rows), row_group_size=ROW_GROUP)
         rest = table.slice(rows)
         self._waiting, self._rows = ([rest], rest.num_rows) if rest.num_rows else ([], 0)
+
+
+def _compression(schema: pa.Schema) -> dict[str, str]:
+    """LZ4 for numbers, which takes two thirds more room than Zstandard and a third of the time to unpack."""
+    return {field.name: "zstd" if field.type == pa.string() else "lz4" for field in schema}
 
 
 def _joined(texts: list[str | None]) -> str | None:

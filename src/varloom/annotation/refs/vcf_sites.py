@@ -7,7 +7,6 @@ are searched for in INFO.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from varloom.annotation.refs.columns_text import info_field, missing_as_null, sp
 from varloom.annotation.refs.site_import import SiteImport, Texts, columns_of
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Sequence
 
     from varloom.annotation.refs.importer import Imported, ImportTask
@@ -43,7 +43,9 @@ class Alleles:
         lists = pc.split_pattern(records["ALT"], ",")
         self._counts = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
         self.alt = lists.flatten()
-        self._parents = None if len(self.alt) == len(lists) else pa.array(np.repeat(np.arange(len(lists)), self._counts))
+        self._parents = (
+            None if len(self.alt) == len(lists) else pa.array(np.repeat(np.arange(len(lists)), self._counts))
+        )
 
     def fixed(self, name: str) -> pa.StringArray:
         """A column of the record, as it is."""

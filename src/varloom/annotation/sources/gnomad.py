@@ -14,7 +14,9 @@ SOURCE = LookupSource(
     need=Need("variants", "gnomad"),
     fields=(
         AnnotationColumn("af", pa.float64(), "Allele frequency over all genetic ancestry groups, 0 to 1."),
-        AnnotationColumn("af_popmax", pa.float64(), "The greatest allele frequency in a genetic ancestry group, 0 to 1."),
+        AnnotationColumn(
+            "af_popmax", pa.float64(), "The greatest allele frequency in a genetic ancestry group, 0 to 1."
+        ),
         AnnotationColumn("popmax", pa.string(), "The genetic ancestry group with the greatest frequency."),
         AnnotationColumn("homozygotes", pa.int64(), "People who have the allele twice."),
         AnnotationColumn("ac", pa.int64(), "How often the allele was seen."),

@@ -14,6 +14,7 @@ from varloom.pipeline.workspace import open_workspace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from varloom.annotation.merging import AnnotationFolder
     from varloom.pipeline.request import StageRequest
     from varloom.pipeline.workspace import Report, Workspace
     from varloom.reader import ReadProgress, TableReader
@@ -33,14 +34,20 @@ def run(request: StageRequest, report: Report) -> StageResult:
         return _load(request, workspace, report)
 
 
-def _annotated(workspace: Workspace) -> Callable[[TableReader], TableReader] | None:
-    """What puts the annotation's columns behind those of the file."""
+def _annotation(workspace: Workspace) -> AnnotationFolder | None:
+    """What the annotate stage left, if the job has one."""
     if workspace.annotation is None:
         return None
-    from varloom.annotation.merging import AnnotatedReader, AnnotationFolder  # few files are annotated
+    from varloom.annotation.merging import AnnotationFolder  # few files are annotated
 
-    folder = AnnotationFolder.load(workspace.annotation)
-    return lambda reader: AnnotatedReader(reader, folder)
+    return AnnotationFolder.load(workspace.annotation)
+
+
+def _annotated(annotation: AnnotationFolder) -> Callable[[TableReader], TableReader]:
+    """What puts the annotation's columns behind those of the file."""
+    from varloom.annotation.merging import AnnotatedReader
+
+    return lambda reader: AnnotatedReader(reader, annotation)
 
 
 def _load(request: StageRequest, workspace: Workspace, report: Report) -> StageResult:
@@ -50,16 +57,17 @@ def _load(request: StageRequest, workspace: Workspace, report: Report) -> StageR
     def on_progress(progress: ReadProgress) -> None:
         report(progress.bytes_done, progress.bytes_total, "bytes")
 
+    annotation = _annotation(workspace)
     workspace.output.mkdir(parents=True, mode=0o700)
     failpoint("stage.after_folder")
     manifests = load_file(
         workspace.source,
         workspace.output / "dataset",
         name=request.source.name,
-        assembly=request.options.get("assembly"),
+        assembly=request.options.get("assembly") or (annotation.assembly if annotation else None),
         split_by_sample=bool(request.options.get("split_by_sample")),
         on_progress=on_progress,
-        wrap=_annotated(workspace),
+        wrap=_annotated(annotation) if annotation else None,
     )
     folders = written_directories(workspace.output / "dataset", manifests)
     for folder, manifest in zip(folders, manifests, strict=True):

@@ -29,8 +29,6 @@ class WantedVariants(BaseModel):
 
 
 @router.post("/annotate", responses=problem_responses(400, 409))
-async def annotate_variants(
-    services: CurrentServices, account: CurrentAccount, wanted: WantedVariants
-) -> AnnotatedVariants:
+async def annotate_variants(services: CurrentServices, _: CurrentAccount, wanted: WantedVariants) -> AnnotatedVariants:
     """Annotate small variants with the reference data that is installed. One that is not understood stops no other."""
     return await services.on_demand.annotate(wanted.variants, wanted.assembly)

@@ -26,12 +26,13 @@ router = APIRouter(prefix="/manifests", tags=["jobs"])
 
 def chosen_defaults(
     assembly: Annotated[str, Query(description="for lines that name none")] = "",
+    annotate: Annotated[str, Query(description="for lines that say nothing of it")] = "",
     split_by_sample: Annotated[str, Query(description="for lines that say nothing of it")] = "",
     credential: Annotated[str, Query(description="for lines that name none")] = "",
     priority: Annotated[str, Query(description="for lines that give none")] = "",
 ) -> dict[str, str]:
     """Values of options for the lines that leave them out."""
-    return dict(zip(OPTION_COLUMNS, (assembly, split_by_sample, credential, priority), strict=True))
+    return dict(zip(OPTION_COLUMNS, (assembly, annotate, split_by_sample, credential, priority), strict=True))
 
 
 Defaults = Annotated[dict[str, str], Depends(chosen_defaults)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from varloom.web.pages import credentials, jobs, provenance, queue, samples, session, stream
+from varloom.web.pages import credentials, jobs, provenance, queue, refs, samples, session, stream
 from varloom.web.pages.assets import static_files
 from varloom.web.pages.error_page import error_page
 
@@ -20,6 +20,7 @@ for part in (
     samples.router,
     provenance.router,
     credentials.router,
+    refs.router,
 ):
     router.include_router(part)
 

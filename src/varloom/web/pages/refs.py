@@ -1,0 +1,83 @@
+"""Reference data: what is installed, and what is missing, with where it is published."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from varloom.errors import counted
+from varloom.services.reference_views import MissingReferenceView, ReferenceView
+from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.pages.formatting import moment, size
+from varloom.web.pages.rendering import page
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledRow:
+    """One installed release."""
+
+    name: str
+    kind: str
+    assembly: str
+    release: str
+    licence: str
+    size: str
+    holds: str
+    source: str
+    sha256: str
+    added: str
+    added_iso: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MissingRow:
+    """One thing that full annotation needs."""
+
+    title: str
+    gives: str
+    licence: str
+    size: str
+    url: str
+    command: str
+
+
+@router.get("/refs")
+async def references_page(request: Request, services: CurrentServices, account: CurrentAccount) -> HTMLResponse:  # noqa: ARG001
+    """The library of reference data as it is."""
+    found = await services.references.overview()
+    lacking = Counter(one.assembly for one in found.missing)
+    return await page(
+        request,
+        "refs.html",
+        section="refs",
+        installed=[_installed(one) for one in found.installed],
+        missing=[
+            (assembly, [_missing(one) for one in found.missing if one.assembly == assembly]) for assembly in lacking
+        ],
+    )
+
+
+def _installed(one: ReferenceView) -> InstalledRow:
+    return InstalledRow(
+        name=one.name,
+        kind=one.kind,
+        assembly=one.assembly,
+        release=one.release,
+        licence=one.licence or "not told",
+        size=size(one.bytes),
+        holds="" if one.rows is None else counted(one.rows, "variant"),
+        source=one.source,
+        sha256=one.sha256,
+        added=moment(one.added_at),
+        added_iso=one.added_at.isoformat(),
+        notes=tuple(one.notes),
+    )
+
+
+def _missing(one: MissingReferenceView) -> MissingRow:
+    command = f"varloom refs add {one.name} --kind {one.kind} --assembly {one.assembly} --from FILE"
+    return MissingRow(one.title, one.gives, one.licence, size(one.bytes), one.url, command)
