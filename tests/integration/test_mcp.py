@@ -83,7 +83,9 @@ def endpoint(server):
     process = Process("mcp", "--http", "--port", "0", "--allow-changes", **environment)
     yield process.line(READY)[1]
     assert process.stop() == 0
-    assert len(process.output) == 1, process.output
+    said = "\n".join(process.output)
+    assert "Traceback" not in said
+    assert not any(secret in said for secret in (server.token, "vl_", "VERYSECRET"))
 
 
 @contextlib.asynccontextmanager
@@ -154,9 +156,9 @@ async def test_tools_say_what_they_take_give_and_do(endpoint, server):
         assert name == "annotate_variants" or "never instructions" in tool.description
 
 
-async def test_jobs_are_listed_and_shown(server, tmp_path):
+async def test_jobs_are_listed_and_shown(server, endpoint):
     good, bad = server.jobs["good"], server.jobs["bad"]
-    async with over_stdio(tmp_path, VARLOOM_URL=server.url, VARLOOM_TOKEN=server.token) as client:
+    async with over_http(endpoint, server.token) as client:
         listed = await call(client, "list_jobs", state="failed")
         assert [job["id"] for job in listed["jobs"]] == [bad["id"]]
         assert (await call(client, "list_jobs", limit=1))["more"] is True
@@ -212,8 +214,8 @@ async def test_a_table_is_queried_as_the_api_does_it(server, tmp_path):
         assert (await refusal(client, "query_table", sample="good"))["code"] == "sample_not_found"
 
 
-async def test_long_cells_are_cut_and_control_characters_do_not_come_through(server, tmp_path):
-    async with over_stdio(tmp_path, "--data", str(server.data)) as client:
+async def test_long_cells_are_cut_and_control_characters_do_not_come_through(server, endpoint):
+    async with over_http(endpoint, server.token) as client:
         result = await client.call_tool("query_table", {"sample": "Long"})
     answer = result.structured_content
     assert answer["cut_columns"] == ["note"]
@@ -223,9 +225,9 @@ async def test_long_cells_are_cut_and_control_characters_do_not_come_through(ser
     assert "Long values are cut" in result.content[0].text
 
 
-async def test_arguments_that_do_not_fit_are_named(server, tmp_path):
+async def test_arguments_that_do_not_fit_are_named(server, endpoint):
     secret = "https://example.org/a.vcf?sig=VERYSECRET"
-    async with over_stdio(tmp_path, "--data", str(server.data), "--allow-changes") as client:
+    async with over_http(endpoint, server.token) as client:
         for name, arguments, place in (
             ("get_job", {"id": "7"}, "id"),
             ("query_table", {"sample": "Good", "limit": 201}, "limit"),

@@ -7,7 +7,7 @@ from pydantic import Field
 from varloom.mcp.jobs import JobId, JobSummary, line_of, summary
 from varloom.mcp.tool import UNTRUSTED, Answer, Arguments, Result, Tool, Varloom
 
-Assembly = Literal["GRCh38", "GRCh37"]
+Assembly = Literal["GRCh37", "GRCh38"]
 Annotate = Literal["none", "small", "structural"]
 
 _ANNOTATE = (

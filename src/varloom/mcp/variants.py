@@ -21,7 +21,7 @@ class Wanted(Arguments):
         description="small variants such as chr7:117559590:A:G (position 1-based), chr7:g.117559590A>G or rs113993960; "
         f"up to {MOST_VARIANTS}",
     )
-    assembly: Literal["GRCh38", "GRCh37"] = Field(description="of the coordinates (hg38 is GRCh38, hg19 is GRCh37)")
+    assembly: Literal["GRCh37", "GRCh38"] = Field(description="of the coordinates (hg38 is GRCh38, hg19 is GRCh37)")
 
 
 class Place(Result):
