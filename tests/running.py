@@ -133,6 +133,10 @@ class Server(Process):
         """The job as it is now."""
         return self.client.get(f"jobs/{job_id}").raise_for_status().json()
 
+    def jobs_named(self, name: str) -> list[dict[str, Any]]:
+        """The jobs with this sample name, newest first."""
+        return [job for job in self.client.get("jobs").raise_for_status().json()["jobs"] if job["sample_name"] == name]
+
     def events(self, job_id: str) -> list[dict[str, Any]]:
         """Its history."""
         return self.client.get(f"jobs/{job_id}/events").raise_for_status().json()["events"]

@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import hashlib
 import re
+import socket
 import ssl
 import threading
 import time
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
@@ -98,6 +99,15 @@ class Source:
         served = self.served[path] = Served(content, **how)
         return served
 
+    def serve_to_bearer(self, path: str, content: bytes, token: str) -> Served:
+        """Put something at a path for those who send the token; others are not known (401)."""
+
+        def look(asked: Asked) -> Served:
+            known = asked.headers.get("authorization") == f"Bearer {token}"
+            return Served(content) if known else Served(status=401)
+
+        return self.serve(path, script=look)
+
     def sent(self) -> int:
         """All bytes of bodies that were sent."""
         return sum(asked.sent for asked in self.asked)
@@ -111,22 +121,50 @@ class Source:
         self._thread.join()
 
 
-class _Server(ThreadingHTTPServer):
-    source: Source
+class WebServer(ThreadingHTTPServer):
+    """A thread for each connection; clients that go away, or do not trust it, are what tests are about."""
+
     daemon_threads = True
-    request_queue_size = 64
+    request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that go away, or do not trust us, are what tests are about."""
+        pass
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+class WebHandler(BaseHTTPRequestHandler):
+    """Says nothing of what it does."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def log_message(self, *_: Any) -> None:
         pass
+
+    def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send all that comes before the body."""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def answer(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
+        """A whole answer; its Content-Length may be among the headers."""
+        self.begin(status, {"Content-Length": str(len(body)), **headers})
+        self.wfile.write(body)
+
+    def break_off(self) -> None:
+        """Close the connection, whatever was promised."""
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Server(WebServer):
+    source: Source
+
+
+class _Handler(WebHandler):
+    server: _Server
 
     def do_GET(self) -> None:
         asked = Asked(self.command, self.path, {name.lower(): value for name, value in self.headers.items()})
@@ -137,18 +175,11 @@ class _Handler(BaseHTTPRequestHandler):
         if served.script is not None:
             served = served.script(asked)
         if served.status is not None:
-            self._refuse(served)
+            self.answer(served.status, served.headers, served.body)
         else:
             self._send(served, asked)
 
     do_HEAD = do_GET  # noqa: N815 - the library wants this name
-
-    def _refuse(self, served: Served) -> None:
-        self.send_response(served.status)
-        for name, value in {"Content-Length": str(len(served.body)), **served.headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(served.body)
 
     def _send(self, served: Served, asked: Asked) -> None:
         content = served.content
@@ -160,20 +191,14 @@ class _Handler(BaseHTTPRequestHandler):
         if wanted:
             start, end = int(wanted[1]), min(len(content), int(wanted[2] or len(content) - 1) + 1)
         if wanted and start >= len(content):
-            self.send_response(416)
-            self.send_header("Content-Range", f"bytes */{len(content)}")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer(416, {"Content-Range": f"bytes */{len(content)}"})
             return
-        self.send_response(206 if wanted else 200)
-        if wanted:
-            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")
         headers = {"Content-Length": str(end - start), "Content-Type": "application/octet-stream"}
+        if wanted:
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(content)}"
         if etag:
             headers["ETag"] = etag
-        for name, value in {**headers, **served.headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
+        self.begin(206 if wanted else 200, {**headers, **served.headers})
         if self.command != "HEAD":
             self._send_body(served, asked, content[start:end])
 
@@ -194,9 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
             if served.pace:
                 time.sleep(len(chunk) / served.pace)
         if cut is not None and cut < len(body):
-            self.close_connection = True
-            with contextlib.suppress(OSError):
-                self.connection.shutdown(2)
+            self.break_off()
 
 
 @contextlib.contextmanager

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
+from tests.sources import web_source
 from visiting import Visitor, visiting
 
-from running import Server, serving
+from running import QUICK, Server, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser
+    from tests.sources import Source
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage"]
@@ -45,8 +47,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server") / "data") as running:
+def source() -> Iterator[Source]:
+    """A web server from which `server` may load; a module puts there what it needs by a fixture of the same name."""
+    with web_source() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, source: Source) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server") / "data"
+    with serving(folder, VARLOOM_ALLOWED_ENDPOINTS=source.endpoint, **QUICK) as running:
         yield running
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import psutil
@@ -93,6 +94,9 @@ def test_the_job_manager_in_all_its_states(
         visitor.expected = ("Failed to load resource", "net::ERR")
         visitor.context.set_offline(True)
         expect(page.locator(".page .link-state")).to_have_text("Reconnecting")
+        expect(page.locator("#jobs-button")).to_have_accessible_name(
+            re.compile("reconnecting, last known active jobs: 3")
+        )
         check(visitor, "offline")
 
 

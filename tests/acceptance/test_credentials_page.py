@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 from accessibility import violations
 from playwright.sync_api import expect
-from tests.sources import Served, web_source
 from visiting import visiting
 
-from running import QUICK, serving
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from playwright.sync_api import Browser
-    from tests.sources import Asked, Source
+    from tests.sources import Source
     from visiting import Visitor
 
     from running import Server
@@ -28,23 +23,9 @@ TABLE = b"a,b\n1,2\n"
 
 
 @pytest.fixture(scope="module")
-def source() -> Iterator[Source]:
-    with web_source() as opened:
-
-        def for_those_with_the_token(asked: Asked) -> Served:
-            if asked.headers.get("authorization") == f"Bearer {TOKEN}":
-                return Served(TABLE)
-            return Served(status=401)
-
-        opened.serve("/private.csv", script=for_those_with_the_token)
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, source: Source) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server") / "data"
-    with serving(folder, VARLOOM_ALLOWED_ENDPOINTS=source.endpoint, **QUICK) as running:
-        yield running
+def source(source: Source) -> Source:
+    source.serve_to_bearer("/private.csv", TABLE, TOKEN)
+    return source
 
 
 def store(visitor: Visitor, source: Source, token: str, *, replace: bool = False) -> None:
@@ -87,9 +68,15 @@ def test_a_private_file_fails_in_words_and_loads_with_a_credential(visitor: Visi
     assert TOKEN not in page.content()
     assert violations(page) == []
 
-    asked = {"source_url": url, "sample_name": "opened", "options": {"credential": "lab"}}
-    opened = visitor.server.client.post("jobs", json=asked).raise_for_status().json()
-    assert visitor.server.at_rest(opened["id"])["state"] == "completed"
+    page.click("#jobs-button")
+    expect(entry).to_contain_text("the source would answer the same")
+    expect(entry.get_by_role("button", name="Upload mended file")).to_have_count(0)
+    entry.get_by_role("button", name="Retry with changes").click()
+    changes = page.get_by_role("dialog", name="Retry private with changes")
+    changes.get_by_label("Credential").select_option("lab")
+    assert violations(page) == []
+    changes.get_by_role("button", name="Retry", exact=True).click()
+    visitor.wait_for_state("private", "completed")
     page.get_by_role("button", name="Remove lab").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(page.get_by_role("list", name="Stored credentials").get_by_role("listitem")).to_have_count(0)
@@ -115,3 +102,34 @@ def test_a_retry_and_its_reason_are_seen(visitor: Visitor, source: Source) -> No
     expect(entry).to_contain_text("the source asks to wait")
     expect(entry).to_contain_text("Attempt 2 of 4")
     expect(entry).to_contain_text("answers 429")
+    expect(entry.get_by_role("button", name="Retry with changes")).to_have_count(0)
+    source.serve("/busy.csv", TABLE)
+    entry.get_by_role("button", name="Retry now").press("Enter")
+    visitor.wait_for_state("busy", "completed")
+
+
+def test_what_is_refused_is_told_beside_the_form_and_keeps_what_was_written(visitor: Visitor, source: Source) -> None:
+    visitor.log_in()
+    page = visitor.page
+    store(visitor, source, TOKEN, replace=True)
+    asked = page.get_by_label("URL of a file to test lab on")
+    for url, said in (
+        ("s3://bucket/else.vcf", "The credential is for"),
+        ("/home/ann/mine.vcf", "A URL begins with https://"),
+    ):
+        asked.fill(url)
+        asked.press("Enter")
+        told = page.get_by_role("list", name="Stored credentials").get_by_role("status")
+        expect(told).to_contain_text(said)
+        expect(told.locator("li").first).not_to_be_empty()
+        expect(asked).to_have_value(url)
+    page.get_by_label("Name", exact=True).fill("lab")
+    page.get_by_label("Scope", exact=True).fill("ftp://example.org")
+    page.get_by_label("Token", exact=True).fill(TOKEN)
+    page.get_by_role("button", name="Store").press("Enter")
+    refused = page.locator(".credential-form").get_by_role("alert")
+    expect(refused.locator("li").first).not_to_be_empty()
+    expect(page.get_by_label("Scope", exact=True)).to_have_value("ftp://example.org")
+    expect(page.get_by_role("button", name="Store")).to_be_focused()
+    expect(page.locator("#toasts > *")).to_have_count(0)
+    assert violations(page) == []

@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from accessibility import violations
 from playwright.sync_api import expect
-from tests.sources import web_source
 from visiting import Visitor, visiting
 
-from running import QUICK, serving
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, Route
     from tests.sources import Source
 
     from running import Server
@@ -27,33 +22,10 @@ TABLE = b"a,b\n1,2\n3,4\n"
 
 
 @pytest.fixture(scope="module")
-def source() -> Iterator[Source]:
-    with web_source() as opened:
-        opened.serve("/data/one.csv", TABLE)
-        opened.serve("/data/two.csv", TABLE)
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, source: Source) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server") / "data"
-    with serving(folder, VARLOOM_ALLOWED_ENDPOINTS=source.endpoint, **QUICK) as running:
-        yield running
-
-
-def choose(page: Page, name: str, text: str, selector: str = "#upload-input") -> None:
-    """Open the dialog and choose a file there."""
-    if not page.is_visible("#upload"):
-        page.click(".header [data-open-upload]")
-    page.set_input_files(selector, {"name": name, "mimeType": "", "buffer": text.encode()})
-
-
-def entry(page: Page, name: str) -> Any:
-    return page.locator(".upload-file").filter(has=page.locator(".upload-file-name").get_by_text(name, exact=True))
-
-
-def jobs_named(server: Server, name: str) -> list[dict[str, Any]]:
-    return [job for job in server.client.get("jobs").json()["jobs"] if job["sample_name"] == name]
+def source(source: Source) -> Source:
+    source.serve("/data/one.csv", TABLE)
+    source.serve("/data/two.csv", TABLE)
+    return source
 
 
 def test_a_dropped_manifest_shows_its_lines_and_becomes_their_jobs(
@@ -62,8 +34,8 @@ def test_a_dropped_manifest_shows_its_lines_and_becomes_their_jobs(
     visitor.log_in()
     page = visitor.page
     one, two = source.url(f"/data/one.csv?token={CANARY}"), source.url("/data/two.csv")
-    choose(page, "batch.csv", f"name,url,assembly,priority\nFrom a manifest,{one},hg38,\n,{two},,7\n")
-    batch = entry(page, "batch.csv")
+    visitor.choose("batch.csv", f"name,url,assembly,priority\nFrom a manifest,{one},hg38,\n,{two},,7\n")
+    batch = visitor.chosen("batch.csv")
     rows = batch.get_by_role("region", name="Lines of batch.csv").locator("tbody tr")
     expect(rows).to_have_count(2)
     expect(rows.nth(0).locator("td")).to_have_text(["2", "From a manifest", f"{one.split('=')[0]}=\u2026", "GRCh38"])
@@ -73,14 +45,14 @@ def test_a_dropped_manifest_shows_its_lines_and_becomes_their_jobs(
     assert CANARY not in page.content()
     assert violations(page) == []
 
-    choose(page, "beside.csv", "a,b\n1,2\n")
+    visitor.choose("beside.csv", "a,b\n1,2\n")
     expect(page.get_by_role("button", name="Load 1 file and 2 URLs")).to_be_enabled()
     page.click("#upload-send")
     expect(page.locator("#upload")).to_be_hidden()
     for name in ("From a manifest", "two", "beside"):
         visitor.wait_for_state(name, "completed")
-    assert [job["options"]["assembly"] for job in jobs_named(server, "From a manifest")] == ["GRCh38"]
-    assert [job["priority"] for job in jobs_named(server, "two")] == [7]
+    assert [job["options"]["assembly"] for job in server.jobs_named("From a manifest")] == ["GRCh38"]
+    assert [job["priority"] for job in server.jobs_named("two")] == [7]
 
 
 def test_faulty_lines_are_told_with_their_place_and_keep_the_rest_back(
@@ -96,8 +68,8 @@ def test_faulty_lines_are_told_with_their_place_and_keep_the_rest_back(
         "/home/ann/<b>mine</b>.vcf\t\t",
         f"{source.url('/data/two.csv')}\tLeft out\thg20",
     ]
-    choose(page, "faulty.tsv", "\n".join(lines), "#upload-manifest-input")
-    faulty = entry(page, "faulty.tsv")
+    visitor.choose("faulty.tsv", "\n".join(lines), "#upload-manifest-input")
+    faulty = visitor.chosen("faulty.tsv")
     expect(faulty.get_by_role("list", name="Faults").locator("li")).to_have_text(
         [
             "Line 3, url: It is no URL: the server reads no files by their path.",
@@ -109,25 +81,25 @@ def test_faulty_lines_are_told_with_their_place_and_keep_the_rest_back(
     expect(faulty.get_by_role("button", name="Load it as a table")).to_have_count(0)
     expect(page.locator("#upload-send")).to_be_disabled()
     assert violations(page) == []
-    assert jobs_named(server, "Good line") == []
+    assert server.jobs_named("Good line") == []
     faulty.get_by_label("Leave out the lines with faults").check()
     page.get_by_role("button", name="Load 1 URL").click()
     visitor.wait_for_state("Good line", "completed")
-    assert jobs_named(server, "Left out") == []
+    assert server.jobs_named("Left out") == []
 
 
 def test_what_looks_like_a_manifest_can_be_loaded_as_a_table(visitor: Visitor, server: Server) -> None:
     visitor.log_in()
     page = visitor.page
-    choose(page, "links.csv", "Name,URL\nfirst,https://example.org/1.vcf\nsecond,https://example.org/2.vcf\n")
-    links = entry(page, "links.csv")
+    visitor.choose("links.csv", "Name,URL\nfirst,https://example.org/1.vcf\nsecond,https://example.org/2.vcf\n")
+    links = visitor.chosen("links.csv")
     links.get_by_role("button", name="Load it as a table instead").click()
     expect(links.get_by_label("Sample name")).to_be_focused()
     expect(links).to_contain_text("2 columns: Name, URL")
     expect(page.locator(".upload-file")).to_have_count(1)
     page.get_by_role("button", name="Upload", exact=True).last.click()
     visitor.wait_for_state("links", "completed")
-    assert len(jobs_named(server, "links")) == 1
+    assert len(server.jobs_named("links")) == 1
 
 
 def test_a_table_with_a_column_of_urls_is_a_table_and_a_misspelt_manifest_is_refused_by_name(visitor: Visitor) -> None:
@@ -135,12 +107,12 @@ def test_a_table_with_a_column_of_urls_is_a_table_and_a_misspelt_manifest_is_ref
     visitor.expected = ("status of 422",)
     page = visitor.page
     text = "url,asembly,Priority\nhttps://example.org/1.vcf,hg38,1\n"
-    choose(page, "table.csv", text)
-    expect(entry(page, "table.csv").get_by_label("Sample name")).to_have_value("table")
+    visitor.choose("table.csv", text)
+    expect(visitor.chosen("table.csv").get_by_label("Sample name")).to_have_value("table")
     page.get_by_role("button", name="Remove table.csv").click()
     page.get_by_text("From URLs").click()
-    choose(page, "manifest.csv", text, "#upload-manifest-input")
-    refused = entry(page, "manifest.csv")
+    visitor.choose("manifest.csv", text, "#upload-manifest-input")
+    refused = visitor.chosen("manifest.csv")
     expect(refused).to_have_attribute("data-state", "refused")
     expect(refused).to_contain_text("There is no column 'asembly'.")
     expect(refused.locator("[data-error-steps] li").first).not_to_be_empty()
@@ -162,12 +134,12 @@ def test_a_broken_connection_makes_no_second_set_of_jobs(visitor: Visitor, serve
         return route.abort("connectionreset")
 
     page.route("**/api/v1/manifests?*", lose_the_first_answer)
-    choose(page, "once.csv", f"url,name\n{source.url('/data/one.csv')},Only once\n")
+    visitor.choose("once.csv", f"url,name\n{source.url('/data/one.csv')},Only once\n")
     page.locator("#upload-send").dblclick()
     visitor.wait_for_state("Only once", "completed")
     assert len(set(keys)) == 1
     assert len(keys) == 2
-    assert len(jobs_named(server, "Only once")) == 1
+    assert len(server.jobs_named("Only once")) == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -178,8 +150,8 @@ def test_a_long_manifest_on_a_narrow_screen(browser: Browser, server: Server, sc
         page.set_viewport_size({"width": 360, "height": 740})
         page.emulate_media(color_scheme=scheme)
         lines = [f"s3://bucket/{'deep/' * 30}{number}.vcf.gz,{'long' * 20} {number}" for number in range(700)]
-        choose(page, "long.csv", "\n".join(["url,name", *lines, "nothing,"]))
-        long = entry(page, "long.csv")
+        visitor.choose("long.csv", "\n".join(["url,name", *lines, "nothing,"]))
+        long = visitor.chosen("long.csv")
         rows = long.locator("tbody tr")
         expect(rows).to_have_count(50)
         long.get_by_role("button", name="Show 500 of 650 more lines").click()

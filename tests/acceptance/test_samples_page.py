@@ -64,9 +64,12 @@ def test_samples_are_named_tagged_deleted_and_brought_back(visitor: Visitor, ser
     gone = page.locator(".sample-gone", has_text="plain was deleted.")
     expect(gone.get_by_role("button", name="Bring back")).to_be_focused()
     expect(page.locator("#announcer")).to_have_text("plain was deleted. It can be brought back.")
+    expect(page.locator(".page-head .hint")).to_contain_text("1 sample,")
+    expect(page.get_by_role("link", name="1 deleted sample")).to_be_visible()
     assert violations(page) == []
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="plain", exact=True)).to_be_visible()
+    expect(page.locator(".page-head .hint")).to_contain_text("2 samples")
     page.get_by_role("button", name="Delete plain").press("Enter")
     expect(gone).to_be_visible()
     page.reload()

@@ -275,6 +275,23 @@ def test_a_table_is_asked_by_keyboard_alone(table: Page, rows: list[dict[str, An
     tab_to(table, ".ag-paging-button")
 
 
+def test_on_a_narrow_screen_no_column_takes_the_room_of_the_others(table: Page) -> None:
+    kept = table.locator(".ag-grid-pinned-left-cells .ag-header-cell")
+    expect(kept).to_have_count(3)
+    table.set_viewport_size({"width": 360, "height": 740})
+    expect(kept).to_have_count(1)
+    first = table.locator('.ag-header-cell[col-id="contig"]')
+    first.focus()
+    table.keyboard.press("Shift+ArrowRight")
+    expect(table.locator("#announcer")).to_have_text(re.compile("contig is column 2 of"))
+    table.set_viewport_size({"width": 1280, "height": 900})
+    expect(kept).to_have_count(3)
+    order = kept.evaluate_all(
+        "cells => cells.map(cell => [cell.getBoundingClientRect().x, cell.getAttribute('col-id')])"
+    )
+    assert [name for _, name in sorted(order)] == ["details of the row", "position", "contig"]
+
+
 def test_a_view_is_kept_and_columns_stay_in_sight(table: Page, visitor: Visitor, sample: str) -> None:
     expect(table.locator('.ag-grid-pinned-left-cells .ag-header-cell[col-id="position"]')).to_be_visible()
     table.fill("#filter-box", "INFO.DP > 90")

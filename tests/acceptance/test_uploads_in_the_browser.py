@@ -17,7 +17,7 @@ from varloom.genomics.assemblies import LENGTHS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
 
@@ -62,13 +62,9 @@ def choose(page: Page, *paths: Path) -> None:
     page.set_input_files("#upload-input", [str(path) for path in paths])
 
 
-def row(page: Page, name: str) -> Locator:
-    return page.locator(".upload-file", has=page.get_by_text(name, exact=True))
-
-
-def reached(page: Page, name: str) -> None:
+def reached(visitor: Visitor, name: str) -> None:
     """Wait until some of the file is on its way."""
-    expect(row(page, name).locator("[data-status]")).to_have_text(re.compile(r"^\d.* of "))
+    expect(visitor.chosen(name).locator("[data-status]")).to_have_text(re.compile(r"^\d.* of "))
 
 
 def assert_same_bytes(server: Server, path: Path) -> None:
@@ -87,20 +83,20 @@ def test_of_five_files_the_broken_one_is_stopped_on_its_way(visitor: Visitor, se
     page.click(".header [data-open-upload]")
     page.evaluate(HEAR)
     choose(page, broken, *files)
-    expect(row(page, "one.vcf").locator("[data-facts]")).to_have_text(
+    expect(visitor.chosen("one.vcf").locator("[data-facts]")).to_have_text(
         "VCF · 2 samples: mother, child · GRCh38 by the lengths of 24 chromosomes"
     )
-    expect(row(page, "one.vcf").get_by_label("Assembly")).to_have_value("GRCh38")
+    expect(visitor.chosen("one.vcf").get_by_label("Assembly")).to_have_value("GRCh38")
     slow_down(visitor, 1500)
     page.get_by_role("button", name="Upload 5 files").click()
-    refused = row(page, "broken.vcf")
+    refused = visitor.chosen("broken.vcf")
     expect(refused).to_have_attribute("data-state", "refused", timeout=90_000)  # or "sent", by then, and for good
     sent = float(refused.locator("progress").evaluate("bar => bar.value / bar.max"))
     assert sent < 0.8, "it was stopped long before its end"
     for text in ("Column 5 of the #CHROM line must be ALT", "#CHROM⇥POS⇥ID⇥REF⇥QUAL", "Line 12,003"):
         expect(refused).to_contain_text(text)
     for name in names:
-        expect(row(page, name)).to_have_attribute("data-state", "sent")
+        expect(visitor.chosen(name)).to_have_attribute("data-state", "sent")
     page.get_by_role("button", name="Remove broken.vcf").click()
     page.keyboard.press("Escape")
     page.click("#jobs-button")
@@ -124,7 +120,7 @@ def test_a_header_that_is_broken_at_once_is_not_sent_at_all(visitor: Visitor, se
     page = visitor.page
     before = len(server.client.get("uploads").json()["uploads"])
     choose(page, vcf(tmp_path / "bad.vcf", VERSION.partition("\n")[2] + COLUMNS, 10))
-    refused = row(page, "bad.vcf")
+    refused = visitor.chosen("bad.vcf")
     expect(refused).to_have_attribute("data-state", "refused")
     expect(refused).to_contain_text("This file cannot be loaded, so it is not sent. Line 1")
     expect(page.locator("#upload-send")).to_be_disabled()
@@ -143,10 +139,10 @@ def test_paused_and_resumed_by_keyboard_alone(visitor: Visitor, server: Server, 
     slow_down(visitor, 400)
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Pause HG002.vcf")).to_be_focused()
-    reached(page, "HG002.vcf")
+    reached(visitor, "HG002.vcf")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Resume HG002.vcf")).to_be_focused()
-    expect(row(page, "HG002.vcf")).to_contain_text("Paused at")
+    expect(visitor.chosen("HG002.vcf")).to_contain_text("Paused at")
     expect(page.locator("#announcer")).to_contain_text("paused")
     [upload] = server.client.get("uploads").json()["uploads"]
     slow_down(visitor, None)
@@ -172,7 +168,7 @@ def test_after_a_reload_the_file_is_known_and_goes_on(visitor: Visitor, server: 
     page.get_by_label("Split by sample").last.check()
     slow_down(visitor, 400)
     page.click("#upload-send")
-    reached(page, "HG002.vcf")
+    reached(visitor, "HG002.vcf")
     page.evaluate("location.reload()")
     assert visitor.asked_before_leaving == 1
     assert page.evaluate("window.sameDocument"), "it asked, and the answer was to stay"
@@ -185,7 +181,7 @@ def test_after_a_reload_the_file_is_known_and_goes_on(visitor: Visitor, server: 
     page.click(".header [data-open-upload]")
     expect(page.locator("#upload-broken")).to_contain_text("HG002.vcf")
     choose(page, good)
-    known = row(page, "HG002.vcf")
+    known = visitor.chosen("HG002.vcf")
     expect(known).to_contain_text("It goes on from there")
     expect(page.locator("#upload-broken")).to_be_hidden()
     expect(known.get_by_label("Sample name")).to_have_value("Family 7")
@@ -205,16 +201,17 @@ def test_two_tabs_do_not_fight_for_one_upload(visitor: Visitor, tmp_path: Path) 
     choose(page, file)
     slow_down(visitor, 200)
     page.click("#upload-send")
-    reached(page, "tabs.vcf")
+    reached(visitor, "tabs.vcf")
     other = visitor.context.new_page()
     other.goto(visitor.server.url + "/samples")
     other.click(".header [data-open-upload]")
     expect(other.locator("#upload-broken")).to_be_hidden()
     choose(other, file)
-    expect(row(other, "tabs.vcf")).to_contain_text("It goes on from there")
+    there = other.locator(".upload-file", has_text="tabs.vcf")
+    expect(there).to_contain_text("It goes on from there")
     other.click("#upload-send")
-    expect(row(other, "tabs.vcf")).to_contain_text("Another tab is sending this file")
-    expect(row(page, "tabs.vcf")).to_have_attribute("data-state", "sending")
+    expect(there).to_contain_text("Another tab is sending this file")
+    expect(visitor.chosen("tabs.vcf")).to_have_attribute("data-state", "sending")
     visitor.leaves = True
     other.close()
     slow_down(visitor, None)
@@ -228,15 +225,15 @@ def test_an_upload_is_discarded_for_good(visitor: Visitor, server: Server, good:
     choose(page, good)
     slow_down(visitor, 200)
     page.click("#upload-send")
-    reached(page, "HG002.vcf")
+    reached(visitor, "HG002.vcf")
     page.reload()
     page.click(".header [data-open-upload]")
     page.get_by_role("button", name="Discard HG002.vcf").click()
     expect(page.locator("#upload-broken")).to_be_hidden()
     assert server.client.get("uploads").json()["uploads"] == []
     choose(page, good)
-    expect(row(page, "HG002.vcf")).to_contain_text("GRCh38")
-    expect(row(page, "HG002.vcf").locator("progress")).to_be_hidden()
+    expect(visitor.chosen("HG002.vcf")).to_contain_text("GRCh38")
+    expect(visitor.chosen("HG002.vcf").locator("progress")).to_be_hidden()
 
 
 def test_a_wrong_assembly_is_warned_of_and_mended_on_the_way(visitor: Visitor, server: Server, tmp_path: Path) -> None:
@@ -244,7 +241,7 @@ def test_a_wrong_assembly_is_warned_of_and_mended_on_the_way(visitor: Visitor, s
     visitor.log_in()
     page = visitor.page
     choose(page, long)
-    sending = row(page, "long.vcf")
+    sending = visitor.chosen("long.vcf")
     expect(sending.locator("[data-facts]")).not_to_have_text("Looking at the file")
     sending.get_by_label("Assembly").select_option("GRCh37")
     slow_down(visitor, 700)
@@ -255,7 +252,7 @@ def test_a_wrong_assembly_is_warned_of_and_mended_on_the_way(visitor: Visitor, s
     expect(page.get_by_role("button", name="Pause long.vcf")).to_be_focused()
     slow_down(visitor, None)
     visitor.wait_for_state("long", "completed")
-    [job] = [one for one in server.client.get("jobs").json()["jobs"] if one["sample_name"] == "long"]
+    [job] = server.jobs_named("long")
     assert job["options"]["assembly"] == "GRCh38"
 
 
@@ -267,20 +264,20 @@ def test_options_for_all_files_at_once(visitor: Visitor, tmp_path: Path) -> None
     choose(page, first)
     expect(page.locator("#upload-all")).to_be_hidden()
     choose(page, second)
-    expect(row(page, "first.vcf").get_by_label("Assembly")).to_have_value("GRCh38")
-    expect(row(page, "second.vcf").locator("[data-facts]")).to_have_text("VCF · 2 samples: mother, child")
+    expect(visitor.chosen("first.vcf").get_by_label("Assembly")).to_have_value("GRCh38")
+    expect(visitor.chosen("second.vcf").locator("[data-facts]")).to_have_text("VCF · 2 samples: mother, child")
     everything = page.get_by_role("group", name="For all files")
     everything.get_by_label("Split by sample").check()
     everything.get_by_role("button", name="Apply to all").click()
     for name, assembly in (("first.vcf", "GRCh38"), ("second.vcf", "")):
-        expect(row(page, name).get_by_label("Split by sample")).to_be_checked()
-        expect(row(page, name).get_by_label("Assembly")).to_have_value(assembly)
+        expect(visitor.chosen(name).get_by_label("Split by sample")).to_be_checked()
+        expect(visitor.chosen(name).get_by_label("Assembly")).to_have_value(assembly)
     everything.get_by_label("Assembly").select_option("GRCh37")
     everything.get_by_role("button", name="Apply to all").click()
-    expect(row(page, "second.vcf").get_by_label("Assembly")).to_have_value("GRCh37")
+    expect(visitor.chosen("second.vcf").get_by_label("Assembly")).to_have_value("GRCh37")
     for label in ("Annotation", "PGx"):
-        expect(row(page, "first.vcf").get_by_label(label)).to_be_disabled()
-        expect(row(page, "first.vcf")).to_contain_text("This version cannot")
+        expect(visitor.chosen("first.vcf").get_by_label(label)).to_be_disabled()
+        expect(visitor.chosen("first.vcf")).to_contain_text("This version cannot")
 
 
 def test_the_server_is_killed_in_mid_upload_and_started_again(browser: Browser, open_folder: Path, good: Path) -> None:
@@ -294,15 +291,15 @@ def test_the_server_is_killed_in_mid_upload_and_started_again(browser: Browser, 
         choose(page, good)
         slow_down(visitor, 500)
         page.click("#upload-send")
-        reached(page, "HG002.vcf")
+        reached(visitor, "HG002.vcf")
         expect(page.locator("[data-pace]")).to_contain_text("/s,")
         first.client.close()
         first.kill()
-        expect(row(page, "HG002.vcf")).to_have_attribute("data-state", "reconnecting")
-        expect(row(page, "HG002.vcf")).to_contain_text("The connection broke. Trying again")
+        expect(visitor.chosen("HG002.vcf")).to_have_attribute("data-state", "reconnecting")
+        expect(visitor.chosen("HG002.vcf")).to_contain_text("The connection broke. Trying again")
         assert violations(page) == []
         with serving(data, "--port", port, **QUICK) as again:
-            expect(row(page, "HG002.vcf")).to_have_attribute("data-state", "sending", timeout=60_000)
+            expect(visitor.chosen("HG002.vcf")).to_have_attribute("data-state", "sending", timeout=60_000)
             visitor.server = again
             slow_down(visitor, None)
             visitor.wait_for_state("HG002", "completed")
@@ -329,12 +326,12 @@ def test_the_dialog_is_accessible_in_all_its_states(
     check("empty")
     long = vcf(tmp_path / f"{'a-name-without-any-space' * 5}.vcf", VERSION + CONTIGS + COLUMNS, 30_000)
     choose(page, good, long, vcf(tmp_path / "bad.vcf", VERSION + COLUMNS.replace("\tPOS", ""), 10))
-    expect(row(page, "bad.vcf")).to_have_attribute("data-state", "refused")
-    row(page, "HG002.vcf").get_by_label("Assembly").select_option("GRCh37")
+    expect(visitor.chosen("bad.vcf")).to_have_attribute("data-state", "refused")
+    visitor.chosen("HG002.vcf").get_by_label("Assembly").select_option("GRCh37")
     check("chosen, refused and warned")
     slow_down(visitor, 300)
     page.click("#upload-send")
-    reached(page, "HG002.vcf")
+    reached(visitor, "HG002.vcf")
     check("sending")
     page.get_by_role("button", name="Pause HG002.vcf").click()
     check("paused")
@@ -342,7 +339,7 @@ def test_the_dialog_is_accessible_in_all_its_states(
     page.click(".header [data-open-upload]")
     expect(page.locator("#upload-broken")).to_be_visible()
     choose(page, good)
-    expect(row(page, "HG002.vcf")).to_contain_text("It goes on from there")
+    expect(visitor.chosen("HG002.vcf")).to_contain_text("It goes on from there")
     check("broken off earlier")
     for discard in page.get_by_role("button", name=re.compile("^Discard")).all():
         discard.click()

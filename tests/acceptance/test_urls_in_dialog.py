@@ -9,16 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from accessibility import violations
 from playwright.sync_api import expect
-from tests.sources import Served, web_source
 from visiting import Visitor, visiting
 
-from running import QUICK, serving
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from playwright.sync_api import Browser, Page, Route
-    from tests.sources import Asked, Source
+    from tests.sources import Source
 
     from running import Server
 
@@ -30,25 +25,11 @@ TABLE = b"a,b\n1,2\n3,4\n"
 
 
 @pytest.fixture(scope="module")
-def source() -> Iterator[Source]:
-    with web_source() as opened:
-
-        def for_those_with_the_token(asked: Asked) -> Served:
-            known = asked.headers.get("authorization") == f"Bearer {TOKEN}"
-            return Served(TABLE) if known else Served(status=401)
-
-        opened.serve("/data/good.csv", TABLE)
-        opened.serve("/data/other.csv", TABLE)
-        opened.serve("/data/late.csv", TABLE)
-        opened.serve("/data/private.csv", script=for_those_with_the_token)
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, source: Source) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server") / "data"
-    with serving(folder, VARLOOM_ALLOWED_ENDPOINTS=source.endpoint, **QUICK) as running:
-        yield running
+def source(source: Source) -> Source:
+    for name in ("good", "other", "late"):
+        source.serve(f"/data/{name}.csv", TABLE)
+    source.serve_to_bearer("/data/private.csv", TABLE, TOKEN)
+    return source
 
 
 def write(page: Page, *lines: str) -> None:
@@ -62,14 +43,6 @@ def write(page: Page, *lines: str) -> None:
 
 def add(page: Page) -> None:
     page.get_by_role("button", name="Add to the list").click()
-
-
-def entry(page: Page, name: str) -> Any:
-    return page.locator(".upload-file").filter(has=page.locator(".upload-file-name").get_by_text(name, exact=True))
-
-
-def jobs_named(server: Server, name: str) -> list[dict[str, Any]]:
-    return [job for job in server.client.get("jobs").json()["jobs"] if job["sample_name"] == name]
 
 
 def test_good_lines_load_and_wrong_ones_are_told_at_once(visitor: Visitor, source: Source) -> None:
@@ -99,11 +72,11 @@ def test_good_lines_load_and_wrong_ones_are_told_at_once(visitor: Visitor, sourc
     expect(problems.nth(1)).to_have_text("Line 4: It is in the list already.")
     field.fill("")
     expect(problems).to_have_count(0)
-    expect(entry(page, "good.csv")).to_contain_text(source.url("/data/good.csv?token=\u2026"))
+    expect(visitor.chosen("good.csv")).to_contain_text(source.url("/data/good.csv?token=\u2026"))
     assert CANARY not in page.content()
     assert violations(page) == []
 
-    entry(page, "good.csv").get_by_label("Sample name").fill("From a URL")
+    visitor.chosen("good.csv").get_by_label("Sample name").fill("From a URL")
     everything = page.get_by_role("group", name="For all URLs")
     everything.get_by_label("Assembly").select_option("GRCh38")
     everything.get_by_role("button", name="Apply to all").click()
@@ -146,7 +119,7 @@ def test_only_credentials_for_the_url_are_offered(visitor: Visitor, server: Serv
     page = visitor.page
     write(page, source.url("/data/private.csv"), "s3://bucket/cohort/NA1.vcf.gz", "gs://else/NA2.vcf.gz")
     add(page)
-    private, cohort, elsewhere = (entry(page, name) for name in ("private.csv", "NA1.vcf.gz", "NA2.vcf.gz"))
+    private, cohort, elsewhere = (visitor.chosen(name) for name in ("private.csv", "NA1.vcf.gz", "NA2.vcf.gz"))
     expect(private.get_by_label("Credential").locator("option")).to_have_text(["None", "gone", "lab"])
     expect(cohort.get_by_label("Credential").locator("option")).to_have_text(["None", "bucket"])
     expect(elsewhere.get_by_label("Credential")).to_be_disabled()
@@ -196,7 +169,7 @@ def test_a_broken_connection_makes_no_second_job(visitor: Visitor, server: Serve
     visitor.wait_for_state("other", "completed")
     assert len(keys) == 2
     assert len(set(keys)) == 1
-    assert len(jobs_named(server, "other")) == 1
+    assert len(server.jobs_named("other")) == 1
 
 
 def test_by_keyboard_alone(visitor: Visitor, source: Source) -> None:
@@ -238,7 +211,7 @@ def test_what_may_have_arrived_is_sent_again_as_it_was(visitor: Visitor, server:
     write(page, source.url("/data/late.csv"))
     add(page)
     page.get_by_role("button", name="Load 1 URL").click()
-    late = entry(page, "late.csv")
+    late = visitor.chosen("late.csv")
     expect(late).to_contain_text("The connection broke. Trying again")
     for _ in range(50):
         if late.get_attribute("data-state") == "paused":
@@ -251,7 +224,7 @@ def test_what_may_have_arrived_is_sent_again_as_it_was(visitor: Visitor, server:
     page.unroute("**/api/v1/jobs")
     late.get_by_role("button", name="Resume late.csv").click()
     visitor.wait_for_state("late", "completed")
-    assert len(jobs_named(server, "late")) == 1
+    assert len(server.jobs_named("late")) == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

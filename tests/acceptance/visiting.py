@@ -69,12 +69,18 @@ class Visitor:
         with self.page.expect_navigation():
             link.click()
 
-    def choose(self, name: str, content: bytes | Path) -> None:
+    def choose(self, name: str, content: str | bytes | Path, field: str = "#upload-input") -> None:
         """Open the upload dialog and choose a file."""
         if not self.page.is_visible("#upload"):
             self.page.click(".header [data-open-upload]")
-        buffer = content if isinstance(content, bytes) else content.read_bytes()
-        self.page.set_input_files("#upload-input", {"name": name, "mimeType": "", "buffer": buffer})
+        buffer = content.encode() if isinstance(content, str) else content
+        buffer = buffer if isinstance(buffer, bytes) else buffer.read_bytes()
+        self.page.set_input_files(field, {"name": name, "mimeType": "", "buffer": buffer})
+
+    def chosen(self, name: str) -> Locator:
+        """The entry of the upload dialog with exactly this file name."""
+        heading = self.page.locator(".upload-file-name").get_by_text(name, exact=True)
+        return self.page.locator(".upload-file").filter(has=heading)
 
     def upload(self, name: str, content: bytes | Path) -> None:
         """Upload a file by the dialog; the Job Manager opens by itself."""

@@ -6,7 +6,6 @@ It is honest about what it did: the checker holds the end of each job against th
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import random
 import re
@@ -15,9 +14,10 @@ import struct
 import threading
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
+
+from tests.sources import WebHandler, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -205,48 +205,31 @@ def _first_faults(uploads: Sequence[PlannedUpload]) -> dict[int, str]:
     return {**mangled, **{number: PASSING[turn % len(PASSING)] for turn, number in enumerate(others)}}
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(WebServer):
     origin: Origin
-    daemon_threads = True
-    request_queue_size = 128
 
     def shutdown_request(self, request: Any) -> None:
         """Without the polite end, so that a reset is one."""
         self.close_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients are killed; that is what the run is about."""
 
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(WebHandler):
     server: _Server
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
 
-    def log_message(self, *_: Any) -> None:
-        pass
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the library wants this name
         origin = self.server.origin
         number = int(urlsplit(self.path).path.split("/")[1])
         upload, version, content, fault, chance = origin.next_answer(number)
         if fault in STATUS:
             origin.note(number, Answer(fault, STATUS[fault]))
-            self._refuse(
+            self.answer(
                 STATUS[fault], {"Retry-After": chance.choice(["0", "1", "2"])} if fault in {"busy", "limit"} else {}
             )
         elif fault == "page":
             origin.note(number, Answer(fault, 200))
-            self._refuse(200, {"Content-Type": "text/html"}, PAGE)
+            self.answer(200, {"Content-Type": "text/html"}, PAGE)
         else:
             self._send(upload, version, content, fault, chance)
-
-    def _refuse(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
 
     def _send(
         self, upload: PlannedUpload, version: int, content: bytes, fault: str | None, chance: random.Random
@@ -264,12 +247,8 @@ class _Handler(BaseHTTPRequestHandler):
             body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
         status, sent = 206 if wanted else 200, [0]
         try:
-            self.send_response(status)
-            if wanted:
-                self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")
-            for name, value in {"Content-Length": str(end - start), **told}.items():
-                self.send_header(name, value)
-            self.end_headers()
+            part = {"Content-Range": f"bytes {start}-{end - 1}/{len(content)}"} if wanted else {}
+            self.begin(status, {"Content-Length": str(end - start), **part, **told})
             self._send_body(body[:stop], chance.choice([None, 5e6, 20e6]) if len(content) > LARGE else None, sent)
             self._break_off(fault)
         except OSError:  # the client went away
@@ -290,11 +269,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.origin.closing.wait(STALL_SECONDS)
         if fault == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        elif fault in {"cut", "stall"}:
-            with contextlib.suppress(OSError):
-                self.connection.shutdown(socket.SHUT_RDWR)
-        if fault in {"cut", "stall", "reset"}:
             self.close_connection = True
+        elif fault in {"cut", "stall"}:
+            self.break_off()
 
 
 def _told(upload: PlannedUpload, version: int, content: bytes, *, is_wrong: bool) -> dict[str, str]:

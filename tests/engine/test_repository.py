@@ -215,7 +215,7 @@ async def test_nothing_is_seen_or_touched_by_another_account(engine, make_accoun
         assert await repository.history(conn, stranger, job.id) == []
         assert await repository.events_after(conn, stranger, 0) == []
         assert await line.queue_positions(conn, stranger) == {}
-        for act in (repository.request_cancel, repository.retry_by_hand, repository.dismiss):
+        for act in (repository.request_cancel, repository.retry_by_hand, repository.retry_now, repository.dismiss):
             with pytest.raises(VarloomError) as caught:
                 await act(conn, stranger, job.id)
             assert caught.value.code == "job_not_found"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.engine.conftest import FAILURE, REFUSAL
 from tests.engine.test_repository import settle_now
@@ -80,6 +82,54 @@ async def test_a_retry_by_hand_keeps_what_still_holds(engine, failed, how, begin
         sorted(kept),
     )
     assert (await engine.claim(begins)).job.id == job.id
+
+
+async def hurry(engine, job):
+    async with engine.pool.connection() as conn:
+        return await repository.retry_now(conn, engine.account.id, job.id)
+
+
+async def test_a_wait_is_ended_by_hand_and_its_attempt_counts_as_before(engine):
+    """Both waits of an hour are cut short: the third attempt is the last one all the same."""
+    job = await engine.create(max_attempts=3, parse=[[["fail", FAILURE]]])
+    async with engine.worker(retry_delay=3600.0):
+        for attempt in (2, 3):
+            waiting = await engine.until(job.id, lambda job, to_come=attempt: job.attempt == to_come)
+            hurried = await hurry(engine, job)
+            assert (hurried.attempt, hurried.error, hurried.artefacts) == (attempt, waiting.error, waiting.artefacts)
+            assert hurried.run_after < waiting.run_after
+        ended = await engine.at_rest(job.id)
+    assert (ended.state, ended.attempt, len(ended.attempts)) == (State.FAILED, 3, 3)
+    assert [attempt for _, _, attempt in engine.backend.begun] == [1, 2, 3]
+    told = [(event.state, event.attempt) for event in await engine.history(job.id) if "by hand" in event.message]
+    assert told == [(State.QUEUED, 2), (State.QUEUED, 3)]
+
+
+async def test_however_many_are_impatient_one_attempt_begins(engine):
+    job = await engine.create()
+    await settle_now(engine, await engine.claim(), Failed(FAILURE), retry_delay=3600.0)
+    assert await engine.claim() is None
+    hurried = await asyncio.gather(*(hurry(engine, job) for _ in range(6)))
+    assert {(one.state, one.attempt) for one in hurried} == {(State.QUEUED, 2)}
+    claims = await asyncio.gather(*(engine.claim() for _ in range(3)))
+    assert [claim.job.attempt for claim in claims if claim] == [2]
+    assert sum("by hand" in event.message for event in await engine.history(job.id)) == 1
+
+
+async def test_only_a_wait_for_a_retry_can_be_ended(engine):
+    fresh = await engine.create()
+    refused = []
+    for look in ("queued", "parsing", "failed"):
+        if look == "parsing":
+            claim = await engine.claim()
+        if look == "failed":
+            await settle_now(engine, claim, Failed(REFUSAL))
+        before = await engine.job(fresh.id)
+        with pytest.raises(VarloomError, match=f"The job is {look}: it waits for no retry") as caught:
+            await hurry(engine, fresh)
+        refused.append(caught.value.code)
+        assert await engine.job(fresh.id) == before
+    assert refused == ["job_not_final"] * 3
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ class Chaos:
         await self._ask(repository.request_cancel)
 
     async def retry(self):
-        await self._ask(repository.retry_by_hand)
+        await self._ask(self.chance.choice([repository.retry_by_hand, repository.retry_now]))
 
     async def dismiss(self):
         await self._ask(repository.dismiss)

@@ -34,6 +34,7 @@ ACTS = [
     "release",
     "cancel",
     "retry",
+    "hurry",
     "work",
     "advance",
     "suspect",

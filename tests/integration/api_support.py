@@ -109,6 +109,11 @@ class HandWorker:
             assert await repository.hold(conn, claim, log)
             assert await repository.settle_fail(conn, claim, Failed(FAILURE))
 
+    async def put_off(self, claim, delay):
+        """The attempt fails, and the next one is due so many seconds from now."""
+        async with self.pool.connection() as conn:
+            assert await repository.settle_retry(conn, claim, Failed(FAILURE), delay=delay)
+
 
 @dataclass
 class Person:

@@ -42,6 +42,23 @@ async def test_a_failed_job_tells_its_error_and_can_be_retried_with_other_option
     assert (refused.status_code, refused.json()["code"]) == (409, "job_not_final")
 
 
+async def test_a_wait_for_the_next_attempt_can_be_ended_but_nothing_changed_meanwhile(api, worker):
+    ann = await api.person()
+    job = await ann.upload()
+    await worker.put_off(await worker.claim(), 3600.0)
+    path = f"/api/v1/jobs/{job['id']}"
+    waiting = (await ann.client.get(path)).json()
+    for how in ({"from_stage": "start"}, {"options": {"assembly": "GRCh38"}}):
+        refused = await ann.client.post(f"{path}/retry", json=how)
+        assert (refused.status_code, refused.json()["code"]) == (409, "job_not_final")
+    assert (await ann.client.get(path)).json() == waiting
+    hurried = (await ann.client.post(f"{path}/retry")).json()
+    assert (hurried["state"], hurried["attempt"], hurried["queue_position"]) == ("queued", 2, 0)
+    assert hurried["retry_at"] < waiting["retry_at"]
+    again = await ann.client.post(f"{path}/retry")
+    assert (again.status_code, again.json()["retry_at"]) == (200, hurried["retry_at"])
+
+
 async def test_a_retry_with_options_that_do_not_exist_changes_nothing(api, worker):
     ann = await api.person()
     job = await ann.upload()

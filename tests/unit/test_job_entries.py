@@ -217,6 +217,14 @@ def test_each_state_offers_what_can_be_done(state: str, offered: set[str]) -> No
     assert set(re.findall(r'data-act="(\w+)"', html)) == offered
 
 
+def test_a_wait_for_a_retry_can_be_ended_and_nothing_changed_with_it() -> None:
+    waiting = make_job(attempt=2, retry_at=datetime.now(UTC) + timedelta(hours=1), error={**RAGGED, "retryable": True})
+    html = render_entry(waiting)
+    assert set(re.findall(r'data-act="(\w+)"', html)) == {"retry", "cancel", "priority"}
+    assert "Retry now</button>" in html
+    assert job_entry(make_job(attempt=2, retry_at=NOW - timedelta(seconds=1)), NOW).retry_label is None, "it is due"
+
+
 def message(job: JobView) -> Message:
     return Message("job", job.model_dump_json())
 

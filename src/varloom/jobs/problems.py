@@ -14,7 +14,8 @@ JOB_NOT_FOUND = define(
 JOB_NOT_FINAL = define(
     "job_not_final",
     "The job is still active",
-    cause="A job can be dismissed, or retried by hand, only after it has ended.",
+    cause="A job can be dismissed, or retried by hand, only after it has ended. One that waits for its automatic retry "
+    "can be retried at once, but only as it is.",
     resolution=("Wait until it ends, or cancel it first.",),
     status=409,
 )

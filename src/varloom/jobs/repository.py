@@ -338,6 +338,26 @@ async def retry_by_hand(
     return retried
 
 
+async def retry_now(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) -> Job:
+    """End a job's wait for its automatic retry: the attempt that it waits for may begin at once, and counts as before.
+
+    A retry that is due already is left as it is.
+
+    Raises:
+        VarloomError: `job_not_found`; `job_not_final` for a job that waits for no retry.
+    """
+    commit_point("retry_now", conn)
+    ids = {"account_id": account_id, "job_id": job_id}
+    job = await _job(conn, "retry_now", {**ids, "message": "Its wait for the retry was ended by hand."})
+    if job is None:  # somebody was faster, or its time has come
+        job = await get_job(conn, account_id, job_id)
+        if job.retry_at is None:
+            raise VarloomError(JOB_NOT_FINAL, f"The job is {job.state.value}: it waits for no retry.")
+        return job
+    await enqueue(conn, job.stage or job.plan[0])
+    return job
+
+
 async def prioritise(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID, priority: int) -> Job:
     """Change the priority of a job that waits or runs; it counts from the next claim on.
 

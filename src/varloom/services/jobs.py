@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from varloom.errors import VarloomError
 from varloom.jobs import line, repository
 from varloom.jobs.lifecycle import Stage, State
+from varloom.jobs.problems import JOB_NOT_FINAL
 from varloom.pipeline.plan import stale_stages, version_of
 from varloom.services.options import parse_options, parse_priority
 from varloom.services.paging import check_limit, checked_search, decode_cursor, encode_cursor
@@ -157,7 +158,7 @@ class Jobs:
         from_stage: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> JobView:
-        """Queue a failed or cancelled job again.
+        """Queue a failed or cancelled job again, or let one that waits for its automatic retry begin with it now.
 
         Args:
             account_id: whose job.
@@ -165,9 +166,19 @@ class Jobs:
             from_stage: the stage to begin with, or "start"; unset: the one in which it ended, or an earlier one whose
                 work the changed options make useless.
             options: the options to change; those that are not named stay as they were.
+
+        Raises:
+            VarloomError: as `repository.retry_by_hand` does; `job_not_final` also where anything is to be changed of a
+                job that waits for its retry.
         """
         async with self.pool.connection() as conn:
             job = await repository.get_job(conn, account_id, job_id)
+            if job.retry_at is not None:
+                if from_stage is not None or options:
+                    raise VarloomError(
+                        JOB_NOT_FINAL, "While the job waits for its retry, nothing of it can be changed."
+                    )
+                return await self._view(conn, await repository.retry_now(conn, account_id, job_id))
             changed = parse_options({**job.options, **options}) if options else None
             if changed is not None and changed.credential is not None and job.source_kind != "url":
                 raise VarloomError(REQUEST_INVALID, "credential: it is for files from a URL; this one was sent.")

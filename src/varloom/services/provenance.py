@@ -48,6 +48,7 @@ class Provenance:
                     "kind": job.source_kind,
                     "name": job.source_name,
                     "bytes": job.source_bytes,
+                    "url": job.source_url,
                     "sha256": job.source_sha256,
                     "download": download_of(job),
                 },

@@ -199,6 +199,7 @@ class SourceProvenance(View):
     kind: Literal["file", "url"]
     name: str
     bytes: int | None
+    url: str | None = Field(default=None, description="as it may be shown, for a file from a URL")
     sha256: str | None = Field(description="of the file as it was stored")
     download: DownloadProvenance | None = Field(default=None, description="for a file from a URL, once it is here")
 

@@ -68,7 +68,7 @@ DOWNLOAD_NOT_PUBLIC = define(
     "Download failed: the file is not public",
     cause="No credentials were used, and the source does not show the file to everyone.",
     resolution=(
-        "Store credentials for it and choose them for the job (`--credential NAME`).",
+        "Store credentials for it, and choose them for the job (Retry with changes, or `--credential NAME`).",
         "Or make a signed URL (presigned or SAS) and submit that; or let the owner make the object public.",
         "Check the name of the bucket and of the object too: some sources deny instead of saying that there is none.",
     ),

@@ -213,7 +213,7 @@ class HeaderParser:
             message,
             Place(line=place.line, column=column, excerpt=place.excerpt),
             (
-                f"Write the line as: {_CHROM_LINE_SHOWN}, then FORMAT and the samples if there are any.",
+                f"Write the line as `{_CHROM_LINE_SHOWN}`, then FORMAT and the samples if there are any.",
                 *VCF_CHROM_LINE_WRONG.resolution[1:],
             ),
         )
@@ -254,7 +254,7 @@ class HeaderParser:
             VCF_CHROM_LINE_MISSING,
             message,
             Place(line=number, excerpt=None if line is None else safe_excerpt(line)),
-            (f"Add this line before the records: {_CHROM_LINE_SHOWN}", *VCF_CHROM_LINE_MISSING.resolution[1:]),
+            (f"Add this line before the records: `{_CHROM_LINE_SHOWN}`", *VCF_CHROM_LINE_MISSING.resolution[1:]),
         )
 
     def _malformed(self, number: int, line: str, message: str) -> None:

@@ -113,7 +113,10 @@ async def get_report(services: CurrentServices, account: CurrentAccount, job_id:
 async def retry_job(
     services: CurrentServices, account: CurrentAccount, job_id: UUID, how: RetryRequest | None = None
 ) -> JobView:
-    """Queue a failed or cancelled job again, with fresh attempts."""
+    """Queue a failed or cancelled job again, with fresh attempts; let one that waits for its automatic retry run now.
+
+    The attempt that was waited for counts as before, and nothing of the job can be changed with it.
+    """
     how = how or RetryRequest()
     await services.annotations.require(parse_options(how.options or {}))
     return await services.jobs.retry(account.id, job_id, from_stage=how.from_stage, options=how.options)

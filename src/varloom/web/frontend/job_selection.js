@@ -5,10 +5,10 @@ import { OFFLINE, problemText, toast } from "./toasts.js";
 
 const ENDED = ["completed", "failed", "cancelled"];
 const CAN = {
-  cancel: (state) => !ENDED.includes(state),
-  prioritise: (state) => !ENDED.includes(state),
-  retry: (state) => state === "failed" || state === "cancelled",
-  dismiss: (state) => ENDED.includes(state),
+  cancel: (entry) => !ENDED.includes(entry.dataset.state),
+  prioritise: (entry) => !ENDED.includes(entry.dataset.state),
+  retry: (entry) => entry.querySelector("[data-act=retry]") !== null,
+  dismiss: (entry) => ENDED.includes(entry.dataset.state),
 };
 const DONE = { cancel: "asked to stop", prioritise: "given another priority", retry: "queued again", dismiss: "dismissed" };
 const AT_ONCE = 500; // the most that one request may name
@@ -62,7 +62,7 @@ function shown() {
 }
 
 function able(action) {
-  return shown().filter((entry) => selected.has(entry.dataset.job) && CAN[action](entry.dataset.state));
+  return shown().filter((entry) => selected.has(entry.dataset.job) && CAN[action](entry));
 }
 
 function toggle(box, isRange) {

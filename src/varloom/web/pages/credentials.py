@@ -77,8 +77,8 @@ class CredentialRow:
 
 
 @dataclass(frozen=True, slots=True)
-class TestResult:
-    """What a test of an access found."""
+class Finding:
+    """What a test of an access found, or why nothing was stored or tested."""
 
     ok: bool
     title: str
@@ -108,18 +108,22 @@ async def credentials_page(
 async def add_credential(
     request: Request, services: CurrentServices, account: CurrentAccount, kind: str
 ) -> HTMLResponse:
-    """Store a credential; the page as it is then."""
+    """Store a credential; the page as it is then, or why nothing was stored, which is shown in the form."""
     chosen = _kind(kind)
     async with request.form(max_files=0, max_fields=20) as given:
         fields = {name: value for name, value in given.items() if isinstance(value, str)}
-    await services.credentials.add(
-        account.id,
-        name=fields.get("name", ""),
-        kind=chosen,
-        scope=fields.get("scope", ""),
-        values={field.name: fields.get(field.name, "") for field in KINDS[chosen].fields},
-        replace_old="replace" in fields,
-    )
+    try:
+        await services.credentials.add(
+            account.id,
+            name=fields.get("name", ""),
+            kind=chosen,
+            scope=fields.get("scope", ""),
+            values={field.name: fields.get(field.name, "") for field in KINDS[chosen].fields},
+            replace_old="replace" in fields,
+        )
+    except VarloomError as error:
+        beside = {"HX-Retarget": "#credential-refused", "HX-Reselect": ".notice", "HX-Reswap": "innerHTML"}
+        return HTMLResponse(render("credential_finding.html", found=_refused(error)), headers=beside)
     return await credentials_page(request, services, account, chosen)
 
 
@@ -127,11 +131,14 @@ async def add_credential(
 async def test_credential(
     request: Request, services: CurrentServices, account: CurrentAccount, credential_id: UUID
 ) -> HTMLResponse:
-    """Ask for the first bytes of a file; what was found."""
+    """Ask for the first bytes of a file; what was found, or why it was not asked for."""
     async with request.form(max_files=0, max_fields=5) as given:
         url = given.get("url")
-    found = await services.credentials.test(account.id, credential_id, url if isinstance(url, str) else "")
-    return HTMLResponse(render("credential_test.html", result=_result(found)))
+    try:
+        found = _found(await services.credentials.test(account.id, credential_id, url if isinstance(url, str) else ""))
+    except VarloomError as error:
+        found = _refused(error)
+    return HTMLResponse(render("credential_finding.html", found=found))
 
 
 @router.delete("/credentials/{credential_id}")
@@ -159,8 +166,14 @@ def _row(found: CredentialView) -> CredentialRow:
     )
 
 
-def _result(found: AccessTestView) -> TestResult:
-    if found.error is None:
-        told = "The file can be loaded." if found.bytes is None else f"The file can be loaded: {size(found.bytes)}."
-        return TestResult(ok=True, title="Access granted", text=told, steps=())
-    return TestResult(ok=False, title=found.error.title, text=found.error.message, steps=tuple(found.error.resolution))
+def _found(tested: AccessTestView) -> Finding:
+    if tested.error is None:
+        told = "The file can be loaded." if tested.bytes is None else f"The file can be loaded: {size(tested.bytes)}."
+        return Finding(ok=True, title="Access granted", text=told, steps=())
+    error = tested.error
+    return Finding(ok=False, title=error.title, text=error.message, steps=tuple(error.resolution))
+
+
+def _refused(error: VarloomError) -> Finding:
+    steps = error.resolution or error.kind.resolution
+    return Finding(ok=False, title=error.kind.title, text=error.message, steps=steps)

@@ -139,6 +139,7 @@ def _source(job: JobView, provenance: ProvenanceView) -> tuple[tuple[str, str], 
     found = provenance.source
     told = {
         "File": found.name,
+        "URL": found.url,
         "Size": None if found.bytes is None else _exact_size(found.bytes),
         "Job": str(job.id),
     }

@@ -81,6 +81,8 @@ class JobEntry:
     priority: int
     priorities: tuple[tuple[int, str], ...]
     retry_label: str | None
+    can_change: bool
+    can_go_unannotated: bool
     can_replace: bool
     can_dismiss: bool
     announcement: str
@@ -128,8 +130,10 @@ def job_entry(job: JobView, now: datetime | None = None) -> JobEntry:
         can_cancel=not final and not job.cancel_requested,
         priority=job.priority,
         priorities=_priorities(job.priority),
-        retry_label=_retry_label(job),
-        can_replace=failure is not None and job.error is not None and not job.error.retryable,
+        retry_label=_retry_label(job, retry_seconds),
+        can_change=job.state in {"failed", "cancelled"},
+        can_go_unannotated=job.state == "failed" and job.error is not None and job.error.stage == "annotate",
+        can_replace=_can_replace(job),
         can_dismiss=final,
         announcement=_announcement(job, text),
     )
@@ -249,8 +253,22 @@ def _priorities(current: int) -> tuple[tuple[int, str], ...]:
     return tuple(sorted(named, reverse=True))
 
 
-def _retry_label(job: JobView) -> str | None:
+_NOT_THE_FILE = frozenset({"assembly_needed", "reference_data_missing"})
+"""What cannot be mended in the file."""
+
+
+def _can_replace(job: JobView) -> bool:
+    """Whether another file would help: the content of this one was refused."""
+    error = job.error
+    if job.state != "failed" or error is None or error.code in _NOT_THE_FILE:
+        return False
+    return not error.retryable and error.stage != "download"
+
+
+def _retry_label(job: JobView, retry_seconds: float | None) -> str | None:
     match job.state:
+        case "queued" if retry_seconds is not None and not job.cancel_requested:
+            return "Retry now"
         case "cancelled":
             return "Start again"
         case "failed" if job.stage and job.stage != job.plan[0]:

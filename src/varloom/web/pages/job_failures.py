@@ -103,6 +103,8 @@ def tried_of(one: AttemptView) -> Tried:
 def _verdict(job: JobView, error: ErrorView) -> str:
     """Whether trying again can help, and how often it was tried."""
     if not error.retryable:
+        if error.stage == "download":
+            return "Not tried again: the source would answer the same."
         return "Not tried again: the same file would fail in the same way."
     return f"Tried {counted(job.attempt, 'time')}." if job.attempt > 1 else ""
 

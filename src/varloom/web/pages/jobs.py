@@ -1,7 +1,7 @@
 """The Job Manager: its page, the page of one job, its entries, and the buttons of an entry."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response
@@ -10,7 +10,8 @@ from fastapi.responses import HTMLResponse
 from varloom.services.accounts import Account
 from varloom.services.container import Services
 from varloom.services.events import SNAPSHOT_NEWEST
-from varloom.services.views import JobList
+from varloom.services.options import parse_options
+from varloom.services.views import JobList, JobView
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.job_details import job_details
 from varloom.web.pages.job_entries import job_entry
@@ -71,7 +72,20 @@ async def retry_form(services: CurrentServices, account: CurrentAccount, job_id:
     """What can be changed before a job is tried again."""
     job = await services.jobs.get(account.id, job_id)
     stages = [STAGE_NAMES[stage][0] for stage in job.plan]
-    return HTMLResponse(render("parts/retry_form.html", job=job, stages=stages))
+    credentials = await _credentials_for(services, account, job)
+    offered = {kind: services.annotations.why_unavailable(kind) is None for kind in ("small", "structural")}
+    return HTMLResponse(
+        render("parts/retry_form.html", job=job, stages=stages, credentials=credentials, offered=offered)
+    )
+
+
+async def _credentials_for(services: Services, account: Account, job: JobView) -> list[str] | None:
+    """Those that may be sent for the job's URL; None for a file that was sent."""
+    if job.source.kind != "url":
+        return None
+    url = (await services.provenance.of_job(account.id, job.id)).source.url or ""
+    [source] = (await services.sources.preflight(account.id, [url])).sources
+    return source.credentials
 
 
 @router.post("/jobs/{job_id}/retry")
@@ -82,11 +96,21 @@ async def retry_job(
     job_id: UUID,
     changed: Annotated[bool, Form()] = False,
     assembly: Annotated[str, Form(max_length=20)] = "",
+    annotate: Annotated[str, Form(max_length=20)] = "",
     split_by_sample: Annotated[bool, Form()] = False,
+    credential: Annotated[str, Form(max_length=80)] = "",
+    without_annotation: Annotated[bool, Form()] = False,
     begin: Annotated[Literal["", "start"], Form()] = "",
 ) -> Response:
-    """Queue a failed or cancelled job again, from the stage in which it ended; with other options if they changed."""
-    options = {"assembly": assembly or None, "split_by_sample": split_by_sample} if changed else None
+    """Queue a job again, from the stage in which it ended, with other options if they changed; or end its wait."""
+    options: dict[str, Any] | None = None
+    if without_annotation:
+        options = {"annotate": "none"}
+    elif changed:
+        options = {"assembly": assembly or None, "annotate": annotate, "split_by_sample": split_by_sample}
+        await services.annotations.require(parse_options(options))
+    if options is not None and changed and (await services.jobs.get(account.id, job_id)).source.kind == "url":
+        options["credential"] = credential or None
     await services.jobs.retry(account.id, job_id, from_stage=begin or None, options=options)
     return _seen_in_the_stream()
 

@@ -20,6 +20,9 @@ PAGE = 50
 
 router = APIRouter(include_in_schema=False)
 
+COUNT_ANEW = {"HX-Trigger": '{"varloom:kept": {"target": "body"}}'}
+"""Another sample is kept than before: what the page says of their number and size is to be read anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class SampleRow:
@@ -91,14 +94,14 @@ async def delete_sample(services: CurrentServices, account: CurrentAccount, samp
     """Delete a sample; its row in the list offers to bring it back."""
     sample = await services.samples.get(account.id, sample_id)
     await services.samples.delete(account.id, sample_id)
-    return HTMLResponse(render("sample_row.html", sample=sample_row(sample), just_deleted=True))
+    return HTMLResponse(render("sample_row.html", sample=sample_row(sample), just_deleted=True), headers=COUNT_ANEW)
 
 
 @router.post("/samples/{sample_id}/restore")
 async def restore_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> HTMLResponse:
     """Bring a deleted sample back; its row in the list."""
     sample = await services.samples.restore(account.id, sample_id)
-    return HTMLResponse(render("sample_row.html", sample=sample_row(sample), just_deleted=False))
+    return HTMLResponse(render("sample_row.html", sample=sample_row(sample), just_deleted=False), headers=COUNT_ANEW)
 
 
 @router.post("/samples/{sample_id}/purge")

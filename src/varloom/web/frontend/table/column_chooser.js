@@ -1,5 +1,5 @@
 // Which columns are shown, and which stay in sight when the table is scrolled: a list with search, in groups.
-import { defaultColumns, grouped } from "./groups.js";
+import { defaultColumns, grouped, whenRoomChanges } from "./groups.js";
 import { moveBy, same, withOthers } from "./moving.js";
 
 export function startColumnChooser(table) {
@@ -31,6 +31,7 @@ export function startColumnChooser(table) {
   document.getElementById("column-reset").addEventListener("click", () => query.change({ columns: null, pinned: null }));
   const refresh = () => check(list, table.shown(), table.pinned());
   query.listen(refresh);
+  whenRoomChanges(refresh);
   if (menu.matches(":popover-open")) draw(); // opened while the page was still starting
 }
 

@@ -16,6 +16,7 @@ import { fetchJson } from "./api.js";
 import { isNumber, rendererOf, textOf } from "./cells.js";
 import { copyText } from "./copying.js";
 import { kindOf } from "./expressions.js";
+import { whenRoomChanges } from "./groups.js";
 import { ColumnHeader, HiddenHeader, shortName } from "./header.js";
 import { keepOrder, same, sayPlace } from "./moving.js";
 import { joinNames, joined, sortOrder, sortText } from "./query.js";
@@ -42,6 +43,8 @@ export function startGrid(table) {
   element?.setAttribute("aria-label", root.dataset.name);
   element?.setAttribute("aria-describedby", "table-keys");
   root.addEventListener("keydown", (event) => headerKey(table, event), true);
+  const drawAnew = () => isDrawnAs(grid, table) || grid.setGridOption("columnDefs", definitionsOf(table));
+  whenRoomChanges(drawAnew);
   table.loadAgain = () => grid.purgeInfiniteCache();
   // Rows that were not fetched yet are, by being scrolled to.
   table.rowAt = (index) => {
@@ -72,7 +75,7 @@ export function startGrid(table) {
   table.goTo = (index) => show(index, "top", table.shown().includes("position") ? "position" : DETAILS);
   query.listen((state, before) => {
     if (state.dataset !== before.dataset) return location.reload();
-    if (!isDrawnAs(grid, table)) grid.setGridOption("columnDefs", definitionsOf(table));
+    drawAnew();
     if (changed(state, before, "sort")) applySort(grid, state.sort);
     if (changed(state, before, "filters") || hasOthers(before, state)) grid.purgeInfiniteCache();
     // Other rows, or others first: who were left in the middle of them would take them for the first.
@@ -149,6 +152,8 @@ function optionsOf(table) {
     onColumnPinned: ({ api, source }) => {
       if (source === "uiColumnDragged" || source === "uiColumnMoved") keepOrder(table, drawnOrder(api));
     },
+    // What does not fit beside the others scrolls with them, but for the button of the row.
+    processUnpinnedColumns: ({ api }) => api.getDisplayedLeftColumns().filter((column) => column.getColId() !== DETAILS),
     // Arrows go from cell to cell; Tab leaves the rows, or else it would take thousands to get out.
     tabToNextCell: () => false,
     tabToNextHeader: () => false,

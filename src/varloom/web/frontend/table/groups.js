@@ -13,7 +13,7 @@ export function groupOf(column) {
   if (column.origin === "FORMAT") return { key: "FORMAT", label: "All samples", prefix: "" };
   if (column.origin === "file") return { key: "file", label: "File", prefix: "" };
   if (column.origin === "VCF" || column.origin === "varloom") return { key: "variant", label: "Variant", prefix: "" };
-  return { key: `annotation:${column.origin}`, label: `Annotation ${column.origin}`, prefix: `${column.origin}.` };
+  return { key: `annotation:${column.field}`, label: `Annotation ${column.field}`, prefix: `${column.field}.` };
 }
 
 /** [{key, label, columns}], in the order in which the columns stand in the table. */
@@ -43,4 +43,9 @@ const WIDE = window.matchMedia("(min-width: 60rem)");
 export function defaultPinned(columns) {
   const places = columns.filter(({ name, origin }) => origin === "VCF" && (name === "contig" || name === "position"));
   return WIDE.matches ? places.map(({ name }) => name) : [];
+}
+
+/** Call back when there is room for them that was not there before, or no more. */
+export function whenRoomChanges(callback) {
+  WIDE.addEventListener("change", callback);
 }
