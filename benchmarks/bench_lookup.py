@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import shutil
 import statistics
 import sys
@@ -55,7 +56,10 @@ def main() -> int:
     with TemporaryDirectory(prefix="varloom-bench-", dir=lookup_data.FOLDER) as name:
         folder = Path(name)
         seconds = _import(data, folder / "release", folder / "scratch")
-        print(f"The source of {data.sites:,} sites was imported in {seconds:.1f} s.")
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        print(
+            f"The source of {data.sites:,} sites was imported in {seconds:.1f} s, with {most / 1e6:.0f} MB of memory."
+        )
         field = _contestants(data, folder)
         results: dict[str, list[tuple[float, float, int]]] = {one.name: [] for one in field}
         for _ in range(options.repeats):

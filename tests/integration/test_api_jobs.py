@@ -65,8 +65,7 @@ async def test_a_retry_with_options_that_do_not_exist_changes_nothing(api, worke
     await worker.fail(await worker.claim())
     path = f"/api/v1/jobs/{job['id']}"
     refused = [
-        ({"annotate": "small"}, "not_available"),
-        ({"annotate": []}, "not_available"),
+        ({"annotate": []}, "request_invalid"),
         ({"pgx": True}, "not_available"),
     ]
     refused += [
@@ -77,6 +76,8 @@ async def test_a_retry_with_options_that_do_not_exist_changes_nothing(api, worke
     for options, code in refused:
         answer = await ann.client.post(f"{path}/retry", json={"options": options})
         assert (answer.status_code, answer.json()["code"]) == (422, code)
+    answer = await ann.client.post(f"{path}/retry", json={"options": {"annotate": "small"}})
+    assert (answer.status_code, answer.json()["code"]) == (409, "reference_data_missing")
     answer = await ann.client.post(f"{path}/retry", json={"from_stage": "annotate"})
     assert (answer.status_code, answer.json()["code"]) == (409, "stage_not_resumable")
     assert (await ann.client.get(path)).json()["state"] == "failed"

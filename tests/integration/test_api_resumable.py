@@ -101,7 +101,7 @@ REFUSED = {
     "too large": ({"Upload-Length": "5000001"}, {}, 413, "upload_too_large"),
     "no length": ({"Upload-Length": "-1"}, {}, 422, "request_invalid"),
     "no Base64": ({"Upload-Metadata": "filename %%"}, {}, 422, "request_invalid"),
-    "annotation": ({}, {"annotate": "small"}, 422, "not_available"),
+    "annotation": ({}, {"annotate": "small"}, 409, "reference_data_missing"),
     "unknown option": ({}, {"asembly": "GRCh38"}, 422, "option_unknown"),
     "name": ({}, {"sample_name": "a\x1b[2Jb"}, 422, "sample_name_invalid"),
 }

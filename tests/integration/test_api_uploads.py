@@ -120,7 +120,7 @@ async def test_a_file_name_is_data_and_never_a_path(api, settings):
 
 
 REFUSED = {
-    "annotation": ([("annotate", None, b"small"), ("file", "a.vcf", VCF)], 422, "not_available"),
+    "annotation": ([("annotate", None, b"small"), ("file", "a.vcf", VCF)], 409, "reference_data_missing"),
     "pgx": ([("file", "a.vcf", VCF), ("pgx", None, b"true")], 422, "not_available"),
     "credential": ([("file", "a.vcf", VCF), ("credential", None, b"my-bucket")], 422, "request_invalid"),
     "url": ([("source_url", None, b"https://example.org/x.vcf")], 422, "request_invalid"),
@@ -130,7 +130,7 @@ REFUSED = {
     "flag": ([("file", "a.vcf", VCF), ("split_by_sample", None, b"perhaps")], 422, "request_invalid"),
     "priority": ([("file", "a.vcf", VCF), ("priority", None, b"1e9")], 422, "request_invalid"),
     "options are no JSON": ([("file", "a.vcf", VCF), ("options", None, b"{")], 422, "request_invalid"),
-    "annotation as a list": ([("options", None, b'{"annotate": []}'), ("file", "a", VCF)], 422, "not_available"),
+    "annotation as a list": ([("options", None, b'{"annotate": []}'), ("file", "a", VCF)], 422, "request_invalid"),
     "credential as an object": ([("options", None, b'{"credential": {}}'), ("file", "a", VCF)], 422, "request_invalid"),
     "large fields": (
         [*((f"f{n}", None, b"x" * 300_000) for n in range(4)), ("file", "a", VCF)],

@@ -83,9 +83,12 @@ def test_load_neither_mixes_with_other_files_nor_removes_them(files):
     assert [path.read_bytes() for path in (files / "results").iterdir()] == [b"of somebody else"]
 
 
-def test_load_refuses_what_this_version_cannot_do(files):
-    result = varloom("load", files / "good.vcf", "-o", files / "out", "--annotate", "small")
-    assert (result.status, result.err.split(":")[0]) == (1, "Not available in this version")
+def test_load_refuses_to_annotate_without_reference_data(files):
+    annotated = ("--annotate", "small", "--data", files / "data")
+    result = varloom("load", files / "good.vcf", "-o", files / "out", *annotated, "--assembly", "hg38")
+    assert (result.status, result.err.split(":")[0]) == (1, "Reference data is not installed")
+    result = varloom("load", files / "good.vcf", "-o", files / "out", *annotated)
+    assert (result.status, result.err.split(":")[0]) == (1, "The assembly of the file is not known")
     assert not (files / "out").exists()
 
 

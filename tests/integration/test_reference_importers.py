@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -164,7 +165,8 @@ def vcf(path: Path, header: str, *records: str) -> Path:
     ],
 )
 def test_the_fields_of_gnomad_3_and_4_and_several_alleles(tmp_path, af, popmax_af, popmax, suffix):
-    info = f"AC{suffix}=3,0;AN{suffix}=100;{af}=0.03,0;{popmax_af}=0.05,.;{popmax}=afr,.;nhomalt{suffix}=1,0;vep=T|x=1,G|AF=9"
+    info = f"AC{suffix}=3,0;AN{suffix}=100;{af}=0.03,0;{popmax_af}=0.05,.;{popmax}=afr,.;nhomalt{suffix}=1,0"
+    info += ";vep=T|x=1,G|AF=9"
     path = vcf(
         tmp_path / "g.vcf.gz", "", f"chr2 200 rs1 A T,G . PASS {info}", f"chr2 300 . CAA C,CA . AC0 AC{suffix}=1"
     )
@@ -247,46 +249,44 @@ def test_indels_are_found_wherever_they_are_written_once_the_genome_is_there(tmp
     assert rows[4]["clinvar.found"] is False
 
 
+REVEL = """chr,hg19_pos,grch38_pos,ref,alt,aaref,aaalt,REVEL,Ensembl_transcriptid
+1,35142,35143,G,A,T,M,0.027,ENST1
+1,35142,35143,G,A,T,V,0.5,ENST2
+1,35150,.,G,C,T,R,0.035,ENST1
+"""
+CADD = """## CADD GRCh38-v1.7 (c) University of Washington
+#Chrom\tPos\tRef\tAlt\tRawScore\tPHRED
+1\t35143\tG\tA\t-0.25\t8.5
+1\t35150\tT\tC\tx\t1
+"""
+ALPHAMISSENSE = """# Copyright 2023
+#CHROM\tPOS\tREF\tALT\tgenome\tuniprot_id\ttranscript_id\tprotein_variant\tam_pathogenicity\tam_class
+chr1\t35143\tG\tA\thg38\tQ8NH21\tENST1.4\tV2L\t0.2937\tlikely_benign
+"""
+SPLICE_ENTRIES = ("A|G1|0.00|0.10|0.20|0.01|-11|26|-28|3", "C|G1|1|1|1|1|1|1|1|1", "A|G2|0|0|0|0.3|1|2|3|-4")
+SPLICEAI = f"""##fileformat=VCFv4.2
+##reference=GRCh38/hg38
+#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO
+1\t35143\t.\tG\tA,C\t.\t.\tSpliceAI={",".join(SPLICE_ENTRIES)}
+"""
+DELTAS = {"ds_max": 0.3, "ds_ag": 0.0, "ds_al": 0.0, "ds_dg": 0.0, "ds_dl": 0.3}
 TABLES = {
-    "revel": (
-        "chr,hg19_pos,grch38_pos,ref,alt,aaref,aaalt,REVEL,Ensembl_transcriptid\n"
-        "1,35142,35143,G,A,T,M,0.027,ENST1\n1,35142,35143,G,A,T,V,0.5,ENST2\n1,35150,.,G,C,T,R,0.035,ENST1\n",
-        {"score": 0.5},
-    ),
-    "cadd": (
-        "## CADD GRCh38-v1.7 (c) University of Washington\n#Chrom\tPos\tRef\tAlt\tRawScore\tPHRED\n"
-        "1\t35143\tG\tA\t-0.25\t8.5\n1\t35150\tT\tC\tx\t1\n",
-        {"phred": 8.5, "raw": -0.25},
-    ),
-    "alphamissense": (
-        "# Copyright 2023\n#CHROM\tPOS\tREF\tALT\tgenome\tuniprot_id\ttranscript_id\tprotein_variant\tam_pathogenicity\tam_class\n"
-        "chr1\t35143\tG\tA\thg38\tQ8NH21\tENST1.4\tV2L\t0.2937\tlikely_benign\n",
-        {"score": 0.2937, "class": "likely_benign", "protein_variant": "V2L"},
-    ),
-    "spliceai": (
-        "##fileformat=VCFv4.2\n##reference=GRCh38/hg38\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
-        "1\t35143\t.\tG\tA,C\t.\t.\tSpliceAI=A|G1|0.00|0.10|0.20|0.01|-11|26|-28|3,C|G1|1|1|1|1|1|1|1|1,A|G2|0|0|0|0.3|1|2|3|-4\n",
-        {
-            "gene": "G2",
-            "ds_max": 0.3,
-            "ds_ag": 0.0,
-            "ds_al": 0.0,
-            "ds_dg": 0.0,
-            "ds_dl": 0.3,
-            "dp_ag": 1,
-            "dp_al": 2,
-            "dp_dg": 3,
-            "dp_dl": -4,
-        },
-    ),
+    "revel": (REVEL, {"score": 0.5}),
+    "cadd": (CADD, {"phred": 8.5, "raw": -0.25}),
+    "alphamissense": (ALPHAMISSENSE, {"score": 0.2937, "class": "likely_benign", "protein_variant": "V2L"}),
+    "spliceai": (SPLICEAI, {"gene": "G2", **DELTAS, "dp_ag": 1, "dp_al": 2, "dp_dg": 3, "dp_dl": -4}),
 }
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_scores_are_those_of_the_published_format(tmp_path, name):
     content, expected = TABLES[name]
-    path = tmp_path / "scores.gz"
-    path.write_bytes(gzip.compress(content.encode()))
+    path = tmp_path / "scores"
+    if name == "revel":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("revel_with_transcript_ids", content)
+    else:
+        path.write_bytes(gzip.compress(content.encode()))
     import_files(tmp_path / "release", "scores", name, "GRCh38", path)
     found, absent = look_up(
         tmp_path / "release", name, "GRCh38", [("chr1", 35143, "G", "A"), ("chr1", 35143, "G", "T")]
@@ -297,6 +297,19 @@ def test_scores_are_those_of_the_published_format(tmp_path, name):
         with pytest.raises(VarloomError) as refused:
             import_files(tmp_path / "wrong", "scores", name, "GRCh37", path)
         assert refused.value.code == "reference_wrong_assembly"
+
+
+def test_a_release_that_does_not_fit_is_told(tmp_path):
+    import_files(tmp_path / "r", "variants", "dbsnp", "GRCh38", vcf(tmp_path / "v.vcf.gz", "", "1 5 rs5 A C . . ."))
+    for fault in ("another source", "cut short", "missing"):
+        path = tmp_path / "r" / "out" / SITES
+        if fault == "cut short":
+            path.write_bytes(path.read_bytes()[:-20])
+        elif fault == "missing":
+            path.unlink()
+        with pytest.raises(VarloomError) as told:
+            look_up(tmp_path / "r", "clinvar" if fault == "another source" else "dbsnp", "GRCh38", [("1", 5, "A", "C")])
+        assert told.value.code == "reference_damaged"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
-"""The library of reference data: whole releases or none, whatever happens meanwhile; in a folder and in an object store."""
+"""The library of reference data: whole releases or none, whatever happens; in a folder and in an object store."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -96,6 +95,22 @@ def test_a_release_from_its_installation_to_its_removal(library, tmp_path):
     assert refused.value.code == "reference_missing"
 
 
+def test_a_release_that_cannot_be_read_hides_no_other_and_can_be_removed(library, tmp_path):
+    source = dbsnp(tmp_path / "dbsnp.vcf.gz")
+    for release in ("one", "two"):
+        install(library, KEY._replace(release=release), Published(source), nothing)
+    note = "refs/GRCh38/variants/dbsnp/one/release.json"
+    library.storage.delete_tree(note)
+    library.storage.write_bytes(note, b'{"format_version": 99}')
+    told: list[str] = []
+    assert [release.release for release in library.releases(lambda error: told.append(error.message))] == ["two"]
+    assert len(told) == 1
+    assert note in told[0]
+    assert library.sweep() == 0
+    library.remove(KEY._replace(release="one"))
+    assert [release.release for release in library.releases()] == ["two"]
+
+
 def files_below(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
 
@@ -128,7 +143,7 @@ def test_what_fails_leaves_nothing(tmp_path, fault):
     assert len(library.releases()) == 1
 
 
-@pytest.mark.parametrize("point", ["refs.after_import", "refs.after_publish"])
+@pytest.mark.parametrize("point", ["refs.before_import", "refs.after_import", "refs.after_publish"])
 def test_a_killed_installation_leaves_nothing_visible(tmp_path, point):
     source = dbsnp(tmp_path / "dbsnp.vcf.gz")
     command = (
@@ -301,4 +316,4 @@ def test_a_release_from_a_url_that_breaks_off_is_gone_on_with(tmp_path):
     assert not any(
         path.is_file() and path.stat().st_size > 1000 for path in (tmp_path / "data/refs-downloads").rglob("*")
     )
-    assert os.listdir(tmp_path / "data/storage/refs") == ["GRCh38"]
+    assert [path.name for path in (tmp_path / "data/storage/refs").iterdir()] == ["GRCh38"]

@@ -25,6 +25,7 @@ ROWS = st.fixed_dictionaries(
         "url": URLS,
         "sample_name": NAMES,
         "assembly": st.sampled_from(["", "hg19", "GRCh38"]),
+        "annotate": st.sampled_from(["", "none", "small", "structural"]),
         "split_by_sample": st.sampled_from(["", "yes", "no", "TRUE"]),
         "credential": st.just("") | PLAIN.filter(lambda name: "://" not in name),
         "priority": st.just("") | st.integers(-1000, 1000).map(str),
@@ -70,6 +71,7 @@ def test_what_is_written_is_what_is_read(columns, rows, between, delimiter, end,
         assert (line.sample_name is None) == (not row["sample_name"])
         assert line.priority == int(row["priority"] or 0)
         assert line.options.assembly == {"": None, "hg19": "GRCh37", "GRCh38": "GRCh38"}[row["assembly"]]
+        assert line.options.annotate == (row["annotate"] if row["annotate"] in {"small", "structural"} else None)
         assert line.options.split_by_sample is (row["split_by_sample"] in {"yes", "TRUE"})
     kept = manifest.lines[-1]
     (alone,) = parse_manifest(manifest.text_of({kept.number}).encode()).lines
@@ -82,6 +84,7 @@ FAULTS = [
     ({"url": "FILE:///x"}, "url", "manifest_source_local"),
     ({"assembly": "hg20"}, "assembly", "manifest_value_invalid"),
     ({"priority": "1e3"}, "priority", "manifest_value_invalid"),
+    ({"annotate": "all"}, "annotate", "manifest_value_invalid"),
     ({"split_by_sample": "maybe"}, "split_by_sample", "manifest_value_invalid"),
     ({"sample_name": "x" * 201}, "sample_name", "sample_name_invalid"),
     ({"credential": "https://user:secret@host/x"}, "credential", "manifest_value_invalid"),

@@ -65,6 +65,8 @@ def written(path):
                 copies = number(sample.get("CN", ".").split(","), at)
             widths = [width(info.get(key, ["."]), at) for key in ("CIPOS", "CIEND")]
             kinds = info.get("SVTYPE", ["."])
+            length = number(info.get("SVLEN", ["."]), at)
+            end = None if len(alleles) > 1 and length else number(info.get("END", ["."]), at)
             rows.append(
                 {
                     "rowno": len(rows),
@@ -73,9 +75,9 @@ def written(path):
                     "id": None if cells[2] == "." else cells[2],
                     "ref": cells[3],
                     "alt": None if allele == "." else allele,
-                    "end": number(info.get("END", ["."]), at),
+                    "end": end,
                     "svtype": None if kinds[at % len(kinds)] == "." else kinds[at % len(kinds)],
-                    "svlen": number(info.get("SVLEN", ["."]), at),
+                    "svlen": length,
                     "copy_number": copies,
                     "imprecision": max((each for each in widths if each is not None), default=None),
                 }
@@ -147,10 +149,11 @@ def test_declarations_of_any_kind_mean_the_same(tmp_path, kinds, samples):
     )
     record += "\t0|0:2" * (samples - 1)
     path = tmp_path / "a.vcf"
-    path.write_text("\n".join(["##fileformat=VCFv4.2", *declared, header, record, record.replace("CN=", "X=")]) + "\n")
+    other = record.replace("CN=", "X=").replace("SVLEN=", "Y=")
+    path.write_text("\n".join(["##fileformat=VCFv4.2", *declared, header, record, other]) + "\n")
     rows = read(path)
-    assert [row["end"] for row in rows] == [99] * 4
-    assert [row["svlen"] for row in rows] == ([-90, 90] if listed else [90, 90]) * 2
+    assert [row["end"] for row in rows] == [None, None, 99, 99]
+    assert [row["svlen"] for row in rows] == ([-90, 90] if listed else [90, 90]) + [None, None]
     assert [row["copy_number"] for row in rows] == ([1, 3] if listed else [1, 1]) + [4, 4]
     assert [row["imprecision"] for row in rows] == [10, 10] * 2
 

@@ -39,7 +39,22 @@ VARIANTS = pa.schema(
 `alt`: one allele as the file writes it: bases, `<DEL>`, a breakend, `*`; None where the record has none.
 `end` (1-based, inclusive), `svtype`, `svlen` (bases, as in the file), `copy_number` (of INFO, else of the first sample)
 and `imprecision` (bases, the widest of CIPOS and CIEND) come from the record's INFO and FORMAT where it has them; they
-are None for all rows of a batch of small variants.
+are None for all rows of a batch of small variants. `end` is None, too, for an allele that has a length and is one of
+several of its record, since END is that of the longest one.
+"""
+
+PHASED_VARIANTS = pa.schema(
+    [
+        *VARIANTS,
+        pa.field("allele", pa.int64(), nullable=False),
+        pa.field("genotypes", pa.list_(pa.string())),
+        pa.field("phase_sets", pa.list_(pa.string())),
+    ]
+)
+"""What a batch may have beyond `VARIANTS`: with it variants of one haplotype are seen together.
+
+`allele`: the number of this ALT in its record, from 1. `genotypes`: the GT of each sample as the file writes it.
+`phase_sets`: its PS, None where it has none.
 """
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from varloom.annotation.sources import clinvar, dbsnp, gnomad, scores
+from varloom.annotation.sources import clinvar, consequence, dbsnp, gnomad, scores, structural
 
 if TYPE_CHECKING:
     from varloom.annotation.source import AnnotationSource
 
 SOURCES: tuple[AnnotationSource, ...] = (
+    consequence.SOURCE,
     clinvar.SOURCE,
     gnomad.SOURCE,
     dbsnp.SOURCE,
@@ -17,4 +18,5 @@ SOURCES: tuple[AnnotationSource, ...] = (
     scores.CADD,
     scores.ALPHAMISSENSE,
     scores.SPLICEAI,
+    structural.SOURCE,
 )

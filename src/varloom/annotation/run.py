@@ -41,7 +41,7 @@ class Limits(NamedTuple):
             smaller, but at least `least_stall`.
         least_stall: seconds.
         failures: how many pieces of one source may fail, halves included; more are not the fault of single variants.
-        processes: how many work at once; None: as many as there are processors, up to four.
+        processes: how many work at once, each with all sources in memory; None: two, or one on a single processor.
     """
 
     stall: float = 120.0
@@ -297,4 +297,4 @@ def _sampled(aside: Iterable[Aside]) -> tuple[tuple[Aside, ...], dict[str, int]]
 
 def _processes() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
-    return min(4, len(affinity(0)) if affinity else os.cpu_count() or 1)
+    return min(2, len(affinity(0)) if affinity else os.cpu_count() or 1)

@@ -60,15 +60,28 @@ def _structural(batch: pa.RecordBatch) -> list[pa.Array]:
     """`end`, `svtype`, `svlen`, `copy_number` and `imprecision`."""
     alleles = _allele_indexes(batch)
     copies = _decimal(_of_allele(_column(batch, "INFO.CN"), alleles))
+    length = _whole(_of_allele(_column(batch, "INFO.SVLEN"), alleles))
     return [
-        _whole(_of_allele(_column(batch, "INFO.END"), alleles)),
+        _own_end(batch, _whole(_of_allele(_column(batch, "INFO.END"), alleles)), length),
         _of_allele(_column(batch, "INFO.SVTYPE"), alleles).cast(pa.string()),
-        _whole(_of_allele(_column(batch, "INFO.SVLEN"), alleles)),
+        length,
         pc.coalesce(copies, _decimal(_of_allele(_first_sample_copies(batch), alleles))),
         pc.max_element_wise(
             _width(_column(batch, "INFO.CIPOS"), alleles), _width(_column(batch, "INFO.CIEND"), alleles)
         ),
     ]
+
+
+def _own_end(batch: pa.RecordBatch, end: pa.Array, length: pa.Array) -> pa.Array:
+    """END, but where a record has several alleles that have lengths: it is that of the longest one (VCF 4.4)."""
+    if "record" not in batch.schema.names or batch.num_rows < 2:
+        return end
+    records = batch.column("record")
+    same = pc.equal(records.slice(1), records.slice(0, batch.num_rows - 1))
+    no = pa.array([False])
+    several = pc.or_(pa.concat_arrays([no, same]), pa.concat_arrays([same, no]))
+    own_length = pc.fill_null(pc.not_equal(length, 0), False)
+    return pc.if_else(pc.and_(several, own_length), pa.scalar(None, pa.int64()), end)
 
 
 # --- values of an allele ----------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def annotate(
     token: str | None,
     data: Path | None,
 ) -> None:
-    """Annotate small variants with the reference data that is installed on the server.
+    """Tell what is known of chosen variants, by the reference data that is installed on the server.
 
     A VARIANT is chr7:117559590:A:G, chr7:g.117559590A>G or an rs number; - reads them from the standard input, one a
     line. Exit status 1 when one of them is not understood.

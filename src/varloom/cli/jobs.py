@@ -141,7 +141,7 @@ def retry(
     data: Path | None,
     **options: Any,
 ) -> None:
-    """Queue a failed or cancelled job again, or end a job's wait for its automatic retry."""
+    """Queue a failed or cancelled job again, or end its wait for a retry."""
     if from_start and from_stage:
         raise click.UsageError("Give either --from-start or --from-stage.")
     changed = {name: value for name, value in options.items() if value is not None}

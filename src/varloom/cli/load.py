@@ -63,13 +63,15 @@ def load(
     from varloom.reader.short_process import begin_short_process
 
     end_in_order()
-    begin_short_process()
+    annotates = annotate not in {None, "none"}
+    if not annotates:  # sources need numpy
+        begin_short_process()
     free_nothing_at_exit()
     of = _ASSEMBLIES[assembly.lower()] if assembly is not None else None
     name = "stdin" if str(file) == STDIN else file.name
     with on_disk(str(file)) as path, _into(directory), contextlib.ExitStack() as held:
         wrap = None
-        if annotate not in {None, "none"}:
+        if annotate is not None and annotates:
             found = held.enter_context(_annotated(path, name, annotate, of, data=data, storage=storage))
             wrap, of = found.wrap, found.made.assembly
         bar = held.enter_context(TransferBar(f"Loading {file.name}", None))

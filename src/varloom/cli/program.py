@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "jobs": ("varloom.cli.jobs:jobs", "List the jobs, newest first."),
     "job": ("varloom.cli.jobs:job", "Show one job and its history."),
     "watch": ("varloom.cli.watch:watch", "Follow jobs until they end."),
-    "retry": ("varloom.cli.jobs:retry", "Queue a failed or cancelled job again, or end the wait for a retry."),
+    "retry": ("varloom.cli.jobs:retry", "Queue a failed or cancelled job again, or end its wait for a retry."),
     "cancel": ("varloom.cli.jobs:cancel", "Stop a job."),
     "priority": ("varloom.cli.jobs:priority", "Let a job go before or after others."),
     "dismiss": ("varloom.cli.jobs:dismiss", "Take a job that has ended out of the list."),

@@ -10,13 +10,14 @@ import click
 
 from varloom.cli.ending import end_in_order
 from varloom.cli.live_view import TransferBar
-from varloom.cli.output import local_time, print_json, print_table
+from varloom.cli.output import local_time, print_error, print_json, print_table
 from varloom.cli.problems import REFERENCE_AMBIGUOUS
 from varloom.errors import VarloomError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from varloom.annotation.model import ReleaseKey
     from varloom.annotation.refs.library import ReferenceLibrary
     from varloom.annotation.refs.release import Release
     from varloom.services.reference_views import ReferencesView
@@ -107,7 +108,7 @@ def list_releases(
     """List what is installed, and what full annotation still needs and where it is published."""
     from varloom.services.references import overview
 
-    found = overview(_library(data, storage))
+    found = overview(_library(data, storage), on_damaged=_tell_damage)
     wanted = set(ASSEMBLIES.values()) if assembly is None else {ASSEMBLIES[assembly.lower()]}
     installed = [view for view in found.installed if view.assembly in wanted]
     missing = [view for view in found.missing if view.assembly in wanted]
@@ -163,13 +164,12 @@ def remove(
     *, name: str, assembly: str | None, kind: str | None, release: str | None, data: Path | None, storage: str | None
 ) -> None:
     """Remove a release. Tables that were annotated with it keep what it gave."""
+    from varloom.annotation.refs.library import told
+
     library = _library(data, storage)
-    chosen = _chosen(library, name, kind, assembly, release)
-    if len(chosen) > 1:
-        listed = ", ".join(_named(one) for one in chosen)
-        raise VarloomError(REFERENCE_AMBIGUOUS, f"{len(chosen)} releases are called so: {listed}.")
-    library.remove(chosen[0].key)
-    click.echo(f"{_named(chosen[0])} is removed.")
+    key = _only_key(library, name, kind, assembly, release)
+    library.remove(key)
+    click.echo(f"{told(key)} is removed.")
 
 
 class _Steps:
@@ -219,11 +219,38 @@ def _chosen(
 
     wanted = {"name": name, "kind": kind, "assembly": assembly and ASSEMBLIES[assembly.lower()], "release": release}
     given = {what: value for what, value in wanted.items() if value is not None}
-    found = [one for one in library.releases() if all(getattr(one, what) == value for what, value in given.items())]
+    found = [
+        one
+        for one in library.releases(_tell_damage)
+        if all(getattr(one, what) == value for what, value in given.items())
+    ]
     if given and not found:
         told = ", ".join(f"{what} {value}" for what, value in given.items())
         raise VarloomError(REFERENCE_MISSING, f"No release with {told} is installed.")
     return found
+
+
+def _tell_damage(error: VarloomError) -> None:
+    print_error(error.as_dict())
+
+
+def _only_key(
+    library: ReferenceLibrary, name: str, kind: str | None, assembly: str | None, release: str | None
+) -> ReleaseKey:
+    """The one release that fits; if all is given it need not be readable.
+
+    Raises:
+        VarloomError: `reference_missing`, `reference_ambiguous`.
+    """
+    from varloom.annotation.refs.release import checked_release_key
+
+    if kind is not None and assembly is not None and release is not None:
+        return checked_release_key(kind, name, ASSEMBLIES[assembly.lower()], release)
+    chosen = _chosen(library, name, kind, assembly, release)
+    if len(chosen) > 1:
+        listed = ", ".join(_named(one) for one in chosen)
+        raise VarloomError(REFERENCE_AMBIGUOUS, f"{len(chosen)} releases are called so: {listed}.")
+    return chosen[0].key
 
 
 def _print_installed(found: ReferencesView) -> None:
@@ -257,7 +284,9 @@ def _print_missing(found: ReferencesView) -> None:
 
 
 def _named(release: Release) -> str:
-    return f"{release.name} {release.release} ({release.kind}, {release.assembly})"
+    from varloom.annotation.refs.library import told
+
+    return told(release.key)
 
 
 def _holds(release: Release) -> str:

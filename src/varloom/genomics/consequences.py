@@ -69,7 +69,7 @@ class Consequence(NamedTuple):
 def _consequences() -> tuple[Consequence, ...]:
     found: list[Consequence] = []
     for impact, terms in (("HIGH", _HIGH), ("MODERATE", _MODERATE), ("LOW", _LOW), ("MODIFIER", _MODIFIER)):
-        found += (Consequence(term, len(found) + number, impact) for number, term in enumerate(terms.split()))
+        found += [Consequence(term, rank, impact) for rank, term in enumerate(terms.split(), len(found))]
     ranked = {consequence.term: consequence for consequence in found}
     found += (Consequence(short, ranked[term].rank, ranked[term].impact) for short, term in _SHORT.items())
     return tuple(found)

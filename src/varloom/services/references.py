@@ -26,6 +26,7 @@ from varloom.storage import LocalCopies, open_storage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from varloom.errors import VarloomError
     from varloom.settings import Settings
     from varloom.storage import Storage
 
@@ -71,9 +72,9 @@ class References:
         return await asyncio.to_thread(overview, self._library)
 
 
-def overview(library: ReferenceLibrary) -> ReferencesView:
-    """See `References.overview`; it blocks."""
-    installed = library.releases()
+def overview(library: ReferenceLibrary, on_damaged: Callable[[VarloomError], None] | None = None) -> ReferencesView:
+    """See `References.overview`; it blocks. What cannot be read is told to `on_damaged`, else logged."""
+    installed = library.releases(on_damaged)
     return ReferencesView(
         installed=[reference_view(release) for release in installed],
         missing=[

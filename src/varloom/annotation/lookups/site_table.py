@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from varloom.annotation.refs.problems import REFERENCE_DAMAGED
+from varloom.errors import VarloomError
 from varloom.genomics.variant_keys import HASHED, variant_keys
 
 if TYPE_CHECKING:
@@ -61,10 +63,13 @@ class SiteTable:
     Args of the constructor:
         path: the file.
         columns: of the source, that are wanted.
+
+    Raises:
+        VarloomError: `reference_damaged`, also where a column is not there.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        metadata = pq.read_metadata(path)
+        metadata = _metadata_of(path, columns)
         self._file = pq.ParquetFile(path, metadata=metadata, memory_map=True, read_dictionary=_of_few_values(metadata))
         self._columns = list(columns)
         stored = metadata.schema.to_arrow_schema()
@@ -150,6 +155,18 @@ class SiteTable:
             values = values.select(self._columns).combine_chunks()
             _keep(self._values, number, values)
         return values
+
+
+def _metadata_of(path: Path, columns: Sequence[str]) -> pq.FileMetaData:
+    """The footer of a file that has all columns that are wanted."""
+    try:
+        metadata = pq.read_metadata(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise VarloomError(REFERENCE_DAMAGED, f"{path} cannot be read: {str(error).splitlines()[0]}.") from error
+    missing = sorted(set(columns) - set(metadata.schema.names))
+    if missing:
+        raise VarloomError(REFERENCE_DAMAGED, f"{path} has no column {missing[0]}: another Varloom wrote it.")
+    return metadata
 
 
 def _keep(cache: dict[int, Any], number: int, value: Any) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 OTHER_COLUMNS = "lines with another number of columns than the header"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _WHOLE_NUMBER = r"^[0-9]{1,18}$"
+_COUNT = r"^[0-9]{1,9}$"
 _MISSING = pa.array(["", ".", "NA", "nan", "NaN"])
 
 
@@ -64,6 +65,11 @@ def as_float(texts: pa.StringArray, what: str, unused: Counter[str]) -> pa.Doubl
 def as_integer(texts: pa.StringArray, what: str, unused: Counter[str]) -> pa.Int64Array:
     """Whole numbers from 0; what is none, and no sign for a missing value, is counted and missing."""
     return _as_number(texts, _WHOLE_NUMBER, pa.int64(), what, unused)
+
+
+def as_count(texts: pa.StringArray, what: str, unused: Counter[str]) -> pa.Int32Array:
+    """Whole numbers from 0 below a billion; what is none, and no sign for a missing value, is counted and missing."""
+    return _as_number(texts, _COUNT, pa.int32(), what, unused)
 
 
 def _as_number(texts: pa.StringArray, pattern: str, data_type: pa.DataType, what: str, unused: Counter[str]) -> Any:

@@ -30,7 +30,11 @@ class ImporterEntry(NamedTuple):
 
 
 IMPORTERS: Mapping[tuple[str, str | None], ImporterEntry] = {
+    ("genes", None): ImporterEntry("gene_model:import_genes"),
+    ("mane", None): ImporterEntry("mane:import_mane"),
     ("fasta", None): ImporterEntry("fasta:import_fasta"),
+    ("structural", None): ImporterEntry("structural_sites:import_structural_sites"),
+    ("dosage", None): ImporterEntry("dosage:import_dosage"),
     ("variants", "clinvar"): ImporterEntry("variants:import_clinvar"),
     ("variants", "gnomad"): ImporterEntry("variants:import_gnomad"),
     ("variants", "dbsnp"): ImporterEntry("variants:import_dbsnp"),

@@ -105,6 +105,7 @@ def install(library: ReferenceLibrary, key: ReleaseKey, published: Published, on
         _store(library, release, folder, on_step)
         failpoint("refs.before_publish")
         if not library.publish(release):
+            _discard(library, release)
             raise _exists(key)
         failpoint("refs.after_publish")
     return release
@@ -128,6 +129,7 @@ def _import(library: ReferenceLibrary, entry: ImporterEntry, task: ImportTask, g
     with contextlib.ExitStack() as held:
         task.scratch.mkdir(mode=0o700)
         held.callback(shutil.rmtree, task.scratch, ignore_errors=True)
+        failpoint("refs.before_import")
         if genome is not None:
             task = task._replace(genome=held.enter_context(library.borrow(genome.key)).folder)
         return entry.load()(task)
@@ -224,6 +226,13 @@ def _store(library: ReferenceLibrary, release: Release, folder: Path, on_step: O
         with contextlib.suppress(VarloomError, OSError):
             library.storage.delete_tree(key)
         raise
+
+
+def _discard(library: ReferenceLibrary, release: Release) -> None:
+    """Remove the stored files of a release that is not published; a local folder goes with the error."""
+    key = f"{folder_of(release.key)}/{release.folder}"
+    if library.storage.local_path(key) is None:
+        library.storage.delete_tree(key)
 
 
 def _exists(key: ReleaseKey) -> VarloomError:

@@ -4,17 +4,20 @@ A release is `refs/ASSEMBLY/KIND/NAME/RELEASE/release.json`, which is written la
 names. Every installation writes to a folder of its own, so two at once never mix; the first to write `release.json`
 has published, and what any other left behind is removed later. Users of a release hold a lock file shared, and who
 publishes or removes it holds it alone; the system drops the locks of killed processes. The locks are for a storage in
-a local folder; out of an object store a release is copied before it is used, and the copy stays.
+a local folder. In an object store, who publishes claims the turn (see `claims`), and a release is copied before it is
+used; the copy stays.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import time
 from typing import TYPE_CHECKING
 
+from varloom.annotation.refs.claims import claimed
 from varloom.annotation.refs.problems import REFERENCE_DAMAGED, REFERENCE_IN_USE, REFERENCE_MISSING
 from varloom.annotation.refs.progress import among_all
 from varloom.annotation.refs.release import Release, StoredFile, folder_of
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from varloom.annotation.source import Need
     from varloom.genomics.assemblies import Assembly
     from varloom.storage import BytesDone, LocalCopies, Storage
+
+logger = logging.getLogger(__name__)
 
 RELEASE_FILE = "release.json"
 _ABANDONED = 7 * 24 * 3600
@@ -48,14 +53,25 @@ class ReferenceLibrary:
         self.storage = storage
         self._copies = copies
 
-    def releases(self) -> list[Release]:
+    def releases(self, on_damaged: Callable[[VarloomError], None] | None = None) -> list[Release]:
         """All releases, by assembly, kind and name, the newest of each first.
 
+        One whose `release.json` cannot be read is left out, and told to `on_damaged`, or by a warning in the log.
+
         Raises:
-            VarloomError: `reference_damaged`, or those of `Storage`.
+            VarloomError: those of `Storage`.
         """
         keys = [key for key in self.storage.list_prefix("refs") if _is_release_file(key)] if self._any() else []
-        found = [release for key in keys if (release := self._read(key)) is not None]
+        found = []
+        for key in keys:
+            try:
+                release = self._read(key)
+            except VarloomError as error:
+                if error.kind is not REFERENCE_DAMAGED:
+                    raise
+                (on_damaged or _warn)(error)
+            else:
+                found += [release] if release is not None else []
         found.sort(key=lambda release: release.added_at, reverse=True)
         return sorted(found, key=lambda release: (release.assembly, release.kind, release.name))
 
@@ -88,7 +104,11 @@ class ReferenceLibrary:
         """
         local = self.storage.local_path(folder_of(key))
         if local is not None:
-            with self._used(key, local, fcntl.LOCK_SH):
+            with contextlib.ExitStack() as held:
+                try:
+                    held.enter_context(_locked(local / _LOCK, fcntl.LOCK_SH))
+                except FileNotFoundError:
+                    raise _missing(key) from None
                 yield InstalledRelease(key, local / self.get(key).folder)
             return
         release = self.get(key)
@@ -127,40 +147,41 @@ class ReferenceLibrary:
             VarloomError: `reference_missing`, or `reference_in_use` while somebody annotates with it on a storage in a
                 local folder; who annotates from an object store goes on with the copy.
         """
-        self.get(key)
+        if not self.storage.exists(f"{folder_of(key)}/{RELEASE_FILE}"):
+            raise _missing(key)
         local = self.storage.local_path(folder_of(key))
         with contextlib.ExitStack() as held:
             if local is not None:
                 try:
-                    held.enter_context(self._used(key, local, fcntl.LOCK_EX | fcntl.LOCK_NB))
+                    held.enter_context(_locked(local / _LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB))
+                except FileNotFoundError:
+                    raise _missing(key) from None
                 except BlockingIOError:
                     raise VarloomError(REFERENCE_IN_USE, f"{told(key)} is in use.") from None
             self.storage.delete_tree(folder_of(key))
 
     def sweep(self) -> int:
         """Remove what installations that were killed left behind; how many folders those were."""
-        published = {f"{folder_of(release.key)}/{release.folder}" for release in self.releases()}
         local = self.storage.local_path("refs")
         found = self._local_folders(local) if local is not None else self._stored_folders()
-        gone = [folder for folder in found if folder not in published and self._is_abandoned(folder)]
+        gone = [folder for folder in found if self._is_not_published(folder) and self._is_abandoned(folder)]
         for folder in gone:
             self.storage.delete_tree(folder)
         return len(gone)
 
     def publish(self, release: Release) -> bool:
-        """Make a release visible whose files are stored already; False if another one has its key."""
-        key = f"{folder_of(release.key)}/{RELEASE_FILE}"
-        local = self.storage.local_path(folder_of(release.key))
+        """Make a release visible whose files are stored already; False if another one has its key, or is about to."""
+        folder = folder_of(release.key)
+        local = self.storage.local_path(folder)
         with contextlib.ExitStack() as held:
             if local is not None:
                 held.enter_context(_locked(local / _LOCK, fcntl.LOCK_EX))
-            if self.storage.exists(key):
+            elif not held.enter_context(claimed(self.storage, f"{folder}/claims", release.folder)):
                 return False
-            try:
-                self.storage.write_bytes(key, release.to_json())
-            except FileExistsError:
+            if self.storage.exists(f"{folder}/{RELEASE_FILE}"):
                 return False
-        return self.get(release.key).folder == release.folder
+            self.storage.write_bytes(f"{folder}/{RELEASE_FILE}", release.to_json())
+        return True
 
     # --- within ---------------------------------------------------------------------------------------------------
 
@@ -174,17 +195,6 @@ class ReferenceLibrary:
             return Release.from_json(self.storage.read_bytes(key), key)
         except FileNotFoundError:
             return None
-
-    @contextlib.contextmanager
-    def _used(self, key: ReleaseKey, folder: Path, how: int) -> Iterator[None]:
-        """Hold the lock of a release that is there."""
-        with contextlib.ExitStack() as held:
-            try:
-                held.enter_context(_locked(folder / _LOCK, how))
-            except FileNotFoundError:
-                raise _missing(key) from None
-            self.get(key)
-            yield
 
     def _fetch(self, release: Release, into: Path, on_bytes: BytesDone | None) -> None:
         done = 0
@@ -232,9 +242,12 @@ class ReferenceLibrary:
             return False
 
     def _is_not_published(self, folder: str) -> bool:
-        """Look again: it may have been published since all releases were read."""
+        """Whether no release has its files in a folder; of a release that cannot be read nobody knows."""
         parent, _, name = folder.rpartition("/")
-        release = self._read(f"{parent}/{RELEASE_FILE}")
+        try:
+            release = self._read(f"{parent}/{RELEASE_FILE}")
+        except VarloomError:
+            return False
         return release is None or release.folder != name
 
 
@@ -262,6 +275,10 @@ def checksum_of(path: Path, on_bytes: BytesDone) -> StoredFile:
 def told(key: ReleaseKey) -> str:
     """A release for people: `clinvar 2026-11-15 (variants, GRCh38)`."""
     return f"{key.name} {key.release} ({key.kind}, {key.assembly})"
+
+
+def _warn(error: VarloomError) -> None:
+    logger.warning("%s", error.message)
 
 
 def _nobody(done: int, total: int) -> None:

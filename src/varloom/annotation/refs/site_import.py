@@ -17,7 +17,8 @@ from varloom.annotation.refs.importer import Imported
 from varloom.annotation.refs.progress import among_all
 from varloom.annotation.refs.published_text import PublishedText, malformed
 from varloom.annotation.refs.site_writer import SiteWriter
-from varloom.errors import counted
+from varloom.errors import counted, safe_excerpt
+from varloom.genomics.contigs import contig_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,6 +62,7 @@ class SiteImport:
         self.coordinates = Coordinates(task.key.assembly, self._genome)
         self._writer = SiteWriter(task.folder, task.scratch, fields, merge, self._sign_of_life)
         self._rows = self._moved = 0
+        self._not_in_genome: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -116,6 +118,8 @@ class SiteImport:
         places = position.to_numpy(zero_copy_only=False)
         inside = self.coordinates.inside(contig, places, self.unused)
         self.coordinates.compare(contig, places[inside], ref if inside.all() else ref.filter(pa.array(inside)))
+        if self._genome is not None and contig not in self._genome.lengths:
+            self._not_in_genome.add(contig)
         sites = normalise(contig, places, ref, alt, self._genome)
         same = pc.equal(sites.ref, sites.alt).to_numpy(zero_copy_only=False) & sites.usable
         kept = sites.usable & inside & ~same
@@ -138,6 +142,9 @@ class SiteImport:
             yield (
                 f"Indels were trimmed but not left-aligned, since no genome of {self._task.key.assembly} was installed."
             )
+        if self._not_in_genome:
+            named = safe_excerpt(", ".join(sorted(self._not_in_genome, key=contig_order)[:10]))
+            yield f"Indels were not left-aligned on contigs that the genome does not have: {named}."
         if self.unused:
             told = [f"{reason}: {number:,}" for reason, number in self.unused.items()]
             yield f"Not used of {counted(self.records, 'record')}: {'; '.join(told)}."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from varloom.annotation.refs.columns_text import as_float, as_integer, missing_as_null
+from varloom.annotation.refs.columns_text import as_count, as_float, missing_as_null
 from varloom.annotation.refs.site_writer import Merge
 from varloom.annotation.refs.vcf_sites import VcfShape, import_vcf
 
@@ -65,9 +65,9 @@ def _gnomad(alleles: Alleles) -> Sequence[pa.Array]:
         as_float(alleles.per_allele("AF", "AF_joint"), "AF", unused),
         as_float(alleles.per_allele("AF_popmax", "AF_grpmax", "AF_grpmax_joint"), "AF_popmax", unused),
         alleles.per_allele("popmax", "grpmax", "grpmax_joint"),
-        as_integer(alleles.per_allele("nhomalt", "nhomalt_joint"), "nhomalt", unused),
-        as_integer(alleles.per_allele("AC", "AC_joint"), "AC", unused),
-        as_integer(total, "AN", unused),
+        as_count(alleles.per_allele("nhomalt", "nhomalt_joint"), "nhomalt", unused),
+        as_count(alleles.per_allele("AC", "AC_joint"), "AC", unused),
+        as_count(total, "AN", unused),
         missing_as_null(alleles.fixed("FILTER")),
     )
 
@@ -93,9 +93,9 @@ _GNOMAD = VcfShape(
         pa.field("af", pa.float64()),
         pa.field("af_popmax", pa.float64()),
         pa.field("popmax", _TEXT),
-        pa.field("homozygotes", pa.int64()),
-        pa.field("ac", pa.int64()),
-        pa.field("an", pa.int64()),
+        pa.field("homozygotes", pa.int32()),
+        pa.field("ac", pa.int32()),
+        pa.field("an", pa.int32()),
         pa.field("filter", _TEXT),
     ),
     merge=Merge(best_by="ac"),

@@ -18,9 +18,9 @@ SOURCE = LookupSource(
             "af_popmax", pa.float64(), "The greatest allele frequency in a genetic ancestry group, 0 to 1."
         ),
         AnnotationColumn("popmax", pa.string(), "The genetic ancestry group with the greatest frequency."),
-        AnnotationColumn("homozygotes", pa.int64(), "People who have the allele twice."),
-        AnnotationColumn("ac", pa.int64(), "How often the allele was seen."),
-        AnnotationColumn("an", pa.int64(), "How many alleles were called at the site."),
+        AnnotationColumn("homozygotes", pa.int32(), "People who have the allele twice."),
+        AnnotationColumn("ac", pa.int32(), "How often the allele was seen."),
+        AnnotationColumn("an", pa.int32(), "How many alleles were called at the site."),
         AnnotationColumn("filter", pa.string(), "gnomAD's filters of the site, `PASS` if it passed all."),
     ),
 )

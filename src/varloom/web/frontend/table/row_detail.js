@@ -6,6 +6,7 @@ import { drawEntries, holdsEntries } from "./entries.js";
 import { grouped } from "./groups.js";
 import { shortName } from "./header.js";
 import { linksOf } from "./links.js";
+import { startRowAnnotation } from "./row_annotation.js";
 
 const thousands = new Intl.NumberFormat("en-US");
 
@@ -13,6 +14,8 @@ const thousands = new Intl.NumberFormat("en-US");
 export function startRowDetail(table) {
   const dialog = document.getElementById("row-dialog");
   let shown = null;
+  const canAnnotate = dialog.querySelector("[data-annotate]") !== null;
+  const beginAnnotation = canAnnotate ? startRowAnnotation(table, dialog, () => shown?.row) : () => {};
   table.openRow = async (index, row) => {
     if (!row) return;
     if (!dialog.open) dialog.showModal();
@@ -26,6 +29,7 @@ export function startRowDetail(table) {
       if (shown.index !== index) return;
       shown.row = rows[0];
       draw(table, dialog, rows[0]);
+      beginAnnotation(rows[0]);
       body.scrollTo(0, 0);
     } catch (error) {
       const refusal = dialog.querySelector("[data-refusal]");
