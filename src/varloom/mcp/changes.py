@@ -102,8 +102,8 @@ TOOLS = (
         name="retry_job",
         title="Retry a job",
         description="Queues a failed or cancelled job again, with fresh attempts, from the stage that failed or from "
-        "the start, with other annotation if wanted. A malformed file fails again: explain_failure says whether "
-        f"retrying can help. {UNTRUSTED}",
+        "the start, with other annotation if wanted; a job that waits for its automatic retry goes on at once. A "
+        f"malformed file fails again: explain_failure says whether retrying can help. {UNTRUSTED}",
         arguments=Retry,
         result=ChangedJob,
         run=retry_job,
