@@ -1,4 +1,4 @@
-"""Writes the reference pages that say what the code says: error codes and settings.
+"""Writes the reference pages that say what the code says: error codes, settings and the tools for chat assistants.
 
 Run by hand after a change (`.venv/bin/python scripts/write_reference.py`); a test fails while a page is not up to date.
 """
@@ -6,19 +6,24 @@ Run by hand after a change (`.venv/bin/python scripts/write_reference.py`); a te
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticUndefined
 
 import varloom
 from varloom.errors import ErrorKind
+from varloom.mcp.catalogue import TOOLS
+from varloom.mcp.schemas import input_schema, output_schema
 from varloom.settings import Settings
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from varloom.mcp.tool import Tool
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
@@ -35,6 +40,7 @@ SECTIONS = {
     "varloom.services": "Requests, accounts and access",
     "varloom.web": "The web server",
     "varloom.cli": "The command line",
+    "varloom.mcp": "Chat assistants",
     "varloom": "Everywhere",
 }
 
@@ -63,6 +69,21 @@ This page is written by `scripts/write_reference.py` from the code.
 
 | setting | environment variable | default | meaning |
 | --- | --- | --- | --- |
+"""
+
+MCP_HEAD = """# Tools for chat assistants
+
+What `varloom mcp` offers to an assistant that speaks the [Model Context Protocol](https://modelcontextprotocol.io).
+[Use Varloom from a chat assistant](../how-to/chat-assistants.md) tells how to connect one. The complete JSON schemas,
+with all inner shapes, are what the server lists (`tools/list`).
+
+- A result is structured content, and the same as a text. Its size is bounded: long values are cut and end in `…`, and
+  the result says so.
+- An error is a tool error: its text tells title, message, place, code and resolution, and the same stands as data under
+  `varloom/error` in the metadata of the result. The codes are those of the [list of errors](errors.md).
+- Ids are UUIDs; times are ISO 8601 in UTC; sizes are in bytes; positions, lines and columns are counted from 1.
+
+This page is written by `scripts/write_reference.py` from the code.
 """
 
 
@@ -125,7 +146,60 @@ def _default(name: str) -> str:
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
-PAGES = {"errors.md": errors_page, "settings.md": settings_page}
+def mcp_page() -> str:
+    """`mcp.md`."""
+    return "\n".join([MCP_HEAD, *(_tool(tool) for tool in TOOLS)])
+
+
+def _tool(tool: Tool) -> str:
+    """A tool with what it takes and gives."""
+    properties = input_schema(tool.arguments)
+    required = properties.get("required", ())
+    takes = [
+        f"| `{name}`{'' if name in required else ' (optional)'} | {_kind(one)} | {_told(one)} |"
+        for name, one in properties["properties"].items()
+    ]
+    gives = [
+        f"| `{name}` | {_kind(one)} | {_told(one)} |" for name, one in output_schema(tool.result)["properties"].items()
+    ]
+    changes = "changes something, `--allow-changes` only" if tool.changes else "reads only"
+    hints = [changes, *(["destructive"] if tool.destroys else []), *(["open world"] if tool.reaches_out else [])]
+    return "\n".join(
+        [
+            f"## `{tool.name}`\n",
+            f"{tool.description}\n",
+            f"*{', '.join(hints)}.*\n",
+            "| argument | kind | meaning |\n| --- | --- | --- |",
+            *takes,
+            "\n| gives | kind | meaning |\n| --- | --- | --- |",
+            *gives,
+            "",
+        ]
+    )
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """What a value may be, in a few words."""
+    if "anyOf" in schema:
+        return " or ".join(_kind(one) for one in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "$ref" in schema:
+        return schema["$ref"].rpartition("/")[2]
+    kind = schema.get("format", schema.get("type", "any"))
+    if kind == "array":
+        return f"list of {_kind(schema['items'])}"
+    bounds = [f"{schema[key]:,}" for key in ("minimum", "maximum") if key in schema]
+    return f"{kind}, {' to '.join(bounds)}" if len(bounds) > 1 else kind
+
+
+def _told(schema: dict[str, Any]) -> str:
+    default = schema.get("default")
+    told = schema.get("description", "").replace("|", "\\|")
+    return told if default is None else f"{told} (default: `{json.dumps(default)}`)"
+
+
+PAGES = {"errors.md": errors_page, "settings.md": settings_page, "mcp.md": mcp_page}
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ def test_help_loads_nothing_that_it_does_not_need():
     script = (
         "import sys; from varloom.cli import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
-        "heavy = {'fastapi', 'httpx', 'pydantic', 'psycopg', 'pyarrow', 'duckdb', 'rich'} & sys.modules.keys()\n"
+        "heavy = {'fastapi', 'httpx', 'mcp', 'pydantic', 'psycopg', 'pyarrow', 'duckdb', 'rich'} & sys.modules.keys()\n"
         "assert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

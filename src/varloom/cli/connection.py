@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = httpx.Timeout(60, connect=10)
 SERVER_FILE = "server.json"
+NO_TOKEN = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,16 @@ def find_server(choice: ServerChoice) -> ServerAddress:
     return ServerAddress(address.url, token or address.token)
 
 
+def find_url(choice: ServerChoice) -> str:
+    """The address alone, for requests that each bring a token of their own.
+
+    Raises:
+        VarloomError: `server_unknown`.
+    """
+    url = choice.url or os.environ.get("VARLOOM_URL")
+    return url.rstrip("/") if url else find_server(choice).url
+
+
 def _why_unknown(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{path} does not exist"
@@ -96,17 +107,28 @@ def _data_folder(choice: ServerChoice) -> Path:
 
 
 class Server:
-    """A connection to one server. Every method raises VarloomError for what the server refuses."""
+    """A connection to one server. Every method raises VarloomError for what the server refuses.
 
-    def __init__(self, choice: ServerChoice) -> None:
+    Args of the constructor:
+        choice: what the user said about which server.
+        own_token: whether requests carry the token that was chosen with it; else each must bring one in its headers.
+    """
+
+    def __init__(self, choice: ServerChoice, *, own_token: bool = True) -> None:
         self.choice = choice
-        self.address = _checked_address(find_server(choice))
+        self.own_token = own_token
+        self.address = self._look()
         self._client = _client(self.address)
+
+    def _look(self) -> ServerAddress:
+        """Where the server is now."""
+        found = find_server(self.choice) if self.own_token else ServerAddress(find_url(self.choice), NO_TOKEN)
+        return _checked_address(found)
 
     def find_again(self) -> bool:
         """Look where the server is now; whether that is elsewhere, or with another token, as after a restart."""
         try:
-            address = _checked_address(find_server(self.choice))
+            address = self._look()
         except VarloomError as error:
             if error.code != SERVER_UNKNOWN.code:
                 raise
@@ -159,7 +181,7 @@ class Server:
 def _client(address: ServerAddress) -> httpx.Client:
     return httpx.Client(
         base_url=address.url,
-        headers={"Authorization": f"Bearer {address.token}"},
+        headers={} if address.token == NO_TOKEN else {"Authorization": f"Bearer {address.token}"},
         timeout=TIMEOUT,
         trust_env=not _is_loopback(address.url),
     )

@@ -16,7 +16,7 @@ from varloom.web.problems import ADDRESS_UNUSABLE, PORT_IN_USE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
 BACKLOG = 2048
 GRACEFUL_SHUTDOWN = 5
@@ -82,7 +82,7 @@ def url_of(listener: socket.socket) -> str:
 class WebServer(uvicorn.Server):
     """Serves an application on a bound socket until `should_exit` is set; signals are left to whoever runs it."""
 
-    def __init__(self, app: FastAPI, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
