@@ -82,6 +82,7 @@ class JobEntry:
     priorities: tuple[tuple[int, str], ...]
     retry_label: str | None
     can_change: bool
+    needs_change: bool
     can_go_unannotated: bool
     can_replace: bool
     can_dismiss: bool
@@ -132,6 +133,7 @@ def job_entry(job: JobView, now: datetime | None = None) -> JobEntry:
         priorities=_priorities(job.priority),
         retry_label=_retry_label(job, retry_seconds),
         can_change=job.state in {"failed", "cancelled"},
+        needs_change=job.state == "failed" and job.error is not None and job.error.code in _NOT_THE_FILE,
         can_go_unannotated=job.state == "failed" and job.error is not None and job.error.stage == "annotate",
         can_replace=_can_replace(job),
         can_dismiss=final,
@@ -254,7 +256,7 @@ def _priorities(current: int) -> tuple[tuple[int, str], ...]:
 
 
 _NOT_THE_FILE = frozenset({"assembly_needed", "reference_data_missing"})
-"""What cannot be mended in the file."""
+"""What cannot be mended in the file, but by other options."""
 
 
 def _can_replace(job: JobView) -> bool:
