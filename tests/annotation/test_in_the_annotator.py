@@ -23,7 +23,8 @@ def test_the_annotator_says_what_the_source_says(tmp_path):
     task = task_of("fasta", [published], tmp_path / "fasta")._replace(scratch=tmp_path, excerpt=True)
     import_fasta(task)
     fasta = InstalledRelease(task.key, task.folder)
-    chosen = choose(VariantKind.SMALL, "GRCh38", [release, fasta]).chosen
+    folders = {one.key: one for one in (release, fasta)}
+    chosen = [item.with_folders(folders) for item in choose(VariantKind.SMALL, "GRCh38", list(folders)).planned]
     assert [item.source.name for item in chosen] == ["csq"]
     first, last = genes[0].cds[0]
     rows = [
@@ -34,7 +35,7 @@ def test_the_annotator_says_what_the_source_says(tmp_path):
     with pa.OSFile(str(chunk), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
         writer.write_batch(batch)
     signs = []
-    process = AnnotatorProcess(chosen, tmp_path, "varloom.annotation.registry", lambda: signs.append(1))
+    process = AnnotatorProcess(chosen, tmp_path, lambda: signs.append(1))
     try:
         (aside,) = process.annotate(Piece("csq", chunk, 0, batch.num_rows, output), 60)
     finally:

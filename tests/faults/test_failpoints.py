@@ -69,7 +69,10 @@ SPOOLED = frozenset(point for point in points_of_source() if point.startswith("s
 """Passed by uploads over several requests; tests/faults/test_resumable_uploads.py kills there."""
 DOWNLOADED = frozenset(point for point in points_of_source() if point.startswith("download."))
 """Passed by files from URLs; tests/faults/test_download_jobs.py kills there."""
-ANSWERED = points_of_source() - LOST - REMOTE - SPOOLED - DOWNLOADED
+ANNOTATED = frozenset(point for point in points_of_source() if point.startswith(("annotate.", "annotation.", "refs.")))
+"""Passed by annotation and the installation of what it needs; tests/faults/test_annotation_jobs.py and
+tests/integration/test_reference_library.py kill there."""
+ANSWERED = points_of_source() - LOST - REMOTE - SPOOLED - DOWNLOADED - ANNOTATED
 FILES = frozenset(
     point
     for point in ANSWERED
