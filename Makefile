@@ -52,7 +52,7 @@ run: install ## Start the database, the server and a worker, and print the addre
 test: install ## Run all tests, two files at a time
 	@$(BIN)/python scripts/ensure_browser.py
 	@$(BIN)/python scripts/ensure_test_programs.py
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
 
 check: install ## Lint, types, import rules
 	@$(BIN)/ruff format --check .

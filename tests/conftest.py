@@ -44,6 +44,17 @@ if TYPE_CHECKING:
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+LONG = ("chaos", "faults", "acceptance", "engine", "transfer")
+"""Folders of tests that take long, and wait most of the time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that in the end all processes have something to do."""
+    ranks = {name: rank for rank, name in enumerate(LONG)}
+    folders = {item: item.path.relative_to(Path(__file__).parent).parts[0] for item in items}
+    items.sort(key=lambda item: ranks.get(folders[item], len(LONG)))
+
+
 class MakeDatabase(Protocol):
     """Creates a database and returns its conninfo."""
 
