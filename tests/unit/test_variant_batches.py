@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from varloom.annotation.model import PHASED_VARIANTS, VARIANTS, VariantKind
-from varloom.annotation.variant_batches import variant_batches
+from varloom.annotation.variant_batches import cut_at_gaps, variant_batches
 from varloom.reader import FileRefused, ReadOptions, open_reader
 
 REAL = ["1000G.HG00096.wgs.mergedSV.v8.vcf", "truvari.hg002_comp.vcf.gz"]
@@ -148,6 +148,39 @@ def test_phase_sets_are_told_as_the_file_writes_them(tmp_path):
         (2, ["1|2", "0/1"], ["5", None]),
         (1, [".|1", "0|1"], [None, None]),
     ]
+
+
+def test_files_are_cut_where_the_next_variant_is_farthest(shared):
+    path = shared / "data/variants/HG002_GRCh38_chr22_v4.2.1.vcf.gz"
+    uncut = list(variant_batches(open_reader(path, options=ReadOptions()).batches(), VariantKind.SMALL, 5000))
+    cut = list(cut_at_gaps(iter(uncut), 500))
+    assert pa.Table.from_batches(cut).equals(pa.Table.from_batches(uncut))
+    at = 0
+    positions = pa.Table.from_batches(uncut).column("position").to_pylist()
+    for batch in cut[:-1]:
+        at += batch.num_rows
+        assert 4500 <= batch.num_rows <= 5500
+        assert positions[at] - positions[at - 1] > 1000
+    again = list(cut_at_gaps(iter(uncut), 500))
+    assert [batch.num_rows for batch in again] == [batch.num_rows for batch in cut], "a resumed job cuts alike"
+
+
+def rows_at(*places):
+    values = {"contig": [contig for contig, _ in places], "position": [position for _, position in places]}
+    values |= {"rowno": list(range(len(places))), "ref": ["A"] * len(places)}
+    arrays = [pa.array(values.get(field.name, [None] * len(places)), field.type) for field in VARIANTS]
+    return pa.RecordBatch.from_arrays(arrays, schema=VARIANTS)
+
+
+def test_a_cut_is_before_another_contig_or_the_longest_gap():
+    first = rows_at(("1", 10), ("1", 20), ("1", 90), ("1", 100), ("1", 101))
+    second = rows_at(("1", 102), ("1", 500), ("2", 5), ("2", 9), ("2", 30))
+    cut = [batch.column("rowno").to_pylist() for batch in cut_at_gaps([first, second], 3)]
+    assert cut == [[0, 1], [2, 3, 4, 0, 1, 2, 3, 4]]
+    assert list(cut_at_gaps([], 3)) == []
+    assert [batch.num_rows for batch in cut_at_gaps([rows_at(("1", 5))], 3)] == [1]
+    three = [batch.column("rowno").to_pylist() for batch in cut_at_gaps([first, second, second], 4)]
+    assert three == [[0, 1], [2, 3, 4, 0, 1], [2, 3, 4, 0, 1, 2, 3, 4]]
 
 
 # --- every declaration ------------------------------------------------------------------------------------------------

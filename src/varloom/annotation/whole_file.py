@@ -19,7 +19,7 @@ from varloom.annotation.problems import (
     VARIANTS_SET_ASIDE,
 )
 from varloom.annotation.run import CHUNK_ROWS, Annotation
-from varloom.annotation.variant_batches import variant_batches
+from varloom.annotation.variant_batches import cut_at_gaps, variant_batches
 from varloom.dataset.durable import disk_full_told, sync_directory
 from varloom.errors import Problem, Severity, VarloomError, counted
 from varloom.failpoints import failpoint
@@ -152,7 +152,8 @@ def _annotate(
     try:
         with _checkpoints(place, f"{wanted.identity} {fingerprint(chosen, varloom.__version__)}") as checkpoints:
             annotation = Annotation(chosen, checkpoints, place.work, on_progress)
-            finished = annotation.run(variant_batches(_rows(wanted, report), wanted.kind, CHUNK_ROWS))
+            chunks = cut_at_gaps(variant_batches(_rows(wanted, report), wanted.kind, CHUNK_ROWS), CHUNK_ROWS // 10)
+            finished = annotation.run(chunks)
             failpoint("annotate.before_store")
             folder = _keep(place.output, checkpoints, chosen, finished, wanted.assembly)
             failpoint("annotate.after_store")
