@@ -263,7 +263,7 @@ def cut_at_gaps(batches: Iterable[pa.RecordBatch], slack: int) -> Iterator[pa.Re
 
 def _best_end(batch: pa.RecordBatch, slack: int) -> int:
     """After how many rows to cut: before another contig, else before the longest gap, within the last `slack`."""
-    first = max(1, batch.num_rows - slack)
+    first: int = max(1, batch.num_rows - slack)
     tail = batch.slice(first - 1)
     contigs, positions = tail.column("contig"), tail.column("position")
     if tail.num_rows < 2:
