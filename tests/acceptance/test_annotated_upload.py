@@ -104,3 +104,7 @@ def test_a_job_whose_annotation_fails_is_loaded_without(
     entry.get_by_role("button", name="Load without annotation").click()
     done = visitor.wait_for_state("plain", "completed")
     expect(done).to_contain_text("20 records in the file = 20 records in the table")
+    done.get_by_role("link", name="Open table").click()
+    visitor.page.locator('#table .ag-row[row-index="2"] .row-button').click()
+    expect(visitor.page.locator("#row-title")).to_have_text("chr1:1,014 A > C")
+    expect(visitor.page.locator("[data-annotate]")).to_be_hidden()  # the assembly is never guessed

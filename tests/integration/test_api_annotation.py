@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from varloom.annotation.model import ReleaseKey
+from varloom.annotation.on_demand import OnDemand
 from varloom.annotation.refs.installing import Published, install
 from varloom.annotation.refs.library import ReferenceLibrary
+from varloom.services.on_demand import _view
 
 RESOURCES = Path(__file__).parents[3] / "shared" / "data" / "resources"
 CLINVAR = RESOURCES / "exomiser.clinvar-test.vcf.gz"
@@ -73,6 +75,29 @@ async def test_chosen_variants_are_annotated_at_once(api):
     for item in (nonsense, symbolic, other):
         assert (item["error"]["code"], item["variant"], item["annotation"]) == ("variant_not_understood", None, {})
     assert "is of GRCh38" in other["error"]["message"]
+
+
+def test_values_are_told_as_they_are():
+    """A number that is none is missing, and a text that looks like one stays."""
+    values = {"a": float("nan"), "b": "NaN", "c": [{"gene": "NaNOG"}], "d": 0.5, "e": None}
+    told = _view(OnDemand("x", None, None, values, {})).annotation
+    assert told == {"a": None, "b": "NaN", "c": [{"gene": "NaNOG"}], "d": 0.5, "e": None}
+
+
+async def test_many_who_ask_at_once_wait_for_each_other_and_not_in_the_servers_threads(api):
+    """All others need those threads, too."""
+    ann = await api.person()
+    await install_clinvar(api)
+    asked = {"variants": ["1:69682:G:A"], "assembly": "GRCh37"}
+    async with api.services.on_demand.turn:
+        waiting = [asyncio.create_task(ann.client.post("/api/v1/annotate", json=asked)) for _ in range(50)]
+        await asyncio.sleep(0.5)
+        async with asyncio.timeout(20):
+            await asyncio.to_thread(int)
+            assert (await ann.upload())["state"] == "queued"
+        assert not any(task.done() for task in waiting)
+    answers = await asyncio.gather(*waiting)
+    assert {answer.json()["variants"][0]["annotation"]["clinvar.found"] for answer in answers} == {True}
 
 
 async def test_a_newer_release_is_used_from_then_on(api):

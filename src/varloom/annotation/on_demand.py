@@ -75,7 +75,7 @@ class Annotators:
         Raises:
             VarloomError: `reference_data_missing`, or what keeps all of them from being annotated.
         """
-        installed = [release.key for release in self._library.releases()]
+        installed = self._library.newest_first()
         choice = choose(VariantKind.SMALL, assembly, installed)
         if not choice.planned:
             raise VarloomError(REFERENCE_DATA_MISSING, f"No reference data of {assembly} is installed here.")

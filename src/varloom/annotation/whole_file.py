@@ -129,7 +129,7 @@ def _assembly_of(wanted: Wanted) -> Assembly:
 
 
 def _choice(kind: VariantKind, assembly: Assembly, library: ReferenceLibrary) -> Choice:
-    choice = choose(kind, assembly, [release.key for release in library.releases()])
+    choice = choose(kind, assembly, library.newest_first())
     if not choice.planned:
         message = f"No reference data of {assembly} for {kind} variants is installed here."
         raise VarloomError(REFERENCE_DATA_MISSING, message)

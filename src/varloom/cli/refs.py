@@ -276,7 +276,7 @@ def _print_installed(found: ReferencesView) -> None:
 def _print_missing(found: ReferencesView) -> None:
     if not found.missing:
         return
-    click.echo("\nMissing for full annotation (Varloom fetches none of it by itself):")
+    click.echo("\nMissing for full annotation; nothing is fetched by itself, and licences and sizes are as last known:")
     for one in found.missing:
         click.echo(f"  {one.assembly}  {one.title}: {one.gives}")
         click.echo(f"      varloom refs add {one.name} --kind {one.kind} --assembly {one.assembly} --from ...")

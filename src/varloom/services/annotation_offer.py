@@ -42,11 +42,9 @@ class AnnotationOffer:
     async def look(self) -> None:
         """See what is installed; what was seen last stays true while the storage cannot be read."""
         try:
-            releases = await asyncio.to_thread(self._library.releases)
+            self._installed = await asyncio.to_thread(self._library.newest_first)
         except VarloomError as error:
             logger.warning("The installed reference data cannot be listed: %s", error)
-        else:
-            self._installed = [release.key for release in releases]
 
     def why_unavailable(self, kind: str, assembly: Assembly | None = None) -> str | None:
         """Why variants of this kind cannot be annotated, in a sentence; None if they can.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from varloom.annotation.on_demand import IDLE, MOST_VARIANTS, Annotators
 from varloom.errors import VarloomError
-from varloom.jobs.child import environment_of_children
+from varloom.jobs.child import environment_of_children, storable
 from varloom.services.on_demand_views import AnnotatedVariant, AnnotatedVariants, PlaceView, ReleaseView
 from varloom.services.problems import REQUEST_INVALID
 from varloom.services.views import ErrorView
@@ -27,6 +26,8 @@ class OnDemandAnnotation:
     """Annotates a few small variants while somebody waits."""
 
     annotators: Annotators
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Requests wait here for each other, and not in threads, which the whole server shares."""
 
     @classmethod
     def over(cls, library: ReferenceLibrary) -> OnDemandAnnotation:
@@ -41,7 +42,8 @@ class OnDemandAnnotation:
         """
         if not 1 <= len(texts) <= MOST_VARIANTS:
             raise VarloomError(REQUEST_INVALID, f"variants: from 1 to {MOST_VARIANTS:,} at once.")
-        found, releases = await asyncio.to_thread(self.annotators.annotate, texts, assembly)
+        async with self.turn:
+            found, releases = await asyncio.to_thread(self.annotators.annotate, texts, assembly)
         return AnnotatedVariants(
             assembly=assembly,
             releases=[ReleaseView(kind=key.kind, name=key.name, release=key.release) for key in releases],
@@ -66,12 +68,6 @@ def _view(item: OnDemand) -> AnnotatedVariant:
         variant=variant
         and PlaceView(contig=variant.contig, position=variant.position, ref=variant.ref, alt=variant.alt),
         error=ErrorView.model_validate(item.error.as_dict()) if item.error is not None else None,
-        annotation=_plain(item.values),
+        annotation=storable(item.values),
         not_annotated=item.aside,
     )
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Values as JSON can hold them: a number that is none is missing."""
-    plain: dict[str, Any] = json.loads(json.dumps(values, default=str).replace("NaN", "null"))
-    return plain

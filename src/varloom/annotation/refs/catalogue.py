@@ -1,7 +1,7 @@
 """What full annotation needs for each assembly, and where it is published.
 
-Addresses and licences are shown to people; nothing here is ever fetched by itself. Sizes are those of the published
-files at the end of 2025, to plan the disk by.
+Addresses, licences and sizes are shown to people as they were known when this version was made. They were not looked up
+again: what the publisher says holds. Nothing here is ever fetched by itself.
 """
 
 from __future__ import annotations

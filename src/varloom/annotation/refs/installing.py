@@ -94,7 +94,7 @@ def install(library: ReferenceLibrary, key: ReleaseKey, published: Published, on
             sources=sources,
             source_url=published.url,
             licence=published.licence or licence_of(key),
-            added_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            added_at=datetime.now(UTC).isoformat(timespec="microseconds"),
             importer=entry.version,
             genome=genome.release if genome is not None else None,
             counts=imported.counts,

@@ -75,6 +75,14 @@ class ReferenceLibrary:
         found.sort(key=lambda release: release.added_at, reverse=True)
         return sorted(found, key=lambda release: (release.assembly, release.kind, release.name))
 
+    def newest_first(self) -> list[ReleaseKey]:
+        """All releases, whatever they are, in the order in which they are preferred: the one that was added last first.
+
+        Raises:
+            VarloomError: those of `Storage`.
+        """
+        return [one.key for one in sorted(self.releases(), key=lambda one: one.added_at, reverse=True)]
+
     def get(self, key: ReleaseKey) -> Release:
         """One release.
 

@@ -16,7 +16,7 @@ export function startRowAnnotation(table, dialog, current) {
     area.replaceChildren();
     refusal.hidden = true;
     try {
-      const content = { variants: [`${row.contig}:${row.position}:${row.ref}:${row.alt}`], assembly: table.root.dataset.assembly || "GRCh38" };
+      const content = { variants: [`${row.contig}:${row.position}:${row.ref}:${row.alt}`], assembly: table.root.dataset.assembly };
       const found = await fetchJson("/api/v1/annotate", {}, undefined, { method: "POST", content });
       if (current() !== row) return;
       draw(area, found);
@@ -32,7 +32,8 @@ export function startRowAnnotation(table, dialog, current) {
   });
   return (row) => {
     area.replaceChildren();
-    button.hidden = !(BASES.test(row.ref ?? "") && BASES.test(row.alt ?? ""));
+    // Which genome the positions are of is never guessed: without it there is nothing to ask.
+    button.hidden = !table.root.dataset.assembly || !(BASES.test(row.ref ?? "") && BASES.test(row.alt ?? ""));
   };
 }
 
