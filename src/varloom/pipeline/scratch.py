@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from varloom.errors import VarloomError
 from varloom.pipeline.problems import SCRATCH_UNUSABLE
-from varloom.storage.held_folder import LOCK, unused
+from varloom.storage.held_folder import LOCK, locked, unused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,16 +69,16 @@ def worker_scratch(folder: Path | None, sources_limit: int) -> Iterator[WorkerSc
             workers = base / "workers"
             workers.mkdir(mode=0o700, exist_ok=True)
             own = workers / str(uuid.uuid4())
-            with _locked(base / "lock", fcntl.LOCK_EX):
+            with locked(base / "lock", fcntl.LOCK_EX):
                 _remove_unused(base)
-                held.enter_context(_locked(_lock_of(own), fcntl.LOCK_EX))
+                held.enter_context(locked(_lock_of(own), fcntl.LOCK_EX))
                 own.mkdir(mode=0o700)
         except OSError as error:
             raise VarloomError(SCRATCH_UNUSABLE, f"{error.filename or folder}: {error.strerror}.") from None
         try:
             yield WorkerScratch(own, base / "sources", sources_limit, base / "downloads")
         finally:
-            with _locked(base / "lock", fcntl.LOCK_EX):
+            with locked(base / "lock", fcntl.LOCK_EX):
                 held.close()
                 _remove_unused(base)
 
@@ -96,7 +96,7 @@ def _private_folder(folder: Path) -> Path:
 def _remove_unused(base: Path) -> None:
     """Remove the folders of workers that do not live, and the shared one when none does; the caller holds the lock."""
     for folder in {path.with_suffix("") for path in (base / "workers").iterdir()}:
-        with contextlib.suppress(BlockingIOError), _locked(_lock_of(folder), fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with contextlib.suppress(BlockingIOError), locked(_lock_of(folder), fcntl.LOCK_EX | fcntl.LOCK_NB):
             shutil.rmtree(folder, ignore_errors=True)
             _lock_of(folder).unlink()
     if not any((base / "workers").iterdir()):
@@ -109,14 +109,3 @@ def _remove_unused(base: Path) -> None:
 
 def _lock_of(folder: Path) -> Path:
     return folder.with_name(folder.name + ".lock")
-
-
-@contextlib.contextmanager
-def _locked(path: Path, how: int) -> Iterator[None]:
-    """Hold a lock file; the kernel drops it with the process."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, how)
-        yield
-    finally:
-        os.close(descriptor)

@@ -49,6 +49,26 @@ def hold(folder: Path) -> int:
 
 
 @contextlib.contextmanager
+def locked(path: Path, how: int) -> Iterator[None]:
+    """Hold a lock file; the kernel drops it with the process.
+
+    Args:
+        path: of the file, made when missing.
+        how: as `fcntl.flock` takes it.
+
+    Raises:
+        FileNotFoundError: its folder is gone.
+        BlockingIOError: another process holds it, and `how` says not to wait.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
 def unused(folder: Path) -> Iterator[bool]:
     """Whether no process works in the folder or beside it; then none begins until the block ends.
 

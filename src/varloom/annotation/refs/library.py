@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from varloom.annotation.refs.release import Release, StoredFile, folder_of
 from varloom.annotation.source import InstalledRelease
 from varloom.dataset.durable import disk_full_told
 from varloom.errors import VarloomError
+from varloom.storage.held_folder import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,7 +114,7 @@ class ReferenceLibrary:
         if local is not None:
             with contextlib.ExitStack() as held:
                 try:
-                    held.enter_context(_locked(local / _LOCK, fcntl.LOCK_SH))
+                    held.enter_context(locked(local / _LOCK, fcntl.LOCK_SH))
                 except FileNotFoundError:
                     raise _missing(key) from None
                 yield InstalledRelease(key, local / self.get(key).folder)
@@ -161,7 +161,7 @@ class ReferenceLibrary:
         with contextlib.ExitStack() as held:
             if local is not None:
                 try:
-                    held.enter_context(_locked(local / _LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB))
+                    held.enter_context(locked(local / _LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB))
                 except FileNotFoundError:
                     raise _missing(key) from None
                 except BlockingIOError:
@@ -183,7 +183,7 @@ class ReferenceLibrary:
         local = self.storage.local_path(folder)
         with contextlib.ExitStack() as held:
             if local is not None:
-                held.enter_context(_locked(local / _LOCK, fcntl.LOCK_EX))
+                held.enter_context(locked(local / _LOCK, fcntl.LOCK_EX))
             elif not held.enter_context(claimed(self.storage, f"{folder}/claims", release.folder)):
                 return False
             if self.storage.exists(f"{folder}/{RELEASE_FILE}"):
@@ -243,7 +243,7 @@ class ReferenceLibrary:
             return self.storage.changed_at(folder) < time.time() - _ABANDONED
         lock = being_written(local)
         try:
-            with _locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            with locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 lock.unlink(missing_ok=True)  # nobody writes to a folder of this name ever again
                 return self._is_not_published(folder)
         except BlockingIOError:
@@ -300,14 +300,3 @@ def _is_release_file(key: str) -> bool:
 
 def _missing(key: ReleaseKey) -> VarloomError:
     return VarloomError(REFERENCE_MISSING, f"{told(key)} is not installed.")
-
-
-@contextlib.contextmanager
-def _locked(path: Path, how: int) -> Iterator[None]:
-    """Hold a lock file; FileNotFoundError where its folder is gone, BlockingIOError where another process holds it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, how)
-        yield
-    finally:
-        os.close(descriptor)
