@@ -17,6 +17,7 @@ Databases that servers under test have set up below `tmp_path` are stopped and r
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import subprocess
@@ -29,6 +30,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from tests.object_stores import azure_server, s3_server
+from tests.shared_data import SHARED
 
 from varloom.db.embedded import EmbeddedPostgres
 from varloom.db.migrate import migrate
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
 
     from psycopg_pool import AsyncConnectionPool
     from tests.object_stores import ObjectStore
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 LONG = ("chaos", "faults", "acceptance", "engine", "transfer")
@@ -70,7 +70,8 @@ class MakeAccount(Protocol):
 @pytest.fixture(scope="session")
 def shared() -> Path:
     if not SHARED.is_dir():
-        pytest.skip("needs the folder ../shared beside the checkout")
+        lacking = "needs the folder ../shared beside the checkout"
+        pytest.fail(lacking) if os.environ.get("CI") == "true" else pytest.skip(lacking)
     return SHARED
 
 

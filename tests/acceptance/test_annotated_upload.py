@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 from tests.running import write_vcf
+from tests.shared_data import needs
 
 from varloom.annotation.model import ReleaseKey
 from varloom.annotation.refs.installing import Published, install
@@ -23,7 +24,7 @@ CLINVAR = Path(__file__).parents[3] / "shared" / "data" / "resources" / "exomise
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CLINVAR.exists(), reason="needs the real ClinVar slice"),
+    needs(CLINVAR),
 ]
 
 

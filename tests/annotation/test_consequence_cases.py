@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import pytest
 from tests.annotation.opened import Row, annotated, installed_fasta, installed_genes, opened, sequences_of
+from tests.shared_data import needs
 
 from varloom.annotation.sources.consequence.answers import term_of
 
@@ -34,7 +35,7 @@ SKIPPED_FILTER = {40512}  # the case shows that the filter of csq works, which i
 
 pytestmark = [
     pytest.mark.corpus,
-    pytest.mark.skipif(not CASES.is_dir(), reason="needs the folder ../shared beside the checkout"),
+    needs(CASES),
 ]
 
 

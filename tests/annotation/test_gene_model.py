@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from tests.annotation.made_genes import gff_of, made
 from tests.annotation.opened import installed_genes, task_of
+from tests.shared_data import needs
 
 from varloom.annotation.refs.mane import import_mane, mane_transcripts
 from varloom.errors import VarloomError
@@ -20,7 +21,7 @@ ENSEMBL = GENES / "vep_test.gff.gz"
 REFSEQ = GENES / "vep_refseq.gff.gz"
 REFSEQ_2023 = GENES / "refseq_test.GRCh38.p14_genomic.RS_2023_03.gff"
 
-corpus = pytest.mark.skipif(not GENES.is_dir(), reason="needs the folder ../shared beside the checkout")
+corpus = needs(GENES)
 
 
 def table(folder, name):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from tests.shared_data import needs
 
 from varloom.annotation.merging import AnnotationFolder
 from varloom.annotation.model import ReleaseKey
@@ -23,7 +24,7 @@ from varloom.storage.object_access import access_of
 
 CLINVAR = Path(__file__).parents[3] / "shared" / "data" / "resources" / "exomiser.clinvar-test.vcf.gz"
 
-pytestmark = pytest.mark.skipif(not CLINVAR.exists(), reason="needs the real ClinVar slice")
+pytestmark = needs(CLINVAR)
 
 
 class Stages:

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from tests.shared_data import needs
 
 from varloom.annotation.model import ReleaseKey
 from varloom.annotation.on_demand import OnDemand
@@ -16,7 +17,7 @@ from varloom.services.on_demand import _view
 RESOURCES = Path(__file__).parents[3] / "shared" / "data" / "resources"
 CLINVAR = RESOURCES / "exomiser.clinvar-test.vcf.gz"
 
-pytestmark = pytest.mark.skipif(not CLINVAR.exists(), reason="needs the real ClinVar slice")
+pytestmark = needs(CLINVAR)
 
 
 async def install_clinvar(api, release: str = "2023") -> None:

@@ -22,6 +22,7 @@ from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from tests.shared_data import needs
 
 from running import Process, serving
 from varloom.annotation.model import ReleaseKey
@@ -241,7 +242,7 @@ async def test_arguments_that_do_not_fit_are_named(server, endpoint):
             assert "SECRET" not in json.dumps(error)
 
 
-@pytest.mark.skipif(not CLINVAR.exists(), reason="needs the real ClinVar slice")
+@needs(CLINVAR)
 async def test_variants_are_annotated(server, endpoint):
     wanted = ["chr1:69682:G:A", "nonsense"]
     async with over_http(endpoint, server.token) as client:
