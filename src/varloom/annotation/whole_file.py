@@ -210,7 +210,8 @@ def _keep(
 def _warning(source: str, count: int, finished: Finished) -> dict[str, Any]:
     """What one source could not annotate; the first of them are named by their rows."""
     examples = [item for item in finished.aside if item.source == source][:5]
-    named = "; ".join(f"row {item.rowno + 1}: {item.reason}" for item in examples)
+    named = "; ".join(f"row {item.rowno + 1}: {item.reason.rstrip('.')}" for item in examples)
     left = f" and {count - len(examples):,} more" if count > len(examples) else ""
-    message = f"{source} has no values for {counted(count, 'variant')}: {named}{left}."
+    end = "" if f"{named}{left}".endswith(("?", "!")) else "."
+    message = f"{source} has no values for {counted(count, 'variant')}: {named}{left}{end}"
     return Problem(VARIANTS_SET_ASIDE, message, Severity.WARNING).as_dict()
