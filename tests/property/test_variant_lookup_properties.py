@@ -171,4 +171,4 @@ def as_they_are(rows):
 
     position = np.array([row[1] for row in rows], dtype=np.int64)
     ref, alt = (pa.array([row[n] for row in rows], pa.string()) for n in (2, 3))
-    return Normalised(position, ref, alt, np.ones(len(rows), dtype=bool), 0)
+    return Normalised(position, ref, alt, variant_keys(position, ref, alt))

@@ -122,13 +122,7 @@ class OpenLookup:
         rows = np.flatnonzero((position > 0) & ~found.found & sites.usable)
         if not rows.size:
             return found
-        taken = pa.array(rows)
-        there = self._table.find(
-            "X",
-            sites._replace(
-                position=position[rows], ref=sites.ref.take(taken), alt=sites.alt.take(taken), usable=sites.usable[rows]
-            ),
-        )
+        there = self._table.find("X", sites.chosen(rows).placed(position[rows]))
         at = np.arange(len(position))
         at[rows[there.found]] = len(position) + np.flatnonzero(there.found)
         values = pa.concat_tables([found.values, there.values]).take(pa.array(at))
