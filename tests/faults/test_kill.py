@@ -11,14 +11,32 @@ import pytest
 from tests.running import QUICK, Process, Server, serving, write_vcf
 
 from varloom.db.embedded import EmbeddedPostgres
+from varloom.failpoints import VARIABLE
 
-RECORDS = 8_000_000
-"""Enough for a parse of some seconds, in the midst of which something can be killed."""
+RECORDS = 1_000_000
+"""Enough for many row groups, in the midst of which something can be killed."""
+
+
+class Slowness:
+    """While it lasts, each row group waits for half a second before it is written."""
+
+    def __init__(self, file):
+        self._file = file
+        file.touch()
+        self.environment = {**QUICK, VARIABLE: f"part.before_write=stall:0.5@100%;while={file}"}
+
+    def end(self):
+        self._file.unlink()
 
 
 @pytest.fixture(scope="module")
 def vcf(tmp_path_factory):
     return write_vcf(tmp_path_factory.mktemp("vcf") / "large.vcf", RECORDS)
+
+
+@pytest.fixture
+def slowness(tmp_path):
+    return Slowness(tmp_path / "slow")
 
 
 @pytest.fixture
@@ -42,13 +60,14 @@ def assert_done_once(server, job):
     assert count == RECORDS
 
 
-def test_the_worker_is_killed_in_the_middle_of_a_parse(data, vcf):
-    with serving(data, **QUICK) as server:
+def test_the_worker_is_killed_in_the_middle_of_a_parse(data, vcf, slowness):
+    with serving(data, **slowness.environment) as server:
         job = server.submit(vcf)
         server.until(job["id"], is_reading)
         (worker,) = server.workers()
         stages = worker.children()
         worker.kill()
+        slowness.end()
         done = server.at_rest(job["id"])
         assert_done_once(server, done)
         assert done["attempt"] == 2
@@ -57,8 +76,8 @@ def test_the_worker_is_killed_in_the_middle_of_a_parse(data, vcf):
         assert not [child for child in stages if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_everything_is_killed_and_started_again(data, vcf):
-    server = Server(data, **QUICK)
+def test_everything_is_killed_and_started_again(data, vcf, slowness):
+    server = Server(data, **slowness.environment)
     job = server.submit(vcf)
     server.until(job["id"], is_reading)
     with EmbeddedPostgres(data) as postgres:
@@ -94,16 +113,17 @@ def test_two_workers_on_one_database_never_run_the_same_stage_twice(data, tmp_pa
                 assert worker.stop() == 0
 
 
-def test_a_worker_that_froze_comes_back_after_its_work_was_done_by_another(data, vcf):
+def test_a_worker_that_froze_comes_back_after_its_work_was_done_by_another(data, vcf, slowness):
     with serving(data, "--no-worker", **QUICK) as server:
         job = server.submit(vcf)
-        frozen = Process("worker", "--data", str(data), **QUICK)
+        frozen = Process("worker", "--data", str(data), **slowness.environment)
         other = None
         try:
             server.until(job["id"], is_reading)
             tree = [psutil.Process(frozen.popen.pid), *psutil.Process(frozen.popen.pid).children(recursive=True)]
             for process in tree:
                 os.kill(process.pid, signal.SIGSTOP)
+            slowness.end()
             other = Process("worker", "--data", str(data), **QUICK)
             done = server.at_rest(job["id"])
             before = server.events(job["id"])

@@ -12,11 +12,11 @@ import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from varloom.genomics.native.sorted_keys import ANY, NOT_MOVED, NOT_TRIMMED, put_keys, put_places
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 ALLELE_BITS = 35
