@@ -8,25 +8,12 @@ import time
 
 import psutil
 import pytest
-from tests.running import QUICK, Process, Server, serving, write_vcf
+from tests.running import QUICK, Process, Server, Slowness, serving, write_vcf
 
 from varloom.db.embedded import EmbeddedPostgres
-from varloom.failpoints import VARIABLE
 
 RECORDS = 1_000_000
 """Enough for many row groups, in the midst of which something can be killed."""
-
-
-class Slowness:
-    """While it lasts, each row group waits for half a second before it is written."""
-
-    def __init__(self, file):
-        self._file = file
-        file.touch()
-        self.environment = {**QUICK, VARIABLE: f"part.before_write=stall:0.5@100%;while={file}"}
-
-    def end(self):
-        self._file.unlink()
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +48,7 @@ def assert_done_once(server, job):
 
 
 def test_the_worker_is_killed_in_the_middle_of_a_parse(data, vcf, slowness):
-    with serving(data, **slowness.environment) as server:
+    with serving(data, **QUICK, **slowness.environment) as server:
         job = server.submit(vcf)
         server.until(job["id"], is_reading)
         (worker,) = server.workers()
@@ -77,7 +64,7 @@ def test_the_worker_is_killed_in_the_middle_of_a_parse(data, vcf, slowness):
 
 
 def test_everything_is_killed_and_started_again(data, vcf, slowness):
-    server = Server(data, **slowness.environment)
+    server = Server(data, **QUICK, **slowness.environment)
     job = server.submit(vcf)
     server.until(job["id"], is_reading)
     with EmbeddedPostgres(data) as postgres:
@@ -116,7 +103,7 @@ def test_two_workers_on_one_database_never_run_the_same_stage_twice(data, tmp_pa
 def test_a_worker_that_froze_comes_back_after_its_work_was_done_by_another(data, vcf, slowness):
     with serving(data, "--no-worker", **QUICK) as server:
         job = server.submit(vcf)
-        frozen = Process("worker", "--data", str(data), **slowness.environment)
+        frozen = Process("worker", "--data", str(data), **QUICK, **slowness.environment)
         other = None
         try:
             server.until(job["id"], is_reading)
