@@ -27,11 +27,8 @@ def slowness(tmp_path):
 
 
 @pytest.fixture
-def data(open_folder):
-    folder = open_folder / "data"
-    yield folder
-    with EmbeddedPostgres(folder) as postgres:
-        postgres.destroy()
+def data(data_folder):
+    return data_folder
 
 
 def is_reading(job):
