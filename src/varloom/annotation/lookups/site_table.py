@@ -42,6 +42,9 @@ PLACE = (
 _KEPT = 4
 """Row groups that stay unpacked: consecutive batches meet in one."""
 
+_MOST_MAPPED = 32 << 20
+"""Bytes that are read before the file is mapped anew: several sources in several processes add up."""
+
 
 class _Index(NamedTuple):
     """The row groups of a contig, in order: their numbers, and the least and greatest key of each."""
@@ -70,12 +73,11 @@ class SiteTable:
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        metadata = _metadata_of(path, columns)
-        self._coded = few = frozenset(_of_few_values(metadata))
-        # What is mapped needs no buffer into which it is read before: a fifth of the time.
-        self._file = pq.ParquetFile(
-            path, metadata=metadata, memory_map=True, pre_buffer=False, read_dictionary=list(few)
-        )
+        self._path = path
+        self._metadata = metadata = _metadata_of(path, columns)
+        self._group_bytes = path.stat().st_size // max(1, metadata.num_row_groups)
+        self._coded = frozenset(_of_few_values(metadata))
+        self._open()
         self._columns = list(columns)
         stored = metadata.schema.to_arrow_schema()
         self.schema = pa.schema([stored.field(name) for name in columns])
@@ -137,22 +139,37 @@ class SiteTable:
         places = places_of(self._keys_of(number), keys)
         digested = np.flatnonzero((places >= 0) & ((keys & HASHED) != 0))
         if digested.size:
-            alleles = self._file.read_row_group(number, columns=["ref", "alt"]).take(pa.array(places[digested]))
+            alleles = self._read(number, ["ref", "alt"]).take(pa.array(places[digested]))
             pairs = zip(alleles["ref"].to_pylist(), alleles["alt"].to_pylist(), strict=True)
             for row, pair in zip(digested.tolist(), pairs, strict=True):
                 if pair != (variants.ref[begin + row].as_py(), variants.alt[begin + row].as_py()):
                     places[row] = -1
         return places
 
+    def _open(self) -> None:
+        """Map the file. What is mapped needs no buffer into which it is read before: a fifth of the time."""
+        self._file = pq.ParquetFile(
+            self._path, metadata=self._metadata, memory_map=True, pre_buffer=False, read_dictionary=list(self._coded)
+        )
+        self._mapped = 0
+
+    def _read(self, number: int, columns: Sequence[str]) -> pa.Table:
+        """Columns of a row group. Of a file that is mapped what was read counts as ours, until it is opened anew."""
+        if self._mapped > _MOST_MAPPED:
+            self._file.close()
+            self._open()
+        self._mapped += self._group_bytes
+        return self._file.read_row_group(number, columns=list(columns), use_threads=False)
+
     def _keys_of(self, number: int) -> NDArray[np.int64]:
         if (keys := self._keys.get(number)) is None:
-            keys = self._file.read_row_group(number, columns=["key"], use_threads=False)["key"].to_numpy()
+            keys = self._read(number, ["key"])["key"].to_numpy()
             _keep(self._keys, number, keys)
         return keys
 
     def _values_of(self, number: int) -> list[pa.Array]:
         if (values := self._values.get(number)) is None:
-            table = self._file.read_row_group(number, columns=self._columns, use_threads=False)
+            table = self._read(number, self._columns)
             values = [_in_one_piece(table[name]) for name in self._columns]
             _keep(self._values, number, values)
         return values
