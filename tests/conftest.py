@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from tests.object_stores import ObjectStore
 
 
-LONG = ("chaos", "faults", "acceptance", "engine", "transfer")
-"""Folders of tests that take long, and wait most of the time."""
+LONG = ("chaos", "verifier", "faults", "acceptance", "engine", "transfer", "integration", "property", "annotation")
+"""Folders whose files take long. Those that wait most of the time come beside those that keep a processor busy."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
