@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/bench_killed_annotation.py [--variants 5000000] [--data FOLDER]
 
 A real server and worker, with embedded PostgreSQL, in a folder of their own. The file is that of the reader's
-benchmark; the release is made of every seventh of its variants. Its annotation is begun, and when a fifth, a half and
-four fifths of it are done, the worker is killed with SIGKILL and another is started, which gets the work when the dead
+benchmark; the release is made of every seventh of its variants. Its annotation is begun, and when a tenth, a third and
+three fifths of it are done, the worker is killed with SIGKILL and another is started, which gets the work when the dead
 one is missed. Then the same file is annotated again, undisturbed. It is checked that each chunk that was finished when
 a worker died is the very file in the result (by inode and time), that each attempt found as many as there were, and
 that both tables have the same content hash. Memory is that of the worker and all below it, several times a second.
@@ -40,7 +40,7 @@ from varloom.db.embedded import EmbeddedPostgres
 from varloom.storage import LocalStorage
 
 READY = re.compile(r"^Varloom is ready at (\S+)$")
-KILLED_AT = (0.2, 0.5, 0.8)
+KILLED_AT = (0.1, 0.35, 0.6)
 """What share of the variants is done when the worker is killed."""
 KNOWN = 7
 FINAL = {"completed", "failed", "cancelled"}

@@ -61,7 +61,10 @@ class _Numbers:
         if values.null_count:
             present = values.is_valid().to_numpy(zero_copy_only=False)[places]
             self._missing.append(rows[~present])
-        held = np.frombuffer(values.buffers()[1], dtype=self._numbers.dtype)
+        _, data = values.buffers()
+        if data is None:
+            return
+        held = np.frombuffer(data, dtype=self._numbers.dtype)
         self._numbers[rows] = held[values.offset : values.offset + len(values)][places] + more
 
     def array(self, found: NDArray[np.bool_]) -> pa.Array:
