@@ -236,7 +236,7 @@ def _shrinks(sample: pa.Table, name: str) -> bool:
         return False
     held = [buffer for chunk in sample[name].chunks for buffer in chunk.buffers()[1:] if buffer is not None]
     packed = sum(pa.compress(buffer, "lz4_raw").size for buffer in held)
-    return packed < _WORTH_PACKING * sum(buffer.size for buffer in held)
+    return bool(packed < _WORTH_PACKING * sum(buffer.size for buffer in held))
 
 
 def _joined(texts: list[str | None]) -> str | None:

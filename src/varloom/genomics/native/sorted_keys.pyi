@@ -1,17 +1,18 @@
-from typing_extensions import Buffer
+import numpy as np
+from numpy.typing import NDArray
 
 ANY: int
 NOT_TRIMMED: int
 NOT_MOVED: int
 
 def put_keys(
-    position: Buffer,
-    ref_offsets: Buffer,
-    ref: Buffer,
-    alt_offsets: Buffer,
-    alt: Buffer,
+    position: NDArray[np.int64],
+    ref_offsets: NDArray[np.int32],
+    ref: NDArray[np.uint8],
+    alt_offsets: NDArray[np.int32],
+    alt: NDArray[np.uint8],
     last_position: int,
     kind: int,
-    keys: Buffer,
+    keys: NDArray[np.int64],
 ) -> None: ...
-def put_places(known: Buffer, keys: Buffer, places: Buffer) -> int: ...
+def put_places(known: NDArray[np.int64], keys: NDArray[np.int64], places: NDArray[np.int64]) -> int: ...
