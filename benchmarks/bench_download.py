@@ -6,8 +6,9 @@ The server is a SeaweedFS of the tests; it shares the processors with whoever fe
 its own and has its turn in each round, and each round begins with another: where a virtual machine gives its free
 memory back to the host, the first who fills the disk cache pays for it, as much as a second of a processor for a GB.
 obstore fetches four ranges of 16 MiB at a time: once into nothing, once into a file, once into a file with SHA-256 of
-the whole; boto3 downloads to a file as it comes, and once reads it again for its SHA-256. Varloom writes the file, its journal with a checksum of each block,
-and computes SHA-256. Whoever writes a file forces it to the disk. Ratios are the medians of those within each round.
+the whole; boto3 downloads to a file as it comes, and once reads it again for its SHA-256. Varloom writes the file, its
+journal with a checksum of each block, and computes SHA-256. Whoever writes a file forces it to the disk. Ratios are the
+medians of those within each round.
 Then 64 MiB come from a source that breaks off five times: how much of them is fetched again. Writes
 build/bench/download.json, and ends with 1 if a goal is missed. TMPDIR says where server and files are: a folder in
 memory leaves the disk out of it.
