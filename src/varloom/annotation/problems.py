@@ -10,6 +10,7 @@ REFERENCE_DATA_MISSING = define(
     cause="The annotation that was chosen needs reference data of the file's assembly, and none is installed here.",
     resolution=(
         "Ask the operator to install it with `varloom refs add`; `varloom refs list` says what is missing.",
+        "To see how annotation works, install the demonstration data with `varloom refs demo` and load its files.",
         "Or load the file without annotation.",
     ),
     status=409,
@@ -66,6 +67,15 @@ VARIANTS_SET_ASIDE = define(
     cause="An annotation source could not work on some variants. They are in the table, without this source's values.",
     resolution=("Look at the named variants; annotate them on demand when what is wrong with them is mended.",),
 )
+
+ANNOTATION_SYNTHETIC = define(
+    "annotation_synthetic",
+    "The annotation is synthetic",
+    cause="The file is on the demonstration genome of Varloom, and was annotated with the demonstration data. Genome, "
+    "genes, variants, frequencies and scores are all made.",
+    resolution=("Use it to learn how annotation works, and for nothing else.",),
+)
+SYNTHETIC_TOLD = "The annotation is made demonstration data: it says nothing of any person, gene or disease."
 
 VARIANT_NOT_UNDERSTOOD = define(
     "variant_not_understood",

@@ -82,7 +82,7 @@ def install(library: ReferenceLibrary, key: ReleaseKey, published: Published, on
     paths = _files_of(published.path)
     sources = _checked(paths, published.sha256, on_step)
     with _place(library, key) as folder, disk_full_told(f"the release {told(key)}"):
-        genome = library.newest(Need("fasta"), key.assembly) if key.kind != "fasta" else None
+        genome = library.newest(Need("fasta"), key.assembly, demo=key.is_demo) if key.kind != "fasta" else None
         scratch = folder.with_name(f"{folder.name}.scratch")
         task = ImportTask(key, paths, folder, scratch, None, partial(on_step, "importing"), published.excerpt)
         imported = _import(library, entry, task, genome)
