@@ -16,7 +16,7 @@ DEMO_CONTIGS: Mapping[str, int] = {"demo1": 300_000, "demo2": 150_000}
 """The contigs, and their bases."""
 FIRST_RS_NUMBER = 999_000_000_001
 """dbSNP has numbers of ten digits."""
-_NAME = re.compile(r"demo([12]\b|[GTP]?\d)|rs999\d{9}\b", re.IGNORECASE)
+_NAME = re.compile(r"demo(_|[GTP]?\d)|rs999\d{9}\b", re.IGNORECASE)
 
 
 def is_demo_genome(contigs: Mapping[str, int | None]) -> bool:

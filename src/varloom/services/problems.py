@@ -240,6 +240,13 @@ OWNER_ONLY = define(
     resolution=("Ask whoever runs this server; `varloom queue` with the token of its data folder is an owner's.",),
     status=403,
 )
+DEMO_FILE_NOT_FOUND = define(
+    "demo_file_not_found",
+    "No such demonstration file",
+    cause="The demonstration has a file of small variants and one of structural ones; it has no file of this name.",
+    resolution=("Take a name that `GET /api/v1/refs` lists under `demo.files`.",),
+    status=404,
+)
 ACCOUNT_NOT_FOUND = define(
     "account_not_found",
     "No such account",

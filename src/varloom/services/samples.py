@@ -15,6 +15,7 @@ from varloom.dataset.paging import LARGEST_PAGE
 from varloom.dataset.row_copies import RowCopies
 from varloom.dataset.stored import StoredDatasets
 from varloom.errors import VarloomError
+from varloom.services.annotation_offer import is_synthetic
 from varloom.services.copies_ahead import CopiesAhead
 from varloom.services.names import checked_sample_name, checked_tags
 from varloom.services.paging import check_limit, checked_search
@@ -195,7 +196,10 @@ class Samples:
         """The columns of a table, in order; with `search` those whose name contains it."""
         async with self._dataset(table) as (dataset, _):
             found = await self._engine.answer(self._engine.columns, dataset, search=search)
-            return ColumnList.model_validate({"columns": [column.as_dict() for column in found]})
+            synthetic = is_synthetic(dataset.manifest.versions)
+            return ColumnList.model_validate(
+                {"columns": [column.as_dict() for column in found], "synthetic": synthetic}
+            )
 
     async def rows(
         self, table: Table, question: Question, *, limit: int = 100, offset: int = 0, cursor: str | None = None

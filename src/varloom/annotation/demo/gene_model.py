@@ -28,7 +28,7 @@ def gff3(genome: DemoGenome) -> list[str]:
     lines = ["##gff-version 3", f"#!{SYNTHETIC}"]
     for gene in genome.genes:
         said = f"ID=gene:{gene.gene_id};Name={gene.name};biotype={gene.biotype};description=Synthetic gene"
-        lines.append(_line(gene, "gene", gene.start, gene.end, f"{said};gene_id={gene.gene_id};version=1"))
+        lines.append(_line(gene, "gene", (gene.start, gene.end), f"{said};gene_id={gene.gene_id};version=1"))
         for transcript in gene.transcripts:
             lines += _transcript(gene, transcript)
         lines.append("###")
@@ -62,14 +62,14 @@ def _transcript(gene: DemoGene, transcript: DemoTranscript) -> Iterator[str]:
     start, end = transcript.exons[0][0], transcript.exons[-1][1]
     kind = "mRNA" if transcript.coding else "lnc_RNA"
     said = f"ID=transcript:{name};Parent=gene:{gene.gene_id};biotype={gene.biotype};tag={tags}"
-    yield _line(gene, kind, start, end, f"{said};transcript_id={name};version={version}")
+    yield _line(gene, kind, (start, end), f"{said};transcript_id={name};version={version}")
     parent = f"Parent=transcript:{name}"
     for first, last in transcript.exons:
-        yield _line(gene, "exon", first, last, parent)
+        yield _line(gene, "exon", (first, last), parent)
     coded = 0
     for first, last in transcript.cds[:: gene.strand]:
         said = f"ID=CDS:{_protein(transcript)};{parent};protein_id={_protein(transcript)}"
-        yield _line(gene, "CDS", first, last, said, str(-coded % 3))
+        yield _line(gene, "CDS", (first, last), said, str(-coded % 3))
         coded += last - first + 1
 
 
@@ -77,6 +77,6 @@ def _protein(transcript: DemoTranscript) -> str:
     return transcript.name.partition(".")[0].replace("DEMOT", "DEMOP")
 
 
-def _line(gene: DemoGene, kind: str, start: int, end: int, attributes: str, phase: str = ".") -> str:
+def _line(gene: DemoGene, kind: str, part: tuple[int, int], attributes: str, phase: str = ".") -> str:
     sign = "+" if gene.strand > 0 else "-"
-    return "\t".join((gene.contig, "varloom_demo", kind, str(start), str(end), ".", sign, phase, attributes))
+    return "\t".join((gene.contig, "varloom_demo", kind, *map(str, part), ".", sign, phase, attributes))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, NamedTuple
 
+from varloom.annotation.demo.genome import seeded
 from varloom.annotation.demo.variants import coding_substitutions, demo_variants
 from varloom.genomics.demonstration import DEMO_CONTIGS, FIRST_RS_NUMBER
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from varloom.annotation.demo.genome import DemoGene, DemoGenome
-    from varloom.annotation.demo.variants import DemoVariant
+from varloom.annotation.demo.variants import DemoVariant
 
 SYNTHETIC = "Synthetic demonstration data made by Varloom; it says nothing of any person, gene or disease"
 _COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
@@ -37,7 +37,7 @@ class Sighting(NamedTuple):
     """How often a variant was seen."""
 
     variant: DemoVariant
-    count: int
+    alleles: int
     homozygotes: int
     rs_number: int
 
@@ -50,7 +50,7 @@ def vcf_head(*declarations: str) -> list[str]:
 
 def sightings(genome: DemoGenome) -> list[Sighting]:
     """The variants that people of a made population have; what does harm is rare, and some nobody has."""
-    chance = random.Random(_SEED)
+    chance = seeded(_SEED)
     found = []
     for number, variant in enumerate(demo_variants(genome)):
         draw = chance.random()
@@ -97,10 +97,10 @@ def gnomad(genome: DemoGenome) -> list[str]:
         )
     )
     lines.append(_COLUMNS)
-    for number, (variant, count, homozygotes, rs_number) in enumerate(sightings(genome)):
-        share = count / _CHROMOSOMES
+    for number, (variant, alleles, homozygotes, rs_number) in enumerate(sightings(genome)):
+        share = alleles / _CHROMOSOMES
         group = ("afr", "amr", "eas", "nfe", "sas")[number % 5]
-        info = f"AC={count};AN={_CHROMOSOMES};AF={share:.6g};nhomalt={homozygotes};grpmax={group}"
+        info = f"AC={alleles};AN={_CHROMOSOMES};AF={share:.6g};nhomalt={homozygotes};grpmax={group}"
         lines.append(_record(variant, f"rs{rs_number}", f"{info};AF_grpmax={min(1.0, share * 1.6):.6g}", "PASS"))
     return lines
 
@@ -113,7 +113,7 @@ def dbsnp(genome: DemoGenome) -> list[str]:
 
 def revel(genome: DemoGenome) -> list[str]:
     """`revel_with_transcript_ids`: every missense substitution."""
-    chance = random.Random(_SEED + 1)
+    chance = seeded(_SEED + 1)
     lines = ["chr,hg19_pos,grch38_pos,ref,alt,aaref,aaalt,REVEL,Ensembl_transcriptid"]
     for gene, variant in _substitutions(genome):
         if variant.effect == "missense" and variant.protein:
@@ -126,7 +126,7 @@ def revel(genome: DemoGenome) -> list[str]:
 
 def alphamissense(genome: DemoGenome) -> list[str]:
     """`AlphaMissense_hg38.tsv`: every missense substitution."""
-    chance = random.Random(_SEED + 2)
+    chance = seeded(_SEED + 2)
     names = "#CHROM\tPOS\tREF\tALT\tgenome\tuniprot_id\ttranscript_id\tprotein_variant\tam_pathogenicity\tam_class"
     lines = [f"# {SYNTHETIC}", names]
     for gene, variant in _substitutions(genome):
@@ -140,7 +140,7 @@ def alphamissense(genome: DemoGenome) -> list[str]:
 
 def cadd(genome: DemoGenome) -> list[str]:
     """`whole_genome_SNVs.tsv`: every substitution in coding sequences."""
-    chance = random.Random(_SEED + 3)
+    chance = seeded(_SEED + 3)
     lines = [f"## {SYNTHETIC}", "#Chrom\tPos\tRef\tAlt\tRawScore\tPHRED"]
     for _, variant in _substitutions(genome):
         phred = max(0.1, _CADD[variant.effect] + chance.gauss(0, 4))
@@ -150,7 +150,7 @@ def cadd(genome: DemoGenome) -> list[str]:
 
 def spliceai(genome: DemoGenome) -> list[str]:
     """`spliceai_scores.raw.snv.hg38.vcf`: the substitutions of the demonstration's file."""
-    chance = random.Random(_SEED + 4)
+    chance = seeded(_SEED + 4)
     lines = vcf_head('##INFO=<ID=SpliceAI,Number=.,Type=String,Description="SpliceAI">')
     lines.append(_COLUMNS)
     for variant in demo_variants(genome):
@@ -166,7 +166,7 @@ def spliceai(genome: DemoGenome) -> list[str]:
 
 def small_sample(genome: DemoGenome) -> list[str]:
     """The file to load: a VCF of one made person."""
-    chance = random.Random(_SEED + 5)
+    chance = seeded(_SEED + 5)
     lines = vcf_head(
         '##FILTER=<ID=LowQual,Description="Low quality">',
         '##INFO=<ID=DP,Number=1,Type=Integer,Description="Reads">',
@@ -202,6 +202,4 @@ def _place(variant: DemoVariant) -> str:
 
 def _record(variant: DemoVariant, name: str, info: str, state: str = ".", quality: str = ".") -> str:
     """The fixed fields of a record."""
-    return "\t".join(
-        (variant.contig, str(variant.position), name, variant.ref, variant.alt, quality, state, info)
-    )
+    return "\t".join((variant.contig, str(variant.position), name, variant.ref, variant.alt, quality, state, info))

@@ -88,7 +88,9 @@ def population(genome: DemoGenome) -> list[str]:
         count = max(1, round(event.frequency * 2 * _PEOPLE))
         seen = f"AC={count};AN={2 * _PEOPLE};AF={event.frequency};N_HOMALT={count * count // (8 * _PEOPLE)}"
         base = genome.bases(event.contig, shifted.position, shifted.position)
-        place = f"{event.contig}\t{shifted.position}\tdemo_population_{event.kind}_{number}\t{base}\t{event.alt}\t999\tPASS"
+        place = (
+            f"{event.contig}\t{shifted.position}\tdemo_population_{event.kind}_{number}\t{base}\t{event.alt}\t999\tPASS"
+        )
         lines.append(f"{place}\t{_info(shifted)};{seen};GRPMAX_AF={min(1.0, 1.5 * event.frequency):.6g}")
     return lines
 
@@ -104,7 +106,9 @@ def dosage(genome: DemoGenome) -> list[str]:
         if gene.name in _DOSAGE:
             loss, gain = _DOSAGE[gene.name]
             place = f"{gene.contig}:{gene.start}-{gene.end}"
-            lines.append(f"{gene.name}\t{999_000 + number}\t.\t{place}\t{loss}\tSynthetic\t{gain}\tSynthetic\t2026-01-01")
+            lines.append(
+                f"{gene.name}\t{999_000 + number}\t.\t{place}\t{loss}\tSynthetic\t{gain}\tSynthetic\t2026-01-01"
+            )
     return lines
 
 
@@ -113,4 +117,6 @@ def _info(event: DemoEvent) -> str:
         return "SVTYPE=BND"
     if event.kind == "INS":
         return f"SVTYPE=INS;END={event.end};SVLEN=1250"
-    return f"SVTYPE={event.kind};END={event.end};SVLEN={(event.end - event.position) * (-1 if event.kind == 'DEL' else 1)}"
+    return (
+        f"SVTYPE={event.kind};END={event.end};SVLEN={(event.end - event.position) * (-1 if event.kind == 'DEL' else 1)}"
+    )

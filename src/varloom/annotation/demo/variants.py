@@ -92,7 +92,12 @@ def _around_exons(genome: DemoGenome, gene: DemoGene) -> Iterator[DemoVariant]:
     exons = gene.transcripts[0].exons
     into, out = exons[0][1] + 1, exons[1][0] - 1
     donor, acceptor = (into, out) if gene.strand > 0 else (out, into)
-    places = {donor: "splice", acceptor: "splice", donor + 4 * gene.strand: "splice_region", (into + out) // 2: "intron"}
+    places = {
+        donor: "splice",
+        acceptor: "splice",
+        donor + 4 * gene.strand: "splice_region",
+        (into + out) // 2: "intron",
+    }
     places |= {exons[0][0] + 10: "untranslated", exons[-1][1] - 10: "untranslated"}
     for place, effect in places.items():
         base = genome.bases(gene.contig, place, place)

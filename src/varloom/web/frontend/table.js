@@ -16,7 +16,8 @@ const base = `/api/v1/samples/${root.dataset.sample}`;
 
 try {
   const query = openQuery();
-  const { columns } = await fetchJson(`${base}/columns`, { dataset: query.state.dataset });
+  const { columns, synthetic } = await fetchJson(`${base}/columns`, { dataset: query.state.dataset });
+  document.getElementById("synthetic-note").hidden = !synthetic;
   const shown = () => query.state.columns ?? defaultColumns(columns);
   const pinned = () => query.state.pinned ?? defaultPinned(columns);
   const table = { root, base, columns, query, shown, pinned };
