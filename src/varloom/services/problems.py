@@ -233,6 +233,12 @@ TABLE_NOT_FOUND = define(
     resolution=("Leave `dataset` out for the first table; the sample's description lists all of them.",),
     status=404,
 )
+VIEW_UNAVAILABLE = define(
+    "view_unavailable",
+    "No such view of this table",
+    cause="The split view has a row for each gene that a structural variant overlaps. The table does not tell genes.",
+    resolution=("Ask for the full view.", "Or load the file again, annotated as structural variants."),
+)
 OWNER_ONLY = define(
     "owner_only",
     "Only for owners",
