@@ -205,7 +205,7 @@ class Samples:
             found = await self._engine.answer(self._engine.columns, dataset, search=search)
             manifest = dataset.manifest
             can_split = table.view == "split" or can_be_split(manifest)
-            told = {"synthetic": is_synthetic(manifest.versions), "can_be_split": can_split}
+            told = {"synthetic": is_synthetic(manifest.versions), "can_be_split": can_split, "rows": manifest.variants}
             return ColumnList.model_validate({"columns": [column.as_dict() for column in found], **told})
 
     async def rows(

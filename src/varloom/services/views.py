@@ -436,6 +436,7 @@ class ColumnList(View):
     synthetic: bool = Field(
         default=False, description="whether the annotation is of the demonstration data, in which nothing is real"
     )
+    rows: int = Field(description="of the table, in this view")
     can_be_split: bool = Field(
         default=False, description="whether the view `split` can be asked for: a row for each gene of a variant"
     )
