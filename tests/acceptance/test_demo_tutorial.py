@@ -72,7 +72,7 @@ def test_the_commands_do_what_the_tutorial_says(said: dict[str, str], folder: Pa
     assert len(harmful) > 20
     assert {row["clinvar.significance"] for row in harmful} == {"Pathogenic", "Likely_pathogenic"}
     told = said["annotate demo1:23715:A:G"]
-    assert told.count("made demonstration data") == 3
+    assert told.count("synthetic demonstration data") == 3
     assert "DEMOT00000000011.1:c.122A>G" in told
     assert "stop_gained" in told
     with (folder / "genes.csv").open() as file:
@@ -100,7 +100,7 @@ def test_rows_that_are_selected_are_annotated_together(
     bar.get_by_role("button", name="Annotate selected").click()
     dialog = page.get_by_role("dialog", name="Annotated rows")
     expect(dialog.locator("tbody tr")).to_have_count(3)
-    expect(dialog).to_contain_text("Made demonstration data")
+    expect(dialog).to_contain_text("Synthetic demonstration data")
     assert not violations(page)
     with page.expect_download() as download:
         dialog.get_by_role("button", name="TSV").click()
@@ -145,8 +145,8 @@ def test_the_page_of_reference_data_removes_and_installs_it(
     page = visitor.page
     visitor.goto("/refs")
     part = page.locator("#refs-demo")
-    expect(part).to_contain_text("Made data is installed")
-    expect(page.get_by_text("No reference data", exact=True)).to_be_visible()
+    expect(part).to_contain_text("Synthetic data is installed")
+    expect(page.get_by_text("No other reference data", exact=True)).to_be_visible()
     assert not violations(page)
     with page.expect_download() as download:
         part.get_by_role("link", name=re.compile(r"varloom-demo\.vcf")).click()
@@ -154,6 +154,6 @@ def test_the_page_of_reference_data_removes_and_installs_it(
     part.get_by_role("button", name="Remove the demonstration").click()
     page.get_by_role("button", name="Remove", exact=True).click()
     part.get_by_role("button", name="Install the demonstration data").click()
-    expect(part).to_contain_text("Made data is installed")
+    expect(part).to_contain_text("Synthetic data is installed")
     run(server, folder, ".venv/bin/varloom refs demo --remove")
     assert server.client.get("refs").json()["demo"]["releases"] == 0

@@ -73,7 +73,7 @@ def test_a_file_of_the_demonstration_is_annotated_as_it_was_made(data):
     manifest = json.loads(told[told.index("{") : told.rindex("}") + 1])
     assert manifest["assembly"] == "GRCh38"
     assert {version for name, version in manifest["versions"].items() if " " in name} == {"demo"}
-    assert "made demonstration data" in told
+    assert "synthetic demonstration data" in told
     rows = pq.read_table(
         *(data / "small").glob("*.parquet"), columns=["csq.gene", "csq.consequence", "mane.consequence"]
     ).to_pylist()

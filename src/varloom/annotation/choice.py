@@ -71,7 +71,7 @@ def choose(
 ) -> Choice:
     """The sources of the kind that can work, each with the first fitting release for each of its needs.
 
-    Made data and real data never meet: either all releases are of the demonstration, or none is.
+    Synthetic data and real data never meet: either all releases are of the demonstration, or none is.
 
     Args:
         kind: of the variants.

@@ -75,7 +75,7 @@ ANNOTATION_SYNTHETIC = define(
     "genes, variants, frequencies and scores are all made.",
     resolution=("Use it to learn how annotation works, and for nothing else.",),
 )
-SYNTHETIC_TOLD = "The annotation is made demonstration data: it says nothing of any person, gene or disease."
+SYNTHETIC_TOLD = "The annotation is synthetic demonstration data: it says nothing of any person, gene or disease."
 
 VARIANT_NOT_UNDERSTOOD = define(
     "variant_not_understood",

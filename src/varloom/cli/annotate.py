@@ -59,7 +59,7 @@ def annotate(
 def _print(variant: dict[str, Any]) -> None:
     click.echo(variant["input"])
     if variant["synthetic"]:
-        click.echo("  made demonstration data: nothing that is told of it is real")
+        click.echo("  synthetic demonstration data: nothing that is told of it is real")
     if variant["error"]:
         click.echo(f"  {variant['error']['message']}")
         for step in variant["error"]["resolution"]:

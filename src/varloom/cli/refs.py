@@ -183,7 +183,7 @@ def remove(
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @_library_options
 def demo(*, into: Path, is_removing: bool, as_json: bool, data: Path | None, storage: str | None) -> None:
-    """Install made data that shows annotation at once, and write two files to load.
+    """Install synthetic data that shows annotation at once, and write two files to load.
 
     Nothing in it is real: neither genome, genes and variants, nor what is told of them. It serves its own files alone.
     """

@@ -108,7 +108,7 @@ def _told(variant: VariantAnnotation) -> str:
         return "\n  ".join([f"{variant.input}: {variant.error.message}", *variant.error.resolution])
     values = [f"{name}: {plain(as_text(value), VALUE_LIMIT + 1)}" for name, value in variant.annotation.items()]
     silent = [f"{source}: {why}" for source, why in variant.not_annotated.items()]
-    made = ["made demonstration data: nothing that is told of it is real"] if variant.synthetic else []
+    made = ["synthetic demonstration data: nothing that is told of it is real"] if variant.synthetic else []
     return "\n  ".join([variant.input, *made, *values, *silent])
 
 

@@ -23,7 +23,7 @@ class ReferenceView(View):
     source: str = Field(description="the URL or the name of the published file")
     rows: int | None = Field(description="variants that can be looked up; null where the release has none")
     synthetic: bool = Field(
-        description="whether it is of the demonstration: made data, which serves its own files alone"
+        description="whether it is of the demonstration: synthetic data, which serves its own files alone"
     )
     notes: list[str] = Field(description="what has to be known of it, such as that indels are not left-aligned")
 

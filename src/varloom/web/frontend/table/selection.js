@@ -12,7 +12,8 @@ export function startSelection(table) {
   const bar = document.getElementById("selection-bar");
   const names = new Set(table.columns.map(({ name }) => name));
   const hasVariants = ["contig", "position", "ref", "alt"].every((name) => names.has(name));
-  if (!bar || !hasVariants || !table.root.dataset.assembly) return;
+  // Structural variants are not annotated on demand.
+  if (!bar || names.has("sv.type") || !hasVariants || !table.root.dataset.assembly) return;
   const chosen = new Set(); // by rowno
   let last = null; // the index of the row that was chosen last
   const [text, annotate, clear] = ["[data-chosen]", "[data-annotate-chosen]", "[data-clear]"].map((one) => bar.querySelector(one));
