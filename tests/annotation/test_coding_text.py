@@ -95,6 +95,7 @@ def test_ways_to_name_a_transcript(transcripts, name):
         ("G0:c.1C>G", r"TG0\.1 has A there, not C"),
         ("G1:c.1T>G", r"TG1\.1 has A there, not T"),
         ("G0:c.1_3delCCC", "has ATG there, not CCC"),
+        ("G0:c.1_3delAT", "It names 2 bases, and positions of 3"),
         ("G0:c.9999A>C", r"has no position c\.9999"),
         ("G0:c.0A>C", r"has no position c\.0"),
         ("G0:c.-99999A>C", r"has no position c\.-99999"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
@@ -20,7 +21,7 @@ from varloom.annotation.refs.rs_numbers import RS_NUMBERS, rows_of_rs_number
 from varloom.annotation.source import Need
 from varloom.errors import VarloomError
 from varloom.genomics.demonstration import FIRST_RS_NUMBER
-from varloom.services.references import open_library
+from varloom.services.references import NewRelease, add_release, open_library
 from varloom.settings import load_settings
 
 if TYPE_CHECKING:
@@ -122,13 +123,27 @@ def test_made_data_and_real_data_are_never_chosen_together(library):
     assert not choose(VariantKind.SMALL, "GRCh37", demo, demo=True).planned
 
 
-def test_no_other_release_can_be_called_as_the_demonstration(data):
-    told = run(
-        *("refs", "add", "clinvar", "--kind", "variants", "--assembly", "GRCh38", "--release", "demo"),
-        *("--from", data / "varloom-demo.vcf", "--data", data),
-        code=1,
-    )
-    assert "demo is what the releases of the demonstration are called" in told
+def test_variants_of_both_kinds_are_told_apart_in_one_request(library):
+    annotators = Annotators(library)
+    try:
+        found, releases = annotators.annotate(["demo1:23715:A:G", "chr1:55039974:G:T", "DEMO1:c.122A>G"], "GRCh38")
+    finally:
+        annotators.close()
+    assert [(item.is_synthetic, item.error is None) for item in found] == [(True, True), (False, False), (True, True)]
+    assert found[0].variant == found[2].variant
+    assert found[0].values == found[2].values
+    assert "No reference data of GRCh38" in found[1].error.message
+    assert all(key.is_demo for key in releases)
+
+
+def test_nothing_of_the_demonstration_becomes_a_real_release(data, library):
+    new = NewRelease("clinvar", "variants", "GRCh38", str(data / "varloom-demo.vcf"), "demo")
+    with pytest.raises(VarloomError, match="demo is what the releases of the demonstration are called"):
+        add_release(load_settings(data=data), new, lambda *_: None)
+    with pytest.raises(VarloomError, match="on the demonstration genome") as raised:
+        add_release(load_settings(data=data), replace(new, release="1"), lambda *_: None)
+    assert raised.value.kind.code == "reference_wrong_assembly"
+    assert all(key.is_demo for key in library.newest_first())
 
 
 def test_rs_numbers_are_found_by_their_index_and_without_it(library):

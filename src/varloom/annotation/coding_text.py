@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from varloom.annotation.named_transcripts import NamedTranscripts, NoTranscriptError
 from varloom.annotation.variant_text import Change, WrittenVariant, changed, not_understood
+from varloom.errors import counted
 from varloom.genomics.genetic_code import reverse_complement
 
 if TYPE_CHECKING:
@@ -73,8 +74,10 @@ def _on_genome(transcript: PlacedTranscript, change: re.Match[str], bases: Bases
     if kind == "ins" and abs(ends[-1] - ends[0]) != 1:
         raise not_understood(text, "An insertion names the two positions beside it, which touch on the genome.")
     contig, first, last = transcript.model.contig, min(ends), max(ends)
-    there = bases(contig, first, last - first + 1)
-    if lost and lost != there:
+    if lost and len(lost) != last - first + 1:
+        raise not_understood(text, f"It names {counted(len(lost), 'base')}, and positions of {last - first + 1:,}.")
+    there = bases(contig, first, len(lost)) if lost else ""
+    if lost != there:
         shown = [reverse_complement(one) if strand < 0 else one for one in (there, lost)]
         raise not_understood(text, f"{transcript.model.transcript_id} has {shown[0][:40]} there, not {shown[1][:40]}.")
     return changed(contig, Change(first, last, kind, new), bases, text)

@@ -123,6 +123,9 @@ class ColumnList(Result):
 
     sample_id: UUID
     columns: list[Column]
+    synthetic: bool = Field(
+        description="true where the annotation is of Varloom's demonstration: all of it is made up, so say that"
+    )
     total: int = Field(
         description="how many columns there are; those beyond the first 200 are not listed: search for them"
     )
@@ -156,7 +159,8 @@ def list_samples(varloom: Varloom, asked: SampleFilter) -> Answer:
 def describe_columns(varloom: Varloom, asked: ColumnFilter) -> Answer:
     """The columns of a sample's table."""
     sample = find_sample(varloom, asked.sample)
-    found = varloom.get(f"/samples/{sample['id']}/columns", dataset=asked.dataset, search=asked.search)["columns"]
+    answer = varloom.get(f"/samples/{sample['id']}/columns", dataset=asked.dataset, search=asked.search)
+    found, is_synthetic = answer["columns"], answer["synthetic"]
     columns = [
         Column(
             name=one["name"],
@@ -168,9 +172,11 @@ def describe_columns(varloom: Varloom, asked: ColumnFilter) -> Answer:
         )
         for one in found[:LISTED_COLUMNS]
     ]
-    listed = ColumnList(sample_id=sample["id"], columns=columns, total=len(found))
+    listed = ColumnList(sample_id=sample["id"], columns=columns, synthetic=is_synthetic, total=len(found))
     rows = [[one.name, "list" if one.list else one.kind or one.type, one.description or ""] for one in columns]
     told = f"{counted(len(found), 'column')} of {plain(sample['name'], NAME_LIMIT)!r}\n"
+    if is_synthetic:
+        told += "The annotation is synthetic demonstration data: nothing of it is real.\n"
     return Answer(listed, told + text_table(("name", "kind", "description"), rows))
 
 

@@ -65,6 +65,10 @@ class AnnotationOffer:
         of = f" of {assembly}" if assembly else ""
         return f"No reference data{of} for {kind} variants is installed on this server."
 
+    def only_demo(self) -> bool:
+        """Whether nothing but the demonstration data is installed: it serves its own files alone."""
+        return bool(self._installed) and all(key.is_demo for key in self._installed)
+
     def newer(self, versions: Mapping[str, str], assembly: str | None) -> dict[str, str]:
         """Of which releases that a table was annotated with newer ones are installed.
 
