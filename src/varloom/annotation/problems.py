@@ -82,8 +82,7 @@ VARIANT_NOT_UNDERSTOOD = define(
     "The variant is not understood",
     cause="A variant that was to be annotated is not written in a way that is known, or its place does not exist.",
     resolution=(
-        "Write it as `chr7:117559590:A:G`, as `chr7:g.117559590A>G`, as `NM_000492.4:c.1521_1523del`, or as an rs number "
-        "of dbSNP.",
-        "Check the assembly of its coordinates; on a transcript, its version, and the bases on the transcript's strand.",
+        "Write it as `chr7:117559590:A:G`, `chr7:g.117559590A>G`, `NM_000492.4:c.1521_1523del`, or as an rs number.",
+        "Check the assembly of its coordinates; on a transcript its version, and the bases of the transcript's strand.",
     ),
 )
