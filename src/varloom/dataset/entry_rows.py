@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from varloom.dataset.durable import disk_full_told
-from varloom.dataset.manifest import Manifest, Part
+from varloom.dataset.manifest import Part
 from varloom.dataset.parts import ROW_GROUP_ROWS
 from varloom.dataset.problems import ENTRIES_TOO_MANY
 from varloom.dataset.row_count import FIRST_ROWNO
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from varloom.dataset.manifest import Dataset
+    from varloom.dataset.manifest import Dataset, Manifest
     from varloom.reader import Column
 
 MOST_ROWS = 20_000_000
@@ -71,14 +71,13 @@ def write_entry_rows(dataset: Dataset, how: EntryColumns, folder: Path) -> None:
                 writer.write_table(schema.empty_table())
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        manifest: Manifest = dataset.manifest
-        values = {
-            "variants": rows,
-            "columns": columns,
-            "content_hash": hash_of_entries(manifest.content_hash, how),
-            "parts": (Part(_PART, rows, path.stat().st_size, digest),),
-        }
-        manifest._replace(**values).save(folder)
+        manifest = dataset.manifest._replace(
+            variants=rows,
+            columns=columns,
+            content_hash=hash_of_entries(dataset.manifest.content_hash, how),
+            parts=(Part(_PART, rows, path.stat().st_size, digest),),
+        )
+        manifest.save(folder)
 
 
 def hash_of_entries(content_hash: str, how: EntryColumns) -> str:

@@ -20,7 +20,7 @@ _NAME = re.compile(r"demo(_|[GTP]?\d)|rs999\d{9}\b", re.IGNORECASE)
 
 
 def is_demo_genome(contigs: Mapping[str, int | None]) -> bool:
-    """Whether contigs, with their bases, are those of the demonstration, and no others; bases that are not told differ."""
+    """Whether contigs, with their bases, are those of the demonstration, and no others; None is no number of bases."""
     return bool(contigs) and contigs.items() <= DEMO_CONTIGS.items()
 
 
