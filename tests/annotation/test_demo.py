@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from varloom.annotation.choice import choose
+from varloom.annotation.demo.files import sample_text
 from varloom.annotation.demo.genome import make_genome
-from varloom.annotation.demo.installing import install_demo
+from varloom.annotation.demo.installing import install_demo, remove_demo
 from varloom.annotation.demo.variants import demo_variants
 from varloom.annotation.model import ReleaseKey, VariantKind
 from varloom.annotation.on_demand import Annotators
@@ -48,9 +49,10 @@ CONSEQUENCES = {
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    """A data folder in which the demonstration is installed by the command line."""
+    """A data folder in which the demonstration is installed, and beside it the file to load."""
     folder = tmp_path_factory.mktemp("demo")
-    run("refs", "demo", "--data", folder, "--into", folder)
+    assert len(install_demo(open_library(load_settings(data=folder)), lambda *_: None)) == 12
+    (folder / "varloom-demo.vcf").write_text(sample_text("varloom-demo.vcf"))
     return folder
 
 
@@ -87,18 +89,6 @@ def test_a_file_of_the_demonstration_is_annotated_as_it_was_made(data):
         *(data / "small").glob("*.parquet"), columns=["clinvar.found", "gnomad.found", "dbsnp.found", "revel.found"]
     )
     assert all(0 < sum(column.to_pylist()) < len(made) for column in known.columns)
-
-
-def test_structural_variants_of_the_demonstration_are_annotated(data):
-    run(
-        *("load", data / "varloom-demo-sv.vcf", "-o", data / "sv", "--annotate", "structural", "--data", data, "--json")
-    )
-    rows = pq.read_table(
-        *(data / "sv").glob("*.parquet"), columns=["sv.genes", "sv.population_af", "sv.hi_score", "sv.class"]
-    ).to_pylist()
-    assert ["DEMO3", "DEMO4", "DEMO5"] in [row["sv.genes"] for row in rows]
-    assert {"Pathogenic", "Benign"} <= {row["sv.class"] for row in rows}
-    assert 0.21 in [row["sv.population_af"] for row in rows]
 
 
 def test_real_variants_are_refused_where_there_is_only_the_demonstration(data, tmp_path, library):
@@ -164,5 +154,5 @@ def test_rs_numbers_are_found_by_their_index_and_without_it(library):
 def test_it_is_installed_once_and_removed_whole(data, library):
     assert len(library.newest_first()) == 12
     assert install_demo(library, lambda *_: None) == []
-    assert "12 releases" in run("refs", "demo", "--remove", "--data", data)
+    assert len(remove_demo(library)) == 12
     assert library.newest_first() == []
