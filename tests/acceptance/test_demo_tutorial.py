@@ -123,6 +123,7 @@ def test_structural_variants_are_split_by_their_genes(visitor: Visitor, server: 
     page.wait_for_url("**view=split**")
     expect(page.get_by_role("button", name="Split by gene")).to_have_attribute("aria-pressed", "true")
     expect(cell(page, 0, "sv.gene")).to_have_text("DEMO7")
+    expect(page.locator("#view-note")).to_have_text("10 of 12 variants overlap a gene")
     total = page.locator("#row-count").text_content()
     page.fill("#filter-box", "sv.gene_hi_score = 3")
     page.keyboard.press("Enter")

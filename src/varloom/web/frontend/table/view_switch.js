@@ -1,5 +1,8 @@
 // Full or split: a row for each structural variant, or one for each gene that it overlaps.
-import { sortOrder, sortText } from "./query.js";
+import { fetchJson } from "./api.js";
+import { asked, sortOrder, sortText } from "./query.js";
+
+const thousands = new Intl.NumberFormat("en-US");
 
 const ENTRIES = "sv.gene_entries"; // of the full view; the split view has these instead
 const OF_GENES = [
@@ -7,7 +10,7 @@ const OF_GENES = [
   "sv.gene_junctions", "sv.gene_hi_score", "sv.gene_ts_score", "sv.full_row",
 ];
 
-export function startViewSwitch({ query }) {
+export function startViewSwitch({ root, base, query }) {
   const group = document.getElementById("view-switch");
   group.hidden = false;
   const now = query.state.view || "full";
@@ -15,6 +18,7 @@ export function startViewSwitch({ query }) {
     button.setAttribute("aria-pressed", String(button.dataset.view === now));
     button.addEventListener("click", () => button.dataset.view !== now && go(button.dataset.view));
   }
+  if (now === "split") tellLeftOut(root, base, query);
 
   function go(view) {
     const { filters, sort, columns, pinned } = query.state;
@@ -29,6 +33,14 @@ export function startViewSwitch({ query }) {
       page: 0,
     });
   }
+}
+
+// How many variants have a row here at all: those that overlap no gene have none.
+async function tellLeftOut(root, base, query) {
+  const { distinct } = await fetchJson(`${base}/facets/sv.full_row`, { ...asked(query), limit: 1 });
+  const note = document.getElementById("view-note");
+  note.textContent = `${thousands.format(distinct)} of ${thousands.format(root.dataset.variants)} variants overlap a gene`;
+  note.hidden = false;
 }
 
 // Whether a filter speaks of a column: of `sv.gene` and not of `sv.gene_count`.
