@@ -95,7 +95,7 @@ def test_real_variants_are_refused_where_there_is_only_the_demonstration(data, t
     real = tmp_path / "real.vcf"
     real.write_text(REAL + "chr1\t55039974\t.\tG\tT\t.\t.\t.\n")
     told = run("load", real, "-o", tmp_path / "out", "--annotate", "small", "--data", data, code=1)
-    assert "the demonstration data, which is made and serves its own files alone" in " ".join(told.split())
+    assert "the demonstration data, which is synthetic and serves its own files alone" in " ".join(told.split())
     annotators = Annotators(library)
     with pytest.raises(VarloomError, match="No reference data of GRCh38") as raised:
         annotators.annotate(["chr1:55039974:G:T"], "GRCh38")
@@ -124,6 +124,8 @@ def test_variants_of_both_kinds_are_told_apart_in_one_request(library):
     assert found[0].values == found[2].values
     assert "No reference data of GRCh38" in found[1].error.message
     assert all(key.is_demo for key in releases)
+    with pytest.raises(VarloomError, match="demonstration genome, which is called GRCh38, not GRCh37"):
+        annotators.annotate(["demo1:23715:A:G"], "GRCh37")
 
 
 def test_nothing_of_the_demonstration_becomes_a_real_release(data, library):

@@ -97,12 +97,14 @@ def choose(
 
 def nothing_installed(assembly: Assembly, what: str, installed: Iterable[ReleaseKey], *, demo: bool) -> str:
     """The sentence that tells that nothing can be annotated; `what` ends with a blank or is empty."""
+    of_demo = [key for key in installed if key.is_demo]
+    if demo and of_demo and all(key.assembly != assembly for key in of_demo):
+        return f"The variants are on the demonstration genome, which is called {of_demo[0].assembly}, not {assembly}."
     if demo:
-        return "The variants are on the demonstration genome, and the demonstration data is not installed here."
+        return "The variants are on the demonstration genome, and what it needs of the demonstration data is not here."
     told = f"No reference data of {assembly} {what}is installed here."
-    if any(key.is_demo for key in installed):
-        told += " There is the demonstration data, which is made and serves its own files alone."
-    return told
+    more = " There is the demonstration data, which is synthetic and serves its own files alone."
+    return told + more if of_demo else told
 
 
 def _first_fit(need: Need, assembly: Assembly, installed: Sequence[ReleaseKey]) -> ReleaseKey | None:

@@ -18,7 +18,7 @@ export function startViewSwitch({ root, base, query }) {
     button.setAttribute("aria-pressed", String(button.dataset.view === now));
     button.addEventListener("click", () => button.dataset.view !== now && go(button.dataset.view));
   }
-  if (now === "split") tellLeftOut(root, base, query);
+  if (now === "split") tellLeftOut(root, base, query).catch(() => {}); // the table is right without it
 
   function go(view) {
     const { filters, sort, columns, pinned } = query.state;
