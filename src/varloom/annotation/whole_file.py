@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import varloom
 from varloom.annotation.checkpoints import Checkpoints, chunk_path
-from varloom.annotation.choice import choose, fingerprint
+from varloom.annotation.choice import choose, fingerprint, nothing_installed
 from varloom.annotation.merging import ORIGIN, AnnotationFolder
 from varloom.annotation.problems import (
     ANNOTATION_NEEDS_VARIANTS,
+    ANNOTATION_SYNTHETIC,
     ASSEMBLY_NEEDED,
     REFERENCE_DATA_MISSING,
+    SYNTHETIC_TOLD,
     VARIANTS_SET_ASIDE,
 )
 from varloom.annotation.run import CHUNK_ROWS, Annotation
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from varloom.annotation.model import VariantKind
     from varloom.annotation.refs.library import ReferenceLibrary
     from varloom.annotation.run import Finished
-    from varloom.genomics.assemblies import Assembly
+    from varloom.genomics.assemblies import Assembly, AssemblyGuess
 
     Report = Callable[[int, int | None, str], None]
 
@@ -98,8 +100,10 @@ def annotate_file(wanted: Wanted, library: ReferenceLibrary, place: Place, repor
     Raises:
         VarloomError: what is wrong with the file, with the reference data, or with the disk.
     """
-    assembly = wanted.assembly or _assembly_of(wanted)
-    choice = _choice(wanted.kind, assembly, library)
+    found = preflight(wanted.path, wanted.name, whole=True)
+    guess = found[0].assembly if found is not None else None
+    assembly = wanted.assembly or _assembly_by(guess)
+    choice = _choice(wanted.kind, assembly, library, demo=guess is not None and guess.is_demo)
 
     def on_bytes(done: int, total: int | None) -> None:
         report(done, total, "bytes")
@@ -108,18 +112,18 @@ def annotate_file(wanted: Wanted, library: ReferenceLibrary, place: Place, repor
         folders = {key: held.enter_context(library.borrow(key, on_bytes)) for key in choice.keys}
         chosen = [item.with_folders(folders) for item in choice.planned]
         folder, finished = _annotate(wanted._replace(assembly=assembly), chosen, place, report)
-    warnings = tuple(_warning(source, count, finished) for source, count in finished.aside_counts.items())
-    return Made(folder, assembly, choice, warnings)
+    warnings = [_warning(source, count, finished) for source, count in finished.aside_counts.items()]
+    if any(key.is_demo for key in choice.keys):
+        warnings.insert(0, Problem(ANNOTATION_SYNTHETIC, SYNTHETIC_TOLD, Severity.WARNING).as_dict())
+    return Made(folder, assembly, choice, tuple(warnings))
 
 
-def _assembly_of(wanted: Wanted) -> Assembly:
+def _assembly_by(guess: AssemblyGuess | None) -> Assembly:
     """As the file's header tells.
 
     Raises:
         VarloomError: `assembly_needed`.
     """
-    found = preflight(wanted.path, wanted.name, whole=True)
-    guess = found[0].assembly if found is not None else None
     if guess is None:
         raise VarloomError(ASSEMBLY_NEEDED, "No assembly was chosen, and the file's header tells none.")
     if guess.assembly is None:
@@ -128,10 +132,16 @@ def _assembly_of(wanted: Wanted) -> Assembly:
     return guess.assembly
 
 
-def _choice(kind: VariantKind, assembly: Assembly, library: ReferenceLibrary) -> Choice:
-    choice = choose(kind, assembly, library.newest_first())
+def _choice(kind: VariantKind, assembly: Assembly, library: ReferenceLibrary, *, demo: bool) -> Choice:
+    """The sources and releases.
+
+    Raises:
+        VarloomError: `reference_data_missing`.
+    """
+    installed = library.newest_first()
+    choice = choose(kind, assembly, installed, demo=demo)
     if not choice.planned:
-        message = f"No reference data of {assembly} for {kind} variants is installed here."
+        message = nothing_installed(assembly, f"for {kind} variants ", installed, demo=demo)
         raise VarloomError(REFERENCE_DATA_MISSING, message)
     for item in choice.planned:
         named = ", ".join(f"{key.name} {key.release}" for key in item.keys.values())

@@ -39,8 +39,9 @@ def annotate(
 ) -> None:
     """Tell what is known of chosen variants, by the reference data that is installed on the server.
 
-    A VARIANT is chr7:117559590:A:G, chr7:g.117559590A>G or an rs number; - reads them from the standard input, one a
-    line. Exit status 1 when one of them is not understood.
+    A VARIANT is chr7:117559590:A:G, chr7:g.117559590A>G, NM_000492.4:c.1521_1523del, CFTR:c.1521_1523del (on the MANE
+    Select transcript) or an rs number; - reads them from the standard input, one a line. Exit status 1 when one of them
+    is not understood.
     """
     wanted = [line.strip() for line in sys.stdin if line.strip()] if variants == (STDIN,) else list(variants)
     assembly = {"hg38": "GRCh38", "hg19": "GRCh37", "grch38": "GRCh38", "grch37": "GRCh37"}[assembly.lower()]
@@ -57,6 +58,8 @@ def annotate(
 
 def _print(variant: dict[str, Any]) -> None:
     click.echo(variant["input"])
+    if variant["synthetic"]:
+        click.echo("  synthetic demonstration data: nothing that is told of it is real")
     if variant["error"]:
         click.echo(f"  {variant['error']['message']}")
         for step in variant["error"]["resolution"]:

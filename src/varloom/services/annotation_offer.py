@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, get_args
 
 from varloom.annotation.choice import choose
-from varloom.annotation.model import VariantKind
+from varloom.annotation.model import DEMO_RELEASE, VariantKind
 from varloom.annotation.problems import REFERENCE_DATA_MISSING
 from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.errors import VarloomError
@@ -24,6 +24,11 @@ logger = logging.getLogger(__name__)
 
 LOOK_INTERVAL = 30.0
 """Seconds between two looks at what is installed; who asks for what is not there looks at once."""
+
+
+def is_synthetic(versions: Mapping[str, str]) -> bool:
+    """Whether a table was annotated with the demonstration data, by the versions in its manifest."""
+    return any(" " in name and version == DEMO_RELEASE for name, version in versions.items())
 
 
 class AnnotationOffer:
@@ -54,10 +59,15 @@ class AnnotationOffer:
             assembly: of the file; None where it is not known yet: then any will do.
         """
         assemblies: Sequence[Assembly] = (assembly,) if assembly else get_args(Assembly)
-        if any(choose(VariantKind(kind), one, self._installed).planned for one in assemblies):
-            return None
+        for demo in (False, True):  # whether a file is the demonstration's is known when it is read
+            if any(choose(VariantKind(kind), one, self._installed, demo=demo).planned for one in assemblies):
+                return None
         of = f" of {assembly}" if assembly else ""
         return f"No reference data{of} for {kind} variants is installed on this server."
+
+    def only_demo(self) -> bool:
+        """Whether nothing but the demonstration data is installed: it serves its own files alone."""
+        return bool(self._installed) and all(key.is_demo for key in self._installed)
 
     def newer(self, versions: Mapping[str, str], assembly: str | None) -> dict[str, str]:
         """Of which releases that a table was annotated with newer ones are installed.
@@ -71,8 +81,10 @@ class AnnotationOffer:
         """
         newest: dict[str, str] = {}
         for key in self._installed:
-            if key.assembly == assembly:
+            if key.assembly == assembly and not key.is_demo:
                 newest.setdefault(f"{key.kind} {key.name}", key.release)
+        if is_synthetic(versions):
+            return {}
         return {name: newest[name] for name, used in versions.items() if newest.get(name, used) != used}
 
     async def require(self, options: JobOptions) -> None:

@@ -50,8 +50,12 @@ def _table(
     account: CurrentAccount,
     sample_id: UUID,
     dataset: Annotated[UUID | None, Query(description="which table of a file that was split; else the first")] = None,
+    view: Annotated[
+        Literal["full", "split"],
+        Query(description="`split`: a row for each gene that a structural variant overlaps, instead of one for each"),
+    ] = "full",
 ) -> Table:
-    return Table(account.id, sample_id, dataset)
+    return Table(account.id, sample_id, dataset, view)
 
 
 def _question(

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from varloom.errors import counted
+from varloom.services.annotation_offer import is_synthetic
 from varloom.services.samples import Table
 from varloom.services.views import DownloadProvenance, EventView, JobView
 from varloom.web.dependencies import CurrentAccount, CurrentServices
@@ -75,6 +76,7 @@ async def provenance_page(
         table=table_head(table),
         tables=[(str(one.id), one.name) for one in sample.datasets],
         groups=groups,
+        synthetic=is_synthetic(manifest.versions),
         warnings=[_warning(problem) for problem in manifest.warnings],
         events=events,
         header=manifest.header.encode("utf-8", "replace").decode()[:HEADER_CHARACTERS],

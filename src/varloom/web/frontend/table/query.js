@@ -1,6 +1,6 @@
 // The query as it stands in the address:
-// ?filter=...&filter=...&sort=-qual,position&columns=a,b&pinned=a&dataset=...&page=3
-const EMPTY = { filters: [], sort: "", columns: null, pinned: null, dataset: "", page: 0 };
+// ?filter=...&filter=...&sort=-qual,position&columns=a,b&pinned=a&view=split&dataset=...&page=3
+const EMPTY = { filters: [], sort: "", columns: null, pinned: null, dataset: "", view: "", page: 0 };
 
 /** The query of this page: `state`, `change(part)` and `listen(callback)`; the callback hears what changed. */
 export function openQuery() {
@@ -24,6 +24,11 @@ export function openQuery() {
   return query;
 }
 
+/** Which table is asked, as every request says it: of several the dataset, and how it is seen. */
+export function asked({ state: { dataset, view } }) {
+  return { dataset, view };
+}
+
 /** All filters as one expression of the filter language. */
 export function joined(filters) {
   return filters.length > 1 ? filters.map((one) => `(${one})`).join(" AND ") : (filters[0] ?? "");
@@ -42,7 +47,7 @@ export function readView(text) {
 
 /** The text that a view is kept as: all but which table and which page. */
 export function writeView(state) {
-  return write({ ...state, dataset: EMPTY.dataset, page: EMPTY.page });
+  return write({ ...state, dataset: EMPTY.dataset, view: EMPTY.view, page: EMPTY.page });
 }
 
 function read() {
@@ -50,16 +55,18 @@ function read() {
   return {
     ...readView(location.search),
     dataset: given.get("dataset") ?? EMPTY.dataset,
+    view: given.get("view") === "split" ? "split" : EMPTY.view,
     page: Math.max(0, (Number.parseInt(given.get("page"), 10) || 1) - 1),
   };
 }
 
-function write({ filters, sort, columns, pinned, dataset, page }) {
+function write({ filters, sort, columns, pinned, dataset, view, page }) {
   const parameters = new URLSearchParams();
   for (const filter of filters) parameters.append("filter", filter);
   if (sort) parameters.set("sort", sort);
   if (columns) parameters.set("columns", joinNames(columns));
   if (pinned) parameters.set("pinned", joinNames(pinned));
+  if (view) parameters.set("view", view);
   if (dataset) parameters.set("dataset", dataset);
   if (page) parameters.set("page", page + 1);
   const text = parameters.toString();
