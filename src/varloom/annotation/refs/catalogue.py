@@ -208,6 +208,12 @@ def missing(assembly: Assembly, installed: Iterable[Release]) -> list[CatalogueE
     ]
 
 
+def title_of(key: ReleaseKey) -> str:
+    """What people call a release; its name for what the catalogue does not have."""
+    named = {(entry.kind, entry.name): entry.title for entry in CATALOGUE if not entry.any_name}
+    return named.get((key.kind, key.name), key.name)
+
+
 def licence_of(key: ReleaseKey) -> str | None:
     """The licence of a release, by what it is called; None for what the catalogue does not have."""
     return next((entry.licence for entry in CATALOGUE if (entry.kind, entry.name) == (key.kind, key.name)), None)

@@ -16,10 +16,11 @@ const base = `/api/v1/samples/${root.dataset.sample}`;
 
 try {
   const query = openQuery();
-  const { columns } = await fetchJson(`${base}/columns`, { dataset: query.state.dataset });
+  const dataset = root.dataset.dataset; // a version that is published meanwhile does not change what is shown
+  const { columns } = await fetchJson(`${base}/columns`, { dataset });
   const shown = () => query.state.columns ?? defaultColumns(columns);
   const pinned = () => query.state.pinned ?? defaultPinned(columns);
-  const table = { root, base, columns, query, shown, pinned };
+  const table = { root, base, dataset, columns, query, shown, pinned };
   startFilters(table);
   startColumnChooser(table);
   startExport(table);

@@ -2,10 +2,10 @@
 import { address } from "./api.js";
 import { joinNames, joined } from "./query.js";
 
-export function startExport({ base, query, shown }) {
+export function startExport({ base, dataset, query, shown }) {
   const menu = document.getElementById("export-menu");
   const refresh = () => {
-    const { filters, sort, dataset } = query.state;
+    const { filters, sort } = query.state;
     const all = menu.querySelector("[name=export-columns]:checked").value === "all";
     for (const link of menu.querySelectorAll("[data-format]")) {
       link.href = address(`${base}/export`, {

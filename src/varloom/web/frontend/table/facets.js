@@ -12,7 +12,7 @@ const HEIGHT = 72; // of the drawing, in its own units; a bin is ten wide
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Shows what columns hold, in the filter form; `chosen` hears which values, `ranged` which bin was clicked. */
-export function startSummary({ base, query }, { chosen, ranged }) {
+export function startSummary({ base, dataset, query }, { chosen, ranged }) {
   const area = document.getElementById("column-summary");
   const values = document.getElementById("column-values");
   const search = document.getElementById("column-values-search");
@@ -25,7 +25,7 @@ export function startSummary({ base, query }, { chosen, ranged }) {
     asking?.abort();
     asking = new AbortController();
     const { signal } = asking;
-    const { filters, dataset } = query.state;
+    const { filters } = query.state;
     const asked = { dataset, filter: joined(filters) };
     const numeric = column.kind === "number";
     area.setAttribute("aria-busy", "true");

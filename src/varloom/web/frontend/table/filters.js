@@ -31,7 +31,7 @@ async function addFilter(table, box) {
   const text = box.value.trim();
   if (!text) return;
   try {
-    await fetchJson(`${base}/count`, { dataset: query.state.dataset, filter: text });
+    await fetchJson(`${base}/count`, { dataset: table.dataset, filter: text });
   } catch (error) {
     return showRefusal(error, text);
   }
@@ -168,7 +168,7 @@ function offerValues(form, column) {
   document.getElementById("filter-and").hidden = values < 2;
 }
 
-async function submitForm(event, { base, query }, dialog, column, picked) {
+async function submitForm(event, { base, dataset, query }, dialog, column, picked) {
   event.preventDefault();
   const { question, value, upper } = event.target.elements;
   const refusal = dialog.querySelector("[data-form-refusal]");
@@ -179,7 +179,7 @@ async function submitForm(event, { base, query }, dialog, column, picked) {
   if (question.value === "among" && picked.length === 0) return refuse("Choose one of the values below, or another condition.");
   const text = expression(column, question.value, question.value === "among" ? picked : [value.value, upper.value]);
   try {
-    await fetchJson(`${base}/count`, { dataset: query.state.dataset, filter: text });
+    await fetchJson(`${base}/count`, { dataset, filter: text });
   } catch (error) {
     return refuse(error.message);
   }

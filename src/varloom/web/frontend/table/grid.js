@@ -269,14 +269,14 @@ function applySort(grid, text) {
 }
 
 function datasourceOf(table) {
-  const { base, query, root, shown } = table;
+  const { base, dataset, query, root, shown } = table;
   return {
     async getRows({ startRow, endRow, successCallback, failCallback }) {
-      const { filters, sort, dataset } = query.state;
+      const { filters, sort } = query.state;
       const asked = { dataset, offset: startRow, limit: endRow - startRow, sort, filter: joined(filters) };
       try {
         const { rows, total } = await fetchJson(`${base}/rows`, { ...asked, columns: joinNames(shown()) });
-        if (filters === query.state.filters && dataset === query.state.dataset) { // else nobody asks for it any more
+        if (filters === query.state.filters) { // else nobody asks for it any more
           table.total = total;
           root.dispatchEvent(new CustomEvent("rows", { detail: { total } }));
         }

@@ -18,9 +18,9 @@ export function startJump(table) {
     event.preventDefault();
     const position = field.value.trim();
     if (!position) return;
-    const { filters, dataset, sort } = table.query.state;
+    const { filters, sort } = table.query.state;
     try {
-      const found = await fetchJson(`${table.base}/locate`, { dataset, position, filter: joined(filters) });
+      const found = await fetchJson(`${table.base}/locate`, { dataset: table.dataset, position, filter: joined(filters) });
       if (found.offset === null) return told(`No row on ${found.contig}${filters.length ? " passes the filters" : ""}.`, true);
       if (sort) table.query.change({ sort: "" });
       table.goTo(found.offset);

@@ -24,7 +24,7 @@ export function startRowDetail(table) {
     const body = dialog.querySelector(".row-body");
     body.setAttribute("aria-busy", "true");
     try {
-      const asked = { dataset: table.query.state.dataset, offset: row.rowno, limit: 1 };
+      const asked = { dataset: table.dataset, offset: row.rowno, limit: 1 };
       const { rows } = await fetchJson(`${table.base}/rows`, asked);
       if (shown.index !== index) return;
       shown.row = rows[0];
