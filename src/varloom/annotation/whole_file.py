@@ -19,7 +19,8 @@ from varloom.annotation.problems import (
     VARIANTS_SET_ASIDE,
 )
 from varloom.annotation.run import CHUNK_ROWS, Annotation
-from varloom.annotation.variant_batches import cut_at_gaps, variant_batches
+from varloom.annotation.stretches import Limits, Stretches, cut_between
+from varloom.annotation.variant_batches import variant_batches
 from varloom.dataset.durable import disk_full_told, sync_directory
 from varloom.errors import Problem, Severity, VarloomError, counted
 from varloom.failpoints import failpoint
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     Report = Callable[[int, int | None, str], None]
 
 logger = logging.getLogger(__name__)
+
+LARGEST_CHUNK = 3
+"""A chunk within which all variants belong together grows to so many times the usual rows, and no further."""
 
 
 class Wanted(NamedTuple):
@@ -152,8 +156,7 @@ def _annotate(
     try:
         with _checkpoints(place, f"{wanted.identity} {fingerprint(chosen, varloom.__version__)}") as checkpoints:
             annotation = Annotation(chosen, checkpoints, place.work, on_progress)
-            chunks = cut_at_gaps(variant_batches(_rows(wanted, report), wanted.kind, CHUNK_ROWS), CHUNK_ROWS // 10)
-            finished = annotation.run(chunks)
+            finished = annotation.run(_chunks(wanted, chosen, report))
             failpoint("annotate.before_store")
             folder = _keep(place.output, checkpoints, chosen, finished, wanted.assembly)
             failpoint("annotate.after_store")
@@ -161,6 +164,14 @@ def _annotate(
         shutil.rmtree(place.work, ignore_errors=True)
     logger.info("%s annotated in %s", counted(finished.rows, "variant"), counted(finished.chunks, "chunk"))
     return folder, finished
+
+
+def _chunks(wanted: Wanted, chosen: Sequence[Chosen], report: Report) -> Iterator[Any]:
+    """The variants of the file, cut where no source has to see the next one as well."""
+    told = (item.source.stretches(item.releases) for item in chosen)
+    stretches = Stretches([table for table in told if table is not None], wanted.assembly)
+    batches = variant_batches(_rows(wanted, report), wanted.kind, CHUNK_ROWS)
+    return cut_between(batches, stretches, Limits(slack=CHUNK_ROWS // 10, most=LARGEST_CHUNK * CHUNK_ROWS))
 
 
 def _rows(wanted: Wanted, report: Report) -> Iterator[Any]:
