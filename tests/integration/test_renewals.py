@@ -11,6 +11,7 @@ import pytest
 from varloom.annotation.model import ReleaseKey
 from varloom.annotation.refs.installing import Published, install
 from varloom.annotation.refs.library import ReferenceLibrary
+from varloom.annotation.refs.pins import Pins
 from varloom.jobs import repository
 from varloom.jobs.lifecycle import Stage
 from varloom.jobs.outcome import Failed, Succeeded
@@ -19,6 +20,7 @@ from varloom.pipeline.backend import PipelineBackend
 from varloom.pipeline.plan import PLAN_VERSION
 from varloom.pipeline.request import StageRequest
 from varloom.pipeline.stages import annotate, parse
+from varloom.pipeline.sweep import sweep
 
 HEADER = (
     "##fileformat=VCFv4.2\n##contig=<ID=chr1,length=248956422>\n"
@@ -237,6 +239,9 @@ async def test_a_sample_that_is_deleted_meanwhile_gets_nothing(api, worker, tmp_
     outcome = await worker.run(claim)
     await ann.client.delete(f"/api/v1/samples/{sample}")
     assert (await worker.settle(claim, outcome)).state == "cancelled"
+    assert Pins(api.services.storage).of_job(job["id"]) is not None
+    await sweep(worker.pool, api.services.storage)
+    assert Pins(api.services.storage).of_job(job["id"]) is None, "it is not needed any more"
     assert (await ask(ann, sample)).json()["code"] == "sample_not_found"
     retried = await ann.client.post(f"/api/v1/jobs/{job['id']}/retry", json={})
     assert retried.json()["code"] == "sample_not_found"

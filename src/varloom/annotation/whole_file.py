@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import varloom
@@ -18,6 +19,9 @@ from varloom.annotation.problems import (
     REFERENCE_DATA_MISSING,
     VARIANTS_SET_ASIDE,
 )
+from varloom.annotation.refs.library import told
+from varloom.annotation.refs.pins import Pin, Pins
+from varloom.annotation.refs.problems import REFERENCE_REMOVED
 from varloom.annotation.run import CHUNK_ROWS, Annotation
 from varloom.annotation.stretches import Limits, Stretches, cut_between
 from varloom.annotation.variant_batches import variant_batches
@@ -55,6 +59,8 @@ class Wanted(NamedTuple):
         kind: of the variants.
         assembly: of their coordinates; None leaves it to the file's header.
         identity: tells the file from all others, such as its checksum.
+        job: that is pinned for; None where none is.
+        keeps_choice: whether releases that were pinned before are used again.
     """
 
     path: Path
@@ -62,6 +68,8 @@ class Wanted(NamedTuple):
     kind: VariantKind
     assembly: Assembly | None
     identity: str
+    job: str | None = None
+    keeps_choice: bool = True
 
 
 class Place(NamedTuple):
@@ -103,7 +111,8 @@ def annotate_file(wanted: Wanted, library: ReferenceLibrary, place: Place, repor
         VarloomError: what is wrong with the file, with the reference data, or with the disk.
     """
     assembly = wanted.assembly or _assembly_of(wanted)
-    choice = _choice(wanted.kind, assembly, library)
+    choice = _pinned(wanted, assembly, library) or _choice(wanted.kind, assembly, library)
+    _pin(wanted, assembly, choice, library)
 
     def on_bytes(done: int, total: int | None) -> None:
         report(done, total, "bytes")
@@ -111,7 +120,13 @@ def annotate_file(wanted: Wanted, library: ReferenceLibrary, place: Place, repor
     with contextlib.ExitStack() as held:
         folders = {key: held.enter_context(library.borrow(key, on_bytes)) for key in choice.keys}
         chosen = [item.with_folders(folders) for item in choice.planned]
-        folder, finished = _annotate(wanted._replace(assembly=assembly), chosen, place, report)
+        try:
+            folder, finished = _annotate(
+                wanted._replace(assembly=assembly), chosen, place, report, partial(_require_installed, choice, library)
+            )
+        except VarloomError:
+            _require_installed(choice, library)  # else it is the cause
+            raise
     warnings = tuple(_warning(source, count, finished) for source, count in finished.aside_counts.items())
     return Made(folder, assembly, choice, warnings)
 
@@ -137,16 +152,56 @@ def _choice(kind: VariantKind, assembly: Assembly, library: ReferenceLibrary) ->
     if not choice.planned:
         message = f"No reference data of {assembly} for {kind} variants is installed here."
         raise VarloomError(REFERENCE_DATA_MISSING, message)
+    _log(choice)
+    return choice
+
+
+def _pinned(wanted: Wanted, assembly: Assembly, library: ReferenceLibrary) -> Choice | None:
+    """What an earlier attempt of the job chose; None where it has chosen nothing that goes with what is wanted.
+
+    Raises:
+        VarloomError: `reference_removed`.
+    """
+    pin = None
+    if wanted.job is not None and wanted.keeps_choice:
+        pin = Pins(library.storage).of_job(wanted.job)
+    if pin is None or (pin.kind, pin.assembly) != (wanted.kind.value, assembly):
+        return None
+    choice = choose(wanted.kind, assembly, pin.releases)
+    if choice.keys != tuple(sorted(pin.releases)):
+        return None  # another version of Varloom needs other data
+    _require_installed(choice, library)
+    _log(choice)
+    return choice
+
+
+def _pin(wanted: Wanted, assembly: Assembly, choice: Choice, library: ReferenceLibrary) -> None:
+    if wanted.job is not None:
+        Pins(library.storage).put(wanted.job, Pin(wanted.kind.value, assembly, choice.keys))
+        _require_installed(choice, library)
+
+
+def _require_installed(choice: Choice, library: ReferenceLibrary) -> None:
+    """See that nobody has removed what the job works with.
+
+    Raises:
+        VarloomError: `reference_removed`.
+    """
+    for key in choice.keys:
+        if not library.has(key):
+            raise VarloomError(REFERENCE_REMOVED, f"{told(key)}, with which this job annotates, was removed.")
+
+
+def _log(choice: Choice) -> None:
     for item in choice.planned:
         named = ", ".join(f"{key.name} {key.release}" for key in item.keys.values())
         logger.info("%s annotates with %s", item.source.name, named)
     for unmet in choice.unmet:
         logger.info("%s does not annotate: its reference data is not installed", unmet.source.name)
-    return choice
 
 
 def _annotate(
-    wanted: Wanted, chosen: Sequence[Chosen], place: Place, report: Report
+    wanted: Wanted, chosen: Sequence[Chosen], place: Place, report: Report, on_failure: Callable[[], None]
 ) -> tuple[AnnotationFolder, Finished]:
     def on_progress(done: int, total: int) -> None:
         report(done, total, "variants")
@@ -155,7 +210,7 @@ def _annotate(
         place.work.mkdir(mode=0o700, parents=True)
     try:
         with _checkpoints(place, f"{wanted.identity} {fingerprint(chosen, varloom.__version__)}") as checkpoints:
-            annotation = Annotation(chosen, checkpoints, place.work, on_progress)
+            annotation = Annotation(chosen, checkpoints, place.work, on_progress, on_failure=on_failure)
             finished = annotation.run(_chunks(wanted, chosen, report))
             failpoint("annotate.before_store")
             folder = _keep(place.output, checkpoints, chosen, finished, wanted.assembly)

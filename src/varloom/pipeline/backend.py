@@ -94,6 +94,7 @@ class PipelineBackend:
             location=self._location_of(claim.job) if fetches else None,
             job=str(claim.job.id),
             annotation=claim.job.artefacts.get(Stage.ANNOTATE, {}).get("key"),
+            keeps_choice=not _is_asked_anew(claim),
             previous=self._previous(claim),
         ).as_json()
 
@@ -175,6 +176,12 @@ class PipelineBackend:
             catalog.NewDataset(key, load_manifest(self._storage, key), annotation, changed)
             for key, changed in zip(keys, changes, strict=True)
         ]
+
+
+def _is_asked_anew(claim: Claim) -> bool:
+    """Whether somebody retried the stage by hand: its attempts are counted from 1 again, behind one that failed."""
+    last = next((tried for tried in reversed(claim.job.attempts) if tried["stage"] == claim.stage), None)
+    return claim.job.attempt == 1 and last is not None and last["outcome"] in {"failed", "cancelled"}
 
 
 def _annotation_of(job: Job) -> dict[str, Any] | None:

@@ -95,6 +95,7 @@ class StageRequest:
         location: where the file comes from, for the stage that fetches it.
         job: the name of folders that belong to the job and outlive its attempts.
         annotation: the storage key of what the annotate stage left, for the stage after it.
+        keeps_choice: whether what earlier attempts chose of what is installed holds: not when somebody asked anew.
         previous: the storage keys of the datasets of which the stage makes a new version, in their order.
     """
 
@@ -107,6 +108,7 @@ class StageRequest:
     location: SourceLocation | None = None
     job: str = ""
     annotation: str | None = None
+    keeps_choice: bool = True
     previous: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:

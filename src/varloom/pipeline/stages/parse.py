@@ -10,6 +10,7 @@ from varloom.errors import VarloomError, counted
 from varloom.failpoints import failpoint
 from varloom.pipeline.request import StageResult
 from varloom.pipeline.workspace import open_workspace, previous_dataset
+from varloom.storage import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,8 +33,17 @@ def run(request: StageRequest, report: Report) -> StageResult:
     Raises:
         VarloomError: what is wrong with the file, or with the disk.
     """
+    if request.annotation is not None:
+        _unpin(request)
     with open_workspace(request, report) as workspace:
         return _load(request, workspace, report)
+
+
+def _unpin(request: StageRequest) -> None:
+    """The releases that the file was annotated with are not needed any more."""
+    from varloom.annotation.refs.pins import Pins
+
+    Pins(connect(request.storage)).remove(request.job)
 
 
 def _annotation(workspace: Workspace) -> AnnotationFolder | None:
