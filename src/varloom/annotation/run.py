@@ -19,6 +19,7 @@ from varloom.annotation.problems import ANNOTATION_STALLED
 from varloom.annotation.worker_process import AnnotatorProcess, Piece, PieceFailedError
 from varloom.dataset.durable import disk_full_told
 from varloom.errors import VarloomError, counted
+from varloom.failpoints import failpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -198,6 +199,8 @@ class Annotation:
         together = pa.RecordBatch.from_arrays(columns, names=names)
         examples, counts = _sampled(aside)
         self._checkpoints.keep(number, together, FinishedChunk(self._rows[number], examples, counts))
+        logger.info("chunk %d is finished", number)
+        failpoint("annotation.after_chunk")
         self._input(number).unlink()
         self._tell(self._rows[number])
 
