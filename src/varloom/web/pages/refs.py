@@ -49,6 +49,7 @@ class MissingRow:
 async def references_page(request: Request, services: CurrentServices, account: CurrentAccount) -> HTMLResponse:  # noqa: ARG001
     """The library of reference data as it is."""
     found = await services.references.overview()
+    await services.annotations.look()  # what is shown here is offered elsewhere
     lacking = Counter(one.assembly for one in found.missing)
     return await page(
         request,
