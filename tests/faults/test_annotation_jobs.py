@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 from tests.running import QUICK, serving, write_vcf
 
@@ -16,6 +17,33 @@ from varloom.storage import LocalStorage
 RECORDS = 50_000
 KNOWN = 11
 """Every so many-th record is in the release."""
+
+
+def chunks_done(server, job_id) -> list[int]:
+    """The numbers of the chunks that were finished, in all attempts, as their processes said."""
+    logs = server.client.get(f"jobs/{job_id}/log").raise_for_status().json()["logs"]
+    return [int(number) for log in logs for number in re.findall(r"chunk (\d+) is finished", log["text"])]
+
+
+def test_three_kills_on_the_way_change_nothing_and_no_chunk_is_done_twice(tmp_path):
+    """Small chunks, one at a time; each kill comes when two further ones are finished."""
+    data, vcf = tmp_path / "data", write_vcf(tmp_path / "sample.vcf", 4_000)
+    fired = tmp_path / "fired.log"
+    rules = f"annotation.after_chunk=kill@2;annotation.after_rename=kill@3;annotation.before_rename=kill@3;log={fired}"
+    small = {"PYTHONPATH": str(Path(__file__).parents[1] / "support" / "small_chunks")}
+    with serving(data, **QUICK, **small, VARLOOM_MAX_ATTEMPTS="6", **{VARIABLE: rules}) as server:
+        install_release(LocalStorage(data / "storage"), vcf)
+        tables = []
+        for _ in range(2):  # the second one is left alone: each rule has fired
+            done = server.at_rest(server.submit(vcf, annotate="small", assembly="GRCh38")["id"])
+            assert done["state"] == "completed", done["error"]
+            outcomes = [item["outcome"] for item in done["attempts"] if item["stage"] == "annotate"]
+            assert outcomes == ["failed"] * (0 if tables else 3) + ["succeeded"]
+            assert sorted(chunks_done(server, done["id"])) == list(range(10))
+            [table] = server.client.get(f"samples/{done['sample_id']}").json()["datasets"]
+            tables.append(table["content_hash"])
+    assert fired.read_text().count("kill") == 3
+    assert tables[0] == tables[1]
 
 
 STORING = ("annotate.before_store=kill@1", "annotate.after_store=kill@1")

@@ -159,16 +159,24 @@ def verify(
 @_assembly_option(required=False)
 @click.option("--kind", type=click.Choice(KINDS), help="What it is, where several kinds have the name.")
 @click.option("--release", help="Which release, where several are installed.")
+@click.option("--force", is_flag=True, help="Also while jobs annotate with it: they fail.")
 @_library_options
 def remove(
-    *, name: str, assembly: str | None, kind: str | None, release: str | None, data: Path | None, storage: str | None
+    *,
+    name: str,
+    assembly: str | None,
+    kind: str | None,
+    release: str | None,
+    force: bool,
+    data: Path | None,
+    storage: str | None,
 ) -> None:
     """Remove a release. Tables that were annotated with it keep what it gave."""
     from varloom.annotation.refs.library import told
 
     library = _library(data, storage)
     key = _only_key(library, name, kind, assembly, release)
-    library.remove(key)
+    library.remove(key, force=force)
     click.echo(f"{told(key)} is removed.")
 
 

@@ -127,6 +127,16 @@ QUERY_TOO_LARGE = define(
     resolution=("Filter the table or choose fewer columns.", "Or raise the setting query_memory_bytes."),
     status=503,
 )
+SAMPLE_DELETED = define(
+    "sample_deleted",
+    "The sample was deleted",
+    cause="A sample was deleted while a job made a new version of its table. Nothing was added to it.",
+    resolution=(
+        "Bring the sample back from the deleted samples, then retry the job: only its last stage runs again.",
+        "Or dismiss the job.",
+    ),
+    status=409,
+)
 SAMPLE_NOT_FOUND = define(
     "sample_not_found",
     "No such sample",

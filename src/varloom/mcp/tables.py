@@ -107,6 +107,8 @@ class Sample(Result):
     variants: int = Field(description="rows of the first table (one per ALT allele in a VCF)")
     bytes: int = Field(description="size of its tables in bytes")
     created_at: datetime
+    version: int = Field(description="of its tables: each time that it is annotated again makes a new one")
+    newer: list[str] = Field(description="installed reference data that is newer than its annotation")
     datasets: list[Dataset] = Field(description="its tables: several when the file was split by sample; the first 20")
 
 
@@ -272,6 +274,8 @@ def _sample(sample: dict[str, Any]) -> Sample:
         variants=sample["variants"],
         bytes=sample["bytes"],
         created_at=sample["created_at"],
+        version=sample["version"],
+        newer=[f"{one['title']} {one['release']}" for one in sample["newer"]],
         datasets=[
             Dataset(
                 id=one["id"],

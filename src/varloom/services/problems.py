@@ -27,6 +27,13 @@ NOT_AVAILABLE = define(
     resolution=("Leave the option out, or upgrade to a version that offers it.",),
     status=422,
 )
+SAMPLE_BEING_ANNOTATED = define(
+    "sample_being_annotated",
+    "The sample is being annotated already",
+    cause="A job that waits or runs makes a new version of this sample's table. Only one at a time can.",
+    resolution=("Wait for that job, or cancel it in the Job Manager; then try again.",),
+    status=409,
+)
 UPLOAD_EMPTY = define(
     "upload_empty",
     "Empty file",

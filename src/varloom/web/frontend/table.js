@@ -17,7 +17,7 @@ const root = document.getElementById("table");
 const base = `/api/v1/samples/${root.dataset.sample}`;
 
 try {
-  const query = openQuery();
+  const query = openQuery(root.dataset.dataset); // a version that is published meanwhile does not change what is shown
   const { columns, rows, synthetic, can_be_split: canBeSplit } = await fetchJson(`${base}/columns`, asked(query));
   root.dataset.total = rows;
   document.getElementById("synthetic-note").hidden = !synthetic;

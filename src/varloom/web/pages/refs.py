@@ -50,7 +50,9 @@ class MissingRow:
 @router.get("/refs")
 async def references_page(request: Request, services: CurrentServices, account: CurrentAccount) -> HTMLResponse:
     """The library of reference data as it is."""
-    return await _page(request, await services.references.overview(), account)
+    found = await services.references.overview()
+    await services.annotations.look()  # what is shown here is offered elsewhere
+    return await _page(request, found, account)
 
 
 @router.post("/refs/demo")

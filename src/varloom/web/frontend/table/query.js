@@ -2,10 +2,11 @@
 // ?filter=...&filter=...&sort=-qual,position&columns=a,b&pinned=a&view=split&dataset=...&page=3
 const EMPTY = { filters: [], sort: "", columns: null, pinned: null, dataset: "", view: "", page: 0 };
 
-/** The query of this page: `state`, `change(part)` and `listen(callback)`; the callback hears what changed. */
-export function openQuery() {
+/** The query of this page, to a table by its id: `state`, `change(part)` and `listen(callback)`, which hears what changed. */
+export function openQuery(dataset) {
   const listeners = [];
   const query = {
+    dataset,
     state: read(),
     listen: (callback) => listeners.push(callback),
     change(part) {
@@ -24,8 +25,8 @@ export function openQuery() {
   return query;
 }
 
-/** Which table is asked, as every request says it: of several the dataset, and how it is seen. */
-export function asked({ state: { dataset, view } }) {
+/** Which table is asked, as every request says it, and how it is seen. */
+export function asked({ dataset, state: { view } }) {
   return { dataset, view };
 }
 
