@@ -26,24 +26,30 @@ def chunks_done(server, job_id) -> list[int]:
 
 
 def test_three_kills_on_the_way_change_nothing_and_no_chunk_is_done_twice(tmp_path):
-    """Small chunks, one at a time; each kill comes when two further ones are finished."""
+    """Small chunks, one at a time; each kill comes when two further ones are finished.
+
+    Then the sample is annotated again without a kill on the way; its worker is killed while it publishes.
+    """
     data, vcf = tmp_path / "data", write_vcf(tmp_path / "sample.vcf", 4_000)
     fired = tmp_path / "fired.log"
-    rules = f"annotation.after_chunk=kill@2;annotation.after_rename=kill@3;annotation.before_rename=kill@3;log={fired}"
+    chunks = ("annotation.after_chunk=kill@2", "annotation.after_rename=kill@3", "annotation.before_rename=kill@3")
+    rules = ";".join([*chunks, "publish.after_rows=kill@2", f"log={fired}"])
     small = {"PYTHONPATH": str(Path(__file__).parents[1] / "support" / "small_chunks")}
     with serving(data, **QUICK, **small, VARLOOM_MAX_ATTEMPTS="6", **{VARIABLE: rules}) as server:
         install_release(LocalStorage(data / "storage"), vcf)
-        tables = []
-        for _ in range(2):  # the second one is left alone: each rule has fired
-            done = server.at_rest(server.submit(vcf, annotate="small", assembly="GRCh38")["id"])
-            assert done["state"] == "completed", done["error"]
+        killed = server.at_rest(server.submit(vcf, annotate="small", assembly="GRCh38")["id"])
+        path = f"samples/{killed['sample_id']}"
+        again = server.at_rest(server.client.post(f"{path}/annotate").raise_for_status().json()["id"])
+        for done, kills in ((killed, 3), (again, 0)):
+            assert (done["state"], done["sample_id"]) == ("completed", killed["sample_id"]), done["error"]
             outcomes = [item["outcome"] for item in done["attempts"] if item["stage"] == "annotate"]
-            assert outcomes == ["failed"] * (0 if tables else 3) + ["succeeded"]
+            assert outcomes == ["failed"] * kills + ["succeeded"]
             assert sorted(chunks_done(server, done["id"])) == list(range(10))
-            [table] = server.client.get(f"samples/{done['sample_id']}").json()["datasets"]
-            tables.append(table["content_hash"])
-    assert fired.read_text().count("kill") == 3
-    assert tables[0] == tables[1]
+        versions = server.client.get(path).json()["versions"]
+    assert fired.read_text().count("kill") == 4
+    assert [one["version"] for one in versions] == [2, 1]
+    assert versions[0]["datasets"][0]["content_hash"] == versions[1]["datasets"][0]["content_hash"]
+    assert versions[0]["changes"] == {"columns": {}, "added": [], "removed": []}
 
 
 STORING = ("annotate.before_store=kill@1", "annotate.after_store=kill@1")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from varloom.web.pages.formatting import moment
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -36,8 +34,7 @@ def renewal_notice(sample: SampleView, shown: int) -> RenewalNotice | None:
         text = "A new version of this table is being made. This one stays as it is."
         return RenewalNotice("run", text, ("Open the job", f"/jobs/{sample.renewal_job_id}"))
     if shown != sample.version:
-        version = next(one for one in sample.versions if one.version == shown)
-        text = f"This is version {shown}, made on {moment(version.created_at)}. The newest is version {sample.version}."
+        text = f"This is version {shown} of the table; the newest is version {sample.version}."
         return RenewalNotice("warn", text, (f"Show version {sample.version}", f"/samples/{sample.id}"))
     if sample.newer:
         return RenewalNotice("warn", newer_text(sample.newer), can_annotate=True)
