@@ -93,6 +93,7 @@ async def create_job(conn: AsyncConnection[Any], new: NewJob) -> Job:
             "idempotency_key": new.idempotency_key,
             "max_attempts": new.max_attempts,
             "message": _waiting(first),
+            "renews_sample_id": new.renews_sample_id,
         },
     )
     if job is None:  # an INSERT without ON CONFLICT returns its row
@@ -165,6 +166,13 @@ async def find_by_idempotency_key(conn: AsyncConnection[Any], account_id: UUID, 
     return await _job(conn, "find_by_idempotency_key", {"account_id": account_id, "key": key})
 
 
+async def renewals_of(conn: AsyncConnection[Any], account_id: UUID, sample_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Of samples of which a job that waits or runs makes a new version: that job."""
+    values = {"account_id": account_id, "sample_ids": list(sample_ids)}
+    rows = await _rows(conn, statement("renewals_of"), values)
+    return {row["renews_sample_id"]: row["id"] for row in rows}
+
+
 async def list_jobs(
     conn: AsyncConnection[Any],
     account_id: UUID,
@@ -174,6 +182,7 @@ async def list_jobs(
     before: tuple[datetime, UUID] | None = None,
     search: str | None = None,
     created: tuple[datetime | None, datetime | None] = (None, None),
+    ids: Sequence[UUID] | None = None,
 ) -> list[Job]:
     """The account's jobs, newest first, without the dismissed ones.
 
@@ -185,6 +194,7 @@ async def list_jobs(
         before: creation time and id of the last job of the page before.
         search: only jobs whose sample or file name contains this text.
         created: only jobs that were created from the first moment on and before the second.
+        ids: only these jobs.
     """
     pattern = None if not search else "%" + _escape_like(search) + "%"
     rows = await _rows(
@@ -199,6 +209,7 @@ async def list_jobs(
             "search": pattern,
             "since": created[0],
             "until": created[1],
+            "ids": None if ids is None else list(ids),
         },
     )
     return [Job.from_row(row) for row in rows]
