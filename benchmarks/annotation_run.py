@@ -38,6 +38,10 @@ class FolderOfReleases:
         """All releases."""
         return list(self._folders)
 
+    def has(self, key: ReleaseKey) -> bool:
+        """Whether there is a release."""
+        return key in self._folders
+
     @contextlib.contextmanager
     def borrow(self, key: ReleaseKey, on_bytes: object = None) -> Iterator[InstalledRelease]:  # noqa: ARG002
         """A release."""
