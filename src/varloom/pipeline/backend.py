@@ -164,7 +164,7 @@ class PipelineBackend:
     def clear(self, claim: Claim) -> None:
         """Remove what a child that was killed left on this machine: files, and a container that still runs."""
         if claim.stage is Stage.PROCESS:
-            end_container(self._processing.parabricks, str(claim.token))
+            end_container(self._processing.parabricks, str(claim.job.id))
         scratch = self._scratch_of(claim)
         if scratch is not None:
             shutil.rmtree(scratch.attempt, ignore_errors=True)
