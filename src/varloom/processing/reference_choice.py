@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from varloom.errors import VarloomError, safe_excerpt
-from varloom.processing.problems import REFERENCE_GENOME_MISSING, REFERENCE_GENOME_UNCHOSEN
+from varloom.processing.reference_problems import REFERENCE_GENOME_MISSING, REFERENCE_GENOME_UNCHOSEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

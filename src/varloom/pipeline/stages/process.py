@@ -10,21 +10,22 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from varloom.annotation.refs.genome import GENOME
 from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.dataset.durable import disk_full_told, sync_directory, sync_file
-from varloom.errors import VarloomError
 from varloom.failpoints import failpoint
 from varloom.pipeline.request import Processing, StageResult
 from varloom.pipeline.workspace import open_workspace
 from varloom.processing.choice import AUTO, choose_engine
 from varloom.processing.engines import engines
-from varloom.processing.lanes import reads_of
+from varloom.processing.fastq import is_interleaved
+from varloom.processing.lanes import gather
 from varloom.processing.model import Analysis, Caller, Place, ReadsFile, Reference
-from varloom.processing.problems import DISK_SHORT
 from varloom.processing.reference_choice import chosen_reference, index_folder_of
 from varloom.processing.reference_genome import unpacked
 from varloom.storage import LocalCopies, connect
@@ -38,16 +39,15 @@ if TYPE_CHECKING:
     from varloom.pipeline.request import StageRequest
     from varloom.pipeline.workspace import Report, Workspace
     from varloom.processing.choice import ChosenEngine
-    from varloom.processing.model import Analysed, Reads
+    from varloom.processing.model import Analysed
     from varloom.storage import Storage
 
 COMPLETE = "processed.json"
 """Written last: what the folder holds."""
 QUALITY = "quality.json"
 """What is known of the reads: see docs/reference/reads-quality.md."""
-SPACE_OF_READS = 4
-"""The space that aligning and sorting takes at its peak, as a multiple of the reads: of the sorted alignment, of what
-it is merged from, and of the one whose duplicates are marked."""
+_INDEX = re.compile(r"\.(bai|crai|csi)$", re.IGNORECASE)
+"""An index that was sent along with an alignment: engines make their own."""
 
 
 class _Bench(NamedTuple):
@@ -117,18 +117,20 @@ def _from_reads(request: StageRequest, workspace: Workspace, bench: _Bench) -> _
     library, storage = bench.library, bench.storage
     processing = request.processing or Processing()
     given = [(workspace.source, request.source), *zip(workspace.further, request.further, strict=True)]
-    reads = reads_of([ReadsFile(path, file.name) for path, file in given if file is not None])
+    files = [ReadsFile(path, file.name) for path, file in given if file is not None]
+    reads = gather([file for file in files if not _INDEX.search(file.name)], is_interleaved)
     key = chosen_reference(library.newest_first(), request.options.get("reference"), request.options.get("assembly"))
     caller = request.options.get("caller")
     chosen = choose_engine(
-        engines(processing.parabricks), _engine_wanted(request, processing), Caller(caller) if caller else None
+        engines(replace(processing.parabricks, job=request.job)),
+        _engine_wanted(request, processing),
+        Caller(caller) if caller else None,
     )
-    _require_space(reads, workspace.output, processing.reserve)
 
     def on_bytes(done: int, total: int | None) -> None:
         bench.report(done, total, "bytes")
 
-    with library.borrow(key, on_bytes) as release, _checkpoints(request, storage, chosen) as checkpoints:
+    with library.borrow(key, on_bytes) as release, _checkpoints(request, storage) as checkpoints:
         reference = _reference(request, storage, release, bench.report)
         place = Place(checkpoints, bench.work, workspace.output)
         analysis = Analysis(
@@ -182,20 +184,6 @@ def _reference(request: StageRequest, storage: Storage, release: InstalledReleas
     return Reference(fasta, kept, key.assembly, f"{key.name} {key.release}")
 
 
-def _require_space(reads: Reads, output: Path, reserve: int) -> None:
-    """See that the disk is likely to be large enough before an hour is spent.
-
-    Raises:
-        VarloomError: `processing_disk_short`.
-    """
-    files = [file for lane in reads.lanes for file in (lane.first, lane.second) if file is not None]
-    size = sum(file.path.stat().st_size for file in [*files, *([reads.alignment] if reads.alignment else [])])
-    needed, free = SPACE_OF_READS * size + reserve, shutil.disk_usage(output).free
-    if needed > free:
-        message = f"The analysis of {size:,} bytes of reads takes about {needed:,} bytes; {free:,} are free."
-        raise VarloomError(DISK_SHORT, message)
-
-
 def _sample_name(request: StageRequest) -> str:
     """As read groups and the VCF can carry it."""
     name = "".join(char if (char.isascii() and char.isalnum()) or char in "._-" else "_" for char in request.sample)
@@ -206,8 +194,8 @@ def _sample_name(request: StageRequest) -> str:
 
 
 @contextlib.contextmanager
-def _checkpoints(request: StageRequest, storage: Storage, chosen: ChosenEngine) -> Iterator[Path]:
-    """The folder of the job for finished steps of this analysis; what another one left is removed.
+def _checkpoints(request: StageRequest, storage: Storage) -> Iterator[Path]:
+    """The folder of the job for finished steps; the engine removes from it what another analysis left.
 
     Another folder is taken while the process of an attempt that was given up for dead goes on in that.
     """
@@ -220,20 +208,7 @@ def _checkpoints(request: StageRequest, storage: Storage, chosen: ChosenEngine) 
             descriptor = hold(gathering)
             held.callback(shutil.rmtree, gathering, ignore_errors=True)
         held.callback(os.close, descriptor)
-        folder = gathering / f"steps-{_identity(request, chosen)}"
-        for other in gathering.glob("steps-*"):
-            if other != folder:
-                shutil.rmtree(other)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        yield folder
-
-
-def _identity(request: StageRequest, chosen: ChosenEngine) -> str:
-    """Tells an analysis from all others of the job."""
-    options = {name: request.options.get(name) for name in ("reference", "assembly", "pgx")}
-    files = [file.sha256 or file.key for file in (request.source, *request.further) if file is not None]
-    asked = [files, options, chosen.engine.name, chosen.caller.value, request.sample]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+        yield gathering / "steps"
 
 
 def _gathering(request: StageRequest, storage: Storage) -> Path:

@@ -31,7 +31,13 @@ class LaneFiles(NamedTuple):
 
 
 def align(
-    options: ParabricksOptions, reference: Path, lanes: Sequence[LaneFiles], output: Path, work: Path, *, low_memory: bool
+    options: ParabricksOptions,
+    reference: Path,
+    lanes: Sequence[LaneFiles],
+    output: Path,
+    work: Path,
+    *,
+    low_memory: bool,
 ) -> tuple[str, ...]:
     """`fq2bam`: align, sort, mark duplicates.
 

@@ -33,7 +33,10 @@ _CLASSES: Sequence[tuple[ErrorKind, str]] = (
     ),
     (problems.HOST_MEMORY, r"\[sigkill: 9\]|std::bad_alloc|cannot allocate memory|out of memory: kill"),
     (problems.LICENCE, r"\blicen[cs]e\b[^.]{0,80}\b(?:missing|expired|invalid|not found|could not)"),
-    (problems.OPTION_REFUSED, r"unrecognized arguments|invalid choice|expected (?:one|at least one) argument|unknown option"),
+    (
+        problems.OPTION_REFUSED,
+        r"unrecognized arguments|invalid choice|expected (?:one|at least one) argument|unknown option",
+    ),
     (
         problems.INDEX_MISSING,
         r"\.(?:bwt|amb|ann|pac|sa)\b[^.]{0,80}(?:not found|does not exist|no such file|missing|cannot|could not)"

@@ -22,7 +22,9 @@ _STEPS = (
     (re.compile(r"haplotypecaller|htvc|deepvariant", re.IGNORECASE), "calling variants"),
 )
 """By what stands in the box of a step: what it is called for people."""
-_NOT_A_STEP = re.compile(r"accelerated genomics pipeline|version|program|total time|\btime\b|seconds|minutes", re.IGNORECASE)
+_NOT_A_STEP = re.compile(
+    r"accelerated genomics pipeline|version|program|total time|\btime\b|seconds|minutes", re.IGNORECASE
+)
 _BOX = re.compile(r"\|\|(?P<text>.+)\|\|")
 _PERCENT = re.compile(r"(?:^|\s)(?P<percent>\d{1,3}(?:\.\d+)?)\s*%?(?=\s|$)")
 _LOCUS = re.compile(r"(?P<contig>[^\s:]+):(?P<position>\d+)")

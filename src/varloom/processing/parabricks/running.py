@@ -41,9 +41,7 @@ def run(command: Sequence[str], step: str, on_line: Callable[[str], None]) -> No
     """
     kept: deque[str] = deque(maxlen=LAST_LINES)
     try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except OSError as error:
         raise VarloomError(CONTAINER, f"{command[0]} cannot be started: {error.strerror}.") from None
     try:
