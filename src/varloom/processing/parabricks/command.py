@@ -17,7 +17,7 @@ VERSION = (PROGRAM, "version")
 
 
 class LaneFiles(NamedTuple):
-    """A lane as Parabricks takes it.
+    r"""A lane as Parabricks takes it.
 
     Attributes:
         first: FASTQ, named by its kind (`.fastq` or `.fastq.gz`).
@@ -34,9 +34,9 @@ def align(
     options: ParabricksOptions,
     reference: Path,
     lanes: Sequence[LaneFiles],
+    *,
     output: Path,
     work: Path,
-    *,
     low_memory: bool,
 ) -> tuple[str, ...]:
     """`fq2bam`: align, sort, mark duplicates.
@@ -64,9 +64,9 @@ def call(
     caller: Caller,
     reference: Path,
     alignment: Path,
+    *,
     output: Path,
     work: Path,
-    *,
     low_memory: bool,
 ) -> tuple[str, ...]:
     """`haplotypecaller` or `deepvariant`: variants of a sorted BAM or CRAM with its index; `output` is a plain VCF."""

@@ -1,7 +1,7 @@
 """The Parabricks engine: `fq2bam`, then `haplotypecaller` or `deepvariant`, each a step that is not done again.
 
-What Parabricks does not tell is counted as for the CPU engine: quality, and genotypes at given sites. So is an alignment
-that was given made ready: sorted, duplicates marked, contigs named as in the reference.
+What Parabricks does not tell is counted as for the CPU engine: quality, and genotypes at given sites. An alignment that
+was given is made ready as there, too: sorted, duplicates marked, contigs named as in the reference.
 """
 
 from __future__ import annotations
@@ -131,7 +131,8 @@ class _Run:
         made = self._place.work / MARKED
 
         def asked(*, low_memory: bool) -> tuple[str, ...]:
-            return command.align(self._options, reference, files, made, self._place.work, low_memory=low_memory)
+            work = self._place.work
+            return command.align(self._options, reference, files, output=made, work=work, low_memory=low_memory)
 
         told = self._saving_memory("fq2bam", "aligning reads", asked, reference)
         index_of_made = made.with_name(f"{MARKED}.bai")
@@ -151,7 +152,9 @@ class _Run:
         caller, work = self._analysis.caller, self._place.work
 
         def asked(*, low_memory: bool) -> tuple[str, ...]:
-            return command.call(self._options, caller, self._fasta, self._alignment, made, work, low_memory=low_memory)
+            return command.call(
+                self._options, caller, self._fasta, self._alignment, output=made, work=work, low_memory=low_memory
+            )
 
         told = self._saving_memory(caller.value, "calling variants", asked, self._fasta)
         self._kept.keep(made, CALLED)

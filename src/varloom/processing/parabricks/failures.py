@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from varloom.dataset.problems import DISK_FULL
@@ -11,41 +10,51 @@ from varloom.errors import VarloomError, safe_excerpt
 from varloom.processing.parabricks import problems
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from varloom.errors import ErrorKind
 
-_CLASSES: Sequence[tuple[ErrorKind, str]] = (
-    (DISK_FULL, r"no space left on device|disk quota exceeded"),
+_PATTERNS: tuple[tuple[ErrorKind, re.Pattern[str]], ...] = (
+    (DISK_FULL, re.compile(r"no space left on device|disk quota exceeded")),
     (
         problems.CONTAINER,
-        r"cannot connect to the docker daemon|unable to find image|pull access denied|manifest unknown"
-        r"|could not select device driver|is the docker daemon running|executable file not found",
+        re.compile(
+            r"cannot connect to the docker daemon|unable to find image|pull access denied|manifest unknown"
+            r"|could not select device driver|is the docker daemon running|executable file not found"
+        ),
     ),
-    (problems.NO_GPU, r"could not find accessible gpus|no cuda-capable device|nvidia-smi has failed"),
+    (problems.NO_GPU, re.compile(r"could not find accessible gpus|no cuda-capable device|nvidia-smi has failed")),
     (
         problems.DRIVER,
-        r"driver version is insufficient|forward compatibility was attempted|unsupported (?:gpu|compute capability)"
-        r"|no kernel image is available|nvml: driver/library version mismatch",
+        re.compile(
+            r"driver version is insufficient|forward compatibility was attempted|no kernel image is available"
+            r"|unsupported (?:gpu|compute capability)|nvml: driver/library version mismatch"
+        ),
     ),
     (
         problems.GPU_MEMORY,
-        r"cudasafecall\(\) failed: out of memory|cuda\w*: out of memory|cudaerrormemoryallocation|cuda out of memory"
-        r"|(?:not enough|insufficient) (?:gpu|device) memory|out of memory on (?:gpu|device)",
+        re.compile(
+            r"cudasafecall\(\) failed: out of memory|cuda\w*: out of memory|cudaerrormemoryallocation"
+            r"|cuda out of memory|(?:not enough|insufficient) (?:gpu|device) memory|out of memory on (?:gpu|device)"
+        ),
     ),
-    (problems.HOST_MEMORY, r"\[sigkill: 9\]|std::bad_alloc|cannot allocate memory|out of memory: kill"),
-    (problems.LICENCE, r"\blicen[cs]e\b[^.]{0,80}\b(?:missing|expired|invalid|not found|could not)"),
+    (problems.HOST_MEMORY, re.compile(r"\[sigkill: 9\]|std::bad_alloc|cannot allocate memory|out of memory: kill")),
+    (problems.LICENCE, re.compile(r"\blicen[cs]e\b.{0,80}\b(?:missing|expired|invalid|not found|could not)")),
     (
         problems.OPTION_REFUSED,
-        r"unrecognized arguments|invalid choice|expected (?:one|at least one) argument|unknown option",
+        re.compile(r"unrecognized arguments|invalid choice|expected (?:one|at least one) argument|unknown option"),
     ),
     (
         problems.INDEX_MISSING,
-        r"\.(?:bwt|amb|ann|pac|sa)\b[^.]{0,80}(?:not found|does not exist|no such file|missing|cannot|could not)"
-        r"|(?:not found|does not exist|cannot find|missing|no such file)[^.]{0,80}\.(?:bwt|amb|ann|pac|sa)\b|bwa index",
+        re.compile(
+            r"\.(?:bwt|amb|ann|pac|sa)\b[^.]{0,80}(?:not found|does not exist|no such file|missing|cannot|could not)"
+            r"|(?:not found|does not exist|cannot find|missing|no such file)[^.]{0,80}\.(?:bwt|amb|ann|pac|sa)\b"
+            r"|bwa index"
+        ),
     ),
-    (problems.KILLED, r"terminated with signal \[sig\w+: \d+\]|received signal"),
+    (problems.KILLED, re.compile(r"terminated with signal \[sig\w+: \d+\]|received signal")),
 )
 """In the order in which they are looked for: what is surest first."""
-_PATTERNS: Mapping[ErrorKind, re.Pattern[str]] = {kind: re.compile(text) for kind, text in _CLASSES}
 _MARKED = re.compile(r"^\[(?:PB|Parabricks Options)\s*(?P<level>\w+)[^\]]*\]:?\s*", re.IGNORECASE)
 _TROUBLE = re.compile(r"error|fail|exiting|signal|fatal|cannot|could not", re.IGNORECASE)
 _SHOWN = 300
@@ -60,7 +69,7 @@ def failure_of(step: str, status: int, lines: Sequence[str]) -> VarloomError:
         lines: the last ones that it wrote, in order.
     """
     text = " ".join(" ".join(bare(line) for line in lines).lower().split())  # a message may be wrapped at 120 columns
-    kind = next((kind for kind, pattern in _PATTERNS.items() if pattern.search(text)), None)
+    kind = next((kind for kind, pattern in _PATTERNS if pattern.search(text)), None)
     if kind is None:
         kind = problems.KILLED if status < 0 else problems.FAILED
     return VarloomError(kind, f"{step}: {_words(lines) or _ending(status)}")

@@ -68,19 +68,29 @@ class Reading:
             return None
         match self._measure:
             case "percent":
-                found = _PERCENT.search(text)
-                percent = float(found["percent"]) if found else 101.0
-                return Standing(int(percent), 100, self._step) if percent <= 100 else None
+                return self._percent(text)
             case "bases":
-                counts = [int(count) for count in _COUNTS.findall(text)]
-                plain = len(counts) >= 2 and not re.search(r"[A-Za-z]", text)
-                return Standing(counts[-1], None, f"{self._step} (bases)") if plain else None
+                return self._bases(text)
             case "locus":
-                found = _LOCUS.search(text)
-                if found is None or found["contig"] not in self._begins:
-                    return None
-                return Standing(self._begins[found["contig"]] + int(found["position"]), self._total, self._step)
+                return self._locus(text)
         return None
+
+    def _percent(self, text: str) -> Standing | None:
+        found = _PERCENT.search(text)
+        percent = float(found["percent"]) if found else 101.0
+        return Standing(int(percent), 100, self._step) if percent <= 100 else None
+
+    def _bases(self, text: str) -> Standing | None:
+        counts = [int(count) for count in _COUNTS.findall(text)]
+        if len(counts) < 2 or re.search(r"[A-Za-z]", text):
+            return None
+        return Standing(counts[-1], None, f"{self._step} (bases)")
+
+    def _locus(self, text: str) -> Standing | None:
+        found = _LOCUS.search(text)
+        if found is None or found["contig"] not in self._begins:
+            return None
+        return Standing(self._begins[found["contig"]] + int(found["position"]), self._total, self._step)
 
     def _box(self, text: str) -> Standing | None:
         """A step begins, if the line of the box names one."""
@@ -88,6 +98,8 @@ class Reading:
             return None
         for pattern, step in _STEPS:
             if pattern.search(text):
+                if step == self._step and self._measure:  # the box at its end
+                    return None
                 self._step, self._measure = step, ""
                 return Standing(0, None, step)
         return None

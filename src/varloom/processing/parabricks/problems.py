@@ -63,8 +63,8 @@ OPTION_REFUSED = define(
 INDEX_MISSING = define(
     "parabricks_index",
     "The reference has no index for Parabricks",
-    cause="Parabricks needs bwa's index of the reference genome, which is built by the CPU engine's aligner; that is not "
-    "installed on the worker, or a file of the index is damaged.",
+    cause="Parabricks needs bwa's index of the reference genome, which is built by the CPU engine's aligner; that is "
+    "not installed on the worker, or a file of the index is damaged.",
     resolution=(
         "Install the aligner on the worker: `pip install 'varloom[reads]'`, then retry.",
         "If it is installed, remove the folder `reference-indexes` in the storage: the index is built anew.",
