@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import varloom
@@ -65,12 +66,9 @@ def call_pgx(wanted: PgxWanted, report: Report) -> PgxMade:
             `pgx_needs_genotypes`, `pgx_reference_mismatch`, `pgx_sample_unknown`, `outside_calls_malformed`,
             `pgx_definitions_missing`; those of the disk. Whatever `report` raises.
     """
-    contents = [load_content(one.folder) for one in wanted.releases if one.key.kind == "pgx"]
-    definitions = next((one for one in contents if one.genes), None)
-    if definitions is None:
-        raise VarloomError(PGX_DEFINITIONS_MISSING, "No installed release defines the alleles of any gene.")
+    known = _known(tuple(one.folder for one in wanted.releases if one.key.kind == "pgx"))
+    tables = known.tables
     assembly = assembly_of(wanted.path, wanted.name, wanted.assembly)
-    tables = [AlleleTable(gene) for name, gene in definitions.genes.items() if name not in definitions.structural]
     genome = next((one.folder for one in wanted.releases if one.key.kind == "fasta"), None)
     loci = [locus for table in tables for locus in (*table.definition.loci, *table.definition.extra)]
     with contextlib.ExitStack() as held:
@@ -80,7 +78,7 @@ def call_pgx(wanted: PgxWanted, report: Report) -> PgxMade:
     outside = read_outside_calls(wanted.outside, lines.samples) if wanted.outside is not None else []
     seen = _Seen(lines, tables, has_genome=reference is not None)
     seen.check_reference(strict=wanted.lists_reference_sites)
-    caller = _Caller(tables, definitions, contents, seen, assume=wanted.lists_reference_sites)
+    caller = _Caller(known, seen, assume=wanted.lists_reference_sites)
     samples = []
     for done, number in enumerate(chosen):
         report(done, len(chosen), "samples")
@@ -95,8 +93,8 @@ def call_pgx(wanted: PgxWanted, report: Report) -> PgxMade:
         "file_lists": seen.kind,
         "reference_sites_listed": wanted.lists_reference_sites,
         "releases": [{**one.key._asdict()} for one in wanted.releases],
-        "definitions": {"source": definitions.source, "version": definitions.version},
-        "recommendations_source": caller.recommendations.source,
+        "definitions": {"source": known.definitions.source, "version": known.definitions.version},
+        "recommendations_source": known.recommendations.source,
         "disclaimer": DISCLAIMER,
         "genes": {table.definition.gene: definition_as_json(table.definition) for table in tables},
         "samples": samples,
@@ -111,6 +109,30 @@ def call_pgx(wanted: PgxWanted, report: Report) -> PgxMade:
         tuple(one.as_dict() for one in seen.warnings(total, assume=wanted.lists_reference_sites)),
         {"samples": len(samples), "genes": len(tables), **total},
     )
+
+
+class _Known(NamedTuple):
+    """What the releases tell, ready for use."""
+
+    definitions: PgxContent
+    tables: tuple[AlleleTable, ...]
+    phenotypes: Phenotypes
+    recommendations: Recommendations
+
+
+@lru_cache(maxsize=2)
+def _known(folders: tuple[Path, ...]) -> _Known:
+    """It stays for the next file: the folder of a release never changes, and its name is never used again.
+
+    Raises:
+        VarloomError: `pgx_definitions_missing`, `reference_damaged`.
+    """
+    contents = [load_content(folder) for folder in folders]
+    definitions = next((one for one in contents if one.genes), None)
+    if definitions is None:
+        raise VarloomError(PGX_DEFINITIONS_MISSING, "No installed release defines the alleles of any gene.")
+    tables = [AlleleTable(gene) for name, gene in definitions.genes.items() if name not in definitions.structural]
+    return _Known(definitions, tuple(tables), Phenotypes(contents), Recommendations(contents))
 
 
 def _chosen_samples(samples: Sequence[str], wanted: Sequence[str] | None) -> list[int]:
@@ -277,19 +299,11 @@ def _is_reference(genotype: str | None) -> bool:
 class _Caller:
     """Calls samples one by one; equal genotypes of a gene are called once."""
 
-    def __init__(
-        self,
-        tables: Sequence[AlleleTable],
-        definitions: PgxContent,
-        contents: Sequence[PgxContent],
-        seen: _Seen,
-        *,
-        assume: bool,
-    ) -> None:
-        self._tables = tables
-        self._structural = definitions.structural
-        self._phenotypes = Phenotypes(contents)
-        self.recommendations = Recommendations(contents)
+    def __init__(self, known: _Known, seen: _Seen, *, assume: bool) -> None:
+        self._tables = known.tables
+        self._structural = known.definitions.structural
+        self._phenotypes = known.phenotypes
+        self._recommendations = known.recommendations
         self._seen = seen
         self._assume = assume
         self._made: dict[tuple[str, tuple[Genotype, ...]], GeneReport] = {}
@@ -309,7 +323,7 @@ class _Caller:
             "sample": name,
             "summary": summary_of(entries),
             "genes": entries,
-            "drugs": self.recommendations.for_sample(told),
+            "drugs": self._recommendations.for_sample(told),
             "further_positions": self._further(number),
         }
 

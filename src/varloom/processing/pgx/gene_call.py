@@ -246,8 +246,8 @@ def _possible(
     table: AlleleTable, matcher: Matcher, everyone: Sequence[int], unknown: frozenset[int]
 ) -> tuple[Possible, ...]:
     """For every way in which the unknown loci could be: what the call would be."""
-    cells = {number: _unknown_cells(table, number, unknown) for number in everyone}
-    sizes = {number: sum(index in unknown for index in table.alleles[number].cells) for number in everyone}
+    cells = {number: [change for change in table.changes[number] if change[0] in unknown] for number in everyone}
+    sizes = {number: len(unknown & table.alleles[number].cells.keys()) for number in everyone}
     best: dict[tuple[tuple[int, str], ...], tuple[int, list[Match]]] = {}
     for match in matcher.matches(everyone):
         key = tuple(sorted(cell for number in match.alleles for cell in cells[number]))
@@ -268,24 +268,10 @@ def _possible(
     return tuple(found.values())
 
 
-def _unknown_cells(table: AlleleTable, number: int, unknown: frozenset[int]) -> list[tuple[int, str]]:
-    """Where, of the unknown loci, an allele is not the reference sequence."""
-    found = []
-    for index in unknown:
-        cell = table.cell(number, index)
-        if cell != table.definition.loci[index].ref:
-            found.append((index, cell))
-    return found
-
-
 def _alike(table: AlleleTable, everyone: Sequence[int], unknown: frozenset[int]) -> tuple[tuple[str, ...], ...]:
     groups: dict[tuple[tuple[int, str], ...], list[int]] = {}
     for number in everyone:
-        key = tuple(
-            (index, cell)
-            for index in range(len(table.definition.loci))
-            if index not in unknown and (cell := table.cell(number, index)) != table.definition.loci[index].ref
-        )
+        key = tuple(change for change in table.changes[number] if change[0] not in unknown)
         groups.setdefault(key, []).append(number)
     named = [
         tuple(

@@ -46,7 +46,13 @@ class Match(NamedTuple):
 
 
 class AlleleTable:
-    """The alleles of a gene, ready to be matched."""
+    """The alleles of a gene, ready to be matched.
+
+    Attributes:
+        default: what an allele without a cell has, at each locus.
+        changes: of each allele, where it is not the reference sequence, and what it has there.
+        ranks: of each allele, its place in the order of names.
+    """
 
     def __init__(self, definition: GeneDefinition) -> None:
         self.definition = definition
@@ -57,29 +63,37 @@ class AlleleTable:
             locus.ref if reference.cells[index] in IUPAC else reference.cells[index]
             for index, locus in enumerate(definition.loci)
         ]
-        self._admitting = [self._masks(index) for index in range(len(definition.loci))]
+        self._admitting = self._masks()
+        self.changes = [self._changes(number) for number in range(len(self.alleles))]
         self.ranks = {number: rank for rank, number in enumerate(in_order(self.alleles))}
 
     def admitting(self, locus: int, bases: str) -> int:
         """The alleles that can have these bases at a locus, as bits."""
         return self._admitting[locus].get(bases, 0)
 
-    def cell(self, allele: int, locus: int) -> str:
-        """What an allele has at a locus, by its own cell or by the reference's."""
-        return self.alleles[allele].cells.get(locus, self.default[locus])
-
     def documents(self, locus: int, bases: str) -> bool:
         """Whether the definition lists these bases at a locus."""
         place = self.definition.loci[locus]
         return bases == place.ref or bases in place.alts
 
-    def _masks(self, locus: int) -> dict[str, int]:
-        masks: dict[str, int] = {}
-        for number in range(len(self.alleles)):
-            cell = self.cell(number, locus)
-            for bases in IUPAC.get(cell, (cell,)):
-                masks[bases] = masks.get(bases, 0) | 1 << number
+    def _masks(self) -> list[dict[str, int]]:
+        own = [0] * len(self.default)
+        masks: list[dict[str, int]] = [{} for _ in self.default]
+        for number, allele in enumerate(self.alleles):
+            for index, cell in allele.cells.items():
+                own[index] |= 1 << number
+                for bases in IUPAC.get(cell, (cell,)):
+                    masks[index][bases] = masks[index].get(bases, 0) | 1 << number
+        everyone = (1 << len(self.alleles)) - 1
+        for index, bases in enumerate(self.default):
+            masks[index][bases] = masks[index].get(bases, 0) | (everyone & ~own[index])
         return masks
+
+    def _changes(self, number: int) -> tuple[tuple[int, str], ...]:
+        """Where an allele is not the reference sequence, and what it has there."""
+        loci, cells = self.definition.loci, self.alleles[number].cells
+        defaults = {index: bases for index, bases in enumerate(self.default) if bases != loci[index].ref}
+        return tuple(sorted((i, cell) for i, cell in {**defaults, **cells}.items() if cell != loci[i].ref))
 
 
 class Matcher:
@@ -102,11 +116,12 @@ class Matcher:
         self._different = [index for index in self.known if len(set(genotypes[index].alleles)) == 2]
         self._units = self._phase_units()
         self.is_effectively_phased = len(self._units) <= 1
-        self._wobbles = {
-            number: [index for index in self.known if allele.cells.get(index) in IUPAC]
-            for number, allele in enumerate(table.alleles)
-        }
-        self._scores = [sum(index in allele.cells for index in self.known) for allele in table.alleles]
+        known = set(self.known)
+        self._wobbles = [
+            [index for index, cell in allele.cells.items() if cell in IUPAC and index in known]
+            for allele in table.alleles
+        ]
+        self._scores = [len(known & allele.cells.keys()) for allele in table.alleles]
         self._lost_everywhere = [
             sum(index not in self._different and self._is_reference(index, 0) for index in self._wobbles[number])
             for number in range(len(table.alleles))

@@ -45,8 +45,8 @@ def gene_report(
     """The report of a gene that was called from the file."""
     gene = definition.gene
     decided = _decided(gene, call, phenotypes)
-    withheld = _withheld(definition, call, phenotypes, decided)
     phenotype, score, reason = _phenotype(gene, decided, phenotypes)
+    withheld = _undecided(gene, decided, phenotypes) or _withheld(definition, call, phenotypes, decided)
     status = str(call.status) if call.status is not Status.CALLED or withheld is None else "withheld"
     entry: dict[str, Any] = {
         "gene": gene,
@@ -165,12 +165,27 @@ def _phenotype(
     told = list(dict.fromkeys(one.phenotype for one in meanings))
     scores = list(dict.fromkeys(one.activity_score for one in meanings))
     if len(told) > 1:
-        named = " or ".join(one or INDETERMINATE for one in told)
-        return None, None, f"The diplotypes that are equally possible have different phenotypes: {named}."
+        return None, None, None
     if told[0] is None:
         lack = "this diplotype" if phenotypes.has(gene) else "this gene"
         return None, None, f"The installed tables have no phenotype of {lack}."
     return told[0], scores[0] if len(scores) == 1 else None, None
+
+
+def _undecided(gene: str, decided: Sequence[tuple[str, ...]], phenotypes: Phenotypes) -> dict[str, Any] | None:
+    """Why the phenotype is not given where equally possible diplotypes have different ones."""
+    told = list(dict.fromkeys(phenotypes.of(gene, names).phenotype or INDETERMINATE for names in decided))
+    if len(told) < 2:
+        return None
+    reason = f"Withheld, because the diplotypes are equally possible and mean {' or '.join(told)}: the phase would tell."
+    return {
+        "reason": reason,
+        "settled_by": [],
+        "settled_by_phase": True,
+        "possible_phenotypes": told,
+        "possible_diplotypes": ["/".join(names) for names in decided[:MOST_LISTED]],
+        "possible_diplotypes_count": len(decided),
+    }
 
 
 def _withheld(
@@ -248,6 +263,7 @@ def _why(
     return {
         "reason": reason,
         "settled_by": [_place(locus) for locus in first],
+        "settled_by_phase": False,
         "possible_phenotypes": phenotypes,
         "possible_diplotypes": [one["name"] for one in listed[:MOST_LISTED]],
         "possible_diplotypes_count": len(listed),
