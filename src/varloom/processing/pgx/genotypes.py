@@ -132,8 +132,11 @@ def _seen(call: Call, contig: str) -> Genotype | None:
     numbers = parse_genotype(call.genotype) if call.genotype is not None else None
     unknown = numbers is None or all(allele is None for allele in numbers.alleles)
     if not view.covers:
-        carried = () if numbers is None else numbers.alleles
-        if any(number and view.alleles.get(number) != view.alleles[0] for number in carried):
+        carried = {} if numbers is None else {n: view.alleles.get(n) for n in numbers.alleles if n}
+        changed = {number for number, bases in carried.items() if bases != view.alleles[0]}
+        if numbers is not None and changed and changed <= view.listed and view.fits and len(numbers.alleles) <= 2:
+            return _known(call, numbers, contig)  # an insertion has fewer bases of the reference than the locus
+        if changed:
             return _no_call(f"{_CHANGED} by the variant at {record.position} (line {record.line}), which overlaps it.")
         return None
     if not view.tells:

@@ -68,12 +68,14 @@ class View(NamedTuple):
             a deletion beside it lists bases of the reference, and leaves open whether one of them varies.
         fits: whether its REF has the bases of the locus, as far as it is written out.
         alleles: the bases over the locus by the number in genotypes; None where they are changed to something else.
+        listed: the numbers of the alleles that the locus documents beside the reference.
     """
 
     covers: bool
     tells: bool
     fits: bool
     alleles: dict[int, str | None]
+    listed: frozenset[int]
 
 
 def change_of(position: int, ref: str, alt: str) -> Change | None:
@@ -103,7 +105,8 @@ def view_at(record: Record, locus: Locus) -> View:
     for number, change in record.changes.items():
         alleles[number] = _applied(locus, change, takes_insertions)
     tells = record.is_block or any(bases != locus.ref for bases in alleles.values())
-    return View(covers, tells, fits, alleles)
+    listed = frozenset(number for number, bases in alleles.items() if bases in locus.alts)
+    return View(covers, tells, fits, alleles, listed)
 
 
 def _overlap(record: Record, first: int, after: int) -> tuple[int, str] | None:

@@ -191,7 +191,11 @@ def _undecided(gene: str, decided: Sequence[tuple[str, ...]], phenotypes: Phenot
 def _withheld(
     definition: GeneDefinition, call: GeneCall, phenotypes: Phenotypes, decided: Sequence[tuple[str, ...]]
 ) -> dict[str, Any] | None:
-    """Why the phenotype is not given: another one is possible, given the positions that are not known."""
+    """Why the phenotype is not given: another one is possible, given the positions that are not known.
+
+    A position that every laboratory should test (AMP tier 1) is never done without, though no documented allele should
+    be possible there: alleles that are common get into combinations that nobody has named.
+    """
     if call.status is not Status.CALLED or not call.unknown:
         return None
     if definition.gene in single_variants.GENES:
@@ -208,13 +212,28 @@ def _withheld(
             other[one.names] = one.loci
     if call.possible is None:
         return _why(definition, call.unknown, [], "too many positions are not known")
-    if not other:
+    tested = [index for index in call.unknown if definition.loci[index].position in definition.tier1]
+    if not other and not tested:
         return None
-    loci = sorted({index for found in other.values() for index in found})
+    loci = sorted({index for found in other.values() for index in found} | set(tested))
+    for names in _of_tested(definition, call, tested):
+        if _phenotype_or_none(definition.gene, phenotypes, names) not in base:
+            other.setdefault(names, frozenset(tested))
     listed = [
         {"name": "/".join(names), "phenotype": phenotypes.of(definition.gene, names).phenotype} for names in other
     ]
     return _why(definition, loci, listed, None)
+
+
+def _of_tested(definition: GeneDefinition, call: GeneCall, tested: Sequence[int]) -> list[tuple[str, ...]]:
+    """What the diplotypes would be with an allele that has something else than the reference at a tier 1 position."""
+    found = []
+    for allele in definition.alleles:
+        if any(allele.cells.get(index, definition.loci[index].ref) != definition.loci[index].ref for index in tested):
+            name = definition.core_of.get(allele.name, allele.name)
+            for one in call.diplotypes:
+                found += [(*one.names[:-1], name), (name,) * len(one.names)]
+    return list(dict.fromkeys(found))
 
 
 def _withheld_variants(
