@@ -215,8 +215,9 @@ def _withheld(
     tested = [index for index in call.unknown if definition.loci[index].position in definition.tier1]
     if not other and not tested:
         return None
-    loci = sorted({index for found in other.values() for index in found} | set(tested))
-    for names in _of_tested(definition, call, tested):
+    told = {index for found in other.values() for index in found}
+    loci = sorted(told | set(tested))
+    for names in _of_tested(definition, call, [index for index in tested if index not in told]):
         if _phenotype_or_none(definition.gene, phenotypes, names) not in base:
             other.setdefault(names, frozenset(tested))
     listed = [
