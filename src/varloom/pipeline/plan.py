@@ -9,7 +9,7 @@ from varloom.jobs.lifecycle import Stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PLAN_VERSION = 3
+PLAN_VERSION = 4
 """Of the plans and options that this version makes, and the newest that its workers know.
 
 A worker takes no job with a newer one. Raise it with every stage or option that a worker of the version before would
@@ -18,7 +18,7 @@ not know, or would understand in another way.
 
 STAGE_OPTIONS: Mapping[Stage, frozenset[str]] = {
     Stage.DOWNLOAD: frozenset({"credential"}),
-    Stage.PROCESS: frozenset({"assembly", "pgx"}),
+    Stage.PROCESS: frozenset({"assembly", "reads", "reference", "caller", "engine", "pgx"}),
     Stage.ANNOTATE: frozenset({"assembly", "annotate"}),
     Stage.PARSE: frozenset({"assembly", "annotate", "pgx", "split_by_sample"}),
 }
@@ -30,6 +30,8 @@ def make_plan(options: Mapping[str, Any], source_kind: str = "file") -> tuple[St
     stages: list[Stage] = []
     if source_kind == "url":
         stages.append(Stage.DOWNLOAD)
+    if options.get("reads") or options.get("pgx"):
+        stages.append(Stage.PROCESS)
     if options.get("annotate"):
         stages.append(Stage.ANNOTATE)
     return (*stages, Stage.PARSE)
@@ -37,6 +39,8 @@ def make_plan(options: Mapping[str, Any], source_kind: str = "file") -> tuple[St
 
 def version_of(plan: tuple[Stage, ...]) -> int:
     """The first version that knows all stages of the plan: workers of an earlier one leave the job to others."""
+    if Stage.PROCESS in plan:
+        return 4
     if Stage.ANNOTATE in plan:
         return 3
     return 2 if Stage.DOWNLOAD in plan else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 from varloom.annotation.choice import choose
@@ -12,6 +13,7 @@ from varloom.annotation.problems import REFERENCE_DATA_MISSING
 from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.errors import VarloomError
 from varloom.genomics.assemblies import Assembly
+from varloom.processing.reference_choice import GENOME_KIND, chosen_reference, reference_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,15 +77,36 @@ class AnnotationOffer:
                 newest.setdefault(f"{key.kind} {key.name}", key.release)
         return {name: newest[name] for name, used in versions.items() if newest.get(name, used) != used}
 
-    async def require(self, options: JobOptions) -> None:
-        """See that the annotation that was chosen can be had.
+    def genomes(self) -> list[ReleaseKey]:
+        """The reference genomes to which reads can be aligned, the one that was added last first."""
+        return [key for key in self._installed if key.kind == GENOME_KIND]
+
+    def with_reference(self, options: JobOptions) -> JobOptions:
+        """The options of reads with the very genome and assembly that they mean; others stay as they are.
 
         Raises:
-            VarloomError: `reference_data_missing`.
+            VarloomError: `reference_genome_missing`, `reference_genome_unchosen`.
         """
-        if options.annotate is None:
-            return
-        if self.why_unavailable(options.annotate, options.assembly):
+        if not options.reads:
+            return options
+        key = chosen_reference(self._installed, options.reference, options.assembly)
+        return replace(options, reference=reference_text(key), assembly=key.assembly)
+
+    async def require(self, options: JobOptions) -> JobOptions:
+        """See that the reference data for what was chosen can be had; the options, with the genome for reads.
+
+        Raises:
+            VarloomError: `reference_data_missing`; those of `with_reference`.
+        """
+        try:
+            settled = self.with_reference(options)
+        except VarloomError:
             await self.look()
-        if why := self.why_unavailable(options.annotate, options.assembly):
+            settled = self.with_reference(options)
+        if options.annotate is None:
+            return settled
+        if self.why_unavailable(options.annotate, settled.assembly):
+            await self.look()
+        if why := self.why_unavailable(options.annotate, settled.assembly):
             raise VarloomError(REFERENCE_DATA_MISSING, why)
+        return settled

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.pipeline.plan import make_plan
@@ -11,12 +13,14 @@ from varloom.services.names import checked_credential_name
 from varloom.services.problems import NOT_AVAILABLE, OPTION_UNKNOWN, REQUEST_INVALID
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from varloom.jobs.lifecycle import Stage
 
 Assembly = Literal["GRCh37", "GRCh38"]
 Annotate = Literal["small", "structural"]
+CallerName = Literal["bcftools", "haplotypecaller", "deepvariant"]
+EngineName = Literal["auto", "cpu", "parabricks"]
 
 _ASSEMBLIES: dict[str, Assembly] = {
     "grch37": "GRCh37",
@@ -27,6 +31,9 @@ _ASSEMBLIES: dict[str, Assembly] = {
 }
 PRIORITY_LIMIT = 1000
 """A job's priority lies between minus this and this."""
+
+_T = TypeVar("_T")
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,220}")
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", ""})
@@ -40,6 +47,10 @@ class JobOptions:
     split_by_sample: bool = False
     credential: str | None = None
     annotate: Annotate | None = None
+    reads: bool = False
+    reference: str | None = None
+    caller: CallerName | None = None
+    engine: EngineName = "auto"
 
     def as_dict(self) -> dict[str, Any]:
         """As they are stored with the job and echoed back."""
@@ -48,6 +59,8 @@ class JobOptions:
             chosen["annotate"] = self.annotate
         if self.credential is not None:
             chosen["credential"] = self.credential
+        if self.reads:
+            chosen |= {"reads": True, "reference": self.reference, "caller": self.caller, "engine": self.engine}
         return chosen
 
     def plan(self, source_kind: str = "file") -> tuple[Stage, ...]:
@@ -61,25 +74,14 @@ def parse_options(given: Mapping[str, Any]) -> JobOptions:
     Raises:
         VarloomError: `option_unknown`, `not_available` or `request_invalid`, with the option's name.
     """
-    assembly: Assembly | None = None
-    split_by_sample = False
-    credential: str | None = None
-    annotate: Annotate | None = None
+    chosen: dict[str, Any] = {}
     for name, value in given.items():
-        match name:
-            case "assembly":
-                assembly = _assembly(value)
-            case "split_by_sample":
-                split_by_sample = parse_flag(name, value)
-            case "annotate":
-                annotate = _annotate(value)
-            case "pgx":
-                _refuse_pgx(value)
-            case "credential":
-                credential = _credential(value)
-            case _:
-                raise VarloomError(OPTION_UNKNOWN, f"There is no option {safe_excerpt(str(name), 60)!r}.")
-    return JobOptions(assembly, split_by_sample, credential, annotate)
+        parse = _PARSERS.get(name)
+        if parse is None:
+            raise VarloomError(OPTION_UNKNOWN, f"There is no option {safe_excerpt(str(name), 60)!r}.")
+        chosen[name] = parse(value)
+    chosen.pop("pgx", None)
+    return JobOptions(**chosen)
 
 
 def why_unavailable(name: str, value: str) -> str | None:
@@ -141,6 +143,34 @@ def _annotate(value: Any) -> Annotate | None:
     raise VarloomError(REQUEST_INVALID, message)
 
 
+def _reference(value: Any) -> str | None:
+    """The name of an installed genome; whether there is one is seen when the job is created."""
+    if value in (None, ""):
+        return None
+    if not isinstance(value, str) or not _REFERENCE.fullmatch(value):
+        raise VarloomError(
+            REQUEST_INVALID, f"reference: expected the name of a genome, not {safe_excerpt(str(value), 40)!r}."
+        )
+    return value
+
+
+def _caller(value: Any) -> CallerName | None:
+    return None if value in (None, "", "auto") else _one_of("caller", value, get_args(CallerName))
+
+
+def _engine(value: Any) -> EngineName:
+    return "auto" if value in (None, "") else _one_of("engine", value, get_args(EngineName))
+
+
+def _one_of(name: str, value: Any, known: Sequence[_T]) -> _T:
+    """The value, which must be one of these."""
+    for one in known:
+        if value == one:
+            return one
+    names = ", ".join(str(one) for one in known)
+    raise VarloomError(REQUEST_INVALID, f"{name}: expected one of {names}, not {safe_excerpt(str(value), 40)!r}.")
+
+
 def _refuse_pgx(value: Any) -> None:
     if parse_flag("pgx", value):
         raise VarloomError(
@@ -155,3 +185,17 @@ def _credential(value: Any) -> str | None:
     if not isinstance(value, str):
         raise VarloomError(REQUEST_INVALID, "credential: expected the name of a stored credential.")
     return checked_credential_name(value)
+
+
+_PARSERS: Mapping[str, Callable[[Any], Any]] = {
+    "assembly": _assembly,
+    "split_by_sample": partial(parse_flag, "split_by_sample"),
+    "annotate": _annotate,
+    "pgx": _refuse_pgx,
+    "credential": _credential,
+    "reads": partial(parse_flag, "reads"),
+    "reference": _reference,
+    "caller": _caller,
+    "engine": _engine,
+}
+"""By option: what checks its value, and raises `request_invalid` or `not_available`."""

@@ -164,11 +164,12 @@ def _kept_for(purge_at: datetime | None) -> str | None:
 def _storage(use: StorageView) -> str:
     """What the account stores, in one sentence."""
     samples = counted(use.samples, "sample")
-    told = f"{samples}, {size(use.tables)} in tables and {size(use.originals)} in original files"
+    results = f", {size(use.results)} in files made of reads" if use.results else ""
+    told = f"{samples}, {size(use.tables)} in tables{results} and {size(use.originals)} in original files"
     if use.quota is None:
         return told
     begun = f", {size(use.begun)} in uploads that are begun" if use.begun else ""
-    return f"{told}{begun}; {size(use.tables + use.originals + use.begun)} of {size(use.quota)} used"
+    return f"{told}{begun}; {size(use.tables + use.results + use.originals + use.begun)} of {size(use.quota)} used"
 
 
 def table_head(dataset: DatasetView) -> TableHead:

@@ -1,0 +1,268 @@
+"""The process stage: from reads to variants, and from variants to star alleles (PGx).
+
+It leaves a folder with the alignment, the VCF, their indexes and the reports. The stages after it read that VCF instead
+of what was uploaded. Finished steps of an engine stay for the next attempt, in a folder that belongs to the job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from varloom.annotation.refs.genome import GENOME
+from varloom.annotation.refs.library import ReferenceLibrary
+from varloom.dataset.durable import disk_full_told, sync_directory, sync_file
+from varloom.errors import VarloomError
+from varloom.failpoints import failpoint
+from varloom.pipeline.request import Processing, StageResult
+from varloom.pipeline.workspace import open_workspace
+from varloom.processing.choice import AUTO, choose_engine
+from varloom.processing.engines import engines
+from varloom.processing.lanes import reads_of
+from varloom.processing.model import Analysis, Caller, Place, ReadsFile, Reference
+from varloom.processing.problems import DISK_SHORT
+from varloom.processing.reference_choice import chosen_reference, index_folder_of
+from varloom.processing.reference_genome import unpacked
+from varloom.storage import LocalCopies, connect
+from varloom.storage.held_folder import hold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from varloom.annotation.source import InstalledRelease
+    from varloom.pipeline.request import StageRequest
+    from varloom.pipeline.workspace import Report, Workspace
+    from varloom.processing.choice import ChosenEngine
+    from varloom.processing.model import Analysed, Reads
+    from varloom.storage import Storage
+
+COMPLETE = "processed.json"
+"""Written last: what the folder holds."""
+QUALITY = "quality.json"
+"""What is known of the reads: see docs/reference/reads-quality.md."""
+SPACE_OF_READS = 4
+"""The space that aligning and sorting takes at its peak, as a multiple of the reads: of the sorted alignment, of what
+it is merged from, and of the one whose duplicates are marked."""
+
+
+class _Bench(NamedTuple):
+    """What a stage works with.
+
+    Attributes:
+        work: a folder for what is needed in between.
+    """
+
+    storage: Storage
+    library: ReferenceLibrary
+    work: Path
+    report: Report
+
+
+class _Made(NamedTuple):
+    """What was made of the upload, in the output folder."""
+
+    files: dict[str, Path]
+    told: dict[str, Any]
+    warnings: tuple[dict[str, Any], ...]
+
+
+def run(request: StageRequest, report: Report) -> StageResult:
+    """Analyse reads, call PGx, or both; `report` is told how far each step is.
+
+    The result tells the storage key of the folder and the files in it by role, the engine, the tools and the releases.
+
+    Raises:
+        VarloomError: what is wrong with the reads, the reference data, the programs or the disk.
+    """
+    storage = connect(request.storage)
+    with open_workspace(request, report, last=COMPLETE) as workspace:
+        workspace.output.mkdir(parents=True, mode=0o700)
+        failpoint("stage.after_folder")
+        library = ReferenceLibrary(storage, _copies(request))
+        with _work_folder(workspace.output) as work:
+            made = _analyse(request, workspace, _Bench(storage, library, work, report))
+        files = [_described(role, path) for role, path in made.files.items()]
+        _write(workspace.output / COMPLETE, {"files": files, **made.told})
+        sync_directory(workspace.output)
+    if request.scratch is not None:  # what was finished is in the storage now
+        shutil.rmtree(_gathering(request, storage), ignore_errors=True)
+    return StageResult({"key": request.output_key, "files": files, **made.told}, made.warnings)
+
+
+@contextlib.contextmanager
+def _work_folder(output: Path) -> Iterator[Path]:
+    """Where an engine keeps what it needs in between: it is no part of what is left."""
+    work = output / "work"
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _analyse(request: StageRequest, workspace: Workspace, bench: _Bench) -> _Made:
+    if request.options.get("reads"):
+        return _from_reads(request, workspace, bench)
+    raise AssertionError("nothing is asked of the process stage")
+
+
+# --- Reads ----------------------------------------------------------------------------------------------------------
+
+
+def _from_reads(request: StageRequest, workspace: Workspace, bench: _Bench) -> _Made:
+    library, storage = bench.library, bench.storage
+    processing = request.processing or Processing()
+    given = [(workspace.source, request.source), *zip(workspace.further, request.further, strict=True)]
+    reads = reads_of([ReadsFile(path, file.name) for path, file in given if file is not None])
+    key = chosen_reference(library.newest_first(), request.options.get("reference"), request.options.get("assembly"))
+    caller = request.options.get("caller")
+    chosen = choose_engine(
+        engines(processing.parabricks), _engine_wanted(request, processing), Caller(caller) if caller else None
+    )
+    _require_space(reads, workspace.output, processing.reserve)
+
+    def on_bytes(done: int, total: int | None) -> None:
+        bench.report(done, total, "bytes")
+
+    with library.borrow(key, on_bytes) as release, _checkpoints(request, storage, chosen) as checkpoints:
+        reference = _reference(request, storage, release, bench.report)
+        place = Place(checkpoints, bench.work, workspace.output)
+        analysis = Analysis(
+            reads, reference, _sample_name(request), chosen.caller, sites=None, threads=processing.threads
+        )
+        failpoint("process.before_engine")
+        analysed = chosen.engine.run(analysis, place, bench.report)
+        failpoint("process.after_engine")
+    return _made_of_reads(analysed, chosen, reference, workspace.output)
+
+
+def _engine_wanted(request: StageRequest, processing: Processing) -> str:
+    wanted = request.options.get("engine") or AUTO
+    return processing.engine if wanted == AUTO else str(wanted)
+
+
+def _made_of_reads(analysed: Analysed, chosen: ChosenEngine, reference: Reference, output: Path) -> _Made:
+    _write(output / QUALITY, analysed.quality)
+    files = {
+        "alignment": analysed.alignment,
+        "alignment_index": _index_of(analysed.alignment),
+        "variants": analysed.variants,
+        "variants_index": analysed.variants.with_name(f"{analysed.variants.name}.tbi"),
+        "quality": output / QUALITY,
+    }
+    if analysed.genotyped is not None:
+        files["genotyped"] = analysed.genotyped
+    told = {
+        "variants": analysed.variants.name,
+        "assembly": reference.assembly,
+        "engine": analysed.engine,
+        "caller": chosen.caller.value,
+        "reference": reference.release,
+        "tools": [list(tool) for tool in analysed.tools],
+    }
+    return _Made(files, told, analysed.warnings)
+
+
+def _index_of(alignment: Path) -> Path:
+    return alignment.with_name(f"{alignment.name}.{'crai' if alignment.suffix == '.cram' else 'bai'}")
+
+
+def _reference(request: StageRequest, storage: Storage, release: InstalledRelease, report: Report) -> Reference:
+    key = release.key
+    kept = storage.local_path(index_folder_of(key))
+    if kept is None:
+        if request.scratch is None:
+            raise AssertionError("a storage on another machine needs scratch space")
+        kept = request.scratch.sources.with_name("reference-indexes") / key.assembly / key.name / key.release
+    fasta = unpacked(release.folder / GENOME, kept, report)
+    return Reference(fasta, kept, key.assembly, f"{key.name} {key.release}")
+
+
+def _require_space(reads: Reads, output: Path, reserve: int) -> None:
+    """See that the disk is likely to be large enough before an hour is spent.
+
+    Raises:
+        VarloomError: `processing_disk_short`.
+    """
+    files = [file for lane in reads.lanes for file in (lane.first, lane.second) if file is not None]
+    size = sum(file.path.stat().st_size for file in [*files, *([reads.alignment] if reads.alignment else [])])
+    needed, free = SPACE_OF_READS * size + reserve, shutil.disk_usage(output).free
+    if needed > free:
+        message = f"The analysis of {size:,} bytes of reads takes about {needed:,} bytes; {free:,} are free."
+        raise VarloomError(DISK_SHORT, message)
+
+
+def _sample_name(request: StageRequest) -> str:
+    """As read groups and the VCF can carry it."""
+    name = "".join(char if (char.isascii() and char.isalnum()) or char in "._-" else "_" for char in request.sample)
+    return name.strip("_") or "sample"
+
+
+# --- Folders --------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _checkpoints(request: StageRequest, storage: Storage, chosen: ChosenEngine) -> Iterator[Path]:
+    """The folder of the job for finished steps of this analysis; what another one left is removed.
+
+    Another folder is taken while the process of an attempt that was given up for dead goes on in that.
+    """
+    gathering = _gathering(request, storage)
+    with contextlib.ExitStack() as held, disk_full_told("the alignment"):
+        try:
+            descriptor = hold(gathering)
+        except BlockingIOError:
+            gathering /= f"beside-{request.output_key.rpartition('/')[2]}"
+            descriptor = hold(gathering)
+            held.callback(shutil.rmtree, gathering, ignore_errors=True)
+        held.callback(os.close, descriptor)
+        folder = gathering / f"steps-{_identity(request, chosen)}"
+        for other in gathering.glob("steps-*"):
+            if other != folder:
+                shutil.rmtree(other)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        yield folder
+
+
+def _identity(request: StageRequest, chosen: ChosenEngine) -> str:
+    """Tells an analysis from all others of the job."""
+    options = {name: request.options.get(name) for name in ("reference", "assembly", "pgx")}
+    files = [file.sha256 or file.key for file in (request.source, *request.further) if file is not None]
+    asked = [files, options, chosen.engine.name, chosen.caller.value, request.sample]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _gathering(request: StageRequest, storage: Storage) -> Path:
+    """The job's own folder, on the disk on which the result will be kept, where that is on this machine."""
+    folder = storage.local_path(f"processing/{request.job}")
+    if folder is not None:
+        return folder
+    if request.scratch is None:
+        raise AssertionError("a storage on another machine needs scratch space")
+    return request.scratch.downloads / f"processing-{request.job}"
+
+
+def _copies(request: StageRequest) -> LocalCopies | None:
+    """Where releases are copied to out of an object store; they stay for the next jobs."""
+    if request.scratch is None:
+        return None
+    return LocalCopies(request.scratch.sources.with_name("references"), request.scratch.sources_limit)
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    with disk_full_told("the result"):
+        path.write_text(json.dumps(values, indent=1), encoding="utf-8")
+
+
+def _described(role: str, path: Path) -> dict[str, Any]:
+    """A file of the result: durable from here on. A checksum is taken of what is read again by a later stage."""
+    sync_file(path)
+    sha256 = None
+    if role == "variants":
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"role": role, "name": path.name, "bytes": path.stat().st_size, "sha256": sha256}
