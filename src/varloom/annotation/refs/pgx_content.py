@@ -112,12 +112,14 @@ class PhenotypeTable:
         diplotypes: by the names of both alleles (of the only one, if the gene has one copy), sorted: the phenotype, and
             the activity score as text, None where the gene has none.
         scores: phenotypes by activity score, for genes whose diplotypes are too many to list.
+        priorities: by phenotype in lower case: how CPIC would have it marked in a health record.
     """
 
     functions: Mapping[str, str]
     activities: Mapping[str, float]
     diplotypes: Mapping[tuple[str, ...], tuple[str, str | None]]
     scores: tuple[Score, ...] = ()
+    priorities: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,7 @@ def _table_as_json(table: PhenotypeTable) -> dict[str, Any]:
         "results": results,
         "diplotypes": [[*names, number[result]] for names, result in table.diplotypes.items()],
         "scores": [asdict(score) for score in table.scores],
+        "priorities": table.priorities,
     }
 
 
@@ -253,4 +256,5 @@ def _table(plain: dict[str, Any]) -> PhenotypeTable:
         plain["activities"],
         {tuple(names): results[number] for *names, number in plain["diplotypes"]},
         tuple(Score(**one) for one in plain["scores"]),
+        plain["priorities"],
     )

@@ -46,6 +46,7 @@ _TABLES: Mapping[str, frozenset[str]] = {
     "equations": frozenset({"Gene", "Phenotype", "Equation"}),
     "recommendations": frozenset({"Drug", "Gene1", "Phenotype1", "Gene2", "Phenotype2", "Recommendation"}),
     "pairs": frozenset({"Gene", "Drug", "Guideline", "CPICLevel", "CPICLevelStatus", "PMID"}),
+    "priorities": frozenset({"Gene", "Phenotype", "Priority"}),
     "variants": frozenset({"rsID", "Chromosome", "GRCh38Position", "Variant"}),
 }
 _NEEDED = ("alleles", "genes", "diplotypes", "recommendations", "pairs")
@@ -232,13 +233,16 @@ def _loci(variants: set[_Variant], rsids: Mapping[tuple[str, str], str]) -> tupl
 def _phenotypes(alleles: dict[str, Rows], tables: dict[str, Rows]) -> dict[str, PhenotypeTable]:
     diplotypes = _by_gene(tables["diplotypes"])
     equations = _by_gene(tables.get("equations", []))
+    priorities = _by_gene(tables.get("priorities", []))
     found = {}
     for gene, rows in alleles.items():
         functions = {row["StarAllele"]: row["Function"] for row in rows if row["Function"] not in _NOTHING}
         activities = {row["StarAllele"]: float(row["ActivityScore"]) for row in rows if _is_number(row["ActivityScore"])}
         pairs = {_names(row["Diplotype"]): (row["Phenotype"], None) for row in diplotypes.get(gene, ())}
         scores = tuple(map(_score, equations.get(gene, ())))
-        found[gene] = PhenotypeTable(functions, activities, pairs, scores)
+        marked = {row["Phenotype"].lower(): row["Priority"] for row in priorities.get(gene, ())}
+        marked = {phenotype: priority for phenotype, priority in marked.items() if priority not in _NOTHING}
+        found[gene] = PhenotypeTable(functions, activities, pairs, scores, marked)
     return dict(sorted(found.items()))
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-MOST_BYTES = 1 << 20
+MOST_CHARACTERS = 16_384
+"""Of all calls together: they are an option of a job."""
 _MOST_COLUMNS = 5
 _MOST_OF_CELL = 200
 _GENE = re.compile(r"[A-Z][A-Z0-9-]{1,19}")
@@ -44,19 +45,26 @@ class OutsideCall(NamedTuple):
 
 
 def read_outside_calls(path: Path, samples: Sequence[str]) -> list[OutsideCall]:
-    """All calls of the file.
+    """All calls of a file; see `parse_outside_calls`."""
+    with path.open("rb") as file:
+        content = file.read(4 * MOST_CHARACTERS + 4)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise VarloomError(OUTSIDE_CALLS_MALFORMED, "The file is not UTF-8 text, or far too long.") from error
+    return parse_outside_calls(text, samples)
+
+
+def parse_outside_calls(text: str, samples: Sequence[str] | None) -> list[OutsideCall]:
+    """All calls of a text; without samples it is not checked whose they are.
 
     Raises:
         VarloomError: `outside_calls_malformed`, with the line.
     """
-    if path.stat().st_size > MOST_BYTES:
-        raise VarloomError(OUTSIDE_CALLS_MALFORMED, f"The file has more than {MOST_BYTES >> 20} MB.")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise VarloomError(OUTSIDE_CALLS_MALFORMED, "The file is not UTF-8 text.") from error
+    if len(text) > MOST_CHARACTERS:
+        raise VarloomError(OUTSIDE_CALLS_MALFORMED, f"The calls have more than {MOST_CHARACTERS:,} characters.")
     found: dict[tuple[str, str | None], OutsideCall] = {}
-    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+    for number, line in enumerate(text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n"), 1):
         if not line.strip() or line.startswith("#") or _is_heading(line):
             continue
         call = _call(line, number, samples)
@@ -70,7 +78,7 @@ def _is_heading(line: str) -> bool:
     return line.split("\t")[0].strip().lower() == "gene"
 
 
-def _call(line: str, number: int, samples: Sequence[str]) -> OutsideCall:
+def _call(line: str, number: int, samples: Sequence[str] | None) -> OutsideCall:
     cells = [cell.strip() for cell in line.split("\t")]
     if len(cells) > _MOST_COLUMNS:
         raise _refusal(f"The line has {len(cells)} columns; there are at most {_MOST_COLUMNS}.", number, line)
@@ -83,9 +91,9 @@ def _call(line: str, number: int, samples: Sequence[str]) -> OutsideCall:
         raise _refusal(f"Nothing is told of {gene}: the columns are separated by tabs.", number, line)
     if score and not _SCORE.fullmatch(score):
         raise _refusal("The fourth column is no activity score.", number, line)
-    if sample and sample not in samples:
+    if samples is not None and sample and sample not in samples:
         raise _refusal("The fifth column names no sample of the file.", number, line)
-    if not sample and len(samples) > 1:
+    if samples is not None and not sample and len(samples) > 1:
         raise _refusal("The file has several samples: the fifth column has to name one.", number, line)
     names = tuple(part.strip() for part in diplotype.split("/")) if diplotype else ()
     if len(names) > 2 or any(not name for name in names):

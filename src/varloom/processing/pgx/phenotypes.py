@@ -83,6 +83,11 @@ class Phenotypes:
         """The deciding variant of each chromosome."""
         return tuple(self.lowest(gene, parts_of(name))[0] for name in names)
 
+    def is_of_priority(self, gene: str, words: Iterable[str]) -> bool | None:
+        """Whether CPIC marks one of these phenotypes (in lower case) as abnormal; None if no release tells."""
+        marks = [table.priorities[word] for table in self._tables.get(gene, ()) for word in words if word in table.priorities]
+        return any(mark.lower().startswith("abnormal") for mark in marks) if marks else None
+
     def has(self, gene: str) -> bool:
         """Whether any release tells phenotypes of the gene."""
         return any(table.diplotypes or table.scores for table in self._tables.get(gene, ()))

@@ -71,3 +71,10 @@ PGX_RESULT_DAMAGED = define(
     resolution=("Retry the job from the start.", "If a newer Varloom wrote it, upgrade this one."),
     status=500,
 )
+PGX_NOT_CALLED = define(
+    "pgx_not_called",
+    "The sample has no PGx calls",
+    cause="PGx was not chosen for the job of this sample.",
+    resolution=("Upload the file again with the option PGx.", "Or call it on your machine by `varloom pgx`."),
+    status=404,
+)

@@ -75,6 +75,7 @@ def gene_report(
     }
     words = frozenset(word for names in decided for word in phenotypes.words(gene, names))
     given = entry["phenotype"]
+    entry["abnormal"] = phenotypes.is_of_priority(gene, words) if given else None
     return GeneReport(entry, Told(given, words if given else frozenset(), withheld is not None))
 
 
@@ -111,7 +112,9 @@ def outside_report(call: OutsideCall, phenotypes: Phenotypes, replaced: bool) ->
         "notes": notes,
     }
     words = phenotypes.words(call.gene, call.diplotype) if call.diplotype and not call.phenotype else frozenset()
-    return GeneReport(entry, Told(phenotype, words | ({phenotype.lower()} if phenotype else frozenset())))
+    words |= {phenotype.lower()} if phenotype else frozenset()
+    entry["abnormal"] = phenotypes.is_of_priority(call.gene, words)
+    return GeneReport(entry, Told(phenotype, words))
 
 
 def structural_report(gene: str) -> GeneReport:
@@ -136,6 +139,7 @@ def structural_report(gene: str) -> GeneReport:
         "phenotype": None,
         "phenotype_if_reference": None,
         "activity_score_if_reference": None,
+        "abnormal": None,
         "withheld": None,
         "positions": None,
         "not_told_apart": [],
