@@ -168,6 +168,10 @@ class ManifestSubmission:
         fields = {name: str(value) for name, value in options.items() if value is not None}
         if line.options.split_by_sample:
             fields["split_by_sample"] = "true"
+        if line.options.pgx:
+            fields["pgx"] = "true"
+        if line.options.reference_sites_listed:
+            fields["reference_sites_listed"] = "true"
         if line.sample_name is not None:
             fields["sample_name"] = line.sample_name
         key = hashlib.sha256(f"{self._key}:{line.number}".encode()).hexdigest()

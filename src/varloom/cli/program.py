@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("varloom.cli.check:check", "Read files and report what is wrong, without a server."),
     "load": ("varloom.cli.load:load", "Turn a file into a Parquet dataset, without a server."),
     "annotate": ("varloom.cli.annotate:annotate", "Tell what is known of chosen variants."),
+    "pgx": ("varloom.cli.pgx:pgx", "Call pharmacogenes in a file, without a server."),
     "mcp": ("varloom.cli.mcp:mcp", "Serve tools for chat assistants (Model Context Protocol)."),
     "refs": ("varloom.cli.refs:refs", "Add, list, verify and remove reference data for annotation."),
     "credentials": ("varloom.cli.credentials:credentials", "Store, list, test and remove credentials for URLs."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,15 +13,13 @@ from varloom.cli.following import follow
 from varloom.cli.live_view import JobChanges
 from varloom.cli.output import outcome, print_error, print_json, state_of
 from varloom.cli.problems import RESPONSE_UNEXPECTED, SERVER_UNREACHABLE
-from varloom.cli.readable_file import STDIN
+from varloom.cli.readable_file import STDIN, text_of
 from varloom.cli.sending import check_readable, is_url, send_together
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.read_files import sets_of
 from varloom.transfer.source_url import shown_url
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from varloom.cli.manifest_submission import ManifestSubmission
 
     Job = dict[str, Any]
@@ -37,7 +36,18 @@ _TRUE_FOR_ALL = frozenset({SERVER_UNREACHABLE.code, RESPONSE_UNEXPECTED.code, "n
 @click.option("--split-by-sample", is_flag=True, help="One table for each sample of the file.")
 @click.option("--priority", type=click.IntRange(-1000, 1000), help="Higher goes first; 0 is ordinary.")
 @click.option("--annotate", type=click.Choice(["none", "small", "structural"]), help="Which variants are annotated.")
-@click.option("--pgx", is_flag=True, hidden=True)
+@click.option("--pgx", is_flag=True, help="Call pharmacogenes; the sample gets a PGx report.")
+@click.option(
+    "--outside-calls",
+    metavar="TSV",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="PGx calls made elsewhere (CYP2D6, HLA): gene, diplotype, phenotype, activity score.",
+)
+@click.option(
+    "--reference-sites-listed",
+    is_flag=True,
+    help="All PGx positions were genotyped: take a position without a record for the reference.",
+)
 @click.option("--reads", is_flag=True, help="The SOURCEs are the reads of one sample, whatever they are called.")
 @click.option("--reference", metavar="NAME", help="For reads: an installed genome; see `varloom refs list`.")
 @click.option("--caller", type=click.Choice(["bcftools", "haplotypecaller", "deepvariant"]), help="For reads.")
@@ -70,11 +80,11 @@ def submit(
     SOURCE is a file, - for the standard input, or a URL: https://, s3://, gs:// or az://. Files of reads (FASTQ, BAM,
     CRAM) whose names say that they are of one sample become one job. Instead of SOURCEs, a manifest names many of
     them, with a column `url` and, if wanted, `url2`, `name`, `assembly`, `annotate`, `split_by_sample`, `reads`,
-    `reference`, `caller`, `engine`, `credential` and `priority`.
+    `reference`, `caller`, `engine`, `pgx`, `credential` and `priority`.
     """
     if manifest is not None:
-        if sources or name is not None or options.pop("pgx"):
-            raise click.UsageError("--manifest takes the place of SOURCE, --name and --pgx.")
+        if sources or name is not None or options["outside_calls"] is not None:
+            raise click.UsageError("--manifest takes the place of SOURCE, --name and --outside-calls.")
         from varloom.cli.manifest_submission import ManifestSubmission
 
         submission = ManifestSubmission(manifest, _fields(None, options), idempotency_key, skip_faulty=skip_faulty)
@@ -91,7 +101,10 @@ def submit(
         raise click.UsageError("- can be given once.")
     for source in sources:  # every file is looked at before the first is sent
         check_readable(source)
+    outside: Path | None = options.pop("outside_calls")
     fields = _fields(name, options)
+    if outside is not None:
+        fields |= {"pgx": "true", "outside_calls": text_of(outside)}
     created: list[Job] = []
     with connected(url, token, data) as server:
         try:

@@ -16,11 +16,12 @@ A worker takes no job with a newer one. Raise it with every stage or option that
 not know, or would understand in another way.
 """
 
+_PGX = ("pgx", "reference_sites_listed", "outside_calls")
 STAGE_OPTIONS: Mapping[Stage, frozenset[str]] = {
     Stage.DOWNLOAD: frozenset({"credential"}),
-    Stage.PROCESS: frozenset({"assembly", "reads", "reference", "caller", "engine", "pgx"}),
+    Stage.PROCESS: frozenset({"assembly", "reads", "reference", "caller", "engine", *_PGX}),
     Stage.ANNOTATE: frozenset({"assembly", "annotate"}),
-    Stage.PARSE: frozenset({"assembly", "annotate", "pgx", "split_by_sample"}),
+    Stage.PARSE: frozenset({"assembly", "annotate", *_PGX, "split_by_sample"}),
 }
 """The options by which a stage would leave something else."""
 

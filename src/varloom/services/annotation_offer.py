@@ -13,6 +13,8 @@ from varloom.annotation.problems import REFERENCE_DATA_MISSING
 from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.errors import VarloomError
 from varloom.genomics.assemblies import Assembly
+from varloom.processing.pgx.choice import choose_pgx
+from varloom.processing.pgx.problems import PGX_DEFINITIONS_MISSING, PGX_WRONG_ASSEMBLY
 from varloom.processing.reference_choice import GENOME_KIND, chosen_reference, reference_text
 
 if TYPE_CHECKING:
@@ -61,6 +63,12 @@ class AnnotationOffer:
         of = f" of {assembly}" if assembly else ""
         return f"No reference data{of} for {kind} variants is installed on this server."
 
+    def why_no_pgx(self, assembly: Assembly | None = None) -> str | None:
+        """Why PGx alleles cannot be called of a file of this assembly, in a sentence; None if they can."""
+        if not choose_pgx(self._installed):
+            return "No definitions of PGx alleles are installed on this server."
+        return None if assembly in {None, "GRCh38"} else f"PGx alleles are called on GRCh38, not on {assembly}."
+
     def newer(self, versions: Mapping[str, str], assembly: str | None) -> dict[str, str]:
         """Of which releases that a table was annotated with newer ones are installed.
 
@@ -96,13 +104,16 @@ class AnnotationOffer:
         """See that the reference data for what was chosen can be had; the options, with the genome for reads.
 
         Raises:
-            VarloomError: `reference_data_missing`; those of `with_reference`.
+            VarloomError: `reference_data_missing`; `pgx_definitions_missing`, `pgx_wrong_assembly`; those of
+                `with_reference`.
         """
         try:
             settled = self.with_reference(options)
         except VarloomError:
             await self.look()
             settled = self.with_reference(options)
+        if options.pgx:
+            await self._require_pgx(settled.assembly)
         if options.annotate is None:
             return settled
         if self.why_unavailable(options.annotate, settled.assembly):
@@ -110,3 +121,10 @@ class AnnotationOffer:
         if why := self.why_unavailable(options.annotate, settled.assembly):
             raise VarloomError(REFERENCE_DATA_MISSING, why)
         return settled
+
+    async def _require_pgx(self, assembly: Assembly | None) -> None:
+        if self.why_no_pgx():
+            await self.look()
+        if why := self.why_no_pgx(assembly):
+            kind = PGX_WRONG_ASSEMBLY if self.why_no_pgx() is None else PGX_DEFINITIONS_MISSING
+            raise VarloomError(kind, why)

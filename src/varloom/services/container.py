@@ -22,6 +22,7 @@ from varloom.services.events import Events
 from varloom.services.jobs import Jobs
 from varloom.services.manifests import Manifests
 from varloom.services.on_demand import OnDemandAnnotation
+from varloom.services.pgx_results import PgxResults
 from varloom.services.provenance import Provenance
 from varloom.services.queue import Queue
 from varloom.services.references import References, open_library
@@ -75,6 +76,7 @@ class Services:
     annotations: AnnotationOffer
     on_demand: OnDemandAnnotation
     references: References
+    pgx: PgxResults
 
     async def require_ready(self) -> None:
         """See that requests can be served.
@@ -138,6 +140,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 credentials=credentials,
                 jobs=Jobs(pool, settings, durations),
                 provenance=Provenance(pool, storage),
+                pgx=PgxResults(pool, storage),
                 queue=Queue(pool, settings),
                 samples=samples,
                 sample_files=SampleFiles(pool, storage),

@@ -55,6 +55,8 @@ OPTION_COLUMNS = (
     "reference",
     "caller",
     "engine",
+    "pgx",
+    "reference_sites_listed",
     "credential",
     "priority",
 )
@@ -70,6 +72,8 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
     "reference": ("Give `reference` the name of an installed genome, or leave the cell empty.",),
     "caller": ("Give `caller` the value bcftools, haplotypecaller or deepvariant, or leave the cell empty.",),
     "engine": ("Give `engine` the value auto, cpu or parabricks, or leave the cell empty.",),
+    "pgx": ("Give `pgx` the value yes or no, or leave the cell empty.",),
+    "reference_sites_listed": ("Give `reference_sites_listed` the value yes or no, or leave the cell empty.",),
     "split_by_sample": ("Give `split_by_sample` the value yes or no, or leave the cell empty.",),
     "credential": ("Give `credential` the name of a stored credential, or leave the cell empty.",),
     "priority": ("Give `priority` a whole number from -1000 to 1000, or leave the cell empty.",),

@@ -15,6 +15,7 @@ from varloom.jobs import repository
 from varloom.jobs.model import NewJob
 from varloom.pipeline.plan import version_of
 from varloom.pipeline.quota import require_room
+from varloom.processing.pgx.problems import PGX_DEFINITIONS_MISSING
 from varloom.services import manifest_rows as rows
 from varloom.services.manifest_lines import MOST_TOLD, URL, faults, parse_manifest
 from varloom.services.manifest_views import ManifestJob, ManifestJobs, ManifestLineView, ManifestPreflight
@@ -192,6 +193,9 @@ class Manifests:
                 if why is not None:
                     problems.append(Problem(REFERENCE_DATA_MISSING, why, place=manifest.place(line.number, "annotate")))
                     continue
+            if self.annotations and options.pgx and (why := self.annotations.why_no_pgx(options.assembly)) is not None:
+                problems.append(Problem(PGX_DEFINITIONS_MISSING, why, place=manifest.place(line.number, "pgx")))
+                continue
             try:
                 sources = tuple(rules.source_of(url) for url in line.urls)
                 wanted.append(_Wanted(replace(line, options=options), sources))
@@ -320,6 +324,7 @@ def _preflight_of(read: _Read) -> ManifestPreflight:
             sample_name=one.sample_name,
             assembly=one.line.options.assembly,
             annotate=one.line.options.annotate,
+            pgx=one.line.options.pgx,
             split_by_sample=one.line.options.split_by_sample,
             credential=one.line.options.credential,
             priority=one.line.priority,

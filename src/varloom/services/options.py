@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.pipeline.plan import make_plan
+from varloom.processing.pgx.outside import parse_outside_calls
 from varloom.services.names import checked_credential_name
 from varloom.services.problems import NOT_AVAILABLE, OPTION_UNKNOWN, REQUEST_INVALID
 
@@ -51,6 +52,9 @@ class JobOptions:
     reference: str | None = None
     caller: CallerName | None = None
     engine: EngineName = "auto"
+    pgx: bool = False
+    reference_sites_listed: bool = False
+    outside_calls: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As they are stored with the job and echoed back."""
@@ -61,6 +65,10 @@ class JobOptions:
             chosen["credential"] = self.credential
         if self.reads:
             chosen |= {"reads": True, "reference": self.reference, "caller": self.caller, "engine": self.engine}
+        if self.pgx:
+            chosen |= {"pgx": True, "reference_sites_listed": self.reference_sites_listed}
+            if self.outside_calls is not None:
+                chosen["outside_calls"] = self.outside_calls
         return chosen
 
     def plan(self, source_kind: str = "file") -> tuple[Stage, ...]:
@@ -80,7 +88,8 @@ def parse_options(given: Mapping[str, Any]) -> JobOptions:
         if parse is None:
             raise VarloomError(OPTION_UNKNOWN, f"There is no option {safe_excerpt(str(name), 60)!r}.")
         chosen[name] = parse(value)
-    chosen.pop("pgx", None)
+    if chosen.get("outside_calls") and "pgx" not in chosen:
+        chosen["pgx"] = True  # nobody gives calls for anything else
     return JobOptions(**chosen)
 
 
@@ -171,11 +180,18 @@ def _one_of(name: str, value: Any, known: Sequence[_T]) -> _T:
     raise VarloomError(REQUEST_INVALID, f"{name}: expected one of {names}, not {safe_excerpt(str(value), 40)!r}.")
 
 
-def _refuse_pgx(value: Any) -> None:
-    if parse_flag("pgx", value):
-        raise VarloomError(
-            NOT_AVAILABLE, "This version cannot call PGx alleles.", resolution=("Leave the option `pgx` out.",)
-        )
+def _outside_calls(value: Any) -> str | None:
+    """The text of a TSV with calls that were made elsewhere, checked line by line.
+
+    Raises:
+        VarloomError: `outside_calls_malformed`.
+    """
+    if value in (None, ""):
+        return None
+    if not isinstance(value, str):
+        raise VarloomError(REQUEST_INVALID, "outside_calls: expected the text of a TSV.")
+    parse_outside_calls(value, None)
+    return value
 
 
 def _credential(value: Any) -> str | None:
@@ -191,7 +207,9 @@ _PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "assembly": _assembly,
     "split_by_sample": partial(parse_flag, "split_by_sample"),
     "annotate": _annotate,
-    "pgx": _refuse_pgx,
+    "pgx": partial(parse_flag, "pgx"),
+    "reference_sites_listed": partial(parse_flag, "reference_sites_listed"),
+    "outside_calls": _outside_calls,
     "credential": _credential,
     "reads": partial(parse_flag, "reads"),
     "reference": _reference,

@@ -105,9 +105,27 @@ def _work_folder(output: Path) -> Iterator[Path]:
 
 
 def _analyse(request: StageRequest, workspace: Workspace, bench: _Bench) -> _Made:
-    if request.options.get("reads"):
-        return _from_reads(request, workspace, bench)
-    raise AssertionError("nothing is asked of the process stage")
+    made = _from_reads(request, workspace, bench) if request.options.get("reads") else None
+    return _with_pgx(request, workspace, bench, made) if request.options.get("pgx") else made or _Made({}, {}, ())
+
+
+def _with_pgx(request: StageRequest, workspace: Workspace, bench: _Bench, made: _Made | None) -> _Made:
+    """PGx calls of the VCF that was uploaded, or that was made of reads."""
+    from varloom.pipeline.pgx_step import ROLE, PgxPlace, call_for_job  # few jobs call PGx
+
+    if request.source is None:
+        raise AssertionError("PGx calling needs a file")
+    path, name, assembly = workspace.source, request.source.name, request.options.get("assembly")
+    if made is not None:
+        path = made.files.get("genotyped") or made.files["variants"]
+        name, assembly = path.name, made.told["assembly"]
+    bench.work.mkdir(mode=0o700, exist_ok=True)
+    called = call_for_job(
+        PgxPlace(path, name, assembly, bench.work, workspace.output), request.options, bench.library, bench.report
+    )
+    files, told = ({}, {}) if made is None else (made.files, made.told)
+    told = {**told, "pgx_releases": [list(key) for key in called.releases], "pgx_counts": dict(called.counts)}
+    return _Made({**files, ROLE: called.path}, told, ((made.warnings if made else ()) + called.warnings))
 
 
 # --- Reads ----------------------------------------------------------------------------------------------------------

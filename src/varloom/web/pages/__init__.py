@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from varloom.web.pages import credentials, jobs, provenance, queue, refs, samples, session, stream
+from varloom.web.pages import credentials, jobs, pgx, provenance, queue, refs, samples, session, stream
 from varloom.web.pages.assets import static_files
 from varloom.web.pages.error_page import error_page
 
@@ -18,6 +18,7 @@ for part in (
     jobs.router,
     queue.router,
     samples.router,
+    pgx.router,
     provenance.router,
     credentials.router,
     refs.router,

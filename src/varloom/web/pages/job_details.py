@@ -26,6 +26,8 @@ OPTION_NAMES = {
     "split_by_sample": "Split by sample",
     "annotate": "Annotation",
     "pgx": "PGx",
+    "reference_sites_listed": "Positions without a record are the reference",
+    "outside_calls": "Outside calls",
     "credential": "Credential",
 }
 
@@ -118,6 +120,8 @@ def option_text(value: object) -> str:
             return "Not stated"
         case bool():
             return "Yes" if value else "No"
+        case str() if "\n" in value or "\t" in value:
+            return counted(len(value.split("\n")), "line")
         case _:
             return str(value)
 

@@ -74,6 +74,7 @@ async def retry_form(services: CurrentServices, account: CurrentAccount, job_id:
     stages = [STAGE_NAMES[stage][0] for stage in job.plan]
     credentials = await _credentials_for(services, account, job)
     offered = {kind: services.annotations.why_unavailable(kind) is None for kind in ("small", "structural")}
+    offered["pgx"] = services.annotations.why_no_pgx() is None
     return HTMLResponse(
         render("parts/retry_form.html", job=job, stages=stages, credentials=credentials, offered=offered)
     )
@@ -98,6 +99,9 @@ async def retry_job(
     assembly: Annotated[str, Form(max_length=20)] = "",
     annotate: Annotated[str, Form(max_length=20)] = "",
     split_by_sample: Annotated[bool, Form()] = False,
+    pgx: Annotated[bool, Form()] = False,
+    reference_sites_listed: Annotated[bool, Form()] = False,
+    outside_calls: Annotated[str, Form(max_length=20_000)] = "",
     credential: Annotated[str, Form(max_length=80)] = "",
     without_annotation: Annotated[bool, Form()] = False,
     begin: Annotated[Literal["", "start"], Form()] = "",
@@ -108,6 +112,7 @@ async def retry_job(
         options = {"annotate": "none"}
     elif changed:
         options = {"assembly": assembly or None, "annotate": annotate, "split_by_sample": split_by_sample}
+        options |= {"pgx": pgx, "reference_sites_listed": reference_sites_listed, "outside_calls": outside_calls}
         await services.annotations.require(parse_options(options))
     if options is not None and changed and (await services.jobs.get(account.id, job_id)).source.kind == "url":
         options["credential"] = credential or None

@@ -71,6 +71,7 @@ async def provenance_page(
         "sample_provenance.html",
         section="samples",
         tab="provenance",
+        has_pgx=await services.pgx.has(account.id, sample_id),
         sample=sample_row(sample),
         table=table_head(table),
         tables=[(str(one.id), one.name) for one in sample.datasets],

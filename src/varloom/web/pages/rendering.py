@@ -56,6 +56,7 @@ async def page(request: Request, template: str, *, section: str, **values: Any) 
         "active_jobs": await services_of(request).jobs.count_active(account.id),
         "csp_nonce": csp_nonce_of(request),
         "no_annotation": {kind: annotations.why_unavailable(kind) for kind in ("small", "structural")},
+        "no_pgx": annotations.why_no_pgx(),
     }
     return HTMLResponse(render(template, theme=theme_of(request), **frame, **values))
 
