@@ -92,15 +92,7 @@ def submit(
             ctx.exit(_submit_manifest(server, submission, wait=wait, as_json=as_json))
     if skip_faulty or idempotency_key:
         raise click.UsageError("--skip-faulty and --idempotency-key are for --manifest.")
-    if not sources:
-        raise click.UsageError("Give a SOURCE or more, or --manifest FILE.")
-    sets = _sets(sources, are_one=bool(options["reads"]))
-    if name is not None and len(sets) > 1:
-        raise click.UsageError("--name is for one SOURCE, or the reads of one sample; several would get the same name.")
-    if sources.count(STDIN) > 1:
-        raise click.UsageError("- can be given once.")
-    for source in sources:  # every file is looked at before the first is sent
-        check_readable(source)
+    sets = _checked_sets(sources, name, are_one=bool(options["reads"]))
     outside: Path | None = options.pop("outside_calls")
     fields = _fields(name, options)
     if outside is not None:
@@ -124,6 +116,20 @@ def _fields(name: str | None, options: dict[str, Any]) -> dict[str, str]:
     if name is not None:
         fields["sample_name"] = name
     return fields
+
+
+def _checked_sets(sources: tuple[str, ...], name: str | None, *, are_one: bool) -> list[tuple[str, ...]]:
+    """The sources of each job; every file is looked at before the first is sent."""
+    if not sources:
+        raise click.UsageError("Give a SOURCE or more, or --manifest FILE.")
+    if sources.count(STDIN) > 1:
+        raise click.UsageError("- can be given once.")
+    sets = _sets(sources, are_one=are_one)
+    if name is not None and len(sets) > 1:
+        raise click.UsageError("--name is for one SOURCE, or the reads of one sample; several would get the same name.")
+    for source in sources:
+        check_readable(source)
+    return sets
 
 
 def _sets(sources: tuple[str, ...], *, are_one: bool) -> list[tuple[str, ...]]:

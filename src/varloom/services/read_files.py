@@ -15,9 +15,7 @@ MOST_FILES = 64
 
 _INDEX = re.compile(r"\.(bai|crai|csi)$", re.IGNORECASE)
 _ALIGNMENT_ENDS = re.compile(r"(\.(bam|cram))?(\.(bai|crai|csi))?$", re.IGNORECASE)
-_LANE_ENDS = re.compile(
-    r"([._-]S\d+)?([._-]L\d{3})?([._-](R|read_?)?\\?)?([._-]\d{3})?$", re.IGNORECASE
-)
+_LANE_ENDS = re.compile(r"([._-]S\d+)?([._-]L\d{3})?([._-](R|read_?)?\\?)?([._-]\d{3})?$", re.IGNORECASE)
 
 
 def are_reads(name: str) -> bool:
@@ -50,8 +48,8 @@ def sample_of(name: str) -> str:
 def sets_of(names: Sequence[str]) -> list[tuple[int, ...]]:
     """Which files become one job each, by their places: reads of one sample together, all others alone.
 
-    An alignment is a sample by itself, with its index; FASTQ files are of one sample when their names differ in lane and
-    mate alone.
+    An alignment is a sample by itself, with its index; FASTQ files are of one sample when their names differ in lane
+    and mate alone.
     """
     found: dict[tuple[str, str], list[int]] = {}
     for place, name in enumerate(names):

@@ -76,6 +76,12 @@ class SampleFiles:
             ]
         )
 
+    async def has(self, account_id: UUID, sample_id: UUID) -> bool:
+        """Whether a sample has files beside its tables that people look for: an alignment, a VCF."""
+        async with self.pool.connection() as conn:
+            found = await sample_files.files_of(conn, account_id, sample_id)
+        return any(file.role in {"alignment", "variants"} for file in found)
+
     async def open(self, account_id: UUID, sample_id: UUID, name: str, asked: str | None = None) -> Piece:
         """A file, or the part of it that a Range header asks for.
 

@@ -83,6 +83,7 @@ async def pgx_page(
         "sample_pgx.html",
         section="samples",
         tab="pgx",
+        has_files=await services.sample_files.has(account.id, sample_id),
         has_pgx=True,
         sample=sample_row(found),
         table=table_head(chosen_table(found, dataset)),
@@ -92,7 +93,9 @@ async def pgx_page(
         genes=[_gene_row(one) for one in called["genes"]],
         summary=_summary(called["summary"]),
         drugs=_drug_groups(called["drugs"], called["genes"]),
-        further=[f"{one['gene']} {one['position']}: {one['genotype'] or 'not known'}" for one in called["further_positions"]],
+        further=[
+            f"{one['gene']} {one['position']}: {one['genotype'] or 'not known'}" for one in called["further_positions"]
+        ],
         facts=_facts(result),
         has_recommendations=result["recommendations_source"] is not None,
         disclaimer=result["disclaimer"],
@@ -246,4 +249,3 @@ def _together(drugs: Sequence[Mapping[str, Any]]) -> tuple[DrugRow, ...]:
 def _named(drugs: Sequence[Mapping[str, Any]], state: str) -> str:
     found = [one for one in drugs if one["state"] == state]
     return ", ".join(f"{one['drug']} ({' and '.join(gene['gene'] for gene in one['genes'])})" for one in found)
-
