@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
-from pathlib import Path
 
 import pysam
 import pytest
+from tests.reads import PbrunStandIn
 
 from varloom.errors import VarloomError
 from varloom.processing.engines import engines
@@ -18,26 +17,20 @@ from varloom.processing.parabricks.failures import failure_of
 from varloom.processing.parabricks.options import ParabricksOptions
 from varloom.processing.parabricks.output import Reading, Standing
 
-PBRUN = Path(__file__).parents[1] / "support" / "pbrun"
 BASES = "ACGTTGCAAGCTTAGC" * 8
-VCF = (
-    "##fileformat=VCFv4.2\n##contig=<ID=q,length=12000>\n"
-    '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
-    "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tNA1\nq\t5\t.\tT\tC\t50\tPASS\t.\tGT\t0/1\n"
-)
 
 
-class StandIn:
+class Run:
     """An analysis for which `pbrun` is the stand-in."""
 
     def __init__(self, folder, monkeypatch):
-        self.folder = folder / "stand-in"
-        programs = folder / "programs"
-        for made in (self.folder, programs, folder / "indexes", folder / "output"):
-            made.mkdir()
-        (programs / "pbrun").symlink_to(PBRUN)
-        monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-        monkeypatch.setenv("PBRUN_STAND_IN", str(self.folder))
+        stand_in = PbrunStandIn(folder, "q", 12000)
+        for name, value in stand_in.environment.items():
+            monkeypatch.setenv(name, value)
+        self.script = stand_in.script
+        self._stand_in = stand_in
+        for made in ("indexes", "output"):
+            (folder / made).mkdir()
         self.place = Place(folder / "steps", folder / "work", folder / "output")
         self.told = []
         fasta = folder / "indexes" / "genome.fa"
@@ -47,35 +40,12 @@ class StandIn:
         for path in reads:
             path.write_text(f"@r1\n{BASES}\n+\n{'I' * len(BASES)}\n")
         lane = Lane(ReadsFile(reads[0], "s_R1.fastq"), ReadsFile(reads[1], "s_R2.fastq"))
-        self.analysis = Analysis(
-            Reads((lane,)),
-            Reference(fasta, folder / "indexes", "GRCh38", "tiny 1"),
-            "NA1",
-            Caller.HAPLOTYPECALLER,
-            None,
-            2,
-        )
-        self._results()
-
-    def _results(self):
-        header = {"HD": {"VN": "1.6", "SO": "coordinate"}, "SQ": [{"SN": "q", "LN": 12000}]}
-        bam = self.folder / "aligned.bam"
-        with pysam.AlignmentFile(str(bam), "wb", header=header) as file:
-            read = pysam.AlignedSegment(file.header)
-            read.query_name, read.query_sequence, read.flag = "r1", BASES, 0
-            read.reference_id, read.reference_start, read.cigarstring = 0, 0, f"{len(BASES)}M"
-            read.query_qualities = pysam.qualitystring_to_array("I" * len(BASES))
-            file.write(read)
-        pysam.index(str(bam))
-        (self.folder / "called.vcf").write_text(VCF)
-
-    def script(self, *words):
-        (self.folder / "script").write_text(" ".join(words))
+        reference = Reference(fasta, folder / "indexes", "GRCh38", "tiny 1")
+        self.analysis = Analysis(Reads((lane,)), reference, "NA1", Caller.HAPLOTYPECALLER, None, 2)
 
     @property
     def calls(self):
-        path = self.folder / "calls"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return self._stand_in.calls
 
     def run(self, **options):
         return ParabricksEngine(ParabricksOptions(**options)).run(
@@ -86,7 +56,7 @@ class StandIn:
 @pytest.fixture
 def stand_in(tmp_path, monkeypatch):
     pytest.importorskip("pybwa", reason="the index is built by pybwa, of the extra `reads`")
-    return StandIn(tmp_path, monkeypatch)
+    return Run(tmp_path, monkeypatch)
 
 
 def test_reads_become_an_alignment_and_variants(stand_in):
