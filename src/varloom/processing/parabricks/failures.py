@@ -85,7 +85,8 @@ def _words(lines: Sequence[str]) -> str:
     said = [line for line in (bare(line) for line in lines) if line and not set(line) <= set("-=*#")]
     for at, line in enumerate(said):
         if _TROUBLE.search(line):
-            following = said[at + 1] if at + 1 < len(said) and len(line) > 100 else ""
+            goes_on = at + 1 < len(said) and not line.endswith((".", "!", ":"))  # it may be wrapped
+            following = said[at + 1] if goes_on else ""
             return safe_excerpt(f"{line} {following}".strip(), _SHOWN)
     return safe_excerpt(said[-1], _SHOWN) if said else ""
 

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from varloom.errors import counted
 from varloom.web.pages.formatting import about, amount, clock, count, moment, size
-from varloom.web.pages.job_failures import Failure, Finding, failure_of, finding_of
+from varloom.web.pages.job_failures import Failure, Finding, failure_of, finding_of, is_of_the_file
 from varloom.web.pages.job_filter import created_key
 from varloom.web.pages.job_segments import STAGE_NAMES, Segment, segments_of, took
 
@@ -133,7 +133,7 @@ def job_entry(job: JobView, now: datetime | None = None) -> JobEntry:
         priorities=_priorities(job.priority),
         retry_label=_retry_label(job, retry_seconds),
         can_change=job.state in {"failed", "cancelled"},
-        needs_change=job.state == "failed" and job.error is not None and job.error.code in _NOT_THE_FILE,
+        needs_change=job.state == "failed" and job.error is not None and not is_of_the_file(job.error.code),
         can_go_unannotated=job.state == "failed" and job.error is not None and job.error.stage == "annotate",
         can_replace=_can_replace(job),
         can_dismiss=final,
@@ -302,14 +302,10 @@ def _priorities(current: int) -> tuple[tuple[int, str], ...]:
     return tuple(sorted(named, reverse=True))
 
 
-_NOT_THE_FILE = frozenset({"assembly_needed", "reference_data_missing"})
-"""What cannot be mended in the file, but by other options."""
-
-
 def _can_replace(job: JobView) -> bool:
     """Whether another file would help: the content of this one was refused."""
     error = job.error
-    if job.state != "failed" or error is None or error.code in _NOT_THE_FILE:
+    if job.state != "failed" or error is None or not is_of_the_file(error.code):
         return False
     return not error.retryable and error.stage != "download"
 
