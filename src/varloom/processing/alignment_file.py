@@ -57,7 +57,9 @@ def inspect(file: ReadsFile, reference: Reference) -> AlignmentFacts:
         raise VarloomError(kind, f"{name} is neither BAM nor CRAM: its content is {found.value.upper()}.")
     try:
         with pysam.AlignmentFile(
-            str(file.path), "rc" if found is SourceFormat.CRAM else "rb", check_sq=False,
+            str(file.path),
+            "rc" if found is SourceFormat.CRAM else "rb",
+            check_sq=False,
             reference_filename=str(reference.fasta),
         ) as alignment:
             header = alignment.header.to_dict()

@@ -65,7 +65,7 @@ class Records(NamedTuple):
     first: int
 
     @property
-    def count(self) -> int:
+    def reads(self) -> int:
         """How many reads."""
         return len(self.ends) // 4
 
@@ -99,17 +99,17 @@ class FastqText:
         rest, first = b"", 0
         for text in self._texts():
             piece = _whole(rest + text, first)
-            if piece.count == 0 and len(rest) + len(text) > _LONGEST_READ:
+            if piece.reads == 0 and len(rest) + len(text) > _LONGEST_READ:
                 raise self._malformed(first, 1, "The read does not end", rest[:200])
-            rest = (rest + text)[piece.ends[-1] + 1 if piece.count else 0 :]
-            if piece.count:
+            rest = (rest + text)[piece.ends[-1] + 1 if piece.reads else 0 :]
+            if piece.reads:
                 self._hold_to_format(piece)
-                first += piece.count
+                first += piece.reads
                 yield piece
         rest = rest.rstrip(b"\r\n") + b"\n" if rest.strip() else b""
         if rest:
             piece = _whole(rest if rest.count(b"\n") != 3 else rest + b"\n", first)  # qualities of a read without bases
-            if piece.count != 1 or piece.ends[-1] != len(piece.text) - 1:
+            if piece.reads != 1 or piece.ends[-1] != len(piece.text) - 1:
                 lines = rest.count(b"\n")
                 raise self._malformed(first, lines, f"The file ends after {lines} of the read's 4 lines", rest[:200])
             self._hold_to_format(piece)
@@ -176,9 +176,7 @@ class FastqText:
             raise self._said_of(piece, int(np.argmax(wrong)))
 
     @staticmethod
-    def _odd_letters(
-        text: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
+    def _odd_letters(text: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Of each read, whether it has a letter that is no base or no quality."""
         odd = np.zeros(len(starts) // 4, dtype=np.bool_)
         for line, allowed in ((1, _SEQUENCE), (3, _QUALITY)):
@@ -216,12 +214,16 @@ def _look(file: ReadsFile) -> None:
     """Refuse what its first bytes tell to be no FASTQ."""
     found = recognise(file.path, file.name)
     name = safe_excerpt(file.name, 80)
-    if found.format is SourceFormat.EMPTY:
+    if found.format is SourceFormat.EMPTY and found.compression is Compression.NONE:
         raise VarloomError(READS_EMPTY, f"{name} is empty.")
     if found.compression not in {Compression.NONE, Compression.GZIP, Compression.BGZIP}:
-        raise VarloomError(READS_NOT_READS, f"{name} is packed as {found.compression.value}; FASTQ may be plain or gzip.")
-    known = {SourceFormat.FASTQ, SourceFormat.TEXT, SourceFormat.CSV, SourceFormat.TSV}
-    if found.format not in known and not (found.format is SourceFormat.BINARY and found.compression is not Compression.NONE):
+        raise VarloomError(
+            READS_NOT_READS, f"{name} is packed as {found.compression.value}; FASTQ may be plain or gzip."
+        )
+    known = {SourceFormat.EMPTY, SourceFormat.FASTQ, SourceFormat.TEXT, SourceFormat.CSV, SourceFormat.TSV}
+    if found.format not in known and not (
+        found.format is SourceFormat.BINARY and found.compression is not Compression.NONE
+    ):
         raise VarloomError(
             READS_NOT_READS, f"{name} is no FASTQ: its content is {found.format.value.upper()}.", Place(line=1)
         )
@@ -254,7 +256,7 @@ def is_interleaved(file: ReadsFile) -> bool:
         VarloomError: those of `FastqText`.
     """
     for piece in FastqText(file).pieces():
-        names = [read_name(piece.line(4 * read)) for read in range(min(piece.count, 64))]
+        names = [read_name(piece.line(4 * read)) for read in range(min(piece.reads, 64))]
         return len(names) > 1 and all(one == other for one, other in zip(names[::2], names[1::2], strict=False))
     return False
 
@@ -337,7 +339,9 @@ class LaneReader:
             where = f"{safe_excerpt(self.lane.first.name, 60)} and {safe_excerpt(second, 60)}, read {read + 1:,}"
             line = 4 * (read + (step - 1)) + 1
             raise VarloomError(
-                READS_UNPAIRED, f"{where}: the names of the mates differ, {names}.", Place(line, excerpt=safe_excerpt(other))
+                READS_UNPAIRED,
+                f"{where}: the names of the mates differ, {names}.",
+                Place(line, excerpt=safe_excerpt(other)),
             )
 
     def _unequal(self, number: int, second: FastqText, *, longer_first: bool) -> None:

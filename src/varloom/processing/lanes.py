@@ -104,7 +104,9 @@ def _lanes(files: list[ReadsFile], is_interleaved: Callable[[ReadsFile], bool]) 
             continue
         (alone,) = there.values()
         if 2 in there:
-            raise VarloomError(READS_NOT_TOGETHER, f"{_told(alone)} has second mates, and the file of the first is missing.")
+            raise VarloomError(
+                READS_NOT_TOGETHER, f"{_told(alone)} has second mates, and the file of the first is missing."
+            )
         interleaved = is_interleaved(alone)
         if 1 in there and not interleaved and len(mates) > 1:
             message = f"{_told(alone)} has first mates, and the file of the second is missing."

@@ -74,8 +74,18 @@ ALIGNMENT_OTHER_REFERENCE = define(
 REFERENCE_UNUSABLE = define(
     "reference_unusable",
     "Reference not usable for alignment",
-    cause="The FASTA of the reference cannot be read, is packed in a way that the programs cannot use, or has no bases.",
+    cause="The FASTA of the reference cannot be read, is packed in a way that cannot be used, or has no bases.",
     resolution=("Install the reference by `varloom refs add NAME --kind fasta`, or give an intact FASTA file.",),
+)
+REFERENCE_GENOME_MISSING = define(
+    "reference_genome_missing",
+    "No reference genome is installed",
+    cause="Reads are aligned to a genome, and none of the chosen assembly is installed here.",
+    resolution=(
+        "Ask the operator to install one with `varloom refs add NAME --kind fasta`.",
+        "On the command line a FASTA file can be given by --reference.",
+    ),
+    status=409,
 )
 SITES_UNUSABLE = define(
     "sites_unusable",

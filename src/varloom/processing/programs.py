@@ -60,9 +60,7 @@ def pipe(stages: Sequence[Stage], on_life: Callable[[], None], *, output: Path |
         run([sys.executable, "-m", "varloom.processing.tool_process", told], named, on_life, stdout=target)
 
 
-def run(
-    command: Sequence[str], name: str, on_life: Callable[[], None], *, stdout: IO[bytes] | None = None
-) -> None:
+def run(command: Sequence[str], name: str, on_life: Callable[[], None], *, stdout: IO[bytes] | None = None) -> None:
     """Run one program to its end; see `pipe`."""
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=said)

@@ -23,6 +23,8 @@ def main() -> None:
     """Run the stages of the first argument."""
     end_with_parent()
     stages = json.loads(sys.argv[1])
+    import pysam.bcftools
+    import pysam.samtools  # noqa: F401 - once, for all stages
 
     children: dict[int, int] = {}
     source = 0
@@ -62,8 +64,7 @@ def _run(stage: list[str], source: int, target: int) -> NoReturn:
         if descriptor != place:
             os.dup2(descriptor, place)
             os.close(descriptor)
-    import pysam.bcftools
-    import pysam.samtools
+    import pysam
 
     tool, command, *arguments = stage
     # With None a command writes to our standard output; False would drop what it does not write by `-o`.

@@ -57,9 +57,7 @@ def align(task: Task, total: int, report: Report) -> dict[str, Any]:
     return {"reads": reads, "batches": batches}
 
 
-def _follow(
-    process: subprocess.Popen[bytes], total: int, report: Report
-) -> tuple[int, int, VarloomError | None]:
+def _follow(process: subprocess.Popen[bytes], total: int, report: Report) -> tuple[int, int, VarloomError | None]:
     """Report what the process tells until it ends; the reads and batches it has done, and what went wrong."""
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     if process.stdout is None:

@@ -61,7 +61,7 @@ class Task(NamedTuple):
     """What is to be done.
 
     Attributes:
-        index: the prefix of bwa's index.
+        prefix: the prefix of bwa's index.
         header: a file with the header of the alignment, in SAM.
         lanes: in order.
         batches: the folder of the finished batches.
@@ -69,7 +69,7 @@ class Task(NamedTuple):
         threads: how many processes align.
     """
 
-    index: str
+    prefix: str
     header: str
     lanes: tuple[LaneTask, ...]
     batches: str
@@ -83,12 +83,12 @@ class Task(NamedTuple):
     @classmethod
     def from_json(cls, text: str) -> Task:
         """The opposite."""
-        index, header, lanes, *rest = json.loads(text)
+        prefix, header, lanes, *rest = json.loads(text)
         tasks = (
-            LaneTask(tuple(first), tuple(second) if second else None, interleaved, group)  # type: ignore[arg-type]
+            LaneTask(tuple(first), tuple(second) if second else None, interleaved, group)
             for first, second, interleaved, group in lanes
         )
-        return cls(index, header, tuple(tasks), *rest)
+        return cls(prefix, header, tuple(tasks), *rest)
 
 
 class Batch(NamedTuple):
@@ -125,7 +125,7 @@ class Aligner:
 
         set_bwa_verbosity(BwaVerbosity.ERROR)
         self._task = task
-        self._index = BwaIndex(task.index)
+        self._index = BwaIndex(task.prefix)
         self._hands: list[Connection] = []
 
     def run(self) -> None:
@@ -160,7 +160,7 @@ class Aligner:
         ready = []
         for hand in wait(self._hands):
             if not isinstance(hand, Connection):
-                raise AssertionError("only connections were waited for")
+                raise AssertionError("only connections were waited for")  # noqa: TRY004 - a fault of ours
             try:
                 reads = json.loads(hand.recv_bytes())
             except (EOFError, ConnectionError):

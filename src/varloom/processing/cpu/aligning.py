@@ -1,4 +1,4 @@
-"""The way from checked reads to a sorted BAM whose duplicates are marked: for FASTQ, and for what is aligned already."""
+"""The way from checked reads to a sorted BAM with marked duplicates: for FASTQ, and for what is aligned already."""
 
 from __future__ import annotations
 
@@ -87,11 +87,17 @@ class Aligning:
         pipe(
             [
                 Stage.samtools(
-                    "collate", "--no-PG", "-u", "-O", "-T", self._work / "collate", "--reference", self._fasta, given.path
+                    "collate",
+                    "--no-PG",
+                    "-u",
+                    "-O",
+                    "-T",
+                    self._work / "collate",
+                    "--reference",
+                    self._fasta,
+                    given.path,
                 ),
-                Stage.samtools(
-                    "fastq", "-n", "-c", 1, "-T", "RG", "-o", pairs, "-s", orphans, "-0", singles, "-"
-                ),
+                Stage.samtools("fastq", "-n", "-c", 1, "-T", "RG", "-o", pairs, "-s", orphans, "-0", singles, "-"),
             ],
             self._life("reads taken out of the alignment"),
         )
@@ -176,9 +182,9 @@ class Aligning:
                 given.path,
                 self._fasta,
                 made,
-                self._work,
-                self._analysis.threads,
-                self._life("reads sorted"),
+                work=self._work,
+                threads=self._analysis.threads,
+                on_life=self._life("reads sorted"),
                 before=self._before_sorting(given, facts),
                 needs_mates=not facts.is_marked,
             )

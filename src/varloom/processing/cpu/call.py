@@ -28,7 +28,7 @@ class CallingStoppedError(Exception):
 
 
 def call(
-    kept: Checkpoints, alignment: Path, fasta: Path, work: Path, threads: int, report: Report
+    kept: Checkpoints, alignment: Path, fasta: Path, *, work: Path, threads: int, report: Report
 ) -> dict[str, Any]:
     """Call the variants of all regions; each is a checkpoint of its own, `region-NNNN.bcf`.
 
@@ -43,7 +43,7 @@ def call(
     def one(number: int) -> None:
         if not files[number].exists():
             made = work / files[number].name
-            call_regions(alignment, fasta, groups[number], made, work, _watched(stop, alive))
+            call_regions(alignment, fasta, groups[number], made, work=work, on_life=_watched(stop, alive))
             failpoint("processing.call.region")
             kept.keep(made, files[number].name)
 
@@ -84,7 +84,7 @@ def _wait(tasks: Sequence[Any], alive: threading.Event, report: Report) -> None:
 
 
 def call_regions(
-    alignment: Path, fasta: Path, wanted: Sequence[Region], output: Path, work: Path, on_life: Callable[[], None]
+    alignment: Path, fasta: Path, wanted: Sequence[Region], output: Path, *, work: Path, on_life: Callable[[], None]
 ) -> None:
     """The variants of some regions, as BCF.
 
@@ -92,7 +92,7 @@ def call_regions(
         VarloomError: `program_failed`, `disk_full`.
     """
     listed = work / f"{output.name}.regions"
-    listed.write_text("".join(f"{one.contig}\t{one.first}\t{one.last}\n" for one in wanted), encoding="utf-8")
+    listed.write_text("".join(one.line() for one in wanted), encoding="utf-8")
     pipe(
         [
             Stage.bcftools("mpileup", *pileup_options(fasta), "-R", listed, alignment),

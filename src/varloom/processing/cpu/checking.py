@@ -85,12 +85,12 @@ def _identity_of(file: ReadsFile) -> tuple[str, int, str]:
 
 def tools() -> tuple[tuple[str, str], ...]:
     """The programs that take part, and their versions, in the order of use."""
-    import pysam
+    from pysam.version import __bcftools_version__, __samtools_version__
 
     return (
         ("pybwa", _installed("pybwa")),
-        ("samtools", str(pysam.version.__samtools_version__)),
-        ("bcftools", str(pysam.version.__bcftools_version__)),
+        ("samtools", __samtools_version__),
+        ("bcftools", __bcftools_version__),
         ("pysam", _installed("pysam")),
     )
 

@@ -43,8 +43,8 @@ class CpuEngine:
         """Why it cannot run here: the optional package may be missing."""
         if importlib.util.find_spec("pybwa") is None:
             return (
-                "The CPU engine needs the package pybwa, which is not installed: its aligner, bwa, is under the GPL, so "
-                "it comes only with `pip install 'varloom[reads]'`."
+                "The CPU engine needs the package pybwa, which is not installed: its aligner, bwa, is under the GPL, "
+                "so it comes only with `pip install 'varloom[reads]'`."
             )
         return None
 
@@ -97,7 +97,14 @@ class _Run:
 
     def _called(self) -> dict[str, Any]:
         place = self._place
-        return call.call(self._kept, self._alignment, self._fasta, place.work, self._analysis.threads, self._report)
+        return call.call(
+            self._kept,
+            self._alignment,
+            self._fasta,
+            work=place.work,
+            threads=self._analysis.threads,
+            report=self._report,
+        )
 
     def _joined(self) -> dict[str, Any]:
         work, life = self._place.work, self._life("variants joined")

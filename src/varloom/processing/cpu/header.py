@@ -1,4 +1,4 @@
-"""The header of a VCF as users get it: the sample by its name, the reference by its release, no path of this machine."""
+"""The header of a VCF as users get it: the sample by its name, the reference by its release, no path."""
 
 from __future__ import annotations
 

@@ -48,8 +48,8 @@ class Bounds(NamedTuple):
 def distance(one: AlignedSegment, other: AlignedSegment) -> Distance:
     """How two mates on one contig lie."""
     one_reverse, other_reverse = one.flag & _REVERSE, other.flag & _REVERSE
-    first = one.reference_end - 1 if one_reverse else one.reference_start
-    second = other.reference_end - 1 if other_reverse else other.reference_start
+    first = (one.reference_end or 0) - 1 if one_reverse else one.reference_start
+    second = (other.reference_end or 0) - 1 if other_reverse else other.reference_start
     ahead = second < first if one_reverse else second > first
     same = 0 if bool(one_reverse) == bool(other_reverse) else 1
     return Distance(same ^ (0 if ahead else 3), abs(second - first))
@@ -84,9 +84,7 @@ def _bounds(found: Sequence[int]) -> Bounds:
 def repair(reads: Sequence[list[AlignedSegment]]) -> None:
     """Set the flags of pairs; reads are mates in turn, each with all its alignments."""
     placed = [_placed(one, other) for one, other in zip(reads[::2], reads[1::2], strict=True)]
-    proper = bounds(
-        lying for pair in placed if pair is not None for lying, is_unique in (pair,) if is_unique
-    )
+    proper = bounds(lying for pair in placed if pair is not None for lying, is_unique in (pair,) if is_unique)
     for number, pair in enumerate(placed):
         added = 0
         if pair is not None:

@@ -25,14 +25,13 @@ class Region(NamedTuple):
     first: int
     last: int
 
-    def __str__(self) -> str:
-        """As bcftools takes it; names of contigs may have colons."""
-        name = f"{{{self.contig}}}" if ":" in self.contig else self.contig
-        return f"{name}:{self.first}-{self.last}"
+    def line(self) -> str:
+        """As the files of regions have it that bcftools reads."""
+        return f"{self.contig}\t{self.first}\t{self.last}\n"
 
 
 def regions(alignment: Path, reads_per_region: int = READS_PER_REGION) -> list[tuple[Region, ...]]:
-    """Groups of regions, in the order of the reference: each group is called at once. Contigs without reads are left out.
+    """Groups of regions, in the order of the reference: each is called at once. Contigs without reads are left out.
 
     Args:
         alignment: a sorted BAM with its index.
@@ -62,20 +61,14 @@ def regions(alignment: Path, reads_per_region: int = READS_PER_REGION) -> list[t
 def _cut(bam: object, contig: str, length: int, parts: float) -> Iterator[tuple[Region, float]]:
     """A contig in about so many regions of about equal length, with the share of its length that each has."""
     step = max(1, int(length / max(1.0, parts)))
-    first = 1
-    while first <= length:
-        wanted = first + step
-        gap = _gap(bam, contig, wanted, min(length, wanted + min(_LOOK_AHEAD, step))) if wanted < length else None
-        last = gap - 1 if gap is not None else min(length, wanted - 1) if wanted >= length else None
-        while last is None:
-            wanted += step
-            if wanted >= length:
-                last = length
-                break
-            gap = _gap(bam, contig, wanted, min(length, wanted + min(_LOOK_AHEAD, step)))
-            last = gap - 1 if gap is not None else None
-        yield Region(contig, first, last), (last - first + 1) / length
-        first = last + 1
+    first, wanted = 1, 1 + step
+    while wanted < length:
+        gap = _gap(bam, contig, wanted, min(length, wanted + min(_LOOK_AHEAD, step)))
+        if gap is not None:
+            yield Region(contig, first, gap - 1), (gap - first) / length
+            first = gap
+        wanted = max(wanted, first) + step
+    yield Region(contig, first, length), (length - first + 1) / length
 
 
 def _gap(bam: object, contig: str, first: int, last: int) -> int | None:

@@ -160,11 +160,10 @@ def _genotype_of(record: Any) -> Genotype:
     return Genotype(record.ref.upper(), alts, known, int(sample.get("DP") or 0), depths, quality)
 
 
-def chosen(site: Site, found: Sequence[Genotype], bases: str) -> list[Genotype]:
-    """What is written of a site: what differs from the reference, else the reference's genotype, else that none is known.
+def chosen(found: Sequence[Genotype], bases: str) -> list[Genotype]:
+    """What is written of a site: what differs from the reference, else the reference, else that nothing is known.
 
     Args:
-        site: which.
         found: what was called there; of bases and of indels apart.
         bases: of the reference, as many as the site's REF has.
     """
@@ -198,7 +197,7 @@ def write_sites(
         for site in sites:
             start = site.position - 1
             bases = genome.fetch(site.contig, start, start + len(site.ref)).upper()
-            rows = chosen(site, found.get((site.contig, site.position), ()), bases)
+            rows = chosen(found.get((site.contig, site.position), ()), bases)
             known += rows[0].text != "./."
             vcf.write("".join(_row(site, row) for row in rows).encode())
     pysam.tabix_index(str(output), preset="vcf", force=True)

@@ -36,10 +36,10 @@ def sort_alignment(
     source: Path,
     reference: Path,
     output: Path,
+    *,
     work: Path,
     threads: int,
     on_life: Callable[[], None],
-    *,
     before: Sequence[Stage] = (),
     needs_mates: bool,
 ) -> None:

@@ -25,9 +25,7 @@ DEEPEST = 1000
 """Deeper places are counted with these."""
 
 
-def alignment_quality(
-    alignment: Path, fasta: Path, work: Path, threads: int, on_life: Callable[[], None]
-) -> Quality:
+def alignment_quality(alignment: Path, fasta: Path, work: Path, threads: int, on_life: Callable[[], None]) -> Quality:
     """Counts of reads, sizes of inserts and depths of a sorted BAM whose duplicates are marked.
 
     Raises:
