@@ -149,5 +149,3 @@ def _print(result: dict[str, Any]) -> None:
             if gene["phenotype_if_reference"]:
                 click.echo(f"            Were all of them the reference: {gene['phenotype_if_reference']}.")
     click.echo(result["disclaimer"])
-
-

@@ -33,6 +33,7 @@ class GeneRow:
     """One gene, as the table shows it; texts are plain."""
 
     gene: str
+    status_code: str
     status: str
     tone: str
     diplotypes: str
@@ -92,7 +93,9 @@ async def pgx_page(
         genes=[_gene_row(one) for one in called["genes"]],
         summary=_summary(called["summary"]),
         drugs=_drug_groups(called["drugs"], called["genes"]),
-        further=[f"{one['gene']} {one['position']}: {one['genotype'] or 'not known'}" for one in called["further_positions"]],
+        further=[
+            f"{one['gene']} {one['position']}: {one['genotype'] or 'not known'}" for one in called["further_positions"]
+        ],
         facts=_facts(result),
         has_recommendations=result["recommendations_source"] is not None,
         disclaimer=result["disclaimer"],
@@ -128,6 +131,7 @@ def _gene_row(gene: Mapping[str, Any]) -> GeneRow:
         told += f" If the reference: {gene['phenotype_if_reference']}."
     return GeneRow(
         gene=gene["gene"],
+        status_code=gene["status"],
         status=status,
         tone=tone,
         diplotypes=_diplotypes(gene),
@@ -246,4 +250,3 @@ def _together(drugs: Sequence[Mapping[str, Any]]) -> tuple[DrugRow, ...]:
 def _named(drugs: Sequence[Mapping[str, Any]], state: str) -> str:
     found = [one for one in drugs if one["state"] == state]
     return ", ".join(f"{one['drug']} ({' and '.join(gene['gene'] for gene in one['genes'])})" for one in found)
-
