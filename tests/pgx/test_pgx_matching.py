@@ -82,7 +82,9 @@ def brute_force(definition, genotypes, *, drop_undefined=True):
 
     def score(allele, sequence):
         return sum(
-            not (allele.cells[index] in AMBIGUOUS and sequence[index] == "A") for index in known if index in allele.cells
+            not (allele.cells[index] in AMBIGUOUS and sequence[index] == "A")
+            for index in known
+            if index in allele.cells
         )
 
     found = {}

@@ -26,9 +26,7 @@ def settled_by(gene):
         ("CYP3A5", RS776746, "rs776746", "*1/*1", "Poor Metabolizer"),
     ],
 )
-def test_a_missing_position_that_decides_withholds_the_phenotype(
-    gene, position, rsid, calls, possible, lab, tmp_path
-):
+def test_a_missing_position_that_decides_withholds_the_phenotype(gene, position, rsid, calls, possible, lab, tmp_path):
     path = positions_vcf(tmp_path / "a.vcf", STAR_1, leave_out={position})
     called = lab.gene(path, gene)
     assert [one["name"] for one in called["diplotypes"]] == [calls]
@@ -54,7 +52,9 @@ def test_what_cannot_be_told_apart_is_named(lab, tmp_path):
 
 
 def test_absent_is_not_the_reference_unless_it_is_said(lab, tmp_path):
-    path = vcf(tmp_path / "a.vcf", "chr10 94781859 G A GT 0/1", "chr10 94775367 A G GT 0/1", "chr10 94842866 A G GT 1/1")
+    path = vcf(
+        tmp_path / "a.vcf", "chr10 94781859 G A GT 0/1", "chr10 94775367 A G GT 0/1", "chr10 94842866 A G GT 1/1"
+    )
     called = lab.gene(path, "CYP2C19")
     assert called["status"] == "withheld"
     assert called["phenotype_if_reference"] == "Intermediate Metabolizer"
@@ -125,7 +125,9 @@ def test_the_other_strand_and_a_wrong_reference_are_refused(lab, tmp_path):
     text = positions_vcf(tmp_path / "a.vcf").read_text()
     turn = str.maketrans("ACGT", "TGCA")
     lines = [
-        line if line.startswith("#") else "\t".join(cell.translate(turn) if n in {3, 4} else cell for n, cell in enumerate(line.split("\t")))
+        line
+        if line.startswith("#")
+        else "\t".join(cell.translate(turn) if n in {3, 4} else cell for n, cell in enumerate(line.split("\t")))
         for line in text.splitlines()
     ]
     (tmp_path / "b.vcf").write_text("\n".join(lines) + "\n")
@@ -174,7 +176,9 @@ def test_an_indel_that_may_be_written_elsewhere_in_its_repeat_is_not_called_refe
 
 
 def test_a_deleted_position_is_not_the_reference(lab, tmp_path):
-    records = [f"chr7 {p} {r} {a} GT 0/0" for p, r, a in ((99652770, "T", "TA"), (99660516, "C", "T"), (99665212, "C", "T"))]
+    records = [
+        f"chr7 {p} {r} {a} GT 0/0" for p, r, a in ((99652770, "T", "TA"), (99660516, "C", "T"), (99665212, "C", "T"))
+    ]
     deleted = vcf(tmp_path / "a.vcf", *records, "chr7 99672910 ACTGTCTAAA A GT 0/1")
     called = lab.gene(deleted, "CYP3A5", listed=True)
     assert called["status"] == "withheld"

@@ -99,7 +99,9 @@ def import_cpic(task: ImportTask) -> Imported:
         "recommendations": len(content.recommendations),
         "drugs": len({one.drug for one in content.pairs}),
     }
-    notes = ("The tables do not tell the strength of recommendations; CPIC's level of each gene and drug stands for it.",)
+    notes = (
+        "The tables do not tell the strength of recommendations; CPIC's level of each gene and drug stands for it.",
+    )
     return Imported(counts, contigs, unused, (*notes, *checked))
 
 
@@ -237,7 +239,9 @@ def _phenotypes(alleles: dict[str, Rows], tables: dict[str, Rows]) -> dict[str, 
     found = {}
     for gene, rows in alleles.items():
         functions = {row["StarAllele"]: row["Function"] for row in rows if row["Function"] not in _NOTHING}
-        activities = {row["StarAllele"]: float(row["ActivityScore"]) for row in rows if _is_number(row["ActivityScore"])}
+        activities = {
+            row["StarAllele"]: float(row["ActivityScore"]) for row in rows if _is_number(row["ActivityScore"])
+        }
         pairs = {_names(row["Diplotype"]): (row["Phenotype"], None) for row in diplotypes.get(gene, ())}
         scores = tuple(map(_score, equations.get(gene, ())))
         marked = {row["Phenotype"].lower(): row["Priority"] for row in priorities.get(gene, ())}

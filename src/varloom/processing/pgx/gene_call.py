@@ -142,9 +142,7 @@ def _one_ploidy(genotypes: Sequence[Genotype]) -> tuple[list[Genotype], tuple[st
 
 def _undocumented(table: AlleleTable, genotypes: Sequence[Genotype]) -> tuple[int, ...]:
     return tuple(
-        index
-        for index, one in enumerate(genotypes)
-        if any(not table.documents(index, bases) for bases in one.alleles)
+        index for index, one in enumerate(genotypes) if any(not table.documents(index, bases) for bases in one.alleles)
     )
 
 
@@ -213,14 +211,18 @@ def _called(call: GeneCall, table: AlleleTable, matcher: Matcher) -> GeneCall:
     )
 
 
-def _best(table: AlleleTable, matcher: Matcher, matches: list[Match]) -> tuple[list[Match], list[Match], tuple[str, ...]]:
+def _best(
+    table: AlleleTable, matcher: Matcher, matches: list[Match]
+) -> tuple[list[Match], list[Match], tuple[str, ...]]:
     """The matches that are the call, those that a known frequency left out, and what is to be said of that."""
     if not matcher.is_effectively_phased:
         named = {diplotype_name([table.alleles[number].name for number in one.alleles]): one for one in matches}
         for priority in table.definition.priorities:
             if priority.pick in named and all(name in named for name in priority.diplotypes):
                 left = [named[name] for name in priority.diplotypes if name != priority.pick]
-                note = f"Of equally possible diplotypes the most frequent one is taken: {', '.join(priority.diplotypes)}."
+                note = (
+                    f"Of equally possible diplotypes the most frequent one is taken: {', '.join(priority.diplotypes)}."
+                )
                 return [named[priority.pick]], left, (note,)
     best = matches[0].score
     return [one for one in matches if one.score == best], [], ()

@@ -75,7 +75,7 @@ def parse_outside_calls(text: str, samples: Sequence[str] | None) -> list[Outsid
 
 
 def _is_heading(line: str) -> bool:
-    return line.split("\t")[0].strip().lower() == "gene"
+    return line.split("\t", maxsplit=1)[0].strip().lower() == "gene"
 
 
 def _call(line: str, number: int, samples: Sequence[str] | None) -> OutsideCall:

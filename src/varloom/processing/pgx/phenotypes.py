@@ -85,7 +85,9 @@ class Phenotypes:
 
     def is_of_priority(self, gene: str, words: Iterable[str]) -> bool | None:
         """Whether CPIC marks one of these phenotypes (in lower case) as abnormal; None if no release tells."""
-        marks = [table.priorities[word] for table in self._tables.get(gene, ()) for word in words if word in table.priorities]
+        marks = [
+            table.priorities[word] for table in self._tables.get(gene, ()) for word in words if word in table.priorities
+        ]
         return any(mark.lower().startswith("abnormal") for mark in marks) if marks else None
 
     def has(self, gene: str) -> bool:
@@ -155,7 +157,9 @@ def _merged(found: Sequence[Meaning]) -> Meaning:
     told = [one for one in found if one.phenotype]
     if not told:
         return UNTOLD
-    score = next((one.activity_score for one in told if one.activity_score and one.phenotype == told[0].phenotype), None)
+    score = next(
+        (one.activity_score for one in told if one.activity_score and one.phenotype == told[0].phenotype), None
+    )
     return Meaning(told[0].phenotype, score)
 
 

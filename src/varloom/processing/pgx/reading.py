@@ -104,7 +104,9 @@ def read_lines(path: Path, name: str, loci: Iterable[Locus], genome: Genome | No
         path, name=name, on_progress=lambda progress: report(progress.bytes_done, progress.bytes_total, "bytes")
     )
     if reader.recognition.format not in VARIANT_FORMATS:
-        raise VarloomError(PGX_NEEDS_GENOTYPES, f"The file is {reader.recognition.format.upper()}, and has no genotypes.")
+        raise VarloomError(
+            PGX_NEEDS_GENOTYPES, f"The file is {reader.recognition.format.upper()}, and has no genotypes."
+        )
     kept = [part for batch in reader.batches() if (part := near.part(batch)) is not None]
     summary = reader.summary()
     if not summary.samples:
@@ -274,4 +276,3 @@ class LocusIndex:
         low = bisect_left(positions, start - self._longest)
         high = bisect_left(positions, end + 2)
         return numbers[low:high]
-

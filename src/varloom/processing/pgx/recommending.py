@@ -39,7 +39,9 @@ class Recommendations:
             self._pairs = {(pair.gene, pair.drug.lower()): pair for pair in content.pairs}
             for row in content.recommendations:
                 self._rows.setdefault(row.drug, []).append(row)
-        self._genes = {drug: sorted({gene for row in rows for gene in row.phenotypes}) for drug, rows in self._rows.items()}
+        self._genes = {
+            drug: sorted({gene for row in rows for gene in row.phenotypes}) for drug, rows in self._rows.items()
+        }
 
     def for_sample(self, told: Mapping[str, Told]) -> list[dict[str, Any]]:
         """All drugs that have to do with a gene of the sample, by name; see `docs/reference/pgx-json.md`."""
@@ -70,7 +72,9 @@ class Recommendations:
 
     def _row(self, drug: str, known: Mapping[str, Told]) -> Recommendation | None:
         """The row that fits: a gene that is not known needs a row that says so."""
-        fitting = [row for row in self._rows[drug] if all(_fits(want, known.get(g)) for g, want in row.phenotypes.items())]
+        fitting = [
+            row for row in self._rows[drug] if all(_fits(want, known.get(g)) for g, want in row.phenotypes.items())
+        ]
         return fitting[0] if fitting else None
 
     def _origin(self, drug: str, genes: Sequence[str]) -> dict[str, Any]:

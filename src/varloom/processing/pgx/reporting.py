@@ -181,7 +181,9 @@ def _undecided(gene: str, decided: Sequence[tuple[str, ...]], phenotypes: Phenot
     told = list(dict.fromkeys(phenotypes.of(gene, names).phenotype or INDETERMINATE for names in decided))
     if len(told) < 2:
         return None
-    reason = f"Withheld, because the diplotypes are equally possible and mean {' or '.join(told)}: the phase would tell."
+    reason = (
+        f"Withheld, because the diplotypes are equally possible and mean {' or '.join(told)}: the phase would tell."
+    )
     return {
         "reason": reason,
         "settled_by": [],
@@ -328,9 +330,7 @@ def _positions(definition: GeneDefinition, call: GeneCall, genotypes: Sequence[G
         ],
         "assumed_reference": of_state(State.ASSUMED),
         "from_blocks": len(of_state(State.BLOCK)),
-        "undocumented": [
-            {**_place(loci[index]), "genotype": genotypes[index].text} for index in call.undocumented
-        ],
+        "undocumented": [{**_place(loci[index]), "genotype": genotypes[index].text} for index in call.undocumented],
     }
 
 

@@ -33,6 +33,7 @@ class GeneRow:
     """One gene, as the table shows it; texts are plain."""
 
     gene: str
+    status_code: str
     status: str
     tone: str
     diplotypes: str
@@ -131,6 +132,7 @@ def _gene_row(gene: Mapping[str, Any]) -> GeneRow:
         told += f" If the reference: {gene['phenotype_if_reference']}."
     return GeneRow(
         gene=gene["gene"],
+        status_code=gene["status"],
         status=status,
         tone=tone,
         diplotypes=_diplotypes(gene),
