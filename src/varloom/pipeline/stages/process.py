@@ -15,19 +15,18 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from varloom.annotation.refs.genome import GENOME
 from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.dataset.durable import disk_full_told, sync_directory, sync_file
 from varloom.failpoints import failpoint
 from varloom.pipeline.request import Processing, StageResult
 from varloom.pipeline.workspace import open_workspace
+from varloom.processing import references
 from varloom.processing.choice import AUTO, choose_engine
 from varloom.processing.engines import engines
 from varloom.processing.fastq import is_interleaved
 from varloom.processing.lanes import gather
-from varloom.processing.model import Analysis, Caller, Place, ReadsFile, Reference
-from varloom.processing.reference_choice import chosen_reference, index_folder_of
-from varloom.processing.reference_genome import unpacked
+from varloom.processing.model import Analysis, Caller, Place, ReadsFile
+from varloom.processing.reference_choice import chosen_reference
 from varloom.storage import LocalCopies, connect
 from varloom.storage.held_folder import hold
 
@@ -35,17 +34,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from varloom.annotation.source import InstalledRelease
     from varloom.pipeline.request import StageRequest
     from varloom.pipeline.workspace import Report, Workspace
     from varloom.processing.choice import ChosenEngine
-    from varloom.processing.model import Analysed
+    from varloom.processing.model import Analysed, Reference
     from varloom.storage import Storage
 
 COMPLETE = "processed.json"
 """Written last: what the folder holds."""
 QUALITY = "quality.json"
 """What is known of the reads: see docs/reference/reads-quality.md."""
+_GENOMES = "reference-indexes"
 _INDEX = re.compile(r"\.(bai|crai|csi)$", re.IGNORECASE)
 """An index that was sent along with an alignment: engines make their own."""
 
@@ -145,19 +144,29 @@ def _from_reads(request: StageRequest, workspace: Workspace, bench: _Bench) -> _
         Caller(caller) if caller else None,
     )
 
-    def on_bytes(done: int, total: int | None) -> None:
-        bench.report(done, total, "bytes")
-
-    with library.borrow(key, on_bytes) as release, _checkpoints(request, storage) as checkpoints:
-        reference = _reference(request, storage, release, bench.report)
+    root = _genomes(request, storage)
+    references.sweep(library, root)
+    with (
+        references.borrowed(library, key, root, bench.report) as reference,
+        _checkpoints(request, storage) as checkpoints,
+    ):
         place = Place(checkpoints, bench.work, workspace.output)
-        analysis = Analysis(
-            reads, reference, _sample_name(request), chosen.caller, sites=None, threads=processing.threads
-        )
+        sites = _sites(request, bench, reference)
+        analysis = Analysis(reads, reference, _sample_name(request), chosen.caller, sites, processing.threads)
         failpoint("process.before_engine")
         analysed = chosen.engine.run(analysis, place, bench.report)
         failpoint("process.after_engine")
     return _made_of_reads(analysed, chosen, reference, workspace.output)
+
+
+def _sites(request: StageRequest, bench: _Bench, reference: Reference) -> Path | None:
+    """The positions that PGx calling needs, where that was chosen."""
+    if not request.options.get("pgx"):
+        return None
+    from varloom.pipeline.pgx_sites import write_pgx_sites  # few jobs call PGx
+
+    bench.work.mkdir(mode=0o700, exist_ok=True)
+    return write_pgx_sites(bench.library, reference, bench.work / "pgx-sites.vcf")
 
 
 def _engine_wanted(request: StageRequest, processing: Processing) -> str:
@@ -176,6 +185,7 @@ def _made_of_reads(analysed: Analysed, chosen: ChosenEngine, reference: Referenc
     }
     if analysed.genotyped is not None:
         files["genotyped"] = analysed.genotyped
+        files["genotyped_index"] = analysed.genotyped.with_name(f"{analysed.genotyped.name}.tbi")
     told = {
         "variants": analysed.variants.name,
         "assembly": reference.assembly,
@@ -191,15 +201,14 @@ def _index_of(alignment: Path) -> Path:
     return alignment.with_name(f"{alignment.name}.{'crai' if alignment.suffix == '.cram' else 'bai'}")
 
 
-def _reference(request: StageRequest, storage: Storage, release: InstalledRelease, report: Report) -> Reference:
-    key = release.key
-    kept = storage.local_path(index_folder_of(key))
-    if kept is None:
-        if request.scratch is None:
-            raise AssertionError("a storage on another machine needs scratch space")
-        kept = request.scratch.sources.with_name("reference-indexes") / key.assembly / key.name / key.release
-    fasta = unpacked(release.folder / GENOME, kept, report)
-    return Reference(fasta, kept, key.assembly, f"{key.name} {key.release}")
+def _genomes(request: StageRequest, storage: Storage) -> Path:
+    """Where genomes are kept unpacked on this machine, with the indexes of engines."""
+    kept = storage.local_path(_GENOMES)
+    if kept is not None:
+        return kept
+    if request.scratch is None:
+        raise AssertionError("a storage on another machine needs scratch space")
+    return request.scratch.sources.with_name(_GENOMES)
 
 
 def _sample_name(request: StageRequest) -> str:

@@ -1,6 +1,6 @@
 """The files of samples: alignments, VCFs and reports, whole or in parts."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header
@@ -13,7 +13,7 @@ from varloom.web.problem_documents import problem_responses
 router = APIRouter(tags=["samples"], responses=problem_responses(404))
 
 _MEDIA_TYPES = {"json": "application/json", "gz": "application/gzip"}
-_BYTES = {"content": {"application/octet-stream": {}}}
+_BYTES: dict[str, Any] = {"content": {"application/octet-stream": {}}}
 
 
 @router.get("/samples/{sample_id}/files")
