@@ -91,6 +91,7 @@ class _Run:
     def result(self) -> Analysed:
         """All steps."""
         wanted = sites.read_sites(self._analysis.sites, self._fasta) if self._analysis.sites is not None else None
+        end_container(self._options, self._options.job)  # that of an attempt whose worker died
         version = self._kept.step("version", self._version)["version"]
         facts = check(self._analysis, self._kept, self._report)
         if self._analysis.reads.alignment is None:
@@ -116,7 +117,6 @@ class _Run:
 
     def _version(self) -> dict[str, Any]:
         self._report(0, None, "starting Parabricks")
-        end_container(self._options, self._options.job)
         return {"version": running.version(self._contained(command.VERSION, ()))}
 
     def _align(self, facts: dict[str, Any]) -> dict[str, Any]:

@@ -6,13 +6,16 @@ import contextlib
 import logging
 import os
 import re
+import shutil
 import subprocess
+import sys
 from collections import deque
 from typing import TYPE_CHECKING
 
 from varloom.errors import VarloomError
 from varloom.processing.parabricks.failures import failure_of
 from varloom.processing.parabricks.problems import CONTAINER, FAILED
+from varloom.processing.programs import end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +26,8 @@ logger = logging.getLogger(__name__)
 LAST_LINES = 200
 """So many are kept to tell why it failed."""
 LONGEST_LINE = 4000
+_SIGNALLED, _OF_ALL = 128, 255
+"""A higher exit status tells a signal, but for the one that Parabricks has for everything."""
 _VERSION = re.compile(r"\d+\.\d+\.\d+(?:-\d+)?")
 _VERSION_SECONDS = 120
 _ENDS = re.compile(rb"[\r\n]")
@@ -40,10 +45,10 @@ def run(command: Sequence[str], step: str, on_line: Callable[[str], None]) -> No
         VarloomError: see `failure_of`.
     """
     kept: deque[str] = deque(maxlen=LAST_LINES)
-    try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    except OSError as error:
-        raise VarloomError(CONTAINER, f"{command[0]} cannot be started: {error.strerror}.") from None
+    if shutil.which(command[0]) is None:
+        raise VarloomError(CONTAINER, f"There is no program {command[0]}.")
+    guarded = [sys.executable, "-m", "varloom.processing.parabricks.guardian", *command]
+    process = subprocess.Popen(guarded, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         for line in _lines(process.stdout):
             kept.append(line)
@@ -51,14 +56,13 @@ def run(command: Sequence[str], step: str, on_line: Callable[[str], None]) -> No
             on_line(line)
         status = process.wait()
     except BaseException:
-        process.kill()
-        process.wait()
+        end(process)
         raise
     finally:
         if process.stdout is not None:
             process.stdout.close()
     if status:
-        raise failure_of(step, status, list(kept))
+        raise failure_of(step, _SIGNALLED - status if status > _SIGNALLED and status != _OF_ALL else status, list(kept))
 
 
 def version(command: Sequence[str]) -> str:
