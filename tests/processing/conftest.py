@@ -49,7 +49,7 @@ def person(tmp_path_factory):
         *(simulated.snp(contigs, "chr1", at, (at // 1000 % 2,)) for at in range(2000, 14_000, 1000)),
         simulated.snp(contigs, "chr1", 22_000, (0, 1)),
         simulated.Variant("chr2", 5000, contigs["chr2"][4999:5003], contigs["chr2"][4999], (1,)),
-        simulated.Variant("chr2", 9000, contigs["chr2"][8999], contigs["chr2"][8999] + "GATTACA", (0, 1)),
+        simulated.Variant("chr2", 9000, contigs["chr2"][8999], contigs["chr2"][8999] + "GATTAC" + ("G" if contigs["chr2"][8999] != "G" else "T"), (0, 1)),
     ]
     spans = [("chr1", 500, 15_000), ("chr1", 20_000, 25_000), ("chr2", 3000, 12_000)]
     reads = simulated.pairs(simulated.copies_of(contigs, variants), spans, depth=40, seed=3)
