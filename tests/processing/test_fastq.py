@@ -125,12 +125,17 @@ def test_interleaved_reads_are_told_by_their_names(tmp_path):
 
 
 def lanes(*names, interleaved=False):
-    found = gather([ReadsFile(None, name) for name in names], lambda file: interleaved)
+    found = gather([ReadsFile(None, name) for name in names], lambda _: interleaved)
     return [(lane.first.name, lane.second.name if lane.second else None) for lane in found.lanes]
 
 
 def test_names_tell_what_belongs_together():
-    assert lanes("a_S1_L002_R2_001.fastq.gz", "a_S1_L001_R1_001.fastq.gz", "a_S1_L001_R2_001.fastq.gz", "a_S1_L002_R1_001.fastq.gz") == [
+    assert lanes(
+        "a_S1_L002_R2_001.fastq.gz",
+        "a_S1_L001_R1_001.fastq.gz",
+        "a_S1_L001_R2_001.fastq.gz",
+        "a_S1_L002_R1_001.fastq.gz",
+    ) == [
         ("a_S1_L001_R1_001.fastq.gz", "a_S1_L001_R2_001.fastq.gz"),
         ("a_S1_L002_R1_001.fastq.gz", "a_S1_L002_R2_001.fastq.gz"),
     ]
