@@ -7,8 +7,8 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-
 from tests.processing.conftest import rows
+
 from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.cli import main
 from varloom.errors import VarloomError
