@@ -2,8 +2,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
 from tests.support import simulated_reads as simulated
+
 from varloom.processing.cpu.engine import CpuEngine
 from varloom.processing.fastq import is_interleaved
 from varloom.processing.lanes import gather
@@ -27,7 +27,7 @@ def analyse(files, fasta, base, *, sites=None, sample="P1", indexes=None, thread
     (base / "output").mkdir(parents=True, exist_ok=True)
     place = Place(base / "checkpoints", base / "work", base / "output")
     analysis = Analysis(reads, reference, sample, Caller.BCFTOOLS, sites, threads)
-    return CpuEngine().run(analysis, place, lambda done, total, what: None)
+    return CpuEngine().run(analysis, place, lambda *_: None)
 
 
 def rows(vcf):
@@ -36,7 +36,13 @@ def rows(vcf):
 
     with pysam.VariantFile(str(vcf)) as records:
         return [
-            (one.contig, one.pos, one.ref, ",".join(one.alts or (".",)), "/".join("." if a is None else str(a) for a in one.samples[0]["GT"]))
+            (
+                one.contig,
+                one.pos,
+                one.ref,
+                ",".join(one.alts or (".",)),
+                "/".join("." if a is None else str(a) for a in one.samples[0]["GT"]),
+            )
             for one in records
         ]
 
@@ -49,7 +55,13 @@ def person(tmp_path_factory):
         *(simulated.snp(contigs, "chr1", at, (at // 1000 % 2,)) for at in range(2000, 14_000, 1000)),
         simulated.snp(contigs, "chr1", 22_000, (0, 1)),
         simulated.Variant("chr2", 5000, contigs["chr2"][4999:5003], contigs["chr2"][4999], (1,)),
-        simulated.Variant("chr2", 9000, contigs["chr2"][8999], contigs["chr2"][8999] + "GATTACA", (0, 1)),
+        simulated.Variant(
+            "chr2",
+            9000,
+            contigs["chr2"][8999],
+            contigs["chr2"][8999] + "GATTAC" + ("G" if contigs["chr2"][8999] != "G" else "T"),
+            (0, 1),
+        ),
     ]
     spans = [("chr1", 500, 15_000), ("chr1", 20_000, 25_000), ("chr2", 3000, 12_000)]
     reads = simulated.pairs(simulated.copies_of(contigs, variants), spans, depth=40, seed=3)

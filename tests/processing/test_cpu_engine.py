@@ -3,15 +3,16 @@
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pysam
 import pytest
-
 from tests.processing.conftest import analyse, rows
 from tests.shared_data import SHARED, needs
+
 from varloom.errors import VarloomError
 
 READS = SHARED / "data" / "reads"
@@ -39,7 +40,7 @@ def test_all_known_variants_of_na12878_are_found(tmp_path):
     assert len(flags) == 3266
     assert sum(bool(flag & 0x40) for flag in flags) == sum(bool(flag & 0x80) for flag in flags) == 1633
     assert sum(bool(flag & 0x2) for flag in flags) > 3200
-    header = gzip.open(made.variants, "rt").read().partition("#CHROM")[0]
+    header = gzip.decompress(made.variants.read_bytes()).decode().partition("#CHROM")[0]
     assert "##reference=test 1\n" in header
     assert str(tmp_path) not in header
     assert made.quality["reads"]["total"] == 3266
@@ -93,21 +94,17 @@ def content(made):
     """All that must be the same, however an analysis went."""
     with pysam.AlignmentFile(made.alignment) as bam:
         reads = [read.to_string() for read in bam]
-    texts = [gzip.open(path, "rt").read() for path in (made.variants, made.genotyped)]
+    texts = [gzip.decompress(path.read_bytes()) for path in (made.variants, made.genotyped)]
     return reads, texts, made.quality
 
 
-@pytest.mark.parametrize(
-    "point",
-    [
-        "processing.align.before_rename",
+def test_an_analysis_that_is_killed_in_every_step_goes_on(person, sites, whole, tmp_path):
+    points = [
         "processing.index.before_rename",
+        "processing.align.before_rename",
         "processing.call.region",
-        *(f"processing.{step}.before_mark" for step in STEPS),
-        "processing.sorted.finished",
-    ],
-)
-def test_an_analysis_that_was_killed_goes_on(person, sites, whole, tmp_path, point):
+        *(f"processing.{step}.{when}" for step in STEPS for when in ("before_mark", "finished")),
+    ]
     log = tmp_path / "fired"
     script = (
         "import sys; from pathlib import Path; from tests.processing.conftest import analyse; "
@@ -115,16 +112,16 @@ def test_an_analysis_that_was_killed_goes_on(person, sites, whole, tmp_path, poi
         "analyse(files, fasta, Path(base), sites=Path(sites))"
     )
     command = [sys.executable, "-c", script, *map(str, person.reads), str(person.fasta), str(tmp_path), str(sites)]
-    environment = {**os.environ, "VARLOOM_FAILPOINTS": f"{point}=kill@1;log={log}"}
+    rules = ";".join(f"{point}=kill@1" for point in points)
+    environment = {**os.environ, "VARLOOM_FAILPOINTS": f"{rules};log={log}"}
     root = Path(__file__).resolve().parents[2]
-    killed = subprocess.run(command, env=environment, cwd=root, capture_output=True, timeout=100)
-    assert killed.returncode != 0
-    assert log.read_text().startswith(point)
-    work = tmp_path / "work"
-    for left in sorted(work.rglob("*"), reverse=True):  # the next attempt has a folder of its own
-        left.unlink()
-    made = analyse(person.reads, person.fasta, tmp_path, sites=sites)
-    assert content(made) == content(whole)
+    attempts = 0
+    while subprocess.run(command, env=environment, cwd=root, capture_output=True, timeout=100, check=False).returncode:
+        attempts += 1
+        assert attempts <= len(points)
+        shutil.rmtree(tmp_path / "work")  # the next attempt has a folder of its own
+    assert sorted(line.split()[0] for line in log.read_text().splitlines()) == sorted(points)
+    assert content(analyse(person.reads, person.fasta, tmp_path, sites=sites)) == content(whole)
 
 
 def test_finished_steps_are_not_done_again_but_for_other_reads(person, tmp_path):
@@ -164,7 +161,9 @@ def test_alignments_are_taken_as_they_are(person, whole, tmp_path, kind):
         case "by name":
             pysam.samtools.sort("-n", "-o", str(source), str(whole.alignment))
         case "cram":
-            pysam.samtools.view("-C", "-T", str(person.fasta), "-o", str(source), str(whole.alignment), catch_stdout=False)
+            pysam.samtools.view(
+                "-C", "-T", str(person.fasta), "-o", str(source), str(whole.alignment), catch_stdout=False
+            )
         case "unaligned":
             pysam.samtools.reset("-o", str(source), str(whole.alignment))
         case "without chr":
@@ -219,11 +218,9 @@ def test_single_reads_and_interleaved_ones_are_recognised(person, whole, tmp_pat
 
 
 def test_too_little_disk_is_told_before_any_work(person, tmp_path, monkeypatch):
-    import shutil
-
     from varloom.processing import disk_space
 
-    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000))
+    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000))
     with pytest.raises(VarloomError) as caught:
         analyse(person.reads, person.fasta, tmp_path)
     assert caught.value.code == "disk_too_small"

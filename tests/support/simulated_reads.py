@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import random
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
@@ -28,7 +30,10 @@ def genome(lengths: dict[str, int], seed: int) -> dict[str, str]:
 def write_fasta(path: Path, contigs: dict[str, str]) -> Path:
     import pysam
 
-    lines = (f">{name}\n" + "".join(f"{bases[at : at + 60]}\n" for at in range(0, len(bases), 60)) for name, bases in contigs.items())
+    lines = (
+        f">{name}\n" + "".join(f"{bases[at : at + 60]}\n" for at in range(0, len(bases), 60))
+        for name, bases in contigs.items()
+    )
     path.write_text("".join(lines))
     pysam.samtools.faidx(str(path))
     return path
@@ -66,7 +71,10 @@ def pairs(copies: list[dict[str, str]], spans: list[tuple[str, int, int]], depth
                 fragment = bases[start : start + insert]
                 if len(fragment) < length:
                     continue
-                mates = [spoiled(fragment[:length], chance), spoiled(fragment[-length:].translate(COMPLEMENT)[::-1], chance)]
+                mates = [
+                    spoiled(fragment[:length], chance),
+                    spoiled(fragment[-length:].translate(COMPLEMENT)[::-1], chance),
+                ]
                 if chance.random() < 0.5:
                     mates.reverse()
                 number += 1

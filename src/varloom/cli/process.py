@@ -27,7 +27,9 @@ _ASSEMBLIES = {"grch38": "GRCh38", "hg38": "GRCh38", "grch37": "GRCh37", "hg19":
 @click.command()
 @click.argument("reads", metavar="READS...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", "directory", metavar="DIR", required=True, type=click.Path(path_type=Path))
-@click.option("--reference", metavar="FASTA", type=click.Path(path_type=Path), help="The genome; else the installed one.")
+@click.option(
+    "--reference", metavar="FASTA", type=click.Path(path_type=Path), help="The genome; else the installed one."
+)
 @click.option(
     "--assembly",
     type=click.Choice(["GRCh38", "GRCh37", "hg38", "hg19"], case_sensitive=False),
@@ -108,7 +110,10 @@ class StepBars:
         if what != self._what or self._bar is None:
             self._held.close()
             title = what[0].upper() + what[1:]
-            self._what, self._bar = what, self._held.enter_context(TransferBar(title, total, counts="bytes" not in what))
+            self._what, self._bar = (
+                what,
+                self._held.enter_context(TransferBar(title, total, counts="bytes" not in what)),
+            )
         self._bar.reach(done, total)
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from varloom.failpoints import failpoint
-from varloom.processing.cpu.regions import Region, regions
+from varloom.processing.cpu.regions import reads_per_region, regions
 from varloom.processing.programs import Stage, pipe
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from varloom.processing.checkpoints import Checkpoints
+    from varloom.processing.cpu.regions import Region
     from varloom.processing.model import Report
 
 ANNOTATIONS = "FORMAT/AD,FORMAT/DP,FORMAT/SP,INFO/AD"
@@ -35,7 +36,7 @@ def call(
     Raises:
         VarloomError: `program_failed`, `disk_full`.
     """
-    groups = regions(alignment)
+    groups = regions(alignment, reads_per_region(alignment, threads))
     stop = threading.Event()
     alive = threading.Event()
     files = [kept.folder / f"region-{number:04}.bcf" for number in range(len(groups))]

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-READS_PER_REGION = 2_000_000
-"""So many mapped reads are worth a region of their own: calling them takes about half a minute."""
+MOST_READS, LEAST_READS = 2_000_000, 100_000
+"""Of one region: calling the one takes some minutes, calling the other some seconds."""
+_REGIONS_PER_THREAD = 4
 _LOOK_AHEAD = 200_000
 """Bases in which a place without reads is looked for."""
 
@@ -30,7 +31,16 @@ class Region(NamedTuple):
         return f"{self.contig}\t{self.first}\t{self.last}\n"
 
 
-def regions(alignment: Path, reads_per_region: int = READS_PER_REGION) -> list[tuple[Region, ...]]:
+def reads_per_region(alignment: Path, threads: int) -> int:
+    """How many reads a region should have, so that all threads end at about the same time."""
+    import pysam
+
+    with pysam.AlignmentFile(str(alignment), "rb") as bam:
+        fair = bam.mapped // (_REGIONS_PER_THREAD * threads)
+    return min(MOST_READS, max(LEAST_READS, fair))
+
+
+def regions(alignment: Path, reads_per_region: int) -> list[tuple[Region, ...]]:
     """Groups of regions, in the order of the reference: each is called at once. Contigs without reads are left out.
 
     Args:
