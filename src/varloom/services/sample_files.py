@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from varloom.dataset import catalog, sample_files
 from varloom.errors import VarloomError
 from varloom.services.problems import RANGE_INVALID
+from varloom.services.quality_view import quality_view
 from varloom.services.views import SampleFileList, SampleFileView
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.dataset.sample_files import SampleFile
+    from varloom.services.quality_view import QualityView
     from varloom.storage import Storage
 
 PORTION = 4 << 20
@@ -81,6 +84,15 @@ class SampleFiles:
         async with self.pool.connection() as conn:
             found = await sample_files.files_of(conn, account_id, sample_id)
         return any(file.role in {"alignment", "variants"} for file in found)
+
+    async def quality(self, account_id: UUID, sample_id: UUID) -> QualityView | None:
+        """What the reads of a sample are worth; None for one without reads. Raises `sample_not_found`."""
+        async with self.pool.connection() as conn:
+            found = await sample_files.files_of(conn, account_id, sample_id)
+        file = next((one for one in found if one.role == "quality"), None)
+        if file is None:
+            return None
+        return quality_view(json.loads(await asyncio.to_thread(self.storage.read_bytes, file.storage_key)))
 
     async def open(self, account_id: UUID, sample_id: UUID, name: str, asked: str | None = None) -> Piece:
         """A file, or the part of it that a Range header asks for.

@@ -60,6 +60,7 @@ async def files_page(
         table=table_head(table),
         tables=[(str(one.id), one.name) for one in sample.datasets],
         files=[_row(sample_id, file) for file in files],
+        quality=await services.sample_files.quality(account.id, sample_id),
         alignment=next((file.download_name for file in files if file.role == "alignment"), None),
     )
 
