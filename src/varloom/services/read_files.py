@@ -15,7 +15,8 @@ MOST_FILES = 64
 
 _INDEX = re.compile(r"\.(bai|crai|csi)$", re.IGNORECASE)
 _ALIGNMENT_ENDS = re.compile(r"(\.(bam|cram))?(\.(bai|crai|csi))?$", re.IGNORECASE)
-_LANE_ENDS = re.compile(r"([._-]S\d+)?([._-]L\d{3})?([._-](R|read_?)?\\?)?([._-]\d{3})?$", re.IGNORECASE)
+_LANE_ENDS = re.compile(r"([._-]S\d+)?([._-]L\d{3})?([._-](R|read_?)?\??)?([._-]\d{3})?$", re.IGNORECASE)
+"""What follows a sample's name in that of a lane, in which a question mark stands for the mate."""
 
 
 def are_reads(name: str) -> bool:
