@@ -1,7 +1,7 @@
 """Secondary analysis beside the bare programs: `python benchmarks/bench_reads.py [--pairs N] [--repeats N]`.
 
 Alignment: the CPU engine's aligner (checked FASTQ in, BAM with flags, mates and read groups out), bare `bwa mem` (when
-it is on PATH; SAM out) and bare pybwa (BAM out), each with two threads and the same batches. Calling: the engine's
+it is on PATH; SAM out) and bare pybwa (BAM out), each with two threads. Calling: the engine's
 regions in parallel, joined and left-aligned, beside one `bcftools mpileup | call | norm` of the same library, and of
 the one on PATH if there is one. All are run in turn, and the medians are compared. The goal is 0.9 of each.
 """
@@ -26,7 +26,7 @@ from tests.support import simulated_reads as simulated
 
 from varloom.processing.checkpoints import Checkpoints
 from varloom.processing.cpu import align, call, index, read_groups, sort
-from varloom.processing.cpu.aligner import BATCH_BASES, LaneTask, Task
+from varloom.processing.cpu.aligner import LaneTask, Task
 from varloom.processing.model import Reference
 from varloom.processing.tool_process import main as tool_process
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 GOAL = 0.9
 THREADS = 2
+BARE_BASES = 10_000_000 * THREADS
+"""Of a batch of bare pybwa: what `bwa mem` takes by default."""
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "vep115_chr1" / "reference.fa"
 LENGTH = 2_000_000
 GROUP = "@RG\tID:1\tSM:1\tLB:1\tPL:ILLUMINA\tPU:1"
@@ -131,7 +133,7 @@ class Bench:
                 [*command, "-o", str(self.folder / "bare.sam"), str(self.prefix), first, second]
             )
         output = str(self.folder / "bare.bam")
-        script = [sys.executable, "-c", BARE_PYBWA, str(self.prefix), first, second, output, str(BATCH_BASES)]
+        script = [sys.executable, "-c", BARE_PYBWA, str(self.prefix), first, second, output, str(BARE_BASES)]
         found["pybwa"] = lambda: run(script)
         return found
 
