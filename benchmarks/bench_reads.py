@@ -117,18 +117,8 @@ class Bench:
         found: dict[str, Callable[[], None]] = {"varloom": self._align}
         first, second = map(str, self.reads)
         if shutil.which("bwa"):
-            command = [
-                "bwa",
-                "mem",
-                "-v",
-                "1",
-                "-K",
-                str(BATCH_BASES),
-                "-t",
-                str(THREADS),
-                "-R",
-                GROUP.replace("\t", "\\t"),
-            ]
+            group = GROUP.replace("\t", "\\t")
+            command = ["bwa", "mem", "-v", "1", "-t", str(THREADS), "-R", group]
             found["bwa mem"] = lambda: run(
                 [*command, "-o", str(self.folder / "bare.sam"), str(self.prefix), first, second]
             )

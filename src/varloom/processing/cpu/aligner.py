@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from pysam import AlignedSegment, AlignmentHeader
 
 BATCH_BASES = 5_000_000
-"""Of one batch: some seconds of work, so that all processes end at about the same time, and enough pairs to tell how long
-inserts are. bwa's own are twice as large."""
+"""Of one batch: some seconds of work, so that all processes end at about the same time, and enough pairs to tell how
+long inserts are. bwa's own are twice as large."""
 _GROUP_MARK = b"\tRG:Z:"
 
 
