@@ -37,6 +37,8 @@ _PIECE = 4 << 20
 """Bytes of text that are looked at together."""
 _LONGEST_READ = 64 << 20
 """Bytes of a read's four lines: what has none after so many is no FASTQ."""
+_LONGEST_NAME = 254
+"""Bytes of a read's name that a BAM can have."""
 BASES = b"ACGTUNacgtunRYSWKMBDHVryswkmbdhv.-*"
 """Letters of sequences: bases, and IUPAC's codes for more than one."""
 QUALITIES = bytes(range(33, 127))
@@ -166,6 +168,8 @@ class FastqText:
         lengths = np.fromiter(map(len, piece.lines), dtype=np.int64, count=len(piece.lines)).reshape(-1, 4)
         wrong = (heads[:, 0] != ord("@")) | (lengths[:, 0] < 2) | (heads[:, 2] != ord("+")) | (lengths[:, 2] < 1)
         wrong |= lengths[:, 1] != lengths[:, 3]
+        for read in np.flatnonzero(lengths[:, 0] > _LONGEST_NAME):
+            wrong[read] |= len(read_name(piece.lines[4 * read])) > _LONGEST_NAME
         for line, allowed in ((1, BASES), (3, QUALITIES)):
             if b"".join(piece.lines[line::4]).translate(None, allowed):  # some letter is none of them
                 wrong |= [bool(one.translate(None, allowed)) for one in piece.lines[line::4]]
@@ -178,6 +182,8 @@ class FastqText:
         number = piece.first + read
         if not name.startswith(b"@") or len(name) < 2:
             return self._malformed(number, 1, "A read begins with `@` and a name", name)
+        if len(read_name(name)) > _LONGEST_NAME:
+            return self._malformed(number, 1, f"A read's name has at most {_LONGEST_NAME} characters", name)
         if not plus.startswith(b"+"):
             return self._malformed(number, 3, "The third line of a read begins with `+`", plus)
         if odd := bases.translate(None, BASES):
