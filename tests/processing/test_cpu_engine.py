@@ -217,6 +217,21 @@ def test_single_reads_and_interleaved_ones_are_recognised(person, whole, tmp_pat
     assert len(rows(single.variants)) >= len(person.variants) - 2
 
 
+def test_reads_of_another_species_give_an_empty_result_with_a_warning(person, tmp_path):
+    from tests.support import simulated_reads as simulated
+
+    contigs = simulated.genome({"x": 3000}, seed=99)
+    reads = simulated.pairs([contigs, contigs], [("x", 100, 2900)], depth=3, seed=1)
+    files = simulated.write_pairs(tmp_path, "other", reads)
+    sites = tmp_path / "sites.vcf"
+    sites.write_text(f"chr1\t3500\t.\t{person.contigs['chr1'][3499]}\tT\n")
+    made = analyse(files, person.fasta, tmp_path, sites=sites, indexes=person.indexes)
+    assert rows(made.variants) == []
+    assert [row[4] for row in rows(made.genotyped)] == ["./."]
+    assert made.quality["reads"]["mapped"] == 0
+    assert [warning["code"] for warning in made.warnings] == ["few_reads_mapped", "reads_no_depth"]
+
+
 def test_too_little_disk_is_told_before_any_work(person, tmp_path, monkeypatch):
     from varloom.processing import disk_space
 

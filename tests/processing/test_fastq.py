@@ -37,6 +37,7 @@ FAULTS = {
     "short quality": (spoil(20, reads(), "III\n"), "reads_malformed", 20, "5 bases and 3 qualities"),
     "long quality": (spoil(4, reads(), "IIIIII\n"), "reads_malformed", 4, "5 bases and 6 qualities"),
     "no name": (spoil(9, reads(), "@\n"), "reads_malformed", 9, "read 3"),
+    "long name": (spoil(9, reads(), "@" + "x" * 255 + "\n"), "reads_malformed", 9, "at most 254"),
     "no at": (spoil(37, reads(), "r10\n"), "reads_malformed", 37, "read 10"),
     "odd base": (spoil(38, reads(), "AC!TN\n"), "reads_malformed", 38, "'!' is no base"),
     "odd quality": (spoil(40, reads(), "II\x01II\n"), "reads_malformed", 40, "read 10"),

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.genomics.contigs import bare_name
 from varloom.genomics.recognition import SourceFormat, recognise
-from varloom.processing.problems import ALIGNMENT_MALFORMED, ALIGNMENT_OTHER_REFERENCE, READS_EMPTY, READS_NOT_READS
+from varloom.processing.problems import (
+    ALIGNMENT_MALFORMED,
+    ALIGNMENT_OTHER_REFERENCE,
+    READS_EMPTY,
+    READS_NOT_READS,
+    READS_NOT_TOGETHER,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +77,10 @@ def inspect(file: ReadsFile, reference: Reference) -> AlignmentFacts:
     if not first:
         raise VarloomError(READS_EMPTY, f"{name} holds no read.")
     _hold_whole(file.path, name, found)
+    samples = sorted({str(group["SM"]) for group in header.get("RG", ()) if group.get("SM")})
+    if len(samples) > 1:
+        named = ", ".join(safe_excerpt(one, 40) for one in samples[:3])
+        raise VarloomError(READS_NOT_TOGETHER, f"{name} holds the reads of {len(samples):,} samples: {named}.")
     if renamed is not None and found is SourceFormat.CRAM:
         message = f"{name} calls the contigs otherwise than the reference does; as BAM it can be used."
         raise VarloomError(ALIGNMENT_OTHER_REFERENCE, message)

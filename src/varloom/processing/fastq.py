@@ -37,10 +37,12 @@ _PIECE = 4 << 20
 """Bytes of text that are looked at together."""
 _LONGEST_READ = 64 << 20
 """Bytes of a read's four lines: what has none after so many is no FASTQ."""
-_SEQUENCE = np.zeros(256, dtype=np.bool_)
-_SEQUENCE[list(b"ACGTUNacgtunRYSWKMBDHVryswkmbdhv.-*")] = True
-_QUALITY = np.zeros(256, dtype=np.bool_)
-_QUALITY[33:127] = True
+_LONGEST_NAME = 254
+"""Bytes of a read's name that a BAM can have."""
+BASES = b"ACGTUNacgtunRYSWKMBDHVryswkmbdhv.-*"
+"""Letters of sequences: bases, and IUPAC's codes for more than one."""
+QUALITIES = bytes(range(33, 127))
+"""Letters of qualities."""
 _NEWLINE = 10
 
 
@@ -57,22 +59,19 @@ class Records(NamedTuple):
     Attributes:
         text: four lines a read, each with its line feed.
         ends: of each line, the index of its line feed.
+        lines: without their ends.
         first: the number of the first read, from 0.
     """
 
     text: bytes
     ends: NDArray[np.int64]
+    lines: list[bytes]
     first: int
 
     @property
     def reads(self) -> int:
         """How many reads."""
         return len(self.ends) // 4
-
-    def line(self, number: int) -> bytes:
-        """A line by its number within this piece, without its end."""
-        start = self.ends[number - 1] + 1 if number else 0
-        return self.text[start : self.ends[number]].rstrip(b"\r")
 
 
 class FastqText:
@@ -165,37 +164,30 @@ class FastqText:
     def _hold_to_format(self, piece: Records) -> None:
         """Refuse the first read of a piece that is none."""
         text = np.frombuffer(piece.text, dtype=np.uint8)
-        starts = np.concatenate(([0], piece.ends[:-1] + 1))
-        ends = piece.ends - ((text[piece.ends - 1] == 13) & (piece.ends > starts))  # carriage returns are no content
-        lengths = (ends - starts).reshape(-1, 4)
-        heads = text[starts].reshape(-1, 4)
+        heads = text[np.concatenate(([0], piece.ends[:-1] + 1))].reshape(-1, 4)
+        lengths = np.fromiter(map(len, piece.lines), dtype=np.int64, count=len(piece.lines)).reshape(-1, 4)
         wrong = (heads[:, 0] != ord("@")) | (lengths[:, 0] < 2) | (heads[:, 2] != ord("+")) | (lengths[:, 2] < 1)
         wrong |= lengths[:, 1] != lengths[:, 3]
-        wrong |= self._odd_letters(text, starts, ends)
+        for read in np.flatnonzero(lengths[:, 0] > _LONGEST_NAME):
+            wrong[read] |= len(read_name(piece.lines[4 * read])) > _LONGEST_NAME
+        for line, allowed in ((1, BASES), (3, QUALITIES)):
+            if b"".join(piece.lines[line::4]).translate(None, allowed):  # some letter is none of them
+                wrong |= [bool(one.translate(None, allowed)) for one in piece.lines[line::4]]
         if wrong.any():
             raise self._said_of(piece, int(np.argmax(wrong)))
 
-    @staticmethod
-    def _odd_letters(text: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Of each read, whether it has a letter that is no base or no quality."""
-        odd = np.zeros(len(starts) // 4, dtype=np.bool_)
-        for line, allowed in ((1, _SEQUENCE), (3, _QUALITY)):
-            before = np.concatenate(([0], np.cumsum(allowed[text], dtype=np.int64)))
-            begin, end = starts[line::4], ends[line::4]
-            odd |= before[end] - before[begin] != end - begin
-        return odd
-
     def _said_of(self, piece: Records, read: int) -> VarloomError:
         """What is wrong with a read, in words."""
-        name, bases, plus, qualities = (piece.line(4 * read + line) for line in range(4))
+        name, bases, plus, qualities = piece.lines[4 * read : 4 * read + 4]
         number = piece.first + read
         if not name.startswith(b"@") or len(name) < 2:
             return self._malformed(number, 1, "A read begins with `@` and a name", name)
+        if len(read_name(name)) > _LONGEST_NAME:
+            return self._malformed(number, 1, f"A read's name has at most {_LONGEST_NAME} characters", name)
         if not plus.startswith(b"+"):
             return self._malformed(number, 3, "The third line of a read begins with `+`", plus)
-        if any(not _SEQUENCE[letter] for letter in bases):
-            letter = next(chr(letter) for letter in bases if not _SEQUENCE[letter])
-            return self._malformed(number, 2, f"{letter!r} is no base", bases)
+        if odd := bases.translate(None, BASES):
+            return self._malformed(number, 2, f"{chr(odd[0])!r} is no base", bases)
         if len(bases) != len(qualities):
             told = f"{counted(len(bases), 'base')} and {len(qualities):,} qualities"
             return self._malformed(number, 4, f"The read has {told}", qualities)
@@ -233,7 +225,9 @@ def _whole(text: bytes, first: int) -> Records:
     """As many whole reads as a text has."""
     ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == _NEWLINE)
     ends = ends[: len(ends) // 4 * 4]
-    return Records(text[: ends[-1] + 1] if len(ends) else b"", ends, first)
+    whole = text[: ends[-1] + 1] if len(ends) else b""
+    lines = (whole.replace(b"\r\n", b"\n") if b"\r" in whole else whole).split(b"\n")[:-1]
+    return Records(whole, ends, lines, first)
 
 
 def read_name(line: bytes) -> bytes:
@@ -256,7 +250,7 @@ def is_interleaved(file: ReadsFile) -> bool:
         VarloomError: those of `FastqText`.
     """
     for piece in FastqText(file).pieces():
-        names = [read_name(piece.line(4 * read)) for read in range(min(piece.reads, 64))]
+        names = [read_name(piece.lines[4 * read]) for read in range(min(piece.reads, 64))]
         return len(names) > 1 and all(one == other for one, other in zip(names[::2], names[1::2], strict=False))
     return False
 
@@ -359,10 +353,7 @@ class LaneReader:
 
 
 def _lines(piece: Records | None) -> list[bytes]:
-    if piece is None:
-        return []
-    text = piece.text.replace(b"\r\n", b"\n") if b"\r" in piece.text else piece.text
-    return text.split(b"\n")[:-1]
+    return piece.lines if piece is not None else []
 
 
 def stored_bytes(lane: Lane) -> int:

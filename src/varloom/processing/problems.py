@@ -52,7 +52,7 @@ READS_NOT_TOGETHER = define(
     "was mixed with an alignment.",
     resolution=(
         "Give for each lane both files, named alike but for R1 and R2 (or 1 and 2), or one interleaved file.",
-        "Or give one BAM or CRAM alone.",
+        "Or give one BAM or CRAM alone; one that holds several samples is taken apart first, by `samtools split`.",
     ),
 )
 ALIGNMENT_MALFORMED = define(

@@ -15,6 +15,7 @@ from varloom.dataset.problems import DISK_FULL
 from varloom.errors import Place as Spot
 from varloom.errors import VarloomError, kind_of
 from varloom.processing import programs
+from varloom.processing.problems import PROGRAM_FAILED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +55,8 @@ def align(task: Task, total: int, report: Report) -> dict[str, Any]:
             raise error
         if process.returncode:
             raise programs.failed("bwa mem", process.returncode, programs.last_words(said))
+    if reads != total:
+        raise VarloomError(PROGRAM_FAILED, f"{reads:,} of {total:,} reads were aligned: the files have changed.")
     return {"reads": reads, "batches": batches}
 
 

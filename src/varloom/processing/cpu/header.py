@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
 from typing import TYPE_CHECKING
 
 from varloom.processing.programs import Stage, pipe
@@ -28,10 +30,8 @@ def name_sample(
     Raises:
         VarloomError: `program_failed`, `disk_full`.
     """
-    import pysam
-
-    with pysam.VariantFile(str(variants)) as file:
-        lines = str(file.header).splitlines()
+    with gzip.open(variants, "rt", encoding="utf-8") as text:
+        lines = [line.rstrip("\n") for line in itertools.takewhile(lambda line: line.startswith("#"), text)]
     header = work / "header.vcf"
     header.write_text("\n".join(_clean(lines, sample, reference, source)) + "\n", encoding="utf-8")
     pipe([Stage.bcftools("reheader", "-h", header, "-o", output, variants)], on_life)

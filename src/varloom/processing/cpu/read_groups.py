@@ -41,7 +41,7 @@ def groups_of(lanes: Iterable[Lane]) -> list[ReadGroup]:
 def _unit(lane: Lane) -> str | None:
     """Flow cell and lane, as Illumina's sequencers name reads."""
     first = next(FastqText(lane.first).pieces())
-    match = _ILLUMINA.match(read_name(first.line(0)))
+    match = _ILLUMINA.match(read_name(first.lines[0]))
     return f"{match['flowcell'].decode()}.{match['lane'].decode()}" if match else None
 
 

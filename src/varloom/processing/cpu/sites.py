@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from varloom.errors import Place, VarloomError, safe_excerpt
 from varloom.genomics.contigs import bare_name
@@ -106,7 +106,7 @@ def genotype(
     Raises:
         VarloomError: `program_failed`, `disk_full`.
     """
-    padded, exact, called = work / "sites.bed", work / "sites.tsv", work / "sites.bcf"
+    padded, exact, called = work / "sites.bed", work / "sites.tsv", work / "sites.called.vcf"
     lengths = contigs_of(fasta)
     padded.write_text("".join(_padded(sites, lengths)), encoding="utf-8")
     exact.write_text("".join(f"{site.contig}\t{site.position}\n" for site in sites), encoding="utf-8")
@@ -117,7 +117,7 @@ def genotype(
             ),
             Stage.bcftools("call", "-m", "-a", "GQ", "-Ou", "-"),
             Stage.bcftools("norm", "--no-version", "-f", fasta, "-Ou", "-"),
-            Stage.bcftools("view", "--no-version", "-T", exact, "-Ob", "-o", called, "-"),
+            Stage.bcftools("view", "--no-version", "-T", exact, "-Ov", "-o", called, "-"),
         ],
         on_life,
     )
@@ -140,24 +140,30 @@ def _padded(sites: Iterable[Site], lengths: Mapping[str, int]) -> Iterator[str]:
 
 
 def _read(called: Path) -> dict[tuple[str, int], list[Genotype]]:
-    import pysam
-
+    """The records of an uncompressed VCF of one sample by contig and position."""
     found: dict[tuple[str, int], list[Genotype]] = {}
-    with pysam.VariantFile(str(called)) as records:
-        for record in records:
-            known = _genotype_of(record)
-            found.setdefault((record.contig, record.pos), []).append(known)
+    with called.open(encoding="utf-8") as lines:
+        for line in lines:
+            if not line.startswith("#"):
+                columns = line.rstrip("\n").split("\t")
+                found.setdefault((columns[0], int(columns[1])), []).append(_genotype_of(columns))
     return found
 
 
-def _genotype_of(record: Any) -> Genotype:
-    sample = record.samples[0]
-    alleles = sample["GT"]
-    known = "/".join("." if allele is None else str(allele) for allele in alleles)
-    alts = tuple(alt for alt in record.alts or () if alt not in {".", "<*>"})
-    quality = sample.get("GQ")
-    depths = tuple(int(depth or 0) for depth in sample.get("AD") or (0,))
-    return Genotype(record.ref.upper(), alts, known, int(sample.get("DP") or 0), depths, quality)
+def _genotype_of(columns: Sequence[str]) -> Genotype:
+    sample = dict(zip(columns[8].split(":"), columns[9].split(":"), strict=False))
+    numbers = {
+        name: [int(one) for one in sample.get(name, ".").split(",") if one != "."] for name in ("DP", "AD", "GQ")
+    }
+    alts = tuple(alt for alt in columns[4].split(",") if alt not in {".", "<*>"})
+    return Genotype(
+        ref=columns[3].upper(),
+        alts=alts,
+        text=sample["GT"].replace("|", "/"),
+        depth=sum(numbers["DP"][:1]),
+        depths=tuple(numbers["AD"]) or (0,),
+        quality=numbers["GQ"][0] if numbers["GQ"] else None,
+    )
 
 
 def chosen(found: Sequence[Genotype], bases: str) -> list[Genotype]:
