@@ -94,10 +94,7 @@ def submit(
         raise click.UsageError("- can be given once.")
     for source in sources:  # every file is looked at before the first is sent
         check_readable(source)
-    outside: Path | None = options.pop("outside_calls")
     fields = _fields(name, options)
-    if outside is not None:
-        fields |= {"pgx": "true", "outside_calls": text_of(outside)}
     created: list[Job] = []
     with connected(url, token, data) as server:
         try:
@@ -113,6 +110,9 @@ def submit(
 
 def _fields(name: str | None, options: dict[str, Any]) -> dict[str, str]:
     """The form's fields: what the user gave, nothing else."""
+    outside: Path | None = options.get("outside_calls")
+    if outside is not None:
+        options = {**options, "pgx": True, "outside_calls": text_of(outside)}
     fields = {key: str(value).lower() if value is True else str(value) for key, value in options.items() if value}
     if name is not None:
         fields["sample_name"] = name

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from varloom.annotation.refs.pgx_content import PgxContent, PhenotypeTable
 
 INDETERMINATE = "Indeterminate"
+_REFERENCE = "Reference"
+"""What genes that are called variant by variant call the allele without any."""
 _REFERENCE_OF_ONE = re.compile(r"rs\d+ reference \([ACGT]+\)")
 _VARIANT_OF_ONE = re.compile(r"(rs\d+) variant \([ACGT]+\)")
 _COPIES = re.compile(r"(?P<name>.+?)x(?P<copies>\d+)")
@@ -76,8 +78,7 @@ class Phenotypes:
     def lowest(self, gene: str, variants: Sequence[str]) -> tuple[str, ...]:
         """Of the variants of both copies the two that decide: those that do the most harm."""
         order = sorted(variants, key=lambda name: (not self.is_harmful(gene, name), self._rank(gene, name)))
-        reference = "Reference"
-        return tuple((order + [reference, reference])[:2])
+        return tuple([*order, *[_REFERENCE] * 2][:2])
 
     def lowest_of_sides(self, gene: str, names: Sequence[str]) -> tuple[str, ...]:
         """The deciding variant of each chromosome."""

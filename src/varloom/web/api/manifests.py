@@ -25,6 +25,7 @@ router = APIRouter(prefix="/manifests", tags=["jobs"])
 
 
 def chosen_defaults(
+    *,
     assembly: Annotated[str, Query(description="for lines that name none")] = "",
     annotate: Annotated[str, Query(description="for lines that say nothing of it")] = "",
     split_by_sample: Annotated[str, Query(description="for lines that say nothing of it")] = "",
