@@ -185,6 +185,8 @@ async def test_the_preflight_tells_what_each_line_would_be(api):
         "split_by_sample": True,
         "credential": "lab",
         "priority": 5,
+        "further": [],
+        "reference": None,
     }
     assert (second["sample_name"], second["assembly"], second["priority"]) == ("NA2", "GRCh38", 3)
     assert (signed["line"], signed["name"]) == (7, "NA9.vcf.gz")

@@ -47,6 +47,7 @@ class FakeEngine:
         assert not place.work.exists()
         place.work.mkdir()
         for number, step in enumerate(("align", "call")):
+            place.checkpoints.mkdir(exist_ok=True)
             done = place.checkpoints / step
             if not done.exists():
                 self.steps.append(step)
@@ -151,15 +152,12 @@ def test_what_an_engine_leaves_is_kept_and_is_what_the_next_stage_reads(stages, 
     assert len(parsed.result["folders"]) == 1
 
 
-def test_finished_steps_are_not_done_again_unless_something_else_is_asked_for(stages, engine):
+def test_finished_steps_are_not_done_again(stages, engine):
     engine.fails_after = "align"
     with pytest.raises(RuntimeError):
         stages.process()
     engine.fails_after = None
     stages.process()
-    assert engine.steps == ["align", "call"]
-    engine.steps.clear()
-    stages.process(reference="tiny")
     assert engine.steps == ["align", "call"]
 
 
@@ -168,8 +166,8 @@ def test_finished_steps_are_not_done_again_unless_something_else_is_asked_for(st
     [
         ({"reference": "other"}, None, "reference_genome_missing", "other"),
         ({"assembly": "GRCh37"}, None, "reference_genome_missing", "GRCh37"),
-        ({}, "pbrun is not installed.", "engine_unavailable", "cpu: pbrun is not installed."),
-        ({"caller": "deepvariant"}, None, "engine_unavailable", "no caller deepvariant"),
+        ({}, "pbrun is not installed.", "engine_unavailable", "pbrun is not installed."),
+        ({"caller": "deepvariant"}, None, "caller_unavailable", "calls with bcftools"),
         ({"engine": "parabricks"}, None, "engine_unavailable", "no engine 'parabricks'"),
     ],
 )
@@ -180,13 +178,4 @@ def test_what_cannot_be_done_is_told_before_anything_is_begun(tmp_path, engine, 
         stages.process(**options)
     assert refused.value.code == code
     assert said in refused.value.message
-    assert engine.steps == []
-
-
-def test_a_disk_that_is_too_small_is_told_before_an_hour_is_spent(tmp_path, engine, monkeypatch):
-    stages = Stages(LocalStorage(tmp_path / "storage"), tmp_path)
-    monkeypatch.setattr("varloom.pipeline.stages.process.SPACE_OF_READS", 10**15)
-    with pytest.raises(VarloomError) as refused:
-        stages.process()
-    assert refused.value.code == "processing_disk_short"
     assert engine.steps == []

@@ -41,6 +41,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "export": ("varloom.cli.export:export", "Write the table of a sample to a file."),
     "check": ("varloom.cli.check:check", "Read files and report what is wrong, without a server."),
     "load": ("varloom.cli.load:load", "Turn a file into a Parquet dataset, without a server."),
+    "process": ("varloom.cli.process:process", "Align reads and call variants, without a server."),
+    "call": ("varloom.cli.process:process", "The same as `process`."),
     "annotate": ("varloom.cli.annotate:annotate", "Tell what is known of chosen variants."),
     "pgx": ("varloom.cli.pgx:pgx", "Call pharmacogenes in a file, without a server."),
     "mcp": ("varloom.cli.mcp:mcp", "Serve tools for chat assistants (Model Context Protocol)."),

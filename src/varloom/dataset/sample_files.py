@@ -35,7 +35,7 @@ class SampleFile(NamedTuple):
 
     Attributes:
         name: of the file, plain and unique in the sample.
-        role: `alignment`, `alignment_index`, `variants`, `variants_index`, `genotyped`, `quality` or `pgx`.
+        role: `alignment`, `variants` or `genotyped`, each with an index (`alignment_index`), `quality` or `pgx`.
         storage_key: where its bytes lie.
         bytes: how many.
         sha256: in hexadecimal, where it was taken.
@@ -88,3 +88,4 @@ _ORDER = (
     "quality",
     "pgx",
 )
+"""Of roles."""

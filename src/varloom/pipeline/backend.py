@@ -98,7 +98,7 @@ class PipelineBackend:
             stage=claim.stage.value,
             source=first,
             output_key=attempt_key(claim),
-            options=claim.job.options,
+            options=_options_of(claim),
             storage=self._storage.access,
             scratch=self._scratch_of(claim),
             location=location,
@@ -164,7 +164,7 @@ class PipelineBackend:
     def clear(self, claim: Claim) -> None:
         """Remove what a child that was killed left on this machine: files, and a container that still runs."""
         if claim.stage is Stage.PROCESS:
-            end_container(self._processing.parabricks, str(claim.token))
+            end_container(self._processing.parabricks, str(claim.job.id))
         scratch = self._scratch_of(claim)
         if scratch is not None:
             shutil.rmtree(scratch.attempt, ignore_errors=True)
@@ -176,6 +176,14 @@ class PipelineBackend:
     def _load(self, keys: list[str]) -> list[catalog.NewDataset]:
         """The manifests of datasets as they lie in the storage."""
         return [catalog.NewDataset(key, load_manifest(self._storage, key)) for key in keys]
+
+
+def _options_of(claim: Claim) -> dict[str, Any]:
+    """The job's options; what was made of reads is of the assembly to which they were aligned."""
+    processed = claim.job.artefacts.get(Stage.PROCESS, {})
+    if claim.stage is Stage.PROCESS or "assembly" not in processed:
+        return claim.job.options
+    return {**claim.job.options, "assembly": processed["assembly"]}
 
 
 def _sources_of(claim: Claim) -> list[SourceFile | None]:

@@ -89,13 +89,11 @@ class Processing:
     Attributes:
         engine: `auto`, `cpu` or `parabricks`: what is used where the job does not choose.
         threads: how many processors one analysis may use.
-        reserve: bytes of disk space that must stay free.
         parabricks: how Parabricks is run.
     """
 
     engine: str = "auto"
     threads: int = 1
-    reserve: int = 0
     parabricks: ParabricksOptions = field(default_factory=ParabricksOptions)
 
     @classmethod

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from varloom.errors import VarloomError
 from varloom.processing.model import Caller
-from varloom.processing.problems import ENGINE_UNAVAILABLE
+from varloom.processing.problems import CALLER_UNAVAILABLE, ENGINE_UNAVAILABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,21 +32,24 @@ def choose_engine(engines: Sequence[Engine], wanted: str, caller: Caller | None)
         caller: None: the engine's own first choice.
 
     Raises:
-        VarloomError: `engine_unavailable`, with the reason of each.
+        VarloomError: `engine_unavailable` or `caller_unavailable`, with the reason of each.
     """
+    asked = [engine for engine in engines if wanted in {AUTO, engine.name}]
+    if not asked:
+        names = ", ".join(engine.name for engine in engines)
+        raise VarloomError(ENGINE_UNAVAILABLE, f"There is no engine {wanted!r}: there are {names}.")
+    having = [engine for engine in asked if caller is None or caller in engine.callers]
+    if not having:
+        told = " ".join(f"The engine {one.name} calls with {', '.join(sorted(one.callers))}." for one in asked)
+        raise VarloomError(CALLER_UNAVAILABLE, told)
     reasons = []
-    for engine in engines:
-        if wanted not in {AUTO, engine.name}:
-            continue
-        if caller is not None and caller not in engine.callers:
-            reasons.append(f"The engine {engine.name} has no caller {caller.value}.")
-        elif (why := engine.unavailable()) is not None:
-            reasons.append(f"{engine.name}: {why}")
-        else:
-            return ChosenEngine(engine, caller or first_choice(engine))
-    raise VarloomError(ENGINE_UNAVAILABLE, " ".join(reasons) or f"There is no engine {wanted!r}.")
+    for engine in having:
+        if (why := engine.unavailable()) is None:
+            return ChosenEngine(engine, caller or _first_choice(engine))
+        reasons.append(why)
+    raise VarloomError(ENGINE_UNAVAILABLE, " ".join(reasons))
 
 
-def first_choice(engine: Engine) -> Caller:
+def _first_choice(engine: Engine) -> Caller:
     """What an engine calls with unless it is told: as the callers stand in their list."""
     return next(caller for caller in Caller if caller in engine.callers)

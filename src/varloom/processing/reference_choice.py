@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from varloom.errors import VarloomError, safe_excerpt
-from varloom.processing.problems import REFERENCE_GENOME_MISSING, REFERENCE_GENOME_UNCHOSEN
+from varloom.processing.problems import REFERENCE_GENOME_MISSING
+from varloom.processing.reference_problems import REFERENCE_GENOME_UNCHOSEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,8 +42,3 @@ def chosen_reference(installed: Iterable[ReleaseKey], name: str | None, assembly
 def reference_text(key: ReleaseKey) -> str:
     """A release as options name it: `ASSEMBLY/NAME/RELEASE`."""
     return f"{key.assembly}/{key.name}/{key.release}"
-
-
-def index_folder_of(key: ReleaseKey) -> str:
-    """Where a local storage keeps a genome unpacked, with the indexes of engines."""
-    return f"reference-indexes/{key.assembly}/{key.name}/{key.release}"

@@ -85,9 +85,11 @@ class AnnotationOffer:
                 newest.setdefault(f"{key.kind} {key.name}", key.release)
         return {name: newest[name] for name, used in versions.items() if newest.get(name, used) != used}
 
-    def genomes(self) -> list[ReleaseKey]:
-        """The reference genomes to which reads can be aligned, the one that was added last first."""
-        return [key for key in self._installed if key.kind == GENOME_KIND]
+    def genome_choices(self) -> list[tuple[str, str]]:
+        """The genomes for reads, GRCh38 and what was added last first: each as options name it, and for people."""
+        genomes = [key for key in self._installed if key.kind == GENOME_KIND]
+        genomes.sort(key=lambda key: key.assembly, reverse=True)
+        return [(reference_text(key), f"{key.assembly}, {key.name} {key.release}") for key in genomes]
 
     def with_reference(self, options: JobOptions) -> JobOptions:
         """The options of reads with the very genome and assembly that they mean; others stay as they are.

@@ -27,6 +27,7 @@ from varloom.services.provenance import Provenance
 from varloom.services.queue import Queue
 from varloom.services.references import References, open_library
 from varloom.services.resumable import ResumableUploads
+from varloom.services.sample_files import SampleFiles
 from varloom.services.samples import Samples
 from varloom.services.saved_views import SavedViews
 from varloom.services.sources import Sources, transfer_options, vault_of
@@ -69,6 +70,7 @@ class Services:
     provenance: Provenance
     queue: Queue
     samples: Samples
+    sample_files: SampleFiles
     saved_views: SavedViews
     events: Events
     annotations: AnnotationOffer
@@ -141,6 +143,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 pgx=PgxResults(pool, storage),
                 queue=Queue(pool, settings),
                 samples=samples,
+                sample_files=SampleFiles(pool, storage),
                 saved_views=SavedViews(pool),
                 events=events,
                 annotations=annotations,

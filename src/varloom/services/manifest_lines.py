@@ -80,6 +80,7 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
 }
 """What mends a wrong value of each column."""
 
+_NEXT_URL = re.compile(r"\s+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _LINE_ENDS = re.compile(r"\r\n|\n|\r")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _DELIMITERS = "\t;,"
@@ -348,7 +349,7 @@ class _Reading:
         found = []
         for column in (URL, URL2):
             text = cells.get(column, "")
-            urls = text.split() if "://" in text else [text] if text else []
+            urls = _NEXT_URL.split(text) if text else []
             if not urls and column == URL:
                 fault(column, MANIFEST_VALUE_INVALID, "The line has no URL.")
             if any(is_path(url) and (not self._paths_allowed or url.lower().startswith("file:")) for url in urls):

@@ -239,3 +239,10 @@ ACCOUNT_NOT_FOUND = define(
     resolution=("Check the name; the menu at the top right of each page shows the name of one's own account.",),
     status=404,
 )
+RANGE_INVALID = define(
+    "range_invalid",
+    "The file has no such part",
+    cause="A Range header asks for bytes behind the end of the file.",
+    resolution=("Ask for a part that begins before the end of the file, or for the whole of it.",),
+    status=416,
+)

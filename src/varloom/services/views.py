@@ -398,6 +398,24 @@ class StorageView(View):
     deleted: int = Field(description="samples that were deleted and can be brought back")
 
 
+class SampleFileView(View):
+    """A file that was made for a sample beside its tables."""
+
+    name: str = Field(description="in the address of the file")
+    download_name: str = Field(description="what a browser calls it")
+    role: str = Field(
+        description="alignment, alignment_index, variants, variants_index, genotyped, genotyped_index, quality or pgx"
+    )
+    bytes: int
+    sha256: str | None = Field(description="where it was taken")
+
+
+class SampleFileList(View):
+    """The files of a sample."""
+
+    files: list[SampleFileView]
+
+
 class TableView(View):
     """A view of tables that was kept by name."""
 

@@ -135,7 +135,6 @@ def _processing(settings: Settings) -> Processing:
     return Processing(
         engine=settings.engine,
         threads=settings.processing_threads or os.cpu_count() or 1,
-        reserve=settings.disk_reserve_bytes,
         parabricks=ParabricksOptions(
             image=settings.parabricks_image,
             container_command=settings.parabricks_container_command,

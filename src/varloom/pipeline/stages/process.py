@@ -10,23 +10,23 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from varloom.annotation.refs.genome import GENOME
 from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.dataset.durable import disk_full_told, sync_directory, sync_file
-from varloom.errors import VarloomError
 from varloom.failpoints import failpoint
 from varloom.pipeline.request import Processing, StageResult
 from varloom.pipeline.workspace import open_workspace
+from varloom.processing import references
 from varloom.processing.choice import AUTO, choose_engine
 from varloom.processing.engines import engines
-from varloom.processing.lanes import reads_of
-from varloom.processing.model import Analysis, Caller, Place, ReadsFile, Reference
-from varloom.processing.problems import DISK_SHORT
-from varloom.processing.reference_choice import chosen_reference, index_folder_of
-from varloom.processing.reference_genome import unpacked
+from varloom.processing.fastq import is_interleaved
+from varloom.processing.lanes import gather
+from varloom.processing.model import Analysis, Caller, Place, ReadsFile
+from varloom.processing.reference_choice import chosen_reference
 from varloom.storage import LocalCopies, connect
 from varloom.storage.held_folder import hold
 
@@ -34,20 +34,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from varloom.annotation.source import InstalledRelease
     from varloom.pipeline.request import StageRequest
     from varloom.pipeline.workspace import Report, Workspace
     from varloom.processing.choice import ChosenEngine
-    from varloom.processing.model import Analysed, Reads
+    from varloom.processing.model import Analysed, Reference
     from varloom.storage import Storage
 
 COMPLETE = "processed.json"
 """Written last: what the folder holds."""
 QUALITY = "quality.json"
 """What is known of the reads: see docs/reference/reads-quality.md."""
-SPACE_OF_READS = 4
-"""The space that aligning and sorting takes at its peak, as a multiple of the reads: of the sorted alignment, of what
-it is merged from, and of the one whose duplicates are marked."""
+_GENOMES = "reference-indexes"
+_INDEX = re.compile(r"\.(bai|crai|csi)$", re.IGNORECASE)
+"""An index that was sent along with an alignment: engines make their own."""
 
 
 class _Bench(NamedTuple):
@@ -135,27 +134,39 @@ def _from_reads(request: StageRequest, workspace: Workspace, bench: _Bench) -> _
     library, storage = bench.library, bench.storage
     processing = request.processing or Processing()
     given = [(workspace.source, request.source), *zip(workspace.further, request.further, strict=True)]
-    reads = reads_of([ReadsFile(path, file.name) for path, file in given if file is not None])
+    files = [ReadsFile(path, file.name) for path, file in given if file is not None]
+    reads = gather([file for file in files if not _INDEX.search(file.name)], is_interleaved)
     key = chosen_reference(library.newest_first(), request.options.get("reference"), request.options.get("assembly"))
     caller = request.options.get("caller")
     chosen = choose_engine(
-        engines(processing.parabricks), _engine_wanted(request, processing), Caller(caller) if caller else None
+        engines(replace(processing.parabricks, job=request.job)),
+        _engine_wanted(request, processing),
+        Caller(caller) if caller else None,
     )
-    _require_space(reads, workspace.output, processing.reserve)
 
-    def on_bytes(done: int, total: int | None) -> None:
-        bench.report(done, total, "bytes")
-
-    with library.borrow(key, on_bytes) as release, _checkpoints(request, storage, chosen) as checkpoints:
-        reference = _reference(request, storage, release, bench.report)
+    root = _genomes(request, storage)
+    references.sweep(library, root)
+    with (
+        references.borrowed(library, key, root, bench.report) as reference,
+        _checkpoints(request, storage) as checkpoints,
+    ):
         place = Place(checkpoints, bench.work, workspace.output)
-        analysis = Analysis(
-            reads, reference, _sample_name(request), chosen.caller, sites=None, threads=processing.threads
-        )
+        sites = _sites(request, bench, reference)
+        analysis = Analysis(reads, reference, _sample_name(request), chosen.caller, sites, processing.threads)
         failpoint("process.before_engine")
         analysed = chosen.engine.run(analysis, place, bench.report)
         failpoint("process.after_engine")
     return _made_of_reads(analysed, chosen, reference, workspace.output)
+
+
+def _sites(request: StageRequest, bench: _Bench, reference: Reference) -> Path | None:
+    """The positions that PGx calling needs, where that was chosen."""
+    if not request.options.get("pgx"):
+        return None
+    from varloom.pipeline.pgx_sites import write_pgx_sites  # few jobs call PGx
+
+    bench.work.mkdir(mode=0o700, exist_ok=True)
+    return write_pgx_sites(bench.library, reference, bench.work / "pgx-sites.vcf")
 
 
 def _engine_wanted(request: StageRequest, processing: Processing) -> str:
@@ -174,6 +185,7 @@ def _made_of_reads(analysed: Analysed, chosen: ChosenEngine, reference: Referenc
     }
     if analysed.genotyped is not None:
         files["genotyped"] = analysed.genotyped
+        files["genotyped_index"] = analysed.genotyped.with_name(f"{analysed.genotyped.name}.tbi")
     told = {
         "variants": analysed.variants.name,
         "assembly": reference.assembly,
@@ -189,29 +201,14 @@ def _index_of(alignment: Path) -> Path:
     return alignment.with_name(f"{alignment.name}.{'crai' if alignment.suffix == '.cram' else 'bai'}")
 
 
-def _reference(request: StageRequest, storage: Storage, release: InstalledRelease, report: Report) -> Reference:
-    key = release.key
-    kept = storage.local_path(index_folder_of(key))
-    if kept is None:
-        if request.scratch is None:
-            raise AssertionError("a storage on another machine needs scratch space")
-        kept = request.scratch.sources.with_name("reference-indexes") / key.assembly / key.name / key.release
-    fasta = unpacked(release.folder / GENOME, kept, report)
-    return Reference(fasta, kept, key.assembly, f"{key.name} {key.release}")
-
-
-def _require_space(reads: Reads, output: Path, reserve: int) -> None:
-    """See that the disk is likely to be large enough before an hour is spent.
-
-    Raises:
-        VarloomError: `processing_disk_short`.
-    """
-    files = [file for lane in reads.lanes for file in (lane.first, lane.second) if file is not None]
-    size = sum(file.path.stat().st_size for file in [*files, *([reads.alignment] if reads.alignment else [])])
-    needed, free = SPACE_OF_READS * size + reserve, shutil.disk_usage(output).free
-    if needed > free:
-        message = f"The analysis of {size:,} bytes of reads takes about {needed:,} bytes; {free:,} are free."
-        raise VarloomError(DISK_SHORT, message)
+def _genomes(request: StageRequest, storage: Storage) -> Path:
+    """Where genomes are kept unpacked on this machine, with the indexes of engines."""
+    kept = storage.local_path(_GENOMES)
+    if kept is not None:
+        return kept
+    if request.scratch is None:
+        raise AssertionError("a storage on another machine needs scratch space")
+    return request.scratch.sources.with_name(_GENOMES)
 
 
 def _sample_name(request: StageRequest) -> str:
@@ -224,8 +221,8 @@ def _sample_name(request: StageRequest) -> str:
 
 
 @contextlib.contextmanager
-def _checkpoints(request: StageRequest, storage: Storage, chosen: ChosenEngine) -> Iterator[Path]:
-    """The folder of the job for finished steps of this analysis; what another one left is removed.
+def _checkpoints(request: StageRequest, storage: Storage) -> Iterator[Path]:
+    """The folder of the job for finished steps; the engine removes from it what another analysis left.
 
     Another folder is taken while the process of an attempt that was given up for dead goes on in that.
     """
@@ -238,20 +235,7 @@ def _checkpoints(request: StageRequest, storage: Storage, chosen: ChosenEngine) 
             descriptor = hold(gathering)
             held.callback(shutil.rmtree, gathering, ignore_errors=True)
         held.callback(os.close, descriptor)
-        folder = gathering / f"steps-{_identity(request, chosen)}"
-        for other in gathering.glob("steps-*"):
-            if other != folder:
-                shutil.rmtree(other)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        yield folder
-
-
-def _identity(request: StageRequest, chosen: ChosenEngine) -> str:
-    """Tells an analysis from all others of the job."""
-    options = {name: request.options.get(name) for name in ("reference", "assembly", "pgx")}
-    files = [file.sha256 or file.key for file in (request.source, *request.further) if file is not None]
-    asked = [files, options, chosen.engine.name, chosen.caller.value, request.sample]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+        yield gathering / "steps"
 
 
 def _gathering(request: StageRequest, storage: Storage) -> Path:

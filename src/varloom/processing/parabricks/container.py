@@ -1,7 +1,7 @@
 """The container in which Parabricks runs: its command, and its end.
 
-The program that starts a container does not take it along when it is killed. So each has a name by which it is ended:
-when its attempt is cancelled or stalls, and before another attempt at the same job begins.
+The program that starts a container does not take it along when it is killed. So each has the name of its job, by which
+it is ended: when the attempt is cancelled or stalls, and before another attempt at the job begins on this machine.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ END_PATIENCE = 20.0
 _NAME = "varloom-"
 
 
-def container_name(token: str) -> str:
-    """What the container of an attempt is called."""
-    return f"{_NAME}{token}"
+def container_name(job: str) -> str:
+    """What the container of a job is called: a job has one at a time."""
+    return f"{_NAME}{job}"
 
 
 def in_container(
-    options: ParabricksOptions, token: str, folders: Iterable[Path], command: Sequence[str]
+    options: ParabricksOptions, job: str, folders: Iterable[Path], command: Sequence[str]
 ) -> tuple[str, ...]:
     """The command as it runs in a container, in which the folders have the same paths as outside.
 
     Args:
-        options: with an image.
-        token: of the attempt.
+        options: without an image, the command runs as it is.
+        job: its id.
         folders: that the command reads or writes.
         command: what is to run.
     """
@@ -45,17 +45,17 @@ def in_container(
         return tuple(command)
     volumes = [part for folder in sorted(set(folders)) for part in ("--volume", f"{folder}:{folder}")]
     runner = shlex.split(options.container_command)
-    return (*runner, "--name", container_name(token), *volumes, options.image, *command)
+    return (*runner, "--name", container_name(job), *volumes, options.image, *command)
 
 
-def end_container(options: ParabricksOptions, token: str) -> None:
-    """End the container of an attempt; nothing happens if there is none."""
+def end_container(options: ParabricksOptions, job: str) -> None:
+    """End the container of a job; nothing happens if there is none."""
     if options.image is None:
         return
     program = shlex.split(options.container_command)[0]
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         ended = subprocess.run(
-            [program, "kill", container_name(token)], capture_output=True, timeout=END_PATIENCE, check=False
+            [program, "kill", container_name(job)], capture_output=True, timeout=END_PATIENCE, check=False
         )
         if ended.returncode == 0:
-            logger.warning("the container %s was ended", container_name(token))
+            logger.warning("the container %s was ended", container_name(job))

@@ -14,9 +14,11 @@ class ParabricksOptions:
         container_command: what runs a container; the options of the job, the image and the command follow it.
         gpus: how many one analysis uses; None: as many as Parabricks finds.
         low_memory: whether it saves GPU memory: `auto` (once it has run out), `always` or `never`.
+        job: whose analysis it is; containers are named by it.
     """
 
     image: str | None = None
     container_command: str = "docker run --rm --gpus all"
     gpus: int | None = None
     low_memory: str = "auto"
+    job: str = "by-hand"

@@ -76,7 +76,14 @@ async def retry_form(services: CurrentServices, account: CurrentAccount, job_id:
     offered = {kind: services.annotations.why_unavailable(kind) is None for kind in ("small", "structural")}
     offered["pgx"] = services.annotations.why_no_pgx() is None
     return HTMLResponse(
-        render("parts/retry_form.html", job=job, stages=stages, credentials=credentials, offered=offered)
+        render(
+            "parts/retry_form.html",
+            job=job,
+            stages=stages,
+            credentials=credentials,
+            offered=offered,
+            genomes=services.annotations.genome_choices(),
+        )
     )
 
 
@@ -102,6 +109,9 @@ async def retry_job(
     pgx: Annotated[bool, Form()] = False,
     reference_sites_listed: Annotated[bool, Form()] = False,
     outside_calls: Annotated[str, Form(max_length=20_000)] = "",
+    reference: Annotated[str, Form(max_length=300)] = "",
+    engine: Annotated[str, Form(max_length=20)] = "",
+    caller: Annotated[str, Form(max_length=20)] = "",
     credential: Annotated[str, Form(max_length=80)] = "",
     without_annotation: Annotated[bool, Form()] = False,
     begin: Annotated[Literal["", "start"], Form()] = "",
@@ -111,7 +121,10 @@ async def retry_job(
     if without_annotation:
         options = {"annotate": "none"}
     elif changed:
-        options = {"assembly": assembly or None, "annotate": annotate, "split_by_sample": split_by_sample}
+        if reference:  # of reads, whose assembly is that of the reference
+            options = {"annotate": annotate, "reads": True, "reference": reference, "engine": engine, "caller": caller}
+        else:
+            options = {"assembly": assembly or None, "annotate": annotate, "split_by_sample": split_by_sample}
         options |= {"pgx": pgx, "reference_sites_listed": reference_sites_listed, "outside_calls": outside_calls}
         await services.annotations.require(parse_options(options))
     if options is not None and changed and (await services.jobs.get(account.id, job_id)).source.kind == "url":

@@ -11,9 +11,10 @@ from fastapi.responses import HTMLResponse
 
 from varloom.errors import counted
 from varloom.services.samples import Table
-from varloom.services.views import DownloadProvenance, EventView, JobView
+from varloom.services.views import DownloadProvenance, EventView, JobView, SourceProvenance
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.formatting import clock, count, moment, size
+from varloom.web.pages.job_details import processing_facts
 from varloom.web.pages.job_entries import STATE_LOOKS
 from varloom.web.pages.rendering import page
 from varloom.web.pages.samples import chosen_table, sample_row, table_head
@@ -63,14 +64,18 @@ async def provenance_page(
     ]
     if job is not None:
         groups.insert(2, ("Job", _job_facts(job)))
-        source = (await services.provenance.of_job(account.id, job.id)).source
-        if source.download is not None:
-            groups.insert(1, ("Download", _download_facts(source.download)))
+        provenance = await services.provenance.of_job(account.id, job.id)
+        if provenance.processing is not None:
+            facts = [(name, text, False) for name, text in processing_facts(provenance.processing)]
+            groups.insert(1, ("Reads", [("Files", _read_files(provenance.source), False), *facts]))
+        if provenance.source.download is not None:
+            groups.insert(1, ("Download", _download_facts(provenance.source.download)))
     return await page(
         request,
         "sample_provenance.html",
         section="samples",
         tab="provenance",
+        has_files=await services.sample_files.has(account.id, sample_id),
         has_pgx=await services.pgx.has(account.id, sample_id),
         sample=sample_row(sample),
         table=table_head(table),
@@ -92,6 +97,10 @@ def _file_facts(manifest: Any) -> Facts:
         ("Samples in the file", _some(manifest.samples), False),
         ("Contigs", count(len(manifest.contigs)), False),
     ]
+
+
+def _read_files(source: SourceProvenance) -> str:
+    return ", ".join([source.name, *(one.name for one in source.further)])
 
 
 def _download_facts(download: DownloadProvenance) -> Facts:

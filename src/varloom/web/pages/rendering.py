@@ -55,6 +55,7 @@ async def page(request: Request, template: str, *, section: str, **values: Any) 
         "csp_nonce": csp_nonce_of(request),
         "no_annotation": {kind: annotations.why_unavailable(kind) for kind in ("small", "structural")},
         "no_pgx": annotations.why_no_pgx(),
+        "genomes": annotations.genome_choices(),
     }
     return HTMLResponse(render(template, theme=theme_of(request), **frame, **values))
 

@@ -128,6 +128,7 @@ async def table_page(
         "sample.html",
         section="samples",
         tab="table",
+        has_files=await services.sample_files.has(account.id, sample_id),
         has_pgx=await services.pgx.has(account.id, sample_id),
         sample=sample_row(sample),
         table=table_head(chosen),
