@@ -76,7 +76,8 @@ async def test_a_retry_with_options_that_do_not_exist_changes_nothing(api, worke
     for options, code in refused:
         answer = await ann.client.post(f"{path}/retry", json={"options": options})
         assert (answer.status_code, answer.json()["code"]) == (400 if "outside" in code else 422, code)
-    for options, code in (({"annotate": "small"}, "reference_data_missing"), ({"pgx": True}, "pgx_definitions_missing")):
+    missing = [({"annotate": "small"}, "reference_data_missing"), ({"pgx": True}, "pgx_definitions_missing")]
+    for options, code in missing:
         answer = await ann.client.post(f"{path}/retry", json={"options": options})
         assert (answer.status_code, answer.json()["code"]) == (409, code)
     answer = await ann.client.post(f"{path}/retry", json={"from_stage": "annotate"})
