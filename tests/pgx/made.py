@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.shared_data import SHARED
 
@@ -14,6 +14,9 @@ from varloom.processing.pgx.calling import call_pgx
 from varloom.processing.pgx.choice import choose_pgx
 from varloom.processing.pgx.model import PgxWanted
 from varloom.storage.local import LocalStorage
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PGX = SHARED / "data" / "pgx"
 POSITIONS = PGX / "pharmcat_positions.vcf"

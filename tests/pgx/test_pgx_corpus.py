@@ -1,4 +1,4 @@
-"""The calls of PharmCAT 3.1.1 on 54 files, against ours: the same diplotypes and phasing, and every difference named."""
+"""The calls of PharmCAT 3.1.1 on 54 files, against ours: the same diplotypes and phase, every difference named."""
 
 from __future__ import annotations
 

@@ -23,10 +23,10 @@ def definitions(draw):
     alleles = [NamedAllele("*1", dict.fromkeys(range(len(loci)), "A"), True)]
     rows = st.dictionaries(st.integers(0, len(loci) - 1), st.sampled_from("ACGTRM"), min_size=1)
     seen = set()
-    for cells in draw(st.lists(rows, min_size=1, max_size=5)):
+    for row in draw(st.lists(rows, min_size=1, max_size=5)):
         cells = {
             index: cell
-            for index, cell in cells.items()
+            for index, cell in row.items()
             if all(base == "A" or base in loci[index].alts for base in AMBIGUOUS.get(cell, cell))
         }
         key = tuple(sorted(cells.items()))

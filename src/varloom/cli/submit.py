@@ -93,10 +93,7 @@ def submit(
     if skip_faulty or idempotency_key:
         raise click.UsageError("--skip-faulty and --idempotency-key are for --manifest.")
     sets = _checked_sets(sources, name, are_one=bool(options["reads"]))
-    outside: Path | None = options.pop("outside_calls")
     fields = _fields(name, options)
-    if outside is not None:
-        fields |= {"pgx": "true", "outside_calls": text_of(outside)}
     created: list[Job] = []
     with connected(url, token, data) as server:
         try:
@@ -112,6 +109,9 @@ def submit(
 
 def _fields(name: str | None, options: dict[str, Any]) -> dict[str, str]:
     """The form's fields: what the user gave, nothing else."""
+    outside: Path | None = options.get("outside_calls")
+    if outside is not None:
+        options = {**options, "pgx": True, "outside_calls": text_of(outside)}
     fields = {key: str(value).lower() if value is True else str(value) for key, value in options.items() if value}
     if name is not None:
         fields["sample_name"] = name

@@ -11,7 +11,7 @@ from varloom.errors import VarloomError, safe_excerpt
 from varloom.pipeline.plan import make_plan
 from varloom.processing.pgx.outside import parse_outside_calls
 from varloom.services.names import checked_credential_name
-from varloom.services.problems import NOT_AVAILABLE, OPTION_UNKNOWN, REQUEST_INVALID
+from varloom.services.problems import OPTION_UNKNOWN, REQUEST_INVALID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -86,7 +86,7 @@ def parse_options(given: Mapping[str, Any]) -> JobOptions:
     """Check options that came from outside; None stands for an option that was not given.
 
     Raises:
-        VarloomError: `option_unknown`, `not_available` or `request_invalid`, with the option's name.
+        VarloomError: `option_unknown` or `request_invalid`, with the option's name; `outside_calls_malformed`.
     """
     chosen: dict[str, Any] = {}
     for name, value in given.items():
@@ -105,15 +105,6 @@ def _refuse_strange_caller(engine: EngineName, caller: CallerName | None) -> Non
     having = _CALLERS.get(engine)
     if caller is not None and having is not None and caller not in having:
         raise VarloomError(REQUEST_INVALID, f"caller: the engine {engine} calls with {' or '.join(having)}.")
-
-
-def why_unavailable(name: str, value: str) -> str | None:
-    """What this version says to a job with this option; None if it can have it."""
-    try:
-        parse_options({name: value})
-    except VarloomError as error:
-        return error.message if error.kind is NOT_AVAILABLE else None
-    return None
 
 
 def parse_flag(name: str, value: Any) -> bool:
@@ -230,4 +221,4 @@ _PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "caller": _caller,
     "engine": _engine,
 }
-"""By option: what checks its value, and raises `request_invalid` or `not_available`."""
+"""By option: what checks its value, and raises `request_invalid`."""

@@ -19,14 +19,6 @@ OPTION_UNKNOWN = define(
     resolution=("Remove or correct the option; docs/reference/api.md lists the options of a job.",),
     status=422,
 )
-NOT_AVAILABLE = define(
-    "not_available",
-    "Not available in this version",
-    cause="The request asks for something that this version of Varloom cannot do yet. It is refused rather than "
-    "left out silently.",
-    resolution=("Leave the option out, or upgrade to a version that offers it.",),
-    status=422,
-)
 UPLOAD_EMPTY = define(
     "upload_empty",
     "Empty file",

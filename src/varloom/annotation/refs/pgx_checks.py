@@ -26,29 +26,34 @@ def check_gene(gene: GeneDefinition, path: Path) -> None:
     Raises:
         VarloomError: `reference_malformed`.
     """
+    if fault := _fault_of_alleles(gene) or _fault_of_bases(gene):
+        raise malformed(path, f"{safe_excerpt(gene.gene, 40)}: {fault}")
 
-    def refuse(message: str) -> VarloomError:
-        return malformed(path, f"{safe_excerpt(gene.gene, 40)}: {message}")
 
+def _fault_of_alleles(gene: GeneDefinition) -> str | None:
     references = [allele for allele in gene.alleles if allele.is_reference]
     if len(references) != 1:
-        raise refuse(f"{len(references)} alleles are the reference, and exactly one has to be.")
+        return f"{len(references)} alleles are the reference, and exactly one has to be."
     if len(references[0].cells) != len(gene.loci):
-        raise refuse("The reference allele does not define every position.")
+        return "The reference allele does not define every position."
     if len({(locus.contig, locus.position) for locus in gene.loci}) != len(gene.loci):
-        raise refuse("A position is listed twice.")
-    names = [allele.name for allele in gene.alleles]
-    if len(set(names)) != len(names):
-        raise refuse("Two alleles have one name.")
+        return "A position is listed twice."
+    if len({allele.name for allele in gene.alleles}) != len(gene.alleles):
+        return "Two alleles have one name."
+    return None
+
+
+def _fault_of_bases(gene: GeneDefinition) -> str | None:
     for locus in gene.loci:
         if not locus.alts or not all(map(_BASES.fullmatch, (locus.ref, *locus.alts))):
-            raise refuse(f"The alleles at {locus.position} are not bases.")
+            return f"The alleles at {locus.position} are not bases."
     for allele in gene.alleles:
         for index, cell in allele.cells.items():
             if not _CELL.fullmatch(cell):
-                raise refuse(f"{safe_excerpt(allele.name, 60)} has {safe_excerpt(cell, 20)!r} for bases.")
+                return f"{safe_excerpt(allele.name, 60)} has {safe_excerpt(cell, 20)!r} for bases."
             if len(cell) > 1 and cell not in (gene.loci[index].ref, *gene.loci[index].alts):
-                raise refuse(f"{safe_excerpt(allele.name, 60)} has bases that its position does not list.")
+                return f"{safe_excerpt(allele.name, 60)} has bases that its position does not list."
+    return None
 
 
 def check_against_genome(genes: Iterable[GeneDefinition], genome: Path | None) -> tuple[str, ...]:

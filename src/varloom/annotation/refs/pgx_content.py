@@ -7,6 +7,7 @@ one file, `PGX_CONTENT`. Positions are 1-based, of GRCh38; alleles are bases of 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from varloom.annotation.refs.problems import REFERENCE_DAMAGED
 from varloom.errors import VarloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
 PGX_CONTENT = "pgx.json"
@@ -205,7 +206,7 @@ def load_content(folder: Path) -> PgxContent:
             plain["source"],
             plain["version"],
             {gene.gene: gene for gene in genes},
-            {gene: _table(one) for gene, one in plain["phenotypes"].items()},
+            _Tables(plain["phenotypes"]),
             tuple(Recommendation(**one) for one in plain["recommendations"]),
             tuple(GeneDrug(**{**one, "pmids": tuple(one["pmids"])}) for one in plain["pairs"]),
             tuple(plain["structural"]),
@@ -247,6 +248,25 @@ def _table_as_json(table: PhenotypeTable) -> dict[str, Any]:
         "scores": [asdict(score) for score in table.scores],
         "priorities": table.priorities,
     }
+
+
+class _Tables(Mapping[str, PhenotypeTable]):
+    """The tables of phenotypes, each made when it is asked for: some have thousands of diplotypes."""
+
+    def __init__(self, plain: Mapping[str, dict[str, Any]]) -> None:
+        self._plain = plain
+        self._made: dict[str, PhenotypeTable] = {}
+
+    def __getitem__(self, gene: str) -> PhenotypeTable:
+        if gene not in self._made:
+            self._made[gene] = _table(self._plain[gene])
+        return self._made[gene]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._plain)
+
+    def __len__(self) -> int:
+        return len(self._plain)
 
 
 def _table(plain: dict[str, Any]) -> PhenotypeTable:

@@ -1,7 +1,8 @@
 """The definitions of alleles and the phenotypes that PharmCAT publishes, into `pgx.json`.
 
-Source of the format: the folders `definition` (`GENE_translation.json`, `exemptions.json`) and `phenotype` (`GENE.json`)
-of PharmCAT 3; the data are those of CPIC, PharmVar and ClinPGx. What a file is, is told by its content, not its name.
+Source of the format: the folders `definition` (`GENE_translation.json`, `exemptions.json`) and `phenotype`
+(`GENE.json`) of PharmCAT 3; the data are those of CPIC, PharmVar and ClinPGx. A file is told by its content, not by its
+name.
 """
 
 from __future__ import annotations
@@ -160,7 +161,9 @@ def _phenotypes(found: dict[str, Any]) -> PhenotypeTable:
         names = tuple(sorted(name for name, copies in one["diplotypekey"].items() for _ in range(int(copies))))
         score = one.get("activityScore")
         diplotypes[names] = (str(one["phenotype"]), None if score in {None, "n/a", "None"} else str(score))
-    return PhenotypeTable(dict(found["haplotypes"]), activities, diplotypes)
+    functions = dict(found["haplotypes"])  # of genes with an activity score these are its values
+    functions |= {one["name"]: one["functionValue"] for one in found.get("namedAlleles", ()) if one["functionValue"]}
+    return PhenotypeTable(functions, activities, diplotypes)
 
 
 def _contigs(genes: dict[str, GeneDefinition]) -> dict[str, int]:

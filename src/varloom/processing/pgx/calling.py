@@ -11,7 +11,7 @@ import varloom
 from varloom.annotation.refs.genome import Genome
 from varloom.annotation.refs.pgx_content import load_content
 from varloom.dataset.durable import disk_full_told, sync_directory, sync_file
-from varloom.errors import Problem, Severity, VarloomError, counted, safe_excerpt
+from varloom.errors import Place, Problem, Severity, VarloomError, counted, safe_excerpt
 from varloom.processing.pgx.gene_call import call_gene
 from varloom.processing.pgx.genotypes import ABSENT, Call, Genotype, State, genotype_at, parse_genotype
 from varloom.processing.pgx.locus_alleles import may_be, view_at
@@ -224,8 +224,6 @@ class _Seen:
             f"REF differs from GRCh38 at {bad} of {counted(checked, 'position')} that define alleles; the first is "
             f"line {record.line}: {safe_excerpt(record.ref, 20)} at {locus.named}, where GRCh38 has {locus.ref}.{hint}"
         )
-        from varloom.errors import Place
-
         raise VarloomError(PGX_REFERENCE_MISMATCH, message, Place(line=record.line))
 
     def warnings(self, total: Mapping[str, int], *, assume: bool) -> list[Problem]:
@@ -316,7 +314,7 @@ class _Caller:
         for call in outside:
             if call.sample in {None, name}:
                 was_called = call.gene in reports and call.gene not in self._structural
-                reports[call.gene] = outside_report(call, self._phenotypes, was_called)
+                reports[call.gene] = outside_report(call, self._phenotypes, replaced=was_called)
         told: dict[str, Told] = {gene: one.told for gene, one in reports.items()}
         entries = [reports[gene].entry for gene in sorted(reports)]
         return {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from varloom.errors import counted
 from varloom.processing.pgx import single_variants
@@ -66,7 +66,8 @@ class GeneCall:
         why: it is not, in a sentence.
         diplotypes: the best, all of them.
         alternatives: that are as possible and were left out by what is known of their frequencies.
-        found: for genes that are called variant by variant and are not phased: the variants, twice where on both copies.
+        found: for genes that are called variant by variant and are not phased: the variants, twice where both copies
+            have them.
         copies: how many the sample has of the gene.
         is_phased, is_effectively_phased: see `Matcher`.
         used: loci whose genotype took part.
@@ -278,7 +279,8 @@ def _alike(table: AlleleTable, everyone: Sequence[int], unknown: frozenset[int])
     named = [
         tuple(
             dict.fromkeys(
-                _core(table.definition, table.alleles[number].name) for number in sorted(group, key=table.ranks.get)
+                _core(table.definition, table.alleles[number].name)
+                for number in sorted(group, key=table.ranks.__getitem__)
             )
         )
         for group in groups.values()
@@ -300,7 +302,5 @@ def _called_by_variant(call: GeneCall, table: AlleleTable, matcher: Matcher) -> 
     )
 
 
-def _with(call: GeneCall, **changes: object) -> GeneCall:
-    from dataclasses import replace
-
-    return replace(call, **changes)  # type: ignore[arg-type]
+def _with(call: GeneCall, **changes: Any) -> GeneCall:
+    return replace(call, **changes)

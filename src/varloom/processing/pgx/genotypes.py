@@ -10,6 +10,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from varloom.errors import safe_excerpt
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -128,25 +130,32 @@ _CHANGED = "It is changed"
 
 def _seen(call: Call, contig: str) -> Genotype | None:
     """What one record says; None if nothing."""
-    record, view = call.record, call.view
     numbers = parse_genotype(call.genotype) if call.genotype is not None else None
-    unknown = numbers is None or all(allele is None for allele in numbers.alleles)
-    if not view.covers:
-        carried = {} if numbers is None else {n: view.alleles.get(n) for n in numbers.alleles if n}
-        changed = {number for number, bases in carried.items() if bases != view.alleles[0]}
-        if numbers is not None and changed and changed <= view.listed and view.fits and len(numbers.alleles) <= 2:
-            return _known(call, numbers, contig)  # an insertion has fewer bases of the reference than the locus
-        if changed:
-            return _no_call(f"{_CHANGED} by the variant at {record.position} (line {record.line}), which overlaps it.")
+    if not call.view.covers:
+        return _seen_in_part(call, numbers, contig)
+    return _seen_whole(call, numbers, contig) if call.view.tells else None
+
+
+def _seen_in_part(call: Call, numbers: Numbers | None, contig: str) -> Genotype | None:
+    """What a record says that has not all bases of the locus: nothing, unless the sample is changed here."""
+    record, view = call.record, call.view
+    carried = {} if numbers is None else {n: view.alleles.get(n) for n in numbers.alleles if n}
+    changed = {number for number, bases in carried.items() if bases != view.alleles[0]}
+    if not changed:
         return None
-    if not view.tells:
-        return None
-    if not view.fits:
-        return _no_call(f"REF of line {record.line} is not the base of GRCh38.")
-    if numbers is None or unknown:
-        return _no_call(f"Line {record.line} has no genotype ({call.genotype or 'no GT'}).")
+    if numbers is not None and changed <= view.listed and view.fits and len(numbers.alleles) <= 2:
+        return _known(call, numbers, contig)  # an insertion has fewer bases of the reference than the locus
+    return _no_call(f"{_CHANGED} by the variant at {record.position} (line {record.line}), which overlaps it.")
+
+
+def _seen_whole(call: Call, numbers: Numbers | None, contig: str) -> Genotype:
+    line = call.record.line
+    if not call.view.fits:
+        return _no_call(f"REF of line {line} is not the base of GRCh38.")
+    if numbers is None or all(allele is None for allele in numbers.alleles):
+        return _no_call(f"Line {line} has no genotype ({safe_excerpt(call.genotype or 'no GT', 20)}).")
     if len(numbers.alleles) > 2:
-        return _no_call(f"Line {record.line} has {len(numbers.alleles)} copies.")
+        return _no_call(f"Line {line} has {len(numbers.alleles)} copies.")
     return _known(call, numbers, contig)
 
 

@@ -64,8 +64,8 @@ class View(NamedTuple):
 
     Attributes:
         covers: whether it speaks of all of the locus.
-        tells: whether it is about what varies here: it is a block, or one of its alleles changes the locus. The record of
-            a deletion beside it lists bases of the reference, and leaves open whether one of them varies.
+        tells: whether it is about what varies here: it is a block, or one of its alleles changes the locus. The record
+            of a deletion beside it lists bases of the reference, and leaves open whether one of them varies.
         fits: whether its REF has the bases of the locus, as far as it is written out.
         alleles: the bases over the locus by the number in genotypes; None where they are changed to something else.
         listed: the numbers of the alleles that the locus documents beside the reference.
@@ -98,12 +98,12 @@ def view_at(record: Record, locus: Locus) -> View:
     covers = record.start <= first and record.end >= after - 1
     written = _overlap(record, first, after)
     fits = written is None or all(
-        mine == given or given == "N" for mine, given in zip(locus.ref[written[0] :], written[1], strict=False)
+        given in {mine, "N"} for mine, given in zip(locus.ref[written[0] :], written[1], strict=False)
     )
     takes_insertions = len({len(locus.ref), *map(len, locus.alts)}) > 1
     alleles: dict[int, str | None] = {0: locus.ref}
     for number, change in record.changes.items():
-        alleles[number] = _applied(locus, change, takes_insertions)
+        alleles[number] = _applied(locus, change, takes_insertions=takes_insertions)
     tells = record.is_block or any(bases != locus.ref for bases in alleles.values())
     listed = frozenset(number for number, bases in alleles.items() if bases in locus.alts)
     return View(covers, tells, fits, alleles, listed)
@@ -116,7 +116,7 @@ def _overlap(record: Record, first: int, after: int) -> tuple[int, str] | None:
     return (start - first, bases) if bases else None
 
 
-def _applied(locus: Locus, change: Change | None, takes_insertions: bool) -> str | None:
+def _applied(locus: Locus, change: Change | None, *, takes_insertions: bool) -> str | None:
     """The bases over the locus with a change; None if it reaches beyond the locus, or is not known."""
     if change is None:
         return None

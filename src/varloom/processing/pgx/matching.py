@@ -172,7 +172,7 @@ class Matcher:
         for unit in self._units:
             best: int | None = None
             for turn in (False, True):
-                lost = self._lost(first, second, unit, turn)
+                lost = self._lost(first, second, unit, turn=turn)
                 if lost is not None and (best is None or lost < best):
                     best = lost
             if best is None:
@@ -180,7 +180,7 @@ class Matcher:
             score -= best
         return score
 
-    def _lost(self, first: int, second: int, unit: list[int], turn: bool) -> int | None:
+    def _lost(self, first: int, second: int, unit: list[int], *, turn: bool) -> int | None:
         """How many IUPAC cells do not count because the allele has the reference there; None if it does not fit."""
         lost = 0
         for index in unit:

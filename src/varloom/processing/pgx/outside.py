@@ -1,7 +1,7 @@
 """Calls made elsewhere, of genes that a VCF does not show (CYP2D6, HLA) or of any other: a small TSV.
 
-Source of the format: PharmCAT's outside calls: gene, diplotype, phenotype, activity score, separated by tabs; lines that
-begin with `#` are comments. A fifth column may name the sample.
+Source of the format: PharmCAT's outside calls: gene, diplotype, phenotype, activity score, separated by tabs; lines
+that begin with `#` are comments. A fifth column may name the sample.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from varloom.annotation.refs.pgx_content import PgxContent, PhenotypeTable
 
 INDETERMINATE = "Indeterminate"
+_REFERENCE = "Reference"
+"""What genes that are called variant by variant call the allele without any."""
 _REFERENCE_OF_ONE = re.compile(r"rs\d+ reference \([ACGT]+\)")
 _VARIANT_OF_ONE = re.compile(r"(rs\d+) variant \([ACGT]+\)")
 _COPIES = re.compile(r"(?P<name>.+?)x(?P<copies>\d+)")
@@ -34,24 +36,22 @@ class Phenotypes:
     """The tables of all releases, the preferred first."""
 
     def __init__(self, contents: Iterable[PgxContent]) -> None:
+        self._sources = [content.phenotypes for content in contents]
         self._tables: dict[str, list[PhenotypeTable]] = {}
-        for content in contents:
-            for gene, table in content.phenotypes.items():
-                self._tables.setdefault(gene, []).append(table)
         self._known: dict[tuple[str, tuple[str, ...]], Meaning] = {}
 
     def of(self, gene: str, names: Sequence[str]) -> Meaning:
         """Of one or two alleles; a name may be several of one chromosome, `[a + b]`."""
         key = (gene, tuple(sorted(names)))
         if key not in self._known:
-            found = [meaning for table in self._tables.get(gene, ()) if (meaning := _meaning(gene, table, key[1]))]
+            found = [meaning for table in self._of_gene(gene) if (meaning := _meaning(gene, table, key[1]))]
             self._known[key] = _merged(found)
         return self._known[key]
 
     def words(self, gene: str, names: Sequence[str]) -> frozenset[str]:
         """The phenotype in the words of every release: recommendations may be in those of another one."""
         chosen = tuple(sorted(names))
-        found = [_meaning(gene, table, chosen) for table in self._tables.get(gene, ())]
+        found = [_meaning(gene, table, chosen) for table in self._of_gene(gene)]
         return frozenset(one.phenotype.lower() for one in found if one and one.phenotype)
 
     def function(self, gene: str, name: str) -> str | None:
@@ -61,7 +61,7 @@ class Phenotypes:
 
     def activity(self, gene: str, name: str) -> float | None:
         """The activity value of an allele; None where no release has one."""
-        for table in self._tables.get(gene, ()):
+        for table in self._of_gene(gene):
             if name in table.activities:
                 return table.activities[name]
         return None
@@ -76,8 +76,7 @@ class Phenotypes:
     def lowest(self, gene: str, variants: Sequence[str]) -> tuple[str, ...]:
         """Of the variants of both copies the two that decide: those that do the most harm."""
         order = sorted(variants, key=lambda name: (not self.is_harmful(gene, name), self._rank(gene, name)))
-        reference = "Reference"
-        return tuple((order + [reference, reference])[:2])
+        return tuple([*order, *[_REFERENCE] * 2][:2])
 
     def lowest_of_sides(self, gene: str, names: Sequence[str]) -> tuple[str, ...]:
         """The deciding variant of each chromosome."""
@@ -85,17 +84,20 @@ class Phenotypes:
 
     def is_of_priority(self, gene: str, words: Iterable[str]) -> bool | None:
         """Whether CPIC marks one of these phenotypes (in lower case) as abnormal; None if no release tells."""
-        marks = [
-            table.priorities[word] for table in self._tables.get(gene, ()) for word in words if word in table.priorities
-        ]
+        marks = [table.priorities[word] for table in self._of_gene(gene) for word in words if word in table.priorities]
         return any(mark.lower().startswith("abnormal") for mark in marks) if marks else None
 
     def has(self, gene: str) -> bool:
         """Whether any release tells phenotypes of the gene."""
-        return any(table.diplotypes or table.scores for table in self._tables.get(gene, ()))
+        return any(table.diplotypes or table.scores for table in self._of_gene(gene))
+
+    def _of_gene(self, gene: str) -> list[PhenotypeTable]:
+        if gene not in self._tables:
+            self._tables[gene] = [source[gene] for source in self._sources if gene in source]
+        return self._tables[gene]
 
     def _function(self, gene: str, name: str) -> str | None:
-        for table in self._tables.get(gene, ()):
+        for table in self._of_gene(gene):
             for spelled in _spellings(name):
                 if spelled in table.functions:
                     return table.functions[spelled]

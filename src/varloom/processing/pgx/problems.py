@@ -30,8 +30,7 @@ PGX_REFERENCE_MISMATCH = define(
     cause="At positions that define alleles the file's REF is not the base of GRCh38: it is of another assembly, "
     "written for the other strand, or REF is not the reference.",
     resolution=(
-        "Check the assembly of the file, and that REF was taken from the reference genome "
-        "(`bcftools norm --check-ref w`).",
+        "Check the assembly of the file, and REF by `bcftools norm --check-ref w` and the reference genome.",
         "Or load the file without PGx.",
     ),
 )
@@ -53,8 +52,8 @@ OUTSIDE_CALLS_MALFORMED = define(
     cause="The file of calls made elsewhere is not a tab-separated list of gene, diplotype, phenotype and activity "
     "score.",
     resolution=(
-        "Write one gene a line, separated by tabs: gene, diplotype, phenotype, activity score; what is not known stays "
-        "empty. A fifth column names the sample, where the file has several.",
+        "Write a gene on each line, with tabs between gene, diplotype, phenotype and activity score.",
+        "Leave empty what is not known; a fifth column names the sample, where the file has several.",
         "For example: CYP2D6, a tab, *1/*4.",
     ),
 )

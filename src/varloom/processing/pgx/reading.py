@@ -261,18 +261,17 @@ class LocusIndex:
     """Which loci a record touches, or is near to."""
 
     def __init__(self, loci: Sequence[Locus]) -> None:
-        self._places: dict[str, tuple[list[int], list[int]]] = {}
+        self._places: dict[str, tuple[list[int], list[tuple[int, int]]]] = {}
         for number, locus in sorted(enumerate(loci), key=lambda item: (item[1].contig, item[1].position)):
-            positions, numbers = self._places.setdefault(locus.contig, ([], []))
+            positions, places = self._places.setdefault(locus.contig, ([], []))
             positions.append(locus.position)
-            numbers.append(number)
+            places.append((locus.position + len(locus.ref), number))
         self._longest = max((len(locus.ref) for locus in loci), default=1)
 
     def around(self, contig: str, start: int, end: int) -> list[int]:
-        """The numbers of the loci that begin close enough to touch these bases."""
+        """The numbers of the loci that these bases touch, or that they stand beside."""
         if contig not in self._places:
             return []
-        positions, numbers = self._places[contig]
-        low = bisect_left(positions, start - self._longest)
-        high = bisect_left(positions, end + 2)
-        return numbers[low:high]
+        positions, places = self._places[contig]
+        low, high = bisect_left(positions, start - self._longest), bisect_left(positions, end + 2)
+        return [number for after, number in places[low:high] if after >= start]

@@ -24,7 +24,8 @@ _BODY: dict[str, Any] = {
 router = APIRouter(prefix="/manifests", tags=["jobs"])
 
 
-def chosen_defaults(  # noqa: PLR0917 - one for each column of a manifest
+def chosen_defaults(
+    *,
     assembly: Annotated[str, Query(description="for lines that name none")] = "",
     annotate: Annotated[str, Query(description="for lines that say nothing of it")] = "",
     split_by_sample: Annotated[str, Query(description="for lines that say nothing of it")] = "",
