@@ -34,6 +34,7 @@ SECTIONS = {
     "varloom.pipeline": "Stages and what they read",
     "varloom.dataset": "Datasets, filters and export",
     "varloom.annotation": "Reference data and annotation",
+    "varloom.processing": "Reads, secondary analysis and PGx",
     "varloom.transfer": "Downloads from URLs",
     "varloom.storage": "Storage and disk space",
     "varloom.db": "The database",

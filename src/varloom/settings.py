@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -30,7 +30,7 @@ CLOUDS = ("s3", "gs", "az")
 STAGES = ("download", "process", "annotate", "parse")
 """The stages that a slot can be given to, in the order in which a job can run them."""
 
-DEFAULT_SLOTS = {"download": 4, "annotate": 1, "parse": 2}
+DEFAULT_SLOTS = {"download": 4, "process": 1, "annotate": 1, "parse": 2}
 DEFAULT_STALL_LIMITS = {"download": 120.0, "process": 3600.0}
 """A source that sends nothing for two minutes is gone; tools of secondary analysis may say nothing for long."""
 
@@ -96,6 +96,29 @@ class Settings(BaseSettings):
         ge=1,
         description="how many stages one worker runs at once over all kinds, parsing first, then download, process and "
         "annotate; default: as many as it has slots",
+    )
+    engine: Literal["auto", "cpu", "parabricks"] = Field(
+        default="auto",
+        description="what analyses reads on this worker where the job does not choose: `cpu`, `parabricks`, or `auto`, "
+        "which is Parabricks where it is there",
+    )
+    processing_threads: int | None = Field(
+        default=None, ge=1, description="processors that one analysis of reads uses; default: all"
+    )
+    parabricks_image: str | None = Field(
+        default=None,
+        description="image of the container with Parabricks; default: `pbrun` is a program of the worker's machine",
+    )
+    parabricks_container_command: str = Field(
+        default="docker run --rm --gpus all",
+        description="what runs a container with `parabricks_image`; its program must also know `kill NAME`",
+    )
+    parabricks_gpus: int | None = Field(
+        default=None, ge=1, description="GPUs that one analysis uses; default: as many as Parabricks finds"
+    )
+    parabricks_low_memory: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="whether Parabricks saves GPU memory: `auto` tries again with `--low-memory` after it has run out",
     )
     max_attempts: int = Field(
         default=4, ge=1, le=100, description="tries of each stage: the first and the automatic retries"

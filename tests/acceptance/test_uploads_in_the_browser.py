@@ -275,9 +275,9 @@ def test_options_for_all_files_at_once(visitor: Visitor, tmp_path: Path) -> None
     everything.get_by_label("Assembly").select_option("GRCh37")
     everything.get_by_role("button", name="Apply to all").click()
     expect(visitor.chosen("second.vcf").get_by_label("Assembly")).to_have_value("GRCh37")
-    for label in ("Annotation", "PGx"):
+    for label, why in (("Annotation", "No reference data"), ("PGx", "No definitions of PGx alleles")):
         expect(visitor.chosen("first.vcf").get_by_label(label)).to_be_disabled()
-        expect(visitor.chosen("first.vcf")).to_contain_text("This version cannot")
+        expect(visitor.chosen("first.vcf")).to_contain_text(f"{why} ")
 
 
 def test_the_server_is_killed_in_mid_upload_and_started_again(browser: Browser, open_folder: Path, good: Path) -> None:

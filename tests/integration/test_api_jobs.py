@@ -66,7 +66,7 @@ async def test_a_retry_with_options_that_do_not_exist_changes_nothing(api, worke
     path = f"/api/v1/jobs/{job['id']}"
     refused = [
         ({"annotate": []}, "request_invalid"),
-        ({"pgx": True}, "not_available"),
+        ({"outside_calls": "CYP2D6"}, "outside_calls_malformed"),
     ]
     refused += [
         ({"credential": {}}, "request_invalid"),
@@ -75,9 +75,11 @@ async def test_a_retry_with_options_that_do_not_exist_changes_nothing(api, worke
     ]
     for options, code in refused:
         answer = await ann.client.post(f"{path}/retry", json={"options": options})
-        assert (answer.status_code, answer.json()["code"]) == (422, code)
-    answer = await ann.client.post(f"{path}/retry", json={"options": {"annotate": "small"}})
-    assert (answer.status_code, answer.json()["code"]) == (409, "reference_data_missing")
+        assert (answer.status_code, answer.json()["code"]) == (400 if "outside" in code else 422, code)
+    missing = [({"annotate": "small"}, "reference_data_missing"), ({"pgx": True}, "pgx_definitions_missing")]
+    for options, code in missing:
+        answer = await ann.client.post(f"{path}/retry", json={"options": options})
+        assert (answer.status_code, answer.json()["code"]) == (409, code)
     answer = await ann.client.post(f"{path}/retry", json={"from_stage": "annotate"})
     assert (answer.status_code, answer.json()["code"]) == (409, "stage_not_resumable")
     assert (await ann.client.get(path)).json()["state"] == "failed"

@@ -142,7 +142,7 @@ async def test_faulty_lines_are_left_out_where_that_is_asked_for(api):
         ("url\ns3://b\0", "manifest_unreadable", "NUL"),
         ("name,assembly\nx,hg19", "manifest_header_invalid", "no column 'url'"),
         ("url,asembly\nx,hg19", "manifest_header_invalid", "no column 'asembly'"),
-        ("url,pgx\nx,yes", "manifest_header_invalid", "no column 'pgx'"),
+        ("url,pgxx\nx,yes", "manifest_header_invalid", "no column 'pgxx'"),
         ("url,name,Sample Name\nx,y,z", "manifest_header_invalid", "'Sample Name' and 'name' are the same column"),
         ("url,,name\nx,y,z", "manifest_header_invalid", "has no name"),
         (SIGNED + "\n" + SIGNED, "manifest_header_invalid", "The first line is a URL"),
@@ -185,6 +185,8 @@ async def test_the_preflight_tells_what_each_line_would_be(api):
         "split_by_sample": True,
         "credential": "lab",
         "priority": 5,
+        "further": [],
+        "reference": None,
     }
     assert (second["sample_name"], second["assembly"], second["priority"]) == ("NA2", "GRCh38", 3)
     assert (signed["line"], signed["name"]) == (7, "NA9.vcf.gz")

@@ -350,7 +350,8 @@ async def test_options_can_be_changed_until_the_upload_is_a_job(api):
     url = (await begin(ann, assembly="GRCh37")).headers["location"]
     changed = await ann.client.post(f"{url}/options", json={"sample_name": "B", "options": {"assembly": "GRCh38"}})
     assert (changed.json()["sample_name"], changed.json()["options"]["assembly"]) == ("B", "GRCh38")
-    assert (await ann.client.post(f"{url}/options", json={"options": {"pgx": True}})).json()["code"] == "not_available"
+    refused = await ann.client.post(f"{url}/options", json={"options": {"pgx": True}})
+    assert refused.json()["code"] == "pgx_definitions_missing"
     await send(ann, url, 0, CONTENT)
     job = (await ann.client.get(url)).json()["job"]
     assert (job["sample_name"], job["options"]["assembly"]) == ("B", "GRCh38")

@@ -121,7 +121,7 @@ async def test_a_file_name_is_data_and_never_a_path(api, settings):
 
 REFUSED = {
     "annotation": ([("annotate", None, b"small"), ("file", "a.vcf", VCF)], 409, "reference_data_missing"),
-    "pgx": ([("file", "a.vcf", VCF), ("pgx", None, b"true")], 422, "not_available"),
+    "pgx": ([("file", "a.vcf", VCF), ("pgx", None, b"true")], 409, "pgx_definitions_missing"),
     "credential": ([("file", "a.vcf", VCF), ("credential", None, b"my-bucket")], 422, "request_invalid"),
     "url": ([("source_url", None, b"https://example.org/x.vcf")], 422, "request_invalid"),
     "unknown option": ([("file", "a.vcf", VCF), ("asembly", None, b"GRCh38")], 422, "option_unknown"),

@@ -93,7 +93,7 @@ def test_the_standard_input_is_a_source(run):
 def test_what_this_version_cannot_do_is_refused_in_words(run, vcf):
     result = run("submit", vcf, "--pgx")
     assert (result.status, result.out) == (1, "")
-    assert result.err.startswith("Not available in this version: This version cannot "), result.err
+    assert result.err.startswith("No definitions of PGx alleles are installed: "), result.err
     result = run("submit", vcf, "--annotate", "small")
     assert (result.status, result.out) == (1, "")
     assert result.err.startswith("Reference data is not installed: No reference data for small variants"), result.err

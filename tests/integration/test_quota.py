@@ -49,6 +49,7 @@ async def test_what_does_not_fit_is_refused_at_the_beginning(api, settings):
         "samples": 0,
         "tables": 0,
         "originals": 6_000,
+        "results": 0,
         "begun": 0,
         "quota": QUOTA,
         "deleted": 0,

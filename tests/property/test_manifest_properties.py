@@ -27,6 +27,11 @@ ROWS = st.fixed_dictionaries(
         "assembly": st.sampled_from(["", "hg19", "GRCh38"]),
         "annotate": st.sampled_from(["", "none", "small", "structural"]),
         "split_by_sample": st.sampled_from(["", "yes", "no", "TRUE"]),
+        "url2": st.just(""),
+        "reads": st.sampled_from(["", "no"]),
+        "reference": st.just(""),
+        "caller": st.sampled_from(["", "deepvariant"]),
+        "engine": st.sampled_from(["", "cpu"]),
         "credential": st.just("") | PLAIN.filter(lambda name: "://" not in name),
         "priority": st.just("") | st.integers(-1000, 1000).map(str),
     }

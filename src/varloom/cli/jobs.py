@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from varloom.cli.connection import Server, connected, server_options
 from varloom.cli.output import counts, local_time, outcome, print_error, print_json, print_table, state_of
+from varloom.cli.readable_file import text_of
 from varloom.errors import safe_excerpt
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from uuid import UUID
 
 STAGES = ("download", "process", "annotate", "parse")
@@ -127,6 +128,18 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
 @click.option("--assembly", type=click.Choice(["GRCh38", "GRCh37", "hg38", "hg19"], case_sensitive=False))
 @click.option("--split-by-sample/--no-split-by-sample", default=None, help="Change this option for the retry.")
 @click.option("--credential", metavar="NAME", help="Another stored credential for the job's URL.")
+@click.option("--pgx/--no-pgx", default=None, help="Whether pharmacogenes are called.")
+@click.option(
+    "--reference-sites-listed/--no-reference-sites-listed",
+    default=None,
+    help="Whether PGx takes a position without a record for the reference.",
+)
+@click.option(
+    "--outside-calls",
+    metavar="TSV",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Other PGx calls made elsewhere.",
+)
 @click.option("--annotate", type=click.Choice(["none", "small", "structural"]), help="Which variants are annotated.")
 @click.option("--json", "as_json", is_flag=True, help="Print the job as a JSON object.")
 @server_options
@@ -145,6 +158,8 @@ def retry(
     if from_start and from_stage:
         raise click.UsageError("Give either --from-start or --from-stage.")
     changed = {name: value for name, value in options.items() if value is not None}
+    if "outside_calls" in changed:
+        changed |= {"pgx": True, "outside_calls": text_of(changed["outside_calls"])}
     how = {"from_stage": "start" if from_start else from_stage, "options": changed or None}
     with connected(url, token, data) as server:
         _print_changed(server.request("POST", f"/jobs/{job_id}/retry", json=how), as_json=as_json)

@@ -15,7 +15,7 @@ from varloom.cli.connection import told_problem
 from varloom.cli.output import describe, print_error
 from varloom.cli.problems import SERVER_UNREACHABLE, SOURCE_UNREADABLE
 from varloom.cli.readable_file import STDIN, standard_input
-from varloom.cli.sending import check_readable, send_source
+from varloom.cli.sending import check_readable, send_together
 from varloom.errors import Problem, VarloomError, safe_excerpt
 from varloom.services.manifest_lines import (
     MOST_BYTES,
@@ -99,7 +99,8 @@ class ManifestSubmission:
             if not line.is_local:
                 continue
             try:
-                check_readable(str(self._folder / line.url))
+                for path in line.urls:
+                    check_readable(str(self._folder / path))
             except VarloomError as error:
                 place = self._manifest.place(line.number, "url")
                 problems.append(Problem(SOURCE_UNREADABLE, error.message, place=place))
@@ -156,19 +157,26 @@ class ManifestSubmission:
 
     def _upload(self, server: Server, line: ManifestLine, done: Submission) -> None:
         """Upload one file; one that is refused keeps no other back."""
-        options = {
+        options: dict[str, Any] = {
             "assembly": line.options.assembly,
             "annotate": line.options.annotate,
             "priority": line.priority or None,
         }
+        if line.options.reads:
+            chosen = {name: getattr(line.options, name) for name in ("reference", "caller", "engine")}
+            options |= {"reads": "true", **chosen}
         fields = {name: str(value) for name, value in options.items() if value is not None}
         if line.options.split_by_sample:
             fields["split_by_sample"] = "true"
+        if line.options.pgx:
+            fields["pgx"] = "true"
+        if line.options.reference_sites_listed:
+            fields["reference_sites_listed"] = "true"
         if line.sample_name is not None:
             fields["sample_name"] = line.sample_name
         key = hashlib.sha256(f"{self._key}:{line.number}".encode()).hexdigest()
         try:
-            job = send_source(server, str(self._folder / line.url), fields, key)
+            job = send_together(server, [str(self._folder / path) for path in line.urls], fields, key)
         except VarloomError as error:
             if error.code in {SERVER_UNREACHABLE.code, "not_authenticated", "storage_full"}:
                 raise

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from varloom.cli.problems import SOURCE_UNREADABLE
-from varloom.errors import VarloomError
+from varloom.errors import VarloomError, safe_excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,3 +55,17 @@ def standard_input() -> Iterator[BinaryIO]:
     if sys.stdin is None:
         raise VarloomError(SOURCE_UNREADABLE, "The standard input is closed.")
     yield sys.stdin.buffer
+
+
+def text_of(path: Path) -> str:
+    """The content of a small text file.
+
+    Raises:
+        VarloomError: `source_unreadable`.
+    """
+    try:
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise VarloomError(SOURCE_UNREADABLE, f"{safe_excerpt(str(path))}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise VarloomError(SOURCE_UNREADABLE, f"{safe_excerpt(str(path))} is not UTF-8 text.") from None

@@ -59,7 +59,11 @@ class ResumableUpload:
         self._before = _standing(os.fstat(file.fileno()))
 
     def send(self, fields: Mapping[str, str]) -> dict[str, Any]:
-        """Send the file; the job that it became.
+        """Send the file; the job that it became. Raises as `send_bytes` does."""
+        return self._job(self.send_bytes(fields))
+
+    def send_bytes(self, fields: Mapping[str, str]) -> str:
+        """Send the file, of which a job may be made only when others are there, too; where the upload is.
 
         Raises:
             VarloomError: `source_unreadable`, `source_changed`, `server_unreachable` when it stays away for too long,
@@ -86,7 +90,7 @@ class ResumableUpload:
                 must_ask, pause = True, min(2 * pause, LONGEST_PAUSE)
             if self._offset > before:
                 deadline, pause = time.monotonic() + PATIENCE, FIRST_PAUSE
-        return self._job(path)
+        return path
 
     def _begin(self, fields: Mapping[str, str]) -> str:
         try:

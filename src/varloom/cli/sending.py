@@ -15,7 +15,7 @@ from varloom.cli.upload_body import UploadBody
 from varloom.errors import VarloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from varloom.cli.connection import Server
 
@@ -41,6 +41,37 @@ def send_source(server: Server, source: str, fields: Mapping[str, str], key: str
         headers["Content-Type"] = body.content_type
         sent: dict[str, Any] = server.request("POST", "/jobs", content=iter(body), headers=headers)
         return sent
+
+
+def send_together(
+    server: Server, sources: Sequence[str], fields: Mapping[str, str], key: str | None = None
+) -> dict[str, Any]:
+    """Send the files of one sample's reads; the one job that they became.
+
+    Args:
+        server: where to.
+        sources: paths, or URLs; not both.
+        fields: what is asked for beside them.
+        key: the Idempotency-Key; unset: a new one.
+    """
+    if len(sources) == 1:
+        return send_source(server, sources[0], fields, key)
+    key = key or secrets.token_hex(16)
+    if all(is_url(source) for source in sources):
+        body = {"source_urls": list(sources), **fields}
+        job: dict[str, Any] = server.request("POST", "/jobs", json=body, headers={"Idempotency-Key": key})
+        return job
+    asked = {**fields, "reads": "true", "set": key, "files": str(len(sources))}
+    for position, source in enumerate(sources, 1):
+        with opened(source) as (file, name, size), TransferBar(f"Uploading {name}", size) as bar:
+            if not size:
+                raise VarloomError(SOURCE_UNREADABLE, f"{source}: it is no file with bytes in it.")
+            upload = ResumableUpload(server, file, name, size, bar, key=f"{key}-{position}")
+            told = {**asked, "position": str(position)}
+            if position == len(sources):
+                return upload.send(told)
+            upload.send_bytes(told)
+    raise AssertionError("there are sources")
 
 
 @contextlib.contextmanager

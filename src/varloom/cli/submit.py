@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,14 +13,13 @@ from varloom.cli.following import follow
 from varloom.cli.live_view import JobChanges
 from varloom.cli.output import outcome, print_error, print_json, state_of
 from varloom.cli.problems import RESPONSE_UNEXPECTED, SERVER_UNREACHABLE
-from varloom.cli.readable_file import STDIN
-from varloom.cli.sending import check_readable, is_url, send_source
+from varloom.cli.readable_file import STDIN, text_of
+from varloom.cli.sending import check_readable, is_url, send_together
 from varloom.errors import VarloomError, safe_excerpt
+from varloom.services.read_files import sets_of
 from varloom.transfer.source_url import shown_url
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from varloom.cli.manifest_submission import ManifestSubmission
 
     Job = dict[str, Any]
@@ -36,7 +36,22 @@ _TRUE_FOR_ALL = frozenset({SERVER_UNREACHABLE.code, RESPONSE_UNEXPECTED.code, "n
 @click.option("--split-by-sample", is_flag=True, help="One table for each sample of the file.")
 @click.option("--priority", type=click.IntRange(-1000, 1000), help="Higher goes first; 0 is ordinary.")
 @click.option("--annotate", type=click.Choice(["none", "small", "structural"]), help="Which variants are annotated.")
-@click.option("--pgx", is_flag=True, hidden=True)
+@click.option("--pgx", is_flag=True, help="Call pharmacogenes; the sample gets a PGx report.")
+@click.option(
+    "--outside-calls",
+    metavar="TSV",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="PGx calls made elsewhere (CYP2D6, HLA): gene, diplotype, phenotype, activity score.",
+)
+@click.option(
+    "--reference-sites-listed",
+    is_flag=True,
+    help="All PGx positions were genotyped: take a position without a record for the reference.",
+)
+@click.option("--reads", is_flag=True, help="The SOURCEs are the reads of one sample, whatever they are called.")
+@click.option("--reference", metavar="NAME", help="For reads: an installed genome; see `varloom refs list`.")
+@click.option("--caller", type=click.Choice(["bcftools", "haplotypecaller", "deepvariant"]), help="For reads.")
+@click.option("--engine", type=click.Choice(["auto", "cpu", "parabricks"]), help="For reads: what analyses them.")
 @click.option("--credential", metavar="NAME", help="A stored credential, for URLs that need one.")
 @click.option("--skip-faulty", is_flag=True, help="Leave out faulty lines of the manifest instead of refusing it.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key never makes a second set of jobs of a manifest.")
@@ -62,13 +77,14 @@ def submit(
 ) -> None:
     """Load files or URLs; each becomes a job.
 
-    SOURCE is a file, - for the standard input, or a URL: https://, s3://, gs:// or az://. Instead of SOURCEs, a
-    manifest names many of them, with a column `url` and, if wanted, `name`, `assembly`, `annotate`,
-    `split_by_sample`, `credential` and `priority`.
+    SOURCE is a file, - for the standard input, or a URL: https://, s3://, gs:// or az://. Files of reads (FASTQ, BAM,
+    CRAM) whose names say that they are of one sample become one job. Instead of SOURCEs, a manifest names many of
+    them, with a column `url` and, if wanted, `url2`, `name`, `assembly`, `annotate`, `split_by_sample`, `reads`,
+    `reference`, `caller`, `engine`, `pgx`, `credential` and `priority`.
     """
     if manifest is not None:
-        if sources or name is not None or options.pop("pgx"):
-            raise click.UsageError("--manifest takes the place of SOURCE, --name and --pgx.")
+        if sources or name is not None or options["outside_calls"] is not None:
+            raise click.UsageError("--manifest takes the place of SOURCE, --name and --outside-calls.")
         from varloom.cli.manifest_submission import ManifestSubmission
 
         submission = ManifestSubmission(manifest, _fields(None, options), idempotency_key, skip_faulty=skip_faulty)
@@ -76,19 +92,12 @@ def submit(
             ctx.exit(_submit_manifest(server, submission, wait=wait, as_json=as_json))
     if skip_faulty or idempotency_key:
         raise click.UsageError("--skip-faulty and --idempotency-key are for --manifest.")
-    if not sources:
-        raise click.UsageError("Give a SOURCE or more, or --manifest FILE.")
-    if name is not None and len(sources) > 1:
-        raise click.UsageError("--name is for one SOURCE; several would all get the same name.")
-    if sources.count(STDIN) > 1:
-        raise click.UsageError("- can be given once.")
-    for source in sources:  # every file is looked at before the first is sent
-        check_readable(source)
+    sets = _checked_sets(sources, name, are_one=bool(options["reads"]))
     fields = _fields(name, options)
     created: list[Job] = []
     with connected(url, token, data) as server:
         try:
-            complete = _submit_all(server, sources, fields, created)
+            complete = _submit_all(server, sets, fields, created)
         except (VarloomError, KeyboardInterrupt):
             print_created(created, as_json=as_json)
             raise
@@ -100,27 +109,57 @@ def submit(
 
 def _fields(name: str | None, options: dict[str, Any]) -> dict[str, str]:
     """The form's fields: what the user gave, nothing else."""
+    outside: Path | None = options.get("outside_calls")
+    if outside is not None:
+        options = {**options, "pgx": True, "outside_calls": text_of(outside)}
     fields = {key: str(value).lower() if value is True else str(value) for key, value in options.items() if value}
     if name is not None:
         fields["sample_name"] = name
     return fields
 
 
-def _submit_all(server: Server, sources: tuple[str, ...], fields: dict[str, str], created: list[Job]) -> bool:
+def _checked_sets(sources: tuple[str, ...], name: str | None, *, are_one: bool) -> list[tuple[str, ...]]:
+    """The sources of each job; every file is looked at before the first is sent."""
+    if not sources:
+        raise click.UsageError("Give a SOURCE or more, or --manifest FILE.")
+    if sources.count(STDIN) > 1:
+        raise click.UsageError("- can be given once.")
+    sets = _sets(sources, are_one=are_one)
+    if name is not None and len(sets) > 1:
+        raise click.UsageError("--name is for one SOURCE, or the reads of one sample; several would get the same name.")
+    for source in sources:
+        check_readable(source)
+    return sets
+
+
+def _sets(sources: tuple[str, ...], *, are_one: bool) -> list[tuple[str, ...]]:
+    """The sources of each job."""
+    if are_one:
+        return [sources]
+    return [tuple(sources[at] for at in places) for places in sets_of([_file_name(source) for source in sources])]
+
+
+def _file_name(source: str) -> str:
+    """What a source is called, without the folders before it and the query behind it."""
+    path = source.partition("?")[0] if is_url(source) else source
+    return path.rpartition("/")[2]
+
+
+def _submit_all(server: Server, sets: list[tuple[str, ...]], fields: dict[str, str], created: list[Job]) -> bool:
     """Send the sources one after the other. One that is refused is told and keeps no other back.
 
     Returns:
         Whether all became jobs.
     """
     complete = True
-    for source in sources:
+    for together in sets:
         try:
-            created.append(send_source(server, source, fields))
+            created.append(send_together(server, together, fields))
         except VarloomError as error:
-            if len(sources) == 1 or error.code in _TRUE_FOR_ALL:
+            if len(sets) == 1 or error.code in _TRUE_FOR_ALL:
                 raise
             told = error.as_dict()
-            name = shown_url(source) if is_url(source) else source
+            name = ", ".join(shown_url(source) if is_url(source) else source for source in together)
             print_error({**told, "title": f"{safe_excerpt(name)}: {told['title']}"})
             complete = False
     return complete

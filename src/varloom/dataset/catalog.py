@@ -87,7 +87,13 @@ SELECT (SELECT count(*) FROM samples WHERE account_id = %(account)s AND deleted_
        (SELECT coalesce(sum(datasets.bytes), 0)::bigint FROM datasets JOIN samples ON samples.id = datasets.sample_id
         WHERE samples.account_id = %(account)s AND (samples.deleted_at IS NULL OR samples.purge_at > now())) AS tables,
        (SELECT coalesce(sum(bytes), 0)::bigint FROM uploads
-        WHERE account_id = %(account)s AND storage_key IS NOT NULL) AS originals,
+        WHERE account_id = %(account)s AND storage_key IS NOT NULL)
+       + (SELECT coalesce(sum(upload_files.bytes), 0)::bigint
+          FROM upload_files JOIN uploads ON uploads.id = upload_files.upload_id
+          WHERE uploads.account_id = %(account)s AND upload_files.storage_key IS NOT NULL) AS originals,
+       (SELECT coalesce(sum(sample_files.bytes), 0)::bigint
+        FROM sample_files JOIN samples ON samples.id = sample_files.sample_id
+        WHERE samples.account_id = %(account)s AND (samples.deleted_at IS NULL OR samples.purge_at > now())) AS results,
        (SELECT coalesce(sum(bytes), 0)::bigint FROM resumable_uploads
         WHERE account_id = %(account)s AND job_id IS NULL AND error IS NULL AND expires_at > now()) AS begun,
        (SELECT count(*) FROM samples
@@ -157,7 +163,9 @@ class SamplePage:
 
 @dataclass(frozen=True, slots=True)
 class StorageUse:
-    """What an account's things take in the storage, in bytes: tables, the files that they were made of, begun uploads.
+    """What an account's things take in the storage, in bytes.
+
+    These are tables, the files that they were made of, what was made of reads beside them, and begun uploads.
 
     `deleted` counts the samples that can still be brought back; `samples` does not.
     """
@@ -165,13 +173,14 @@ class StorageUse:
     samples: int
     tables: int
     originals: int
+    results: int
     begun: int
     deleted: int
 
     @property
     def used(self) -> int:
         """What counts towards a quota."""
-        return self.tables + self.originals + self.begun
+        return self.tables + self.originals + self.results + self.begun
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,3 +144,11 @@ SAMPLE_NOT_FOUND = define(
     resolution=("Look the sample up in the list of samples.",),
     status=404,
 )
+SAMPLE_FILE_NOT_FOUND = define(
+    "sample_file_not_found",
+    "No such file",
+    cause="The sample has no file of this name. Only samples that were made of reads, or for which PGx was called, "
+    "have files beside their tables.",
+    resolution=("Look at the list of the sample's files.",),
+    status=404,
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 from uuid import UUID
 
 from varloom.jobs.lifecycle import ACTIVE, FINAL, Stage, State
@@ -27,6 +27,25 @@ class NewJob:
     max_attempts: int = 4
     plan_version: int = 1
     renews_sample_id: UUID | None = None  # the sample of whose tables it makes a new version
+
+
+class SourcePart(NamedTuple):
+    """A file of an upload beside its first.
+
+    Attributes:
+        position: from 2 on; the first is the upload itself.
+        name: as the user's machine called it.
+        url: as it may be shown, for a file from a URL.
+        bytes, sha256: None until it is here.
+        key: where the bytes lie in the storage.
+    """
+
+    position: int
+    name: str
+    url: str | None
+    bytes: int | None
+    sha256: str | None
+    key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +91,14 @@ class Job:
     source_bytes: int | None = None
     source_sha256: str | None = None
     source_key: str | None = None  # where the bytes lie in the storage
+    source_files: tuple[SourcePart, ...] = ()  # those beside the first, in their order
+
+    @property
+    def source_total(self) -> int | None:
+        """The bytes of all files of the upload; None while one of them is not known."""
+        sizes = [self.source_bytes, *(part.bytes for part in self.source_files)]
+        known = [size for size in sizes if size is not None]
+        return sum(known) if len(known) == len(sizes) else None
 
     @property
     def is_final(self) -> bool:
@@ -103,6 +130,7 @@ class Job:
         values["plan"] = tuple(Stage(stage) for stage in values["plan"])
         values["warnings"] = tuple(values["warnings"])
         values["attempts"] = tuple(values.get("attempts", ()))
+        values["source_files"] = tuple(SourcePart(**part) for part in values.get("source_files", ()))
         return cls(**values)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 
-from varloom.dataset import catalog
+from varloom.dataset import catalog, sample_files
+from varloom.dataset.sample_files import SampleFile
 from varloom.dataset.stored import load_manifest
 from varloom.errors import VarloomError
 from varloom.failpoints import failpoint
@@ -19,7 +20,8 @@ from varloom.jobs.settle import Published
 from varloom.pipeline.plan import PLAN_VERSION
 from varloom.pipeline.problems import UPLOAD_GONE
 from varloom.pipeline.quota import CONNECT_TIMEOUT, require_room, room_for_download
-from varloom.pipeline.request import Scratch, SourceFile, SourceLocation, StageRequest
+from varloom.pipeline.request import Processing, Scratch, SourceFile, SourceLocation, StageRequest
+from varloom.processing.parabricks.container import end_container
 from varloom.transfer.source_url import parse_source_url
 
 if TYPE_CHECKING:
@@ -36,6 +38,10 @@ _KEEP_ORIGINAL: LiteralString = """
 UPDATE uploads SET storage_key = %(key)s, bytes = %(bytes)s, sha256 = %(sha256)s
 WHERE id = %(upload_id)s
 """
+_KEEP_FURTHER: LiteralString = """
+UPDATE upload_files SET storage_key = %(key)s, bytes = %(bytes)s, sha256 = %(sha256)s
+WHERE upload_id = %(upload_id)s AND position = %(position)s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +54,12 @@ class Downloads:
 
 
 def attempt_key(claim: Claim) -> str:
-    """The storage folder that belongs to this attempt alone."""
-    return f"attempts/{claim.job.id}/{claim.token}"
+    """The storage folder that belongs to this attempt alone.
+
+    What the process stage leaves is kept with the sample, in a folder which a sweep of older workers does not know.
+    """
+    folder = "processed" if claim.stage is Stage.PROCESS else "attempts"
+    return f"{folder}/{claim.job.id}/{claim.token}"
 
 
 class PipelineBackend:
@@ -60,6 +70,7 @@ class PipelineBackend:
         scratch: where children keep files meanwhile; needed by a worker whose storage is not on its machine.
         downloads: needed by a worker that fetches files from URLs.
         conninfo: of the database; needed by a worker that makes new versions of tables.
+        processing: what the worker has for secondary analysis.
     """
 
     child_module = "varloom.pipeline.child"
@@ -71,11 +82,13 @@ class PipelineBackend:
         scratch: WorkerScratch | None = None,
         downloads: Downloads | None = None,
         conninfo: str | None = None,
+        processing: Processing | None = None,
     ) -> None:
         self._storage = storage
         self._scratch = scratch
         self._downloads = downloads
         self._conninfo = conninfo
+        self._processing = processing or Processing()
 
     def request(self, claim: Claim) -> dict[str, Any]:
         """What the child needs to run the stage.
@@ -84,19 +97,35 @@ class PipelineBackend:
             VarloomError: `upload_gone`; `source_url_gone` or `source_secret_unreadable`.
         """
         fetches = claim.stage is Stage.DOWNLOAD
+        first, *further = [None] if fetches else self._sources_of(claim)
+        location, *further_locations = self._locations_of(claim.job) if fetches else [None]
         return StageRequest(
             stage=claim.stage.value,
-            source=None if fetches else self._source_of(claim.job),
+            source=first,
             output_key=attempt_key(claim),
-            options=claim.job.options,
+            options=_options_of(claim),
             storage=self._storage.access,
             scratch=self._scratch_of(claim),
-            location=self._location_of(claim.job) if fetches else None,
+            location=location,
             job=str(claim.job.id),
             annotation=claim.job.artefacts.get(Stage.ANNOTATE, {}).get("key"),
             keeps_choice=not _is_asked_anew(claim),
             previous=self._previous(claim),
+            further=tuple(file for file in further if file is not None),
+            further_locations=tuple(one for one in further_locations if one is not None),
+            processing=self._processing if claim.stage is Stage.PROCESS else None,
+            sample=claim.job.sample_name,
         ).as_json()
+
+    def _sources_of(self, claim: Claim) -> list[SourceFile | None]:
+        """The files that a stage reads; of a sample that was made of reads, the VCF that was called from them."""
+        renewed = claim.job.renews_sample_id
+        if renewed is not None and self._conninfo is not None:
+            with psycopg.connect(self._conninfo, connect_timeout=CONNECT_TIMEOUT) as conn:
+                called = sample_files.variants_now(conn, renewed)
+            if called is not None:
+                return [SourceFile(called.storage_key, called.name, called.bytes, called.sha256)]
+        return _sources_of(claim)
 
     def _previous(self, claim: Claim) -> tuple[str, ...]:
         """The datasets of which the stage makes a new version."""
@@ -106,19 +135,17 @@ class PipelineBackend:
         with psycopg.connect(self._conninfo, connect_timeout=CONNECT_TIMEOUT) as conn:
             return tuple(catalog.newest_keys_now(conn, renewed))
 
-    def _source_of(self, job: Job) -> SourceFile:
-        if job.source_key is None:
-            raise VarloomError(UPLOAD_GONE, "The uploaded file is no longer in the storage.")
-        return SourceFile(job.source_key, job.source_name, job.source_bytes, job.source_sha256)
-
-    def _location_of(self, job: Job) -> SourceLocation:
+    def _locations_of(self, job: Job) -> list[SourceLocation | None]:
         if self._downloads is None:
             raise AssertionError("this worker was not made to fetch files")
         secrets, transfer = self._downloads.secrets, self._downloads.transfer
-        url = secrets.url_of(job)
-        credential = secrets.credential_of(job, parse_source_url(url, transfer.cloud_endpoints))
         room = room_for_download(secrets.conninfo, job, self._downloads.account_quota)
-        return SourceLocation(str(job.id), url, replace(transfer, room=room), credential)
+        locations: list[SourceLocation | None] = []
+        for place, url in enumerate(secrets.urls_of(job), 1):
+            credential = secrets.credential_of(job, parse_source_url(url, transfer.cloud_endpoints))
+            folder = str(job.id) if place == 1 else f"{job.id}/{place}"
+            locations.append(SourceLocation(folder, url, replace(transfer, room=room), credential))
+        return locations
 
     def _scratch_of(self, claim: Claim) -> Scratch | None:
         scratch = self._scratch
@@ -134,9 +161,12 @@ class PipelineBackend:
         """
         if claim.stage is Stage.DOWNLOAD:
             quota = self._downloads.account_quota if self._downloads else None
-            await require_room(conn, claim.job.account_id, quota, result["bytes"])
-            values = {name: result[name] for name in ("key", "bytes", "sha256")}
-            await conn.execute(_KEEP_ORIGINAL, {**values, "upload_id": claim.job.upload_id})
+            files = [result, *result.get("further", ())]
+            await require_room(conn, claim.job.account_id, quota, sum(file["bytes"] for file in files))
+            for position, file in enumerate(files, 1):
+                values = {name: file[name] for name in ("key", "bytes", "sha256")}
+                query = _KEEP_ORIGINAL if position == 1 else _KEEP_FURTHER
+                await conn.execute(query, {**values, "upload_id": claim.job.upload_id, "position": position})
 
     async def publish(self, conn: AsyncConnection[Any], job: Job, result: dict[str, Any]) -> Published:
         """Make the datasets of a parsed file visible, in the transaction that completes the job."""
@@ -151,13 +181,16 @@ class PipelineBackend:
             datasets=datasets,
             renewed=job.renews_sample_id,
         )
+        await sample_files.keep_files(conn, sample_id, _files_of(job))
         failpoint("publish.after_rows", conn)
         first = datasets[0].manifest
         variants = first.variants if first.source.format in VARIANT_FORMATS else None
         return Published(sample_id, first.records, variants)
 
     def clear(self, claim: Claim) -> None:
-        """Remove what a child that was killed left on this machine."""
+        """Remove what a child that was killed left on this machine: files, and a container that still runs."""
+        if claim.stage is Stage.PROCESS:
+            end_container(self._processing.parabricks, str(claim.job.id))
         scratch = self._scratch_of(claim)
         if scratch is not None:
             for path in scratch.attempt.parent.glob(f"{scratch.attempt.name}*"):
@@ -191,3 +224,40 @@ def _annotation_of(job: Job) -> dict[str, Any] | None:
         return None
     releases = {f"{kind} {name}": release for kind, name, _, release in left["releases"]}
     return {"kind": job.options.get("annotate"), "releases": releases}
+
+
+def _options_of(claim: Claim) -> dict[str, Any]:
+    """The job's options; what was made of reads is of the assembly to which they were aligned."""
+    processed = claim.job.artefacts.get(Stage.PROCESS, {})
+    if claim.stage is Stage.PROCESS or "assembly" not in processed:
+        return claim.job.options
+    return {**claim.job.options, "assembly": processed["assembly"]}
+
+
+def _sources_of(claim: Claim) -> list[SourceFile | None]:
+    """The files that a stage reads: what was uploaded, or the VCF that the process stage made of it.
+
+    Raises:
+        VarloomError: `upload_gone`.
+    """
+    job, processed = claim.job, claim.job.artefacts.get(Stage.PROCESS, {})
+    if claim.stage is not Stage.PROCESS and "variants" in processed:
+        [made] = [file for file in processed["files"] if file["role"] == "variants"]
+        return [SourceFile(f"{processed['key']}/{made['name']}", made["name"], made["bytes"], made["sha256"])]
+    parts = [(job.source_key, job.source_name, job.source_bytes, job.source_sha256)]
+    parts += [(part.key, part.name, part.bytes, part.sha256) for part in job.source_files]
+    found: list[SourceFile | None] = []
+    for key, name, size, sha256 in parts:
+        if key is None:
+            raise VarloomError(UPLOAD_GONE, "The uploaded file is no longer in the storage.")
+        found.append(SourceFile(key, name, size, sha256))
+    return found
+
+
+def _files_of(job: Job) -> list[SampleFile]:
+    """What the process stage left for the sample."""
+    processed = job.artefacts.get(Stage.PROCESS, {})
+    return [
+        SampleFile(file["name"], file["role"], f"{processed['key']}/{file['name']}", file["bytes"], file["sha256"])
+        for file in processed.get("files", ())
+    ]

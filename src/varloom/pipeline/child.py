@@ -39,7 +39,13 @@ def _annotate(request: StageRequest, report: Report) -> StageResult:
     return annotate.run(request, report)
 
 
-STAGES = {"download": download.run, "annotate": _annotate, "parse": parse.run}
+def _process(request: StageRequest, report: Report) -> StageResult:
+    from varloom.pipeline.stages import process  # so would this
+
+    return process.run(request, report)
+
+
+STAGES = {"download": download.run, "process": _process, "annotate": _annotate, "parse": parse.run}
 """Every stage that this version can run."""
 
 _PR_SET_PDEATHSIG = 1

@@ -16,11 +16,12 @@ A worker takes no job with a newer one. Raise it with every stage or option that
 not know, or would understand in another way.
 """
 
+_PGX = ("pgx", "reference_sites_listed", "outside_calls")
 STAGE_OPTIONS: Mapping[Stage, frozenset[str]] = {
     Stage.DOWNLOAD: frozenset({"credential"}),
-    Stage.PROCESS: frozenset({"assembly", "pgx"}),
+    Stage.PROCESS: frozenset({"assembly", "reads", "reference", "caller", "engine", *_PGX}),
     Stage.ANNOTATE: frozenset({"assembly", "annotate"}),
-    Stage.PARSE: frozenset({"assembly", "annotate", "pgx", "split_by_sample"}),
+    Stage.PARSE: frozenset({"assembly", "annotate", *_PGX, "split_by_sample"}),
 }
 """The options by which a stage would leave something else."""
 
@@ -30,6 +31,8 @@ def make_plan(options: Mapping[str, Any], source_kind: str = "file") -> tuple[St
     stages: list[Stage] = []
     if source_kind == "url":
         stages.append(Stage.DOWNLOAD)
+    if options.get("reads") or options.get("pgx"):
+        stages.append(Stage.PROCESS)
     if options.get("annotate"):
         stages.append(Stage.ANNOTATE)
     return (*stages, Stage.PARSE)
@@ -37,6 +40,8 @@ def make_plan(options: Mapping[str, Any], source_kind: str = "file") -> tuple[St
 
 def version_of(plan: tuple[Stage, ...]) -> int:
     """The first version that knows all stages of the plan: workers of an earlier one leave the job to others."""
+    if Stage.PROCESS in plan:
+        return 4
     if Stage.ANNOTATE in plan:
         return 3
     return 2 if Stage.DOWNLOAD in plan else 1

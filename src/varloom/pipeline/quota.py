@@ -70,6 +70,8 @@ def quota_exceeded(
 ) -> VarloomError:
     """What is said to a file that does not fit."""
     told = f"The account uses {use.used + arriving:,} of the {quota:,} bytes that it may: {use.tables:,} in tables"
+    if use.results:
+        told += f", {use.results:,} in files made of reads"
     told += f", {use.originals:,} in original files, {use.begun + arriving:,} in uploads that are begun."
     return VarloomError(QUOTA_EXCEEDED, told if wanted is None else f"{told} {what} {wanted:,}.")
 

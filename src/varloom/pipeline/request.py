@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from varloom.processing.parabricks.options import ParabricksOptions
 from varloom.storage import StorageAccess
 from varloom.transfer.access import Credential
 from varloom.transfer.model import TransferOptions
@@ -36,8 +37,8 @@ class Scratch:
         attempt: this attempt's own folder, which the stage creates; it goes with the attempt.
         sources: copies of source files, shared by the workers of this machine.
         sources_limit: bytes that these copies may take.
-        downloads: what is arriving, and what has been annotated, a folder for each job; it outlives attempts and
-            workers.
+        downloads: what is arriving, and what has been annotated or processed, a folder for each job; it outlives
+            attempts and workers.
     """
 
     attempt: Path
@@ -82,21 +83,45 @@ class SourceLocation:
 
 
 @dataclass(frozen=True, slots=True)
+class Processing:
+    """What a worker has for secondary analysis; see the settings of the same names.
+
+    Attributes:
+        engine: `auto`, `cpu` or `parabricks`: what is used where the job does not choose.
+        threads: how many processors one analysis may use.
+        parabricks: how Parabricks is run.
+    """
+
+    engine: str = "auto"
+    threads: int = 1
+    parabricks: ParabricksOptions = field(default_factory=ParabricksOptions)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """The record from plain JSON values."""
+        return cls(**{**values, "parabricks": ParabricksOptions(**values["parabricks"])})
+
+
+@dataclass(frozen=True, slots=True)
 class StageRequest:
     """One stage to run.
 
     Attributes:
         stage: which one.
         source: the file that the stage reads; None for one that fetches it.
+        further: the other files of the upload, in their order.
         output_key: the attempt's own folder in the storage, in which the result names what lies there.
         options: the job's options.
         storage: how the storage is opened; it may hold credentials.
         scratch: None where the storage is on this machine.
         location: where the file comes from, for the stage that fetches it.
+        further_locations: where the other files come from.
         job: the name of folders that belong to the job and outlive its attempts.
         annotation: the storage key of what the annotate stage left, for the stage after it.
         keeps_choice: whether what earlier attempts chose of what is installed holds: not when somebody asked anew.
         previous: the storage keys of the datasets of which the stage makes a new version, in their order.
+        processing: what the worker has for it, for the process stage.
+        sample: what the user named the sample.
     """
 
     stage: str
@@ -110,6 +135,10 @@ class StageRequest:
     annotation: str | None = None
     keeps_choice: bool = True
     previous: tuple[str, ...] = ()
+    further: tuple[SourceFile, ...] = ()
+    further_locations: tuple[SourceLocation, ...] = ()
+    processing: Processing | None = None
+    sample: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The request as plain JSON values."""
@@ -127,6 +156,9 @@ class StageRequest:
             "scratch": None if values["scratch"] is None else Scratch.from_json(values["scratch"]),
             "location": None if values["location"] is None else SourceLocation.from_json(values["location"]),
             "previous": tuple(values.get("previous", ())),
+            "further": tuple(SourceFile(**file) for file in values["further"]),
+            "further_locations": tuple(SourceLocation.from_json(one) for one in values["further_locations"]),
+            "processing": None if values["processing"] is None else Processing.from_json(values["processing"]),
         }
         return cls(**{**values, **given})
 

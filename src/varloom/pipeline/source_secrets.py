@@ -25,6 +25,7 @@ SELECT uploads.url, upload_secrets.secret FROM uploads
 LEFT JOIN upload_secrets ON upload_secrets.upload_id = uploads.id
 WHERE uploads.id = %s AND uploads.account_id = %s
 """
+_FURTHER_URLS: LiteralString = "SELECT url, secret FROM upload_files WHERE upload_id = %s ORDER BY position"
 _CREDENTIAL: LiteralString = """
 SELECT kind, scope, secret FROM credentials WHERE account_id = %s AND lower(name) = lower(%s)
 """
@@ -46,17 +47,18 @@ class SourceSecrets:
     vault: Vault
     own_identity: tuple[str, ...] = ()
 
-    def url_of(self, job: Job) -> str:
-        """The URL of a job's source, whole.
+    def urls_of(self, job: Job) -> list[str]:
+        """The URLs of a job's files, whole.
 
         Raises:
             VarloomError: `source_url_gone`, or `source_secret_unreadable`.
         """
         with psycopg.connect(self.conninfo, connect_timeout=CONNECT_TIMEOUT) as conn:
             row = conn.execute(_URL, [job.upload_id, job.account_id]).fetchone()
+            further = conn.execute(_FURTHER_URLS, [job.upload_id]).fetchall()
         if row is None or row[0] is None:
             raise VarloomError(SOURCE_URL_GONE, "The URL of this job is no longer known.")
-        return str(row[0] if row[1] is None else self.vault.decrypt(row[1])["url"])
+        return [str(url if secret is None else self.vault.decrypt(secret)["url"]) for url, secret in (row, *further)]
 
     def credential_of(self, job: Job, source: SourceUrl) -> Credential | None:
         """The credential that was chosen for a job, as it is now; without one, the server's own where that is allowed.

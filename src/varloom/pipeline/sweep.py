@@ -36,11 +36,16 @@ UPLOAD_GRACE = 24 * 3600.0
 """Seconds that bytes may lie there before the row of their upload is written: longer than any upload takes."""
 
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_ATTEMPT = re.compile(f"(attempts/{_ID}/{_ID})/")
+_ATTEMPTS = {
+    "attempts": re.compile(f"(attempts/{_ID}/{_ID})/"),
+    "processed": re.compile(f"(processed/{_ID}/{_ID})/"),
+}
+"""By the prefix of their keys: the folders of attempts."""
 _UPLOAD = re.compile(f"(uploads/{_ID})/")
 _PIN = re.compile(f"(pins/{_ID})/")
 _GATHERINGS = {
     "download": ("downloads", re.compile(f"(downloads/{_ID})/")),
+    "process": ("processing", re.compile(f"(processing/{_ID})/")),
     "annotate": ("annotations", re.compile(f"(annotations/{_ID})/")),
 }
 """By stage: the folder in which its jobs gather what outlives an attempt, and the name of a job's own."""
@@ -52,6 +57,10 @@ _LIVE_ATTEMPTS: LiteralString = """
     WHERE jobs.state <> 'completed' AND jobs.dismissed_at IS NULL
     UNION
     SELECT split_part(datasets.storage_key, '/', 3) FROM datasets JOIN samples ON samples.id = datasets.sample_id
+    WHERE samples.deleted_at IS NULL OR samples.purge_at > now()
+    UNION
+    SELECT split_part(sample_files.storage_key, '/', 3)
+    FROM sample_files JOIN samples ON samples.id = sample_files.sample_id
     WHERE samples.deleted_at IS NULL OR samples.purge_at > now()
     UNION
     SELECT split_part(storage_key, '/', 3) FROM uploads WHERE storage_key LIKE 'attempts/%'
@@ -80,11 +89,24 @@ _GIVE_UP_UPLOADS: LiteralString = """
     )
 """
 
+# What goes with the first file of an upload.
+_GIVE_UP_FURTHER: LiteralString = """
+    UPDATE upload_files SET storage_key = NULL FROM uploads
+    WHERE uploads.id = upload_files.upload_id AND upload_files.storage_key IS NOT NULL AND uploads.storage_key IS NULL
+"""
+
 # The secret part of a URL is of use as long as its file may have to be fetched again.
 _FORGET_SECRETS: LiteralString = """
     DELETE FROM upload_secrets WHERE NOT EXISTS (
         SELECT 1 FROM jobs
         WHERE jobs.upload_id = upload_secrets.upload_id AND jobs.dismissed_at IS NULL AND jobs.state <> 'completed'
+    )
+"""
+
+_FORGET_FURTHER_SECRETS: LiteralString = """
+    UPDATE upload_files SET secret = NULL WHERE secret IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM jobs
+        WHERE jobs.upload_id = upload_files.upload_id AND jobs.dismissed_at IS NULL AND jobs.state <> 'completed'
     )
 """
 
@@ -108,8 +130,12 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
     async with pool.connection() as conn:
         commit_point("give_up_uploads", conn)
         await conn.execute(_GIVE_UP_UPLOADS)
+        await conn.execute(_GIVE_UP_FURTHER)
         await conn.execute(_FORGET_SECRETS)
-    attempts = await asyncio.to_thread(_folders, storage, "attempts", _ATTEMPT)
+        await conn.execute(_FORGET_FURTHER_SECRETS)
+    attempts = [
+        key for prefix, named in _ATTEMPTS.items() for key in await asyncio.to_thread(_folders, storage, prefix, named)
+    ]
     async with pool.connection() as conn:
         live = await _column(conn, _LIVE_ATTEMPTS)
     failpoint("sweep.after_listing")

@@ -40,11 +40,13 @@ class Workspace:
         source: the file that the stage reads.
         output: the attempt's own folder, which the stage creates and fills.
         annotation: the folder that the annotate stage left; None without one.
+        further: the other files of the upload, in their order.
     """
 
     source: Path
     output: Path
     annotation: Path | None = None
+    further: tuple[Path, ...] = ()
 
 
 @contextlib.contextmanager
@@ -69,7 +71,11 @@ def open_workspace(request: StageRequest, report: Report, last: str = MANIFEST_N
     if request.scratch is None:
         yield _workspace_in(storage, source_file, request)
         return
-    with _fetched_source(storage, source_file, request.scratch, count) as source:
+    with contextlib.ExitStack() as fetched:
+        source, *further = (
+            fetched.enter_context(_fetched_source(storage, file, request.scratch, count))
+            for file in (source_file, *request.further)
+        )
         output = request.scratch.attempt
         annotation = output.with_name(f"{output.name}-annotation")
         try:
@@ -77,7 +83,7 @@ def open_workspace(request: StageRequest, report: Report, last: str = MANIFEST_N
             if request.annotation is not None:
                 _fetch_annotation(storage, request.annotation, annotation, count)
             failpoint("remote.after_fetch")
-            yield Workspace(source, output, annotation if request.annotation is not None else None)
+            yield Workspace(source, output, annotation if request.annotation is not None else None, tuple(further))
             failpoint("remote.before_store")
             storage.store_folder(request.output_key, output, last=last, on_bytes=count)
             failpoint("remote.after_store")
@@ -120,13 +126,21 @@ def previous_dataset(request: StageRequest, key: str, on_bytes: BytesDone) -> It
 
 def _workspace_in(storage: Storage, source_file: SourceFile, request: StageRequest) -> Workspace:
     """The files of the storage itself."""
-    source, output = storage.local_path(source_file.key), storage.local_path(request.output_key)
-    if source is None or output is None:
+    output = storage.local_path(request.output_key)
+    if output is None:
         raise AssertionError("a storage on another machine needs scratch space")
-    if not source.exists():
-        raise _gone()
+    source, *further = (_file_of(storage, file) for file in (source_file, *request.further))
     annotation = storage.local_path(request.annotation) if request.annotation is not None else None
-    return Workspace(source, output, annotation)
+    return Workspace(source, output, annotation, tuple(further))
+
+
+def _file_of(storage: Storage, file: SourceFile) -> Path:
+    path = storage.local_path(file.key)
+    if path is None:
+        raise AssertionError("a storage on another machine needs scratch space")
+    if not path.exists():
+        raise _gone()
+    return path
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -14,6 +15,9 @@ from varloom.annotation.refs.catalogue import title_of
 from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.errors import VarloomError
 from varloom.genomics.assemblies import Assembly
+from varloom.processing.pgx.choice import choose_pgx
+from varloom.processing.pgx.problems import PGX_DEFINITIONS_MISSING, PGX_WRONG_ASSEMBLY
+from varloom.processing.reference_choice import GENOME_KIND, chosen_reference, reference_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,6 +101,12 @@ class AnnotationOffer:
         """Whether nothing but the demonstration data is installed: it serves its own files alone."""
         return bool(self._installed) and all(key.is_demo for key in self._installed)
 
+    def why_no_pgx(self, assembly: Assembly | None = None) -> str | None:
+        """Why PGx alleles cannot be called of a file of this assembly, in a sentence; None if they can."""
+        if not choose_pgx(self._installed):
+            return "No definitions of PGx alleles are installed on this server."
+        return None if assembly in {None, "GRCh38"} else f"PGx alleles are called on GRCh38, not on {assembly}."
+
     def newer(
         self, annotation: Mapping[str, Any] | None, assembly: str | None, made_at: datetime
     ) -> tuple[NewerRelease, ...]:
@@ -133,15 +143,48 @@ class AnnotationOffer:
         takes_any = any(need.kind == key.kind and need.name is None for one in choice.planned for need in one.keys)
         return not (takes_any and any(name.startswith(f"{key.kind} ") for name in used))
 
-    async def require(self, options: JobOptions) -> None:
-        """See that the annotation that was chosen can be had.
+    def genome_choices(self) -> list[tuple[str, str]]:
+        """The genomes for reads, GRCh38 and what was added last first: each as options name it, and for people."""
+        genomes = [key for key in self._installed if key.kind == GENOME_KIND]
+        genomes.sort(key=lambda key: key.assembly, reverse=True)
+        return [(reference_text(key), f"{key.assembly}, {key.name} {key.release}") for key in genomes]
+
+    def with_reference(self, options: JobOptions) -> JobOptions:
+        """The options of reads with the very genome and assembly that they mean; others stay as they are.
 
         Raises:
-            VarloomError: `reference_data_missing`.
+            VarloomError: `reference_genome_missing`, `reference_genome_unchosen`.
         """
-        if options.annotate is None:
-            return
-        if self.why_unavailable(options.annotate, options.assembly):
+        if not options.reads:
+            return options
+        key = chosen_reference(self._installed, options.reference, options.assembly)
+        return replace(options, reference=reference_text(key), assembly=key.assembly)
+
+    async def require(self, options: JobOptions) -> JobOptions:
+        """See that the reference data for what was chosen can be had; the options, with the genome for reads.
+
+        Raises:
+            VarloomError: `reference_data_missing`; `pgx_definitions_missing`, `pgx_wrong_assembly`; those of
+                `with_reference`.
+        """
+        try:
+            settled = self.with_reference(options)
+        except VarloomError:
             await self.look()
-        if why := self.why_unavailable(options.annotate, options.assembly):
+            settled = self.with_reference(options)
+        if options.pgx:
+            await self._require_pgx(settled.assembly)
+        if options.annotate is None:
+            return settled
+        if self.why_unavailable(options.annotate, settled.assembly):
+            await self.look()
+        if why := self.why_unavailable(options.annotate, settled.assembly):
             raise VarloomError(REFERENCE_DATA_MISSING, why)
+        return settled
+
+    async def _require_pgx(self, assembly: Assembly | None) -> None:
+        if self.why_no_pgx():
+            await self.look()
+        if why := self.why_no_pgx(assembly):
+            kind = PGX_WRONG_ASSEMBLY if self.why_no_pgx() is None else PGX_DEFINITIONS_MISSING
+            raise VarloomError(kind, why)

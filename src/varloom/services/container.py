@@ -22,11 +22,13 @@ from varloom.services.events import Events
 from varloom.services.jobs import Jobs
 from varloom.services.manifests import Manifests
 from varloom.services.on_demand import OnDemandAnnotation
+from varloom.services.pgx_results import PgxResults
 from varloom.services.provenance import Provenance
 from varloom.services.queue import Queue
 from varloom.services.references import References, open_library
 from varloom.services.renewals import Renewals
 from varloom.services.resumable import ResumableUploads
+from varloom.services.sample_files import SampleFiles
 from varloom.services.samples import Samples
 from varloom.services.saved_views import SavedViews
 from varloom.services.sources import Sources, transfer_options, vault_of
@@ -69,12 +71,14 @@ class Services:
     provenance: Provenance
     queue: Queue
     samples: Samples
+    sample_files: SampleFiles
     saved_views: SavedViews
     events: Events
     annotations: AnnotationOffer
     on_demand: OnDemandAnnotation
     references: References
     renewals: Renewals
+    pgx: PgxResults
 
     async def require_ready(self) -> None:
         """See that requests can be served.
@@ -138,8 +142,10 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 credentials=credentials,
                 jobs=Jobs(pool, settings, durations),
                 provenance=Provenance(pool, storage),
+                pgx=PgxResults(pool, storage),
                 queue=Queue(pool, settings),
                 samples=samples,
+                sample_files=SampleFiles(pool, storage),
                 saved_views=SavedViews(pool),
                 events=events,
                 annotations=annotations,

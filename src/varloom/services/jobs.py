@@ -186,7 +186,10 @@ class Jobs:
                         JOB_NOT_FINAL, "While the job waits for its retry, nothing of it can be changed."
                     )
                 return await self._view(conn, await repository.retry_now(conn, account_id, job_id))
-            changed = parse_options({**job.options, **options}) if options else None
+            given = {**job.options, **(options or {})}
+            if options and "reference" in options and "assembly" not in options:
+                given["assembly"] = None  # it is that of the reference
+            changed = parse_options(given) if options else None
             if changed is not None and changed.credential is not None and job.source_kind != "url":
                 raise VarloomError(REQUEST_INVALID, "credential: it is for files from a URL; this one was sent.")
             if job.renews_sample_id is not None:

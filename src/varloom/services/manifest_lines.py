@@ -27,9 +27,10 @@ from varloom.services.problems import (
     MANIFEST_UNREADABLE,
     MANIFEST_VALUE_INVALID,
 )
+from varloom.services.read_files import MOST_FILES, any_are_reads
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from varloom.errors import ErrorKind
 
@@ -45,8 +46,21 @@ MOST_TOLD = 50
 """So many faults are told at once."""
 
 URL = "url"
-OPTION_COLUMNS = ("assembly", "annotate", "split_by_sample", "credential", "priority")
-COLUMNS = (URL, "sample_name", *OPTION_COLUMNS)
+URL2 = "url2"
+OPTION_COLUMNS = (
+    "assembly",
+    "annotate",
+    "split_by_sample",
+    "reads",
+    "reference",
+    "caller",
+    "engine",
+    "pgx",
+    "reference_sites_listed",
+    "credential",
+    "priority",
+)
+COLUMNS = (URL, URL2, "sample_name", *OPTION_COLUMNS)
 SYNONYMS: Mapping[str, str] = {"name": "sample_name"}
 
 _VALUES: Mapping[str, tuple[str, ...]] = {
@@ -54,12 +68,19 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
     "sample_name": ("Give the sample a name, or leave the cell empty: then the file's name gives one.",),
     "assembly": ("Give `assembly` the value GRCh38 or GRCh37, or leave the cell empty.",),
     "annotate": ("Give `annotate` the value none, small or structural, or leave the cell empty.",),
+    "reads": ("Give `reads` the value yes or no, or leave the cell empty: then the file's name tells.",),
+    "reference": ("Give `reference` the name of an installed genome, or leave the cell empty.",),
+    "caller": ("Give `caller` the value bcftools, haplotypecaller or deepvariant, or leave the cell empty.",),
+    "engine": ("Give `engine` the value auto, cpu or parabricks, or leave the cell empty.",),
+    "pgx": ("Give `pgx` the value yes or no, or leave the cell empty.",),
+    "reference_sites_listed": ("Give `reference_sites_listed` the value yes or no, or leave the cell empty.",),
     "split_by_sample": ("Give `split_by_sample` the value yes or no, or leave the cell empty.",),
     "credential": ("Give `credential` the name of a stored credential, or leave the cell empty.",),
     "priority": ("Give `priority` a whole number from -1000 to 1000, or leave the cell empty.",),
 }
 """What mends a wrong value of each column."""
 
+_NEXT_URL = re.compile(r"\s+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _LINE_ENDS = re.compile(r"\r\n|\n|\r")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _DELIMITERS = "\t;,"
@@ -68,13 +89,24 @@ _DELIMITERS = "\t;,"
 
 @dataclass(frozen=True, slots=True)
 class ManifestLine:
-    """One line that can become a job, as far as the manifest itself tells. `url` is a path where those are allowed."""
+    """One line that can become a job, as far as the manifest itself tells.
+
+    Attributes:
+        url: a path where those are allowed.
+        further: the other files, where several are the reads of one sample.
+    """
 
     number: int
     url: str
     sample_name: str | None
     options: JobOptions
     priority: int
+    further: tuple[str, ...] = ()
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Of all files."""
+        return (self.url, *self.further)
 
     @property
     def is_local(self) -> bool:
@@ -277,7 +309,7 @@ class _Reading:
         self._known: dict[tuple[str, str], Any] = {}
         for name, value in self._defaults.items():
             self._value(name, value)
-        self._seen: dict[tuple[str, str | None], int] = {}
+        self._seen: dict[tuple[str | None, ...], int] = {}
         self._problems: list[Problem] = []
 
     def read(self, rows: Sequence[_Row]) -> tuple[tuple[ManifestLine, ...], tuple[Problem, ...]]:
@@ -291,11 +323,8 @@ class _Reading:
         if cells is None:
             return None
         fault = partial(self._fault, row.number)
-        url = cells[URL]
-        if not url:
-            fault(URL, MANIFEST_VALUE_INVALID, "The line has no URL.")
-        elif is_path(url) and (not self._paths_allowed or url.lower().startswith("file:")):
-            fault(URL, MANIFEST_SOURCE_LOCAL, "It is no URL: the server reads no files by their path.")
+        urls = self._urls(cells, fault)
+        url = urls[0] if urls else ""
         name = self._sample_name(row.number, cells.get("sample_name", ""))
         values = {
             column: self._cell(row.number, column, cells.get(column, ""), use_default=not _is_beside(column, url))
@@ -303,13 +332,32 @@ class _Reading:
         }
         if len(self._problems) > before:
             return None
-        first = self._seen.setdefault((url, name), row.number)
+        first = self._seen.setdefault((*urls, name), row.number)
         if first != row.number:
             fault(URL, MANIFEST_LINE_REPEATED, f"It is the same as line {first:,}.")
             return None
         priority = values.pop("priority")
-        options = JobOptions(**{column: value for column, value in values.items() if value is not None})
-        return ManifestLine(row.number, url, name, options, priority or 0)
+        given = {column: value for column, value in values.items() if value is not None}
+        options = JobOptions(**{"reads": any_are_reads(map(_path_of, urls)), **given})
+        if len(urls) > 1 and not options.reads:
+            fault(URL, MANIFEST_VALUE_INVALID, "Several files make one job only as reads: FASTQ, BAM or CRAM.")
+            return None
+        return ManifestLine(row.number, url, name, options, priority or 0, tuple(urls[1:]))
+
+    def _urls(self, cells: Mapping[str, str], fault: Callable[[str, ErrorKind, str], None]) -> list[str]:
+        """The files of a line: a cell may hold several URLs with spaces between them."""
+        found = []
+        for column in (URL, URL2):
+            text = cells.get(column, "")
+            urls = _NEXT_URL.split(text) if text else []
+            if not urls and column == URL:
+                fault(column, MANIFEST_VALUE_INVALID, "The line has no URL.")
+            if any(is_path(url) and (not self._paths_allowed or url.lower().startswith("file:")) for url in urls):
+                fault(column, MANIFEST_SOURCE_LOCAL, "It is no URL: the server reads no files by their path.")
+            found += urls
+        if len(found) > MOST_FILES:
+            fault(URL, MANIFEST_VALUE_INVALID, f"A job takes at most {MOST_FILES} files.")
+        return found
 
     def _checked_cells(self, row: _Row) -> dict[str, str] | None:
         """The cells by column; None if the line does not match the header."""
@@ -368,6 +416,11 @@ def _place(columns: Mapping[str, tuple[int, str]], number: int, column: str) -> 
     """Where a cell stands; a value that was asked for all lines stands in no column."""
     at, name = columns.get(column, (None, column))
     return Place(number, at, name)
+
+
+def _path_of(url: str) -> str:
+    """A URL without what follows its path; a file's name is its end."""
+    return url.partition("?")[0].partition("#")[0]
 
 
 def _without_name(message: str) -> str:

@@ -20,6 +20,9 @@ class ManifestLineView(View):
     split_by_sample: bool
     credential: str | None
     priority: int
+    pgx: bool = False
+    further: list[str] = Field(default=[], description="the other files, where several are the reads of one sample")
+    reference: str | None = Field(default=None, description="the genome, for reads")
 
 
 class ManifestPreflight(View):

@@ -15,13 +15,14 @@ from varloom.jobs import repository
 from varloom.jobs.model import NewJob
 from varloom.pipeline.plan import version_of
 from varloom.pipeline.quota import require_room
+from varloom.processing.pgx.problems import PGX_DEFINITIONS_MISSING
 from varloom.services import manifest_rows as rows
 from varloom.services.manifest_lines import MOST_TOLD, URL, faults, parse_manifest
 from varloom.services.manifest_views import ManifestJob, ManifestJobs, ManifestLineView, ManifestPreflight
 from varloom.services.names import file_name, sample_name_from
 from varloom.services.problems import IDEMPOTENCY_CONFLICT, MANIFEST_VALUE_INVALID
 from varloom.services.sources import SourceRules
-from varloom.services.upload_rows import NewUrl, insert_urls
+from varloom.services.upload_rows import NewUrl, insert_further_urls, insert_urls
 from varloom.services.uploads import checked_key
 from varloom.services.views import ProblemView
 from varloom.transfer.problems import CREDENTIAL_NOT_FOR_URL, CREDENTIAL_NOT_FOUND
@@ -46,11 +47,24 @@ class _Wanted:
     """A line whose URL can be loaded."""
 
     line: ManifestLine
-    source: SourceUrl
+    sources: tuple[SourceUrl, ...]
+
+    @property
+    def source(self) -> SourceUrl:
+        return self.sources[0]
 
     @property
     def sample_name(self) -> str:
         return self.line.sample_name or sample_name_from(self.source.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _NewRows:
+    """What is entered of a manifest: the first file of each line, the further ones, and the jobs."""
+
+    urls: list[NewUrl]
+    further: list[NewUrl]
+    jobs: list[NewJob]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +150,15 @@ class Manifests:
         checked = _with_credentials(read, stored)
         if checked.problems and not (skip_faulty and checked.wanted):
             raise faults(checked.problems, checked.total)
-        urls, jobs = await asyncio.to_thread(self._new_rows, account_id, checked.wanted)
+        new = await asyncio.to_thread(self._new_rows, account_id, checked.wanted)
         manifest_id = uuid4()
         async with self.pool.connection() as conn, conn.transaction():
             if await rows.insert(conn, manifest_id, account_id, key, read.fingerprint):
                 await require_room(conn, account_id, self.settings.account_quota_bytes, None)
-                await insert_urls(conn, account_id, urls)
-                ids = await repository.create_jobs(conn, account_id, jobs)
-                made = {one.line.number: ids[url.upload_id] for one, url in zip(checked.wanted, urls, strict=True)}
+                await insert_urls(conn, account_id, new.urls)
+                await insert_further_urls(conn, new.further)
+                ids = await repository.create_jobs(conn, account_id, new.jobs)
+                made = {one.line.number: ids[url.upload_id] for one, url in zip(checked.wanted, new.urls, strict=True)}
                 await rows.insert_lines(conn, manifest_id, made)
             else:  # an equal request was faster
                 made = {}
@@ -166,25 +181,38 @@ class Manifests:
         problems = list(manifest.problems)
         for line in manifest.lines:
             options = line.options
+            if self.annotations:
+                try:
+                    options = self.annotations.with_reference(options)
+                except VarloomError as error:
+                    place = manifest.place(line.number, "reference")
+                    problems.append(Problem(error.kind, error.message, place=place))
+                    continue
             if self.annotations and options.annotate:
                 why = self.annotations.why_unavailable(options.annotate, options.assembly)
                 if why is not None:
                     problems.append(Problem(REFERENCE_DATA_MISSING, why, place=manifest.place(line.number, "annotate")))
                     continue
+            if self.annotations and options.pgx and (why := self.annotations.why_no_pgx(options.assembly)) is not None:
+                problems.append(Problem(PGX_DEFINITIONS_MISSING, why, place=manifest.place(line.number, "pgx")))
+                continue
             try:
-                wanted.append(_Wanted(line, rules.source_of(line.url)))
+                sources = tuple(rules.source_of(url) for url in line.urls)
+                wanted.append(_Wanted(replace(line, options=options), sources))
             except VarloomError as error:
                 place = manifest.place(line.number, URL)
                 problems.append(Problem(error.kind, error.message, place=place, resolution=error.resolution))
         return _Read(manifest, tuple(wanted), _in_order(problems), _fingerprint(wanted))
 
-    def _new_rows(self, account_id: UUID, wanted: Sequence[_Wanted]) -> tuple[list[NewUrl], list[NewJob]]:
+    def _new_rows(self, account_id: UUID, wanted: Sequence[_Wanted]) -> _NewRows:
         """The rows of uploads and jobs."""
-        urls, jobs = [], []
+        urls: list[NewUrl] = []
+        further: list[NewUrl] = []
+        jobs = []
         for one in wanted:
-            shown, whole = one.source.shown, one.line.url
-            secret = None if shown == whole else self.vault.encrypt({"url": whole})
-            urls.append(NewUrl(uuid4(), file_name(one.source.name), shown, secret))
+            rows = self._rows(uuid4(), one)
+            urls.append(rows[0])
+            further += rows[1:]
             plan = one.line.options.plan("url")
             jobs.append(
                 NewJob(
@@ -198,7 +226,15 @@ class Manifests:
                     max_attempts=self.settings.max_attempts,
                 )
             )
-        return urls, jobs
+        return _NewRows(urls, further, jobs)
+
+    def _rows(self, upload_id: UUID, one: _Wanted) -> list[NewUrl]:
+        """The files of a line."""
+        rows = []
+        for source, whole in zip(one.sources, one.line.urls, strict=True):
+            secret = None if source.shown == whole else self.vault.encrypt({"url": whole})
+            rows.append(NewUrl(upload_id, file_name(source.name), source.shown, secret))
+        return rows
 
     async def _earlier(self, account_id: UUID, key: str, read: _Read) -> ManifestJobs | None:
         """What an earlier request with this key made; it must have been the same."""
@@ -250,12 +286,12 @@ def _credential_fault(one: _Wanted, stored: Mapping[str, CredentialView]) -> tup
     name = one.line.options.credential
     if name is None:
         return None
-    if one.source.has_access:
+    if any(source.has_access for source in one.sources):
         return MANIFEST_VALUE_INVALID, "The URL carries a signature or password of its own."
     found = stored.get(name.lower())
     if found is None:
         return CREDENTIAL_NOT_FOUND, "There is no such credential in this account."
-    if not covers(found.kind, found.scope, one.source):
+    if not all(covers(found.kind, found.scope, source) for source in one.sources):
         return CREDENTIAL_NOT_FOR_URL, f"The credential is for {found.scope} alone."
     return None
 
@@ -267,7 +303,13 @@ def _in_order(problems: Sequence[Problem]) -> tuple[Problem, ...]:
 def _fingerprint(wanted: Sequence[_Wanted]) -> str:
     """What the lines ask for: no secret can be guessed from it."""
     asked = [
-        (one.line.number, one.source.shown, one.sample_name, one.line.options.as_dict(), one.line.priority)
+        (
+            one.line.number,
+            *(source.shown for source in one.sources),
+            one.sample_name,
+            one.line.options.as_dict(),
+            one.line.priority,
+        )
         for one in wanted
     ]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
@@ -282,9 +324,12 @@ def _preflight_of(read: _Read) -> ManifestPreflight:
             sample_name=one.sample_name,
             assembly=one.line.options.assembly,
             annotate=one.line.options.annotate,
+            pgx=one.line.options.pgx,
             split_by_sample=one.line.options.split_by_sample,
             credential=one.line.options.credential,
             priority=one.line.priority,
+            further=[source.shown for source in one.sources[1:]],
+            reference=one.line.options.reference,
         )
         for one in read.wanted
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.problems import SAMPLE_NAME_INVALID, TAG_INVALID, VIEW_INVALID
+from varloom.services.read_files import are_reads, sample_of
 from varloom.transfer.problems import CREDENTIAL_INVALID
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def file_name(raw: str | None) -> str:
 def sample_name_from(name: str) -> str:
     """A descriptive default for the sample of this file: its name without the known extensions."""
     shown = file_name(name)
+    if are_reads(shown):
+        return sample_of(shown) or shown
     return _EXTENSIONS.sub("", shown).strip(" .") or shown
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.pipeline.plan import make_plan
+from varloom.processing.pgx.outside import parse_outside_calls
 from varloom.services.names import checked_credential_name
-from varloom.services.problems import NOT_AVAILABLE, OPTION_UNKNOWN, REQUEST_INVALID
+from varloom.services.problems import OPTION_UNKNOWN, REQUEST_INVALID
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from varloom.jobs.lifecycle import Stage
 
 Assembly = Literal["GRCh37", "GRCh38"]
 Annotate = Literal["small", "structural"]
+CallerName = Literal["bcftools", "haplotypecaller", "deepvariant"]
+EngineName = Literal["auto", "cpu", "parabricks"]
 
 _ASSEMBLIES: dict[str, Assembly] = {
     "grch37": "GRCh37",
@@ -27,6 +32,15 @@ _ASSEMBLIES: dict[str, Assembly] = {
 }
 PRIORITY_LIMIT = 1000
 """A job's priority lies between minus this and this."""
+
+_T = TypeVar("_T")
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,220}")
+
+_CALLERS: Mapping[EngineName, tuple[CallerName, ...]] = {
+    "cpu": ("bcftools",),
+    "parabricks": ("haplotypecaller", "deepvariant"),
+}
+"""By engine: what it calls variants with; `auto` takes the one that has the caller."""
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", ""})
@@ -40,6 +54,13 @@ class JobOptions:
     split_by_sample: bool = False
     credential: str | None = None
     annotate: Annotate | None = None
+    reads: bool = False
+    reference: str | None = None
+    caller: CallerName | None = None
+    engine: EngineName = "auto"
+    pgx: bool = False
+    reference_sites_listed: bool = False
+    outside_calls: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As they are stored with the job and echoed back."""
@@ -48,6 +69,12 @@ class JobOptions:
             chosen["annotate"] = self.annotate
         if self.credential is not None:
             chosen["credential"] = self.credential
+        if self.reads:
+            chosen |= {"reads": True, "reference": self.reference, "caller": self.caller, "engine": self.engine}
+        if self.pgx:
+            chosen |= {"pgx": True, "reference_sites_listed": self.reference_sites_listed}
+            if self.outside_calls is not None:
+                chosen["outside_calls"] = self.outside_calls
         return chosen
 
     def plan(self, source_kind: str = "file") -> tuple[Stage, ...]:
@@ -59,36 +86,25 @@ def parse_options(given: Mapping[str, Any]) -> JobOptions:
     """Check options that came from outside; None stands for an option that was not given.
 
     Raises:
-        VarloomError: `option_unknown`, `not_available` or `request_invalid`, with the option's name.
+        VarloomError: `option_unknown` or `request_invalid`, with the option's name; `outside_calls_malformed`.
     """
-    assembly: Assembly | None = None
-    split_by_sample = False
-    credential: str | None = None
-    annotate: Annotate | None = None
+    chosen: dict[str, Any] = {}
     for name, value in given.items():
-        match name:
-            case "assembly":
-                assembly = _assembly(value)
-            case "split_by_sample":
-                split_by_sample = parse_flag(name, value)
-            case "annotate":
-                annotate = _annotate(value)
-            case "pgx":
-                _refuse_pgx(value)
-            case "credential":
-                credential = _credential(value)
-            case _:
-                raise VarloomError(OPTION_UNKNOWN, f"There is no option {safe_excerpt(str(name), 60)!r}.")
-    return JobOptions(assembly, split_by_sample, credential, annotate)
+        parse = _PARSERS.get(name)
+        if parse is None:
+            raise VarloomError(OPTION_UNKNOWN, f"There is no option {safe_excerpt(str(name), 60)!r}.")
+        chosen[name] = parse(value)
+    if chosen.get("outside_calls") and "pgx" not in chosen:
+        chosen["pgx"] = True  # nobody gives calls for anything else
+    _refuse_strange_caller(chosen.get("engine", "auto"), chosen.get("caller"))
+    return JobOptions(**chosen)
 
 
-def why_unavailable(name: str, value: str) -> str | None:
-    """What this version says to a job with this option; None if it can have it."""
-    try:
-        parse_options({name: value})
-    except VarloomError as error:
-        return error.message if error.kind is NOT_AVAILABLE else None
-    return None
+def _refuse_strange_caller(engine: EngineName, caller: CallerName | None) -> None:
+    """A caller that the chosen engine has not is refused at once, and not by a worker."""
+    having = _CALLERS.get(engine)
+    if caller is not None and having is not None and caller not in having:
+        raise VarloomError(REQUEST_INVALID, f"caller: the engine {engine} calls with {' or '.join(having)}.")
 
 
 def parse_flag(name: str, value: Any) -> bool:
@@ -141,11 +157,46 @@ def _annotate(value: Any) -> Annotate | None:
     raise VarloomError(REQUEST_INVALID, message)
 
 
-def _refuse_pgx(value: Any) -> None:
-    if parse_flag("pgx", value):
+def _reference(value: Any) -> str | None:
+    """The name of an installed genome; whether there is one is seen when the job is created."""
+    if value in (None, ""):
+        return None
+    if not isinstance(value, str) or not _REFERENCE.fullmatch(value):
         raise VarloomError(
-            NOT_AVAILABLE, "This version cannot call PGx alleles.", resolution=("Leave the option `pgx` out.",)
+            REQUEST_INVALID, f"reference: expected the name of a genome, not {safe_excerpt(str(value), 40)!r}."
         )
+    return value
+
+
+def _caller(value: Any) -> CallerName | None:
+    return None if value in (None, "", "auto") else _one_of("caller", value, get_args(CallerName))
+
+
+def _engine(value: Any) -> EngineName:
+    return "auto" if value in (None, "") else _one_of("engine", value, get_args(EngineName))
+
+
+def _one_of(name: str, value: Any, known: Sequence[_T]) -> _T:
+    """The value, which must be one of these."""
+    for one in known:
+        if value == one:
+            return one
+    names = ", ".join(str(one) for one in known)
+    raise VarloomError(REQUEST_INVALID, f"{name}: expected one of {names}, not {safe_excerpt(str(value), 40)!r}.")
+
+
+def _outside_calls(value: Any) -> str | None:
+    """The text of a TSV with calls that were made elsewhere, checked line by line.
+
+    Raises:
+        VarloomError: `outside_calls_malformed`.
+    """
+    if value in (None, ""):
+        return None
+    if not isinstance(value, str):
+        raise VarloomError(REQUEST_INVALID, "outside_calls: expected the text of a TSV.")
+    parse_outside_calls(value, None)
+    return value
 
 
 def _credential(value: Any) -> str | None:
@@ -155,3 +206,19 @@ def _credential(value: Any) -> str | None:
     if not isinstance(value, str):
         raise VarloomError(REQUEST_INVALID, "credential: expected the name of a stored credential.")
     return checked_credential_name(value)
+
+
+_PARSERS: Mapping[str, Callable[[Any], Any]] = {
+    "assembly": _assembly,
+    "split_by_sample": partial(parse_flag, "split_by_sample"),
+    "annotate": _annotate,
+    "pgx": partial(parse_flag, "pgx"),
+    "reference_sites_listed": partial(parse_flag, "reference_sites_listed"),
+    "outside_calls": _outside_calls,
+    "credential": _credential,
+    "reads": partial(parse_flag, "reads"),
+    "reference": _reference,
+    "caller": _caller,
+    "engine": _engine,
+}
+"""By option: what checks its value, and raises `request_invalid`."""

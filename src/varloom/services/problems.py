@@ -19,14 +19,6 @@ OPTION_UNKNOWN = define(
     resolution=("Remove or correct the option; docs/reference/api.md lists the options of a job.",),
     status=422,
 )
-NOT_AVAILABLE = define(
-    "not_available",
-    "Not available in this version",
-    cause="The request asks for something that this version of Varloom cannot do yet. It is refused rather than "
-    "left out silently.",
-    resolution=("Leave the option out, or upgrade to a version that offers it.",),
-    status=422,
-)
 SAMPLE_BEING_ANNOTATED = define(
     "sample_being_annotated",
     "The sample is being annotated already",
@@ -266,4 +258,11 @@ ACCOUNT_NOT_FOUND = define(
     cause="There is no account with this name.",
     resolution=("Check the name; the menu at the top right of each page shows the name of one's own account.",),
     status=404,
+)
+RANGE_INVALID = define(
+    "range_invalid",
+    "The file has no such part",
+    cause="A Range header asks for bytes behind the end of the file.",
+    resolution=("Ask for a part that begins before the end of the file, or for the whole of it.",),
+    status=416,
 )

@@ -12,7 +12,13 @@ from varloom.dataset.stored import load_manifest
 from varloom.errors import VarloomError
 from varloom.jobs import repository
 from varloom.services.annotation_offer import is_synthetic
-from varloom.services.views import DatasetProvenance, DownloadProvenance, PartProvenance, ProvenanceView
+from varloom.services.views import (
+    DatasetProvenance,
+    DownloadProvenance,
+    PartProvenance,
+    ProcessingProvenance,
+    ProvenanceView,
+)
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -52,9 +58,14 @@ class Provenance:
                     "url": job.source_url,
                     "sha256": job.source_sha256,
                     "download": download_of(job),
+                    "further": [
+                        {"name": part.name, "bytes": part.bytes, "url": part.url, "sha256": part.sha256}
+                        for part in job.source_files
+                    ],
                 },
                 "options": job.options,
                 "plan": [stage.value for stage in job.plan],
+                "processing": processing_of(job),
                 "datasets": datasets,
             }
         )
@@ -71,6 +82,16 @@ def download_of(job: Job) -> DownloadProvenance | None:
     version = {name: left["version"].get(name) for name in ("etag", "generation", "modified")}
     kept = {name: left[name] for name in ("url", "verified", "resumed")}
     return DownloadProvenance.model_validate({**kept, **version})
+
+
+def processing_of(job: Job) -> ProcessingProvenance | None:
+    """What analysed the reads of a job."""
+    left = job.artefacts.get("process")
+    if left is None or "engine" not in left:
+        return None
+    tools = [{"name": name, "version": version} for name, version in left["tools"]]
+    kept = {name: left[name] for name in ("engine", "caller", "reference", "assembly")}
+    return ProcessingProvenance.model_validate({**kept, "tools": tools})
 
 
 async def _datasets(conn: AsyncConnection[Any], job: Job) -> tuple[DatasetRecord, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.errors import UniqueViolation
 
 from varloom.annotation.problems import ANNOTATION_NEEDS_VARIANTS
-from varloom.dataset import catalog
+from varloom.dataset import catalog, sample_files
 from varloom.dataset.problems import SAMPLE_NOT_FOUND
 from varloom.errors import VarloomError
 from varloom.genomics.recognition import VARIANT_FORMATS
@@ -76,7 +76,8 @@ class Renewals:
             sample = await catalog.get_sample(conn, account_id, sample_id)
             newest = _newest(await catalog.datasets_of(conn, account_id, sample_id))
             options = _options(wanted, newest, split=await self._was_split(conn, account_id, newest))
-            original = await storage_key_of(conn, newest[0].upload_id)
+            called = await sample_files.variants_of(conn, sample_id)
+            original = called.storage_key if called else await storage_key_of(conn, newest[0].upload_id)
         if earlier is None:
             await self.offer.require(options)
             await self._require_original(original)
@@ -182,7 +183,7 @@ def _options(wanted: WantedAnnotation, newest: Sequence[DatasetRecord], *, split
     if kind is None:
         message = "annotate: the sample was loaded without annotation; choose small or structural."
         raise VarloomError(REQUEST_INVALID, message)
-    return JobOptions(wanted.assembly or _assembly(first), split, None, kind)
+    return JobOptions(assembly=wanted.assembly or _assembly(first), split_by_sample=split, annotate=kind)
 
 
 def _assembly(dataset: DatasetRecord) -> Assembly | None:

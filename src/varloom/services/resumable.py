@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ from varloom.services.problems import (
     UPLOAD_OFFSET_WRONG,
     UPLOADS_UNAVAILABLE,
 )
-from varloom.services.uploads import JobRequest, ReceivedFile, checked_key, refuse_credential
+from varloom.services.uploads import JobRequest, ReceivedFile, checked_key, refuse_credential, source_key
 from varloom.storage.incoming import too_large
 from varloom.storage.problems import UPLOAD_LOCKED
 from varloom.storage.spool import Spool, SpooledFile, sha256_of
@@ -61,6 +62,21 @@ TRIES = 5
 """How often a job is created anew because its options were changed at that very moment."""
 
 
+@dataclass(frozen=True, slots=True)
+class SetMember:
+    """Which file of a set that becomes one job, such as the two FASTQ files of a lane.
+
+    Attributes:
+        set_key: the same for all files of the set, made up by the sender; None for a file that is alone.
+        position: of the file in the set, from 1 on.
+        files: how many the set has.
+    """
+
+    set_key: str | None
+    position: int
+    files: int
+
+
 class _ChangedError(Exception):
     """Name or options were changed between reading them and creating the job, or another server created it."""
 
@@ -81,7 +97,14 @@ class ResumableUploads:
     # --- beginning --------------------------------------------------------------------------------------------------
 
     async def create(
-        self, account_id: UUID, name: str | None, size: int, request: JobRequest, idempotency_key: str | None = None
+        self,
+        account_id: UUID,
+        name: str | None,
+        size: int,
+        request: JobRequest,
+        idempotency_key: str | None = None,
+        *,
+        member: SetMember | None = None,
     ) -> ResumableUpload:
         """Begin an upload, or find the one that an earlier, equal request began.
 
@@ -91,13 +114,14 @@ class ResumableUploads:
             size: in bytes, exact.
             request: what is to become of it.
             idempotency_key: the same key gives the same upload, and in the end the same job.
+            member: of which set of files that become one job together; None: the file is alone.
 
         Raises:
             VarloomError: `upload_empty`, `upload_too_large`, `storage_full`, `sample_name_invalid`,
                 `idempotency_conflict`, `request_invalid`, `quota_exceeded`.
         """
         key = checked_key(idempotency_key)
-        values = self._checked(name, size, request)
+        values = self._checked(name, size, request) | asdict(member or SetMember(None, 1, 1))
         if key is not None and (earlier := await self._begun_before(account_id, key, values)):
             return earlier
         async with self._pool.connection() as conn:
@@ -136,11 +160,15 @@ class ResumableUploads:
     async def _insert(
         self, upload_id: UUID, account_id: UUID, key: str | None, values: dict[str, Any]
     ) -> ResumableUpload | None:
-        async with self._pool.connection() as conn:
-            await require_room(conn, account_id, self._settings.account_quota_bytes, values["bytes"])
-            return await rows.insert(
-                conn, self._lifetime, id=upload_id, account_id=account_id, idempotency_key=key, **values
-            )
+        try:
+            async with self._pool.connection() as conn:
+                await require_room(conn, account_id, self._settings.account_quota_bytes, values["bytes"])
+                return await rows.insert(
+                    conn, self._lifetime, id=upload_id, account_id=account_id, idempotency_key=key, **values
+                )
+        except UniqueViolation:
+            message = f"File {values['position']} of this set is on its way already."
+            raise VarloomError(IDEMPOTENCY_CONFLICT, message) from None
 
     async def _begun_before(self, account_id: UUID, key: str, values: dict[str, Any]) -> ResumableUpload | None:
         """The upload of an earlier request with this key, which must have been the same."""
@@ -209,7 +237,19 @@ class ResumableUploads:
         return changed
 
     async def remove(self, account_id: UUID, upload_id: UUID) -> None:
-        """Cancel an upload: its bytes go. The job of a finished one stays. Raises `upload_not_found`."""
+        """Cancel an upload: its bytes go, and those of its set. The job of a finished one stays.
+
+        Raises:
+            VarloomError: `upload_not_found`.
+        """
+        upload = await self.get(account_id, upload_id)
+        async with self._pool.connection() as conn:
+            whole = await rows.set_of(conn, upload)
+        for one in whole:
+            with contextlib.suppress(VarloomError) if one.id != upload_id else contextlib.nullcontext():
+                await self._remove(account_id, one.id)
+
+    async def _remove(self, account_id: UUID, upload_id: UUID) -> None:
         async with self._turn(account_id, upload_id):
             async with self._pool.connection() as conn:
                 await rows.delete(conn, account_id, upload_id)
@@ -261,7 +301,7 @@ class ResumableUploads:
                 upload.bytes,
                 checksum=checksum,
                 note=partial(self._note_durable, upload.id),
-                look=None if upload.preflight else arrival.look,
+                look=None if upload.preflight or upload.options.get("reads") else arrival.look,
             )
             arrival.writing = asyncio.create_task(writer.take(chunks))
             if arrival.waiting:  # it came after this one had its turn, and before there was something to cancel
@@ -316,26 +356,35 @@ class ResumableUploads:
     # --- the end ----------------------------------------------------------------------------------------------------
 
     async def _finish(self, arrival: Arrival, upload: ResumableUpload) -> ResumableUpload:
-        """Let the file become a job, whatever of this was done before the server died."""
+        """Let the file become a job, whatever of this was done before the server died.
+
+        The files of a set become one job when the last of them is there; before, nothing happens.
+        """
         if upload.job_id is not None:
             return upload
-        received = await self._stored(arrival, upload)
+        async with self._pool.connection() as conn:
+            whole = await rows.set_of(conn, upload)
+        if len(whole) < upload.files or any(one.durable < one.bytes or one.error for one in whole):
+            return upload
+        stored = [await self._stored(arrival if one.id == upload.id else Arrival(), one, whole[0].id) for one in whole]
+        received, first = replace(stored[0], further=tuple(stored[1:])), whole[0]
         for _ in range(TRIES):
             try:
-                await self._create_job(upload, received)
+                await self._create_job(first, received)
                 break
             except _ChangedError:
-                upload = await self.get(upload.account_id, upload.id)
-                if upload.job_id is not None:
+                first = await self.get(first.account_id, first.id)
+                if first.job_id is not None:
                     break
         else:
             raise VarloomError(UPLOAD_LOCKED, "Name or options of the upload are being changed all the time.")
-        await in_thread(self._spool.remove, upload.id)
+        for one in whole:
+            await in_thread(self._spool.remove, one.id)
         return await self.get(upload.account_id, upload.id)
 
-    async def _stored(self, arrival: Arrival, upload: ResumableUpload) -> ReceivedFile:
+    async def _stored(self, arrival: Arrival, upload: ResumableUpload, upload_id: UUID) -> ReceivedFile:
         """The file in the storage. Its checksum is noted first, since afterwards the bytes may be far away."""
-        key, path = f"uploads/{upload.id}/source", self._spool.path(upload.id)
+        key, path = source_key(upload_id, upload.position), self._spool.path(upload.id)
         try:
             sha256 = upload.sha256 or arrival.sha256(upload.bytes)
             if sha256 is None:
@@ -346,12 +395,14 @@ class ResumableUploads:
             await self._storage.adopt(key, path)
         except FileNotFoundError:
             raise VarloomError(UPLOAD_NOT_FOUND, "This server does not have the bytes of the upload.") from None
-        return ReceivedFile(upload.id, upload.name, upload.bytes, sha256, key)
+        return ReceivedFile(upload_id, upload.name, upload.bytes, sha256, key)
 
     async def _create_job(self, upload: ResumableUpload, received: ReceivedFile) -> None:
         async def note(conn: AsyncConnection[Any], job_id: UUID) -> None:
             if not await rows.note_job(conn, upload, job_id):
                 raise _ChangedError
+            if upload.set_key is not None:
+                await rows.note_job_of_set(conn, upload, job_id)
 
         request = JobRequest(parse_options(upload.options), upload.sample_name, upload.priority)
         try:

@@ -23,11 +23,12 @@ FINISHED = timedelta(days=1)
 """How long an upload that became a job says so."""
 
 _COLUMNS: LiteralString = """id, account_id, name, bytes, durable, sample_name, options, priority, idempotency_key,
-    sha256, preflight, error, job_id, created_at, expires_at"""
+    sha256, preflight, error, job_id, created_at, expires_at, set_key, position, files"""
 _INSERT: LiteralString = f"""
-INSERT INTO resumable_uploads (id, account_id, name, bytes, sample_name, options, priority, idempotency_key, expires_at)
+INSERT INTO resumable_uploads (id, account_id, name, bytes, sample_name, options, priority, idempotency_key, expires_at,
+    set_key, position, files)
 VALUES (%(id)s, %(account_id)s, %(name)s, %(bytes)s, %(sample_name)s, %(options)s, %(priority)s, %(idempotency_key)s,
-        now() + %(lifetime)s)
+        now() + %(lifetime)s, %(set_key)s, %(position)s, %(files)s)
 ON CONFLICT (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 RETURNING {_COLUMNS}
 """
@@ -73,7 +74,20 @@ WHERE account_id = %(account_id)s AND id = %(id)s AND job_id IS NULL AND error I
 RETURNING {_COLUMNS}
 """
 _DELETE = "DELETE FROM resumable_uploads WHERE account_id = %s AND id = %s"
-_DELETE_EXPIRED = "DELETE FROM resumable_uploads WHERE expires_at <= now() AND NOT id = ANY (%s) RETURNING id"
+# A file of a set lives as long as any other of the set does.
+_DELETE_EXPIRED = """
+DELETE FROM resumable_uploads AS old WHERE expires_at <= now() AND NOT id = ANY (%s) AND NOT EXISTS (
+    SELECT 1 FROM resumable_uploads AS other
+    WHERE other.account_id = old.account_id AND other.set_key = old.set_key AND other.expires_at > now()
+) RETURNING id
+"""
+_SET: LiteralString = f"""
+SELECT {_COLUMNS} FROM resumable_uploads WHERE account_id = %s AND set_key = %s ORDER BY position
+"""
+_NOTE_JOB_OF_SET = """
+UPDATE resumable_uploads SET job_id = %(job_id)s, expires_at = now() + %(lifetime)s
+WHERE account_id = %(account_id)s AND set_key = %(set_key)s
+"""
 _KNOWN = "SELECT id FROM resumable_uploads WHERE id = ANY (%s)"
 
 
@@ -87,6 +101,9 @@ class ResumableUpload:
         preflight: what the beginning of the file told, once it did.
         error: why the rest is not wanted, as a JOB's error.
         job_id: of the job that it became.
+        set_key: the same for all files that become one job together; None for one that is alone.
+        position: in the set, from 1 on.
+        files: how many the set has.
     """
 
     id: UUID
@@ -104,6 +121,9 @@ class ResumableUpload:
     job_id: UUID | None
     created_at: datetime
     expires_at: datetime
+    set_key: str | None = None
+    position: int = 1
+    files: int = 1
 
 
 async def insert(conn: AsyncConnection[Any], lifetime: timedelta, **values: Any) -> ResumableUpload | None:
@@ -164,6 +184,17 @@ async def note_job(conn: AsyncConnection[Any], upload: ResumableUpload, job_id: 
         "lifetime": FINISHED,
     }
     return (await conn.execute(_NOTE_JOB, values)).rowcount == 1
+
+
+async def set_of(conn: AsyncConnection[Any], upload: ResumableUpload) -> list[ResumableUpload]:
+    """All files of an upload's set that were begun, in their order."""
+    return [upload] if upload.set_key is None else await _all(conn, _SET, [upload.account_id, upload.set_key])
+
+
+async def note_job_of_set(conn: AsyncConnection[Any], upload: ResumableUpload, job_id: UUID) -> None:
+    """Note the job on all files of the set."""
+    values = {"account_id": upload.account_id, "set_key": upload.set_key, "job_id": job_id, "lifetime": FINISHED}
+    await conn.execute(_NOTE_JOB_OF_SET, values)
 
 
 async def note_refusal(conn: AsyncConnection[Any], upload_id: UUID, error: Mapping[str, Any]) -> None:

@@ -15,8 +15,9 @@ from varloom.pipeline.plan import version_of
 from varloom.pipeline.quota import require_room
 from varloom.services.names import checked_sample_name, file_name, sample_name_from
 from varloom.services.problems import IDEMPOTENCY_CONFLICT, REQUEST_INVALID
+from varloom.services.read_files import MOST_FILES
 from varloom.services.source_views import SourcePreflightList, SourcePreflightView
-from varloom.services.upload_rows import insert_url, secret_of
+from varloom.services.upload_rows import NewUrl, insert_further_urls, insert_url, secrets_of
 from varloom.services.uploads import JobRequest, checked_key
 from varloom.services.views import CredentialView, ErrorView, JobView, job_view
 from varloom.transfer.guard import Guard, parse_endpoint
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.services.credentials import Credentials
+    from varloom.services.options import JobOptions
     from varloom.settings import Settings
 
 DEFAULT_STALL_LIMIT = 120.0
@@ -111,17 +113,23 @@ class Sources:
     credentials: Credentials
 
     async def create_job(
-        self, account_id: UUID, url: str, request: JobRequest, idempotency_key: str | None = None
+        self, account_id: UUID, urls: Sequence[str], request: JobRequest, idempotency_key: str | None = None
     ) -> JobView:
-        """Create the job that loads the file of a URL, or find the one that an earlier, equal request made.
+        """Create the job that loads the file of a URL, or the reads of several.
+
+        The one that an earlier, equal request made is found instead.
 
         Raises:
             VarloomError: `source_url_invalid`, `sample_name_invalid`, `request_invalid`, `idempotency_conflict` or
                 `quota_exceeded` when there is no room at all.
         """
         key = checked_key(idempotency_key)
-        source = SourceRules(self.settings).source_of(url)
-        await self._check_credential(account_id, source, request.options.credential)
+        refuse_several(len(urls), request.options)
+        rules = SourceRules(self.settings)
+        asked = [_Asked(rules.source_of(url), url.strip()) for url in urls]
+        for one in asked:
+            await self._check_credential(account_id, one.source, request.options.credential)
+        source = asked[0].source
         wanted = request.sample_name or ""
         sample = checked_sample_name(wanted) if wanted.strip() else sample_name_from(source.name)
         async with self.pool.connection() as conn:
@@ -137,14 +145,14 @@ class Sources:
                 idempotency_key=key,
                 max_attempts=self.settings.max_attempts,
             )
-            job = job or await self._insert(conn, new, source, url.strip())
+            job = job or await self._insert(conn, new, asked)
             is_new = job is not None and job.upload_id == new.upload_id
             job = job or await self._earlier(conn, account_id, key)  # an equal request was faster
             if job is None:
                 raise VarloomError(IDEMPOTENCY_CONFLICT, "The Idempotency-Key was in use at the same moment.")
-            _refuse_other(job, source, sample, request)
+            _refuse_other(job, asked, sample, request)
             if not is_new:
-                await self._refuse_other_query(conn, job, source, url.strip())
+                await self._refuse_other_query(conn, job, asked)
             places = await line.places_of(conn, account_id, [job])
         return job_view(job, places.get(job.id))
 
@@ -167,15 +175,17 @@ class Sources:
     async def _earlier(self, conn: AsyncConnection[Any], account_id: UUID, key: str | None) -> Job | None:
         return None if key is None else await repository.find_by_idempotency_key(conn, account_id, key)
 
-    async def _refuse_other_query(self, conn: AsyncConnection[Any], job: Job, source: SourceUrl, url: str) -> None:
+    async def _refuse_other_query(self, conn: AsyncConnection[Any], job: Job, asked: Sequence[_Asked]) -> None:
         """What a URL does not show tells files apart, unless it is a signature, which is made anew each time."""
-        row = None if source.has_access else await secret_of(conn, job.upload_id)
-        if row is not None and self.vault.decrypt(row)["url"] != url:
-            raise VarloomError(IDEMPOTENCY_CONFLICT, f"The Idempotency-Key belongs to job {job.id} of another URL.")
+        kept = await secrets_of(conn, job.upload_id)
+        for one, row in zip(asked, kept, strict=False):
+            if row is not None and not one.source.has_access and self.vault.decrypt(row)["url"] != one.url:
+                raise VarloomError(IDEMPOTENCY_CONFLICT, f"The Idempotency-Key belongs to job {job.id} of another URL.")
 
-    async def _insert(self, conn: AsyncConnection[Any], new: NewJob, source: SourceUrl, url: str) -> Job | None:
+    async def _insert(self, conn: AsyncConnection[Any], new: NewJob, asked: Sequence[_Asked]) -> Job | None:
         """Upload, job and ticket, all or nothing; None when the key was used meanwhile."""
-        secret = None if source.shown == url else self.vault.encrypt({"url": url})
+        rows = [one.row(new.upload_id, self.vault) for one in asked]
+        first = rows[0]
         try:
             async with conn.transaction():
                 await require_room(conn, new.account_id, self.settings.account_quota_bytes, None)
@@ -183,15 +193,38 @@ class Sources:
                     conn,
                     upload_id=new.upload_id,
                     account_id=new.account_id,
-                    name=file_name(source.name),
-                    url=source.shown,
-                    secret=secret,
+                    name=first.name,
+                    url=first.url,
+                    secret=first.secret,
                 )
+                await insert_further_urls(conn, rows[1:])
                 return await repository.create_job(conn, new)
         except UniqueViolation:
             if new.idempotency_key is None:
                 raise
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A URL, understood and as it was given."""
+
+    source: SourceUrl
+    url: str
+
+    def row(self, upload_id: UUID, vault: Vault) -> NewUrl:
+        """What is entered of it."""
+        shown = self.source.shown
+        secret = None if shown == self.url else vault.encrypt({"url": self.url})
+        return NewUrl(upload_id, file_name(self.source.name), shown, secret)
+
+
+def refuse_several(files: int, options: JobOptions) -> None:
+    """Several files are one job only as the reads of one sample. Raises `request_invalid`."""
+    if files > 1 and not options.reads:
+        raise VarloomError(REQUEST_INVALID, "source_urls: several files make one job only as reads; choose `reads`.")
+    if files > MOST_FILES:
+        raise VarloomError(REQUEST_INVALID, f"source_urls: a job takes at most {MOST_FILES} files.")
 
 
 def _preflight_of(url: str, rules: SourceRules, stored: Sequence[CredentialView]) -> SourcePreflightView:
@@ -209,9 +242,14 @@ def _preflight_of(url: str, rules: SourceRules, stored: Sequence[CredentialView]
     )
 
 
-def _refuse_other(job: Job, source: SourceUrl, sample: str, request: JobRequest) -> None:
-    """A key stands for one request: the same URL, sample name and options."""
-    same = job.source_url == source.shown and job.sample_name == sample and job.options == request.options.as_dict()
+def _refuse_other(job: Job, asked: Sequence[_Asked], sample: str, request: JobRequest) -> None:
+    """A key stands for one request: the same URLs, sample name and options."""
+    urls = [job.source_url, *(part.url for part in job.source_files)]
+    same = (
+        urls == [one.source.shown for one in asked]
+        and job.sample_name == sample
+        and job.options == request.options.as_dict()
+    )
     if not same:
         raise VarloomError(
             IDEMPOTENCY_CONFLICT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID  # noqa: TC003 - a dataclass has it in its annotations
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from psycopg import AsyncConnection
+
+    from varloom.services.uploads import ReceivedFile
 
 # The lock ends with the transaction: whoever gets it afterwards sees whether the upload was committed.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%(id)s::text, 7203441003))"
@@ -43,10 +46,40 @@ async def insert_file(
     await conn.execute(_INSERT, values)
 
 
+_INSERT_FURTHER = """
+INSERT INTO upload_files (upload_id, position, name, bytes, sha256, storage_key)
+VALUES (%(upload_id)s, %(position)s, %(name)s, %(bytes)s, %(sha256)s, %(storage_key)s)
+"""
+_INSERT_FURTHER_URL = """
+INSERT INTO upload_files (upload_id, position, name, url, secret)
+VALUES (%(upload_id)s, %(position)s, %(name)s, %(url)s, %(secret)s)
+"""
+
+
+async def insert_further_files(conn: AsyncConnection[Any], upload_id: UUID, files: Sequence[ReceivedFile]) -> None:
+    """Enter the files of an upload beside its first, in their order."""
+    for position, file in enumerate(files, 2):
+        values = {name: getattr(file, name) for name in ("name", "bytes", "sha256", "storage_key")}
+        await conn.execute(_INSERT_FURTHER, {"upload_id": upload_id, "position": position, **values})
+
+
+async def insert_further_urls(conn: AsyncConnection[Any], further: Sequence[NewUrl]) -> None:
+    """Enter the files from URLs beside the first of their upload; those of one upload follow each other."""
+    positions: Counter[UUID] = Counter()
+    for one in further:
+        positions[one.upload_id] += 1
+        values = {"name": one.name, "url": one.url, "secret": one.secret}
+        position = positions[one.upload_id] + 1
+        await conn.execute(_INSERT_FURTHER_URL, {"upload_id": one.upload_id, "position": position, **values})
+
+
 _INSERT_URL = """
 INSERT INTO uploads (id, account_id, kind, name, url) VALUES (%(id)s, %(account_id)s, 'url', %(name)s, %(url)s)
 """
-_KEPT_URL = "SELECT secret FROM upload_secrets WHERE upload_id = %s"
+_KEPT_URLS = """
+SELECT (SELECT secret FROM upload_secrets WHERE upload_id = %(id)s) AS secret, 1 AS position
+UNION ALL SELECT secret, position FROM upload_files WHERE upload_id = %(id)s ORDER BY position
+"""
 _KEEP_URL = "INSERT INTO upload_secrets (upload_id, secret) VALUES (%(id)s, %(secret)s)"
 
 
@@ -132,7 +165,7 @@ async def is_entered(conn: AsyncConnection[Any], upload_id: UUID) -> bool:
     return await cursor.fetchone() is not None
 
 
-async def secret_of(conn: AsyncConnection[Any], upload_id: UUID) -> bytes | None:
-    """The URL of an upload as it was given, encrypted; None where it shows all of itself."""
-    row = await (await conn.execute(_KEPT_URL, [upload_id])).fetchone()
-    return None if row is None else bytes(row[0])
+async def secrets_of(conn: AsyncConnection[Any], upload_id: UUID) -> list[bytes | None]:
+    """The URL of each file of an upload as it was given, encrypted; None where it shows all of itself."""
+    rows = await (await conn.execute(_KEPT_URLS, {"id": upload_id})).fetchall()
+    return [None if row[0] is None else bytes(row[0]) for row in rows]

@@ -38,6 +38,9 @@ class UploadView(View):
     sample_name: str
     options: dict[str, Any]
     priority: int
+    set: str | None = Field(description="the same for all files of a set; null for a file that is alone")
+    position: int = Field(description="of the file in the set that becomes one job; 1 for a file that is alone")
+    files: int = Field(description="how many files the set has")
     created_at: UtcTime
     expires_at: UtcTime = Field(description="until then it can be gone on with; what comes gives it time anew")
     preflight: PreflightView | None = Field(description="what the beginning told; null until it did")
@@ -62,6 +65,9 @@ def upload_view(upload: ResumableUpload, job: JobView | None = None) -> UploadVi
         sample_name=upload.sample_name,
         options=upload.options,
         priority=upload.priority,
+        set=upload.set_key,
+        position=upload.position,
+        files=upload.files,
         created_at=upload.created_at,
         expires_at=upload.expires_at,
         preflight=PreflightView.model_validate(upload.preflight) if upload.preflight else None,

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -24,7 +24,8 @@ from varloom.pipeline.quota import check_room, quota_exceeded, require_room
 from varloom.services.names import checked_sample_name, file_name, sample_name_from
 from varloom.services.options import JobOptions
 from varloom.services.problems import IDEMPOTENCY_CONFLICT, REQUEST_INVALID, UPLOAD_EMPTY
-from varloom.services.upload_rows import insert_file, is_entered
+from varloom.services.read_files import MOST_FILES, goes_with_reads
+from varloom.services.upload_rows import insert_file, insert_further_files, is_entered
 from varloom.services.views import JobView, job_view
 
 if TYPE_CHECKING:
@@ -55,13 +56,29 @@ class JobRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedFile:
-    """A file that has arrived whole. `storage_key` is None where the same bytes lie in the storage already."""
+    """A file that has arrived whole, with those that came along with it.
+
+    Attributes:
+        storage_key: None where the same bytes lie in the storage already.
+        further: of an upload of several files all but the first; their `upload_id` is that of the first.
+    """
 
     upload_id: UUID
     name: str
     bytes: int
     sha256: str
     storage_key: str | None
+    further: tuple[ReceivedFile, ...] = ()
+
+    @property
+    def checksums(self) -> tuple[str, ...]:
+        """Those of all files, in their order."""
+        return (self.sha256, *(file.sha256 for file in self.further))
+
+    @property
+    def total(self) -> int:
+        """The bytes of all files."""
+        return self.bytes + sum(file.bytes for file in self.further)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +101,25 @@ class MadeJob:
 
 
 class Intake:
-    """One upload on its way in. What it stored is kept only if `create_job` succeeds."""
+    """One upload on its way in, of a file or of several. What it stored is kept only if `create_job` succeeds."""
 
     def __init__(self, uploads: Uploads, account_id: UUID, key: str | None, earlier: Job | None) -> None:
         self._uploads = uploads
         self._account_id = account_id
         self._key = key
         self._earlier = earlier
-        self._received: ReceivedFile | None = None
+        self._received: list[ReceivedFile] = []
         self._kept = False
 
     @property
     def has_file(self) -> bool:
-        """Whether the file has arrived."""
-        return self._received is not None
+        """Whether a file has arrived."""
+        return bool(self._received)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the files that have arrived."""
+        return tuple(file.name for file in self._received)
 
     async def receive(self, name: str | None, chunks: AsyncIterator[bytes], *, expected: int | None = None) -> None:
         """Take the file in; one of a repeated request is only compared with the first.
@@ -108,18 +130,33 @@ class Intake:
             expected: at least so many bytes are announced, if any number is.
 
         Raises:
-            VarloomError: `request_invalid` for a second file; `upload_empty`; `quota_exceeded`; those of
-                `Storage.write_stream`.
+            VarloomError: `request_invalid` for a second file that is no reads; `upload_empty`; `quota_exceeded`; those
+                of `Storage.write_stream`.
         """
-        if self._received is not None:
-            raise VarloomError(REQUEST_INVALID, "file: a job takes one file; this request has several.")
+        shown = file_name(name)
+        self._refuse_further(shown)
+        upload_id = self._received[0].upload_id if self._received else uuid4()
         if self._earlier is None:
-            async with self._uploads.arriving(self._account_id, expected or 0) as within_quota:
-                self._received = await self._uploads.store(file_name(name), within_quota(chunks), expected)
+            before = sum(file.bytes for file in self._received)
+            async with self._uploads.arriving(self._account_id, before + (expected or 0)) as within_quota:
+                content, place = within_quota(chunks), len(self._received) + 1
+                received = await self._uploads.store(shown, content, expected, upload_id=upload_id, place=place)
         else:
-            self._received = await _fingerprint(file_name(name), chunks)
-        if self._received.bytes == 0:
-            raise VarloomError(UPLOAD_EMPTY, f"{self._received.name} has no bytes.")
+            received = await _fingerprint(shown, chunks)
+        self._received.append(received)
+        if received.bytes == 0:
+            raise VarloomError(UPLOAD_EMPTY, f"{received.name} has no bytes.")
+
+    def _refuse_further(self, name: str) -> None:
+        """Several files are one sample's reads, or not one job."""
+        if not self._received:
+            return
+        if not all(goes_with_reads(one) for one in (*self.names, name)):
+            raise VarloomError(
+                REQUEST_INVALID, "file: a job takes one file, unless all are reads (FASTQ, BAM, CRAM) of one sample."
+            )
+        if len(self._received) >= MOST_FILES:
+            raise VarloomError(REQUEST_INVALID, f"file: a job takes at most {MOST_FILES} files.")
 
     async def create_job(self, request: JobRequest) -> JobView:
         """Create the job of the received file, or find the one that an earlier, equal request made.
@@ -127,18 +164,18 @@ class Intake:
         Raises:
             VarloomError: `request_invalid` without a file; `sample_name_invalid`; `idempotency_conflict`.
         """
-        if self._received is None:
+        if not self._received:
             raise VarloomError(REQUEST_INVALID, "file: the request has no file.")
-        made = await self._uploads.create_job(
-            self._account_id, self._key, self._received, request, earlier=self._earlier
-        )
+        first, *further = self._received
+        received = replace(first, further=tuple(further))
+        made = await self._uploads.create_job(self._account_id, self._key, received, request, earlier=self._earlier)
         self._kept = made.is_new
         return made.job
 
     async def discard(self) -> None:
         """Remove what was stored, unless a job needs it."""
-        if self._received is not None and self._received.storage_key is not None and not self._kept:
-            await self._uploads.remove_unused(self._received.upload_id)
+        if self._received and self._received[0].storage_key is not None and not self._kept:
+            await self._uploads.remove_unused(self._received[0].upload_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +269,8 @@ class Uploads:
             VarloomError: `request_invalid`; `sample_name_invalid`; `idempotency_conflict`; `quota_exceeded`.
         """
         refuse_credential(request.options)
+        if received.further and not request.options.reads:
+            raise VarloomError(REQUEST_INVALID, "file: several files make one job only as reads; choose `reads`.")
         name = request.sample_name or ""
         sample = checked_sample_name(name) if name.strip() else sample_name_from(received.name)
         async with self.pool.connection() as conn:
@@ -262,7 +301,7 @@ class Uploads:
         try:
             async with conn.transaction():
                 if note is None:  # what arrives over several requests has its room since it was begun
-                    await require_room(conn, new.account_id, self.settings.account_quota_bytes, received.bytes)
+                    await require_room(conn, new.account_id, self.settings.account_quota_bytes, received.total)
                 await insert_file(
                     conn,
                     upload_id=received.upload_id,
@@ -272,6 +311,7 @@ class Uploads:
                     sha256=received.sha256,
                     storage_key=received.storage_key,
                 )
+                await insert_further_files(conn, received.upload_id, received.further)
                 job = await repository.create_job(
                     conn,
                     NewJob(
@@ -294,10 +334,26 @@ class Uploads:
             return None
         return job
 
-    async def store(self, name: str, chunks: AsyncIterator[bytes], expected: int | None) -> ReceivedFile:
-        """Write the bytes under a key of their own; the file's name is no part of it."""
-        upload_id = uuid4()
-        key = f"uploads/{upload_id}/source"
+    async def store(
+        self,
+        name: str,
+        chunks: AsyncIterator[bytes],
+        expected: int | None,
+        *,
+        upload_id: UUID | None = None,
+        place: int = 1,
+    ) -> ReceivedFile:
+        """Write the bytes under a key of their own, of which the file's name is no part.
+
+        Args:
+            name: of the file.
+            chunks: its bytes.
+            expected: at least so many bytes are announced.
+            upload_id: to which the file belongs; None: to one of its own.
+            place: of the file in the upload.
+        """
+        upload_id = upload_id or uuid4()
+        key = source_key(upload_id, place)
         stored = await self.storage.write_stream(
             key,
             chunks,
@@ -315,6 +371,11 @@ class Uploads:
             await asyncio.to_thread(self.storage.delete_tree, f"uploads/{upload_id}")
 
 
+def source_key(upload_id: UUID, place: int) -> str:
+    """Where a file of an upload lies in the storage; the first has place 1."""
+    return f"uploads/{upload_id}/source" + (f"-{place}" if place > 1 else "")
+
+
 def refuse_credential(options: JobOptions) -> None:
     """A file that is sent needs no credential: `request_invalid` rather than one that is never used."""
     if options.credential is not None:
@@ -322,8 +383,9 @@ def refuse_credential(options: JobOptions) -> None:
 
 
 def _refuse_other(job: Job, received: ReceivedFile, sample: str, options: JobOptions) -> None:
-    """A key stands for one request: the same file, sample name and options."""
-    same = job.source_sha256 == received.sha256 and job.sample_name == sample and job.options == options.as_dict()
+    """A key stands for one request: the same files, sample name and options."""
+    checksums = (job.source_sha256, *(part.sha256 for part in job.source_files))
+    same = checksums == received.checksums and job.sample_name == sample and job.options == options.as_dict()
     if not same:
         raise VarloomError(
             IDEMPOTENCY_CONFLICT,

@@ -38,8 +38,8 @@ class SourceView(View):
     """Where a job's bytes come from."""
 
     kind: Literal["file", "url"]
-    name: str = Field(description="as the user's machine called it")
-    bytes: int | None = Field(description="size as it was sent; null while it is not known")
+    name: str = Field(description="as the user's machine called it; of several files the first")
+    bytes: int | None = Field(description="size of all files as they were sent; null while it is not known")
 
 
 class ProgressView(View):
@@ -122,6 +122,7 @@ class JobView(View):
     id: UUID
     sample_name: str
     source: SourceView
+    further_files: list[str] = Field(default=[], description="names of the other files, where there are several")
     options: dict[str, Any]
     state: StateName
     stage: StageName | None = Field(description="the stage it is in or waits for; null when completed")
@@ -196,6 +197,15 @@ class DownloadProvenance(View):
     resumed: int = Field(description="bytes that an earlier attempt had brought already")
 
 
+class FurtherSource(View):
+    """Another file of the job's reads."""
+
+    name: str
+    bytes: int | None
+    url: str | None
+    sha256: str | None
+
+
 class SourceProvenance(View):
     """The file that a job read."""
 
@@ -205,6 +215,24 @@ class SourceProvenance(View):
     url: str | None = Field(default=None, description="as it may be shown, for a file from a URL")
     sha256: str | None = Field(description="of the file as it was stored")
     download: DownloadProvenance | None = Field(default=None, description="for a file from a URL, once it is here")
+    further: list[FurtherSource] = Field(default=[], description="the other files, where several were sent together")
+
+
+class ToolView(View):
+    """A program that took part."""
+
+    name: str
+    version: str
+
+
+class ProcessingProvenance(View):
+    """What analysed the reads."""
+
+    engine: str
+    caller: str
+    reference: str = Field(description="the genome and its release")
+    assembly: str
+    tools: list[ToolView] = Field(description="in the order of their use")
 
 
 class PartProvenance(View):
@@ -242,6 +270,7 @@ class ProvenanceView(View):
     source: SourceProvenance
     options: dict[str, Any]
     plan: list[StageName]
+    processing: ProcessingProvenance | None = Field(default=None, description="for reads, once they are analysed")
     datasets: list[DatasetProvenance] = Field(description="none until the job is completed, or when they were deleted")
 
 
@@ -413,9 +442,28 @@ class StorageView(View):
     samples: int = Field(description="how many there are, without deleted ones")
     tables: int = Field(description="bytes of all tables")
     originals: int = Field(description="bytes of the uploaded files that are kept")
+    results: int = Field(description="bytes of the alignments and other files that were made of reads")
     begun: int = Field(description="bytes of uploads that are begun, as large as they will be")
     quota: int | None = Field(description="how much all of these may take; null: no limit")
     deleted: int = Field(description="samples that were deleted and can be brought back")
+
+
+class SampleFileView(View):
+    """A file that was made for a sample beside its tables."""
+
+    name: str = Field(description="in the address of the file")
+    download_name: str = Field(description="what a browser calls it")
+    role: str = Field(
+        description="alignment, alignment_index, variants, variants_index, genotyped, genotyped_index, quality or pgx"
+    )
+    bytes: int
+    sha256: str | None = Field(description="where it was taken")
+
+
+class SampleFileList(View):
+    """The files of a sample."""
+
+    files: list[SampleFileView]
 
 
 class TableView(View):
@@ -552,7 +600,8 @@ def job_view(job: Job, place: Place | None = None, durations: Durations | None =
         {
             "id": job.id,
             "sample_name": job.sample_name,
-            "source": {"kind": job.source_kind, "name": job.source_name, "bytes": job.source_bytes},
+            "source": {"kind": job.source_kind, "name": job.source_name, "bytes": job.source_total},
+            "further_files": [part.name for part in job.source_files],
             "options": job.options,
             "state": job.state.value,
             "stage": job.stage.value if job.stage else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 from functools import partial
@@ -19,9 +20,11 @@ from varloom.jobs.lifecycle import Stage
 from varloom.jobs.worker import DATABASE_AWAY, Worker, WorkerOptions
 from varloom.pipeline.backend import Downloads, PipelineBackend
 from varloom.pipeline.child import STAGES
+from varloom.pipeline.request import Processing
 from varloom.pipeline.scratch import worker_scratch
 from varloom.pipeline.source_secrets import SourceSecrets
 from varloom.pipeline.sweep import sweep
+from varloom.processing.parabricks.options import ParabricksOptions
 from varloom.services.sources import transfer_options, vault_of
 from varloom.services.storage_mark import storage_is_marked
 from varloom.storage import open_storage
@@ -80,7 +83,7 @@ async def run_worker(settings: Settings, database: Database, *, stop: asyncio.Ev
         scratch = held.enter_context(_scratch(settings, storage))
         worker = Worker(
             pool,
-            PipelineBackend(storage, scratch, _downloads(settings, database), database.conninfo),
+            PipelineBackend(storage, scratch, _downloads(settings, database), database.conninfo, _processing(settings)),
             _options(settings, slots),
             partial(listen, database.conninfo),
         )
@@ -125,6 +128,20 @@ def _downloads(settings: Settings, database: Database) -> Downloads:
     """What the worker needs to fetch files from URLs."""
     secrets = SourceSecrets(database.conninfo, vault_of(settings), settings.own_identity)
     return Downloads(secrets, transfer_options(settings), settings.account_quota_bytes)
+
+
+def _processing(settings: Settings) -> Processing:
+    """What the worker has for secondary analysis."""
+    return Processing(
+        engine=settings.engine,
+        threads=settings.processing_threads or os.cpu_count() or 1,
+        parabricks=ParabricksOptions(
+            image=settings.parabricks_image,
+            container_command=settings.parabricks_container_command,
+            gpus=settings.parabricks_gpus,
+            low_memory=settings.parabricks_low_memory,
+        ),
+    )
 
 
 def _scratch(settings: Settings, storage: Storage) -> AbstractContextManager[WorkerScratch | None]:

@@ -117,6 +117,12 @@ class LocalStorage:
         """See `Storage.read_bytes`."""
         return self.path(key).read_bytes()
 
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        """See `Storage.read_range`."""
+        with self.path(key).open("rb") as file:
+            file.seek(start)
+            return file.read(end - start)
+
     def fetch(self, key: str, target: Path, on_bytes: BytesDone | None = None) -> StoredObject:
         """See `Storage.fetch`."""
         digest, done = hashlib.sha256(), 0

@@ -108,6 +108,10 @@ class Storage(Protocol):
         """A small object; FileNotFoundError if there is none. It waits for a silent object store a short time only."""
         ...
 
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        """The bytes of an object from `start` on and before `end`; FileNotFoundError if there is none."""
+        ...
+
     def fetch(self, key: str, target: Path, on_bytes: BytesDone | None = None) -> StoredObject:
         """Write the object to a new file of this machine, in bounded memory; FileNotFoundError if there is none."""
         ...

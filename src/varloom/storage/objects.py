@@ -91,6 +91,11 @@ class ObjectStorage:
         with told(self._access.url, checked_key(key)):
             return self._quick_store.get(key).bytes().to_bytes()
 
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        """See `Storage.read_range`."""
+        with told(self._access.url, checked_key(key)):
+            return bytes(self._store.get_range(key, start=start, end=end))
+
     def fetch(self, key: str, target: Path, on_bytes: BytesDone | None = None) -> StoredObject:
         """See `Storage.fetch`. A few portions are on their way at a time."""
         total = self._meta(key)["size"]

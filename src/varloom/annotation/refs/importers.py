@@ -17,10 +17,12 @@ class ImporterEntry(NamedTuple):
     Attributes:
         where: `MODULE:FUNCTION`; it is imported when it is used.
         version: raised when the files that it writes change; it goes into `release.json`.
+        folders: what its files lie in, below the folder that was given or beside one of this name.
     """
 
     where: str
     version: int = 1
+    folders: tuple[str, ...] = ()
 
     def load(self) -> Importer:
         """The importer."""
@@ -35,6 +37,8 @@ IMPORTERS: Mapping[tuple[str, str | None], ImporterEntry] = {
     ("fasta", None): ImporterEntry("fasta:import_fasta"),
     ("structural", None): ImporterEntry("structural_sites:import_structural_sites"),
     ("dosage", None): ImporterEntry("dosage:import_dosage"),
+    ("pgx", "pharmcat"): ImporterEntry("pgx_pharmcat:import_pharmcat", folders=("definition", "phenotype")),
+    ("pgx", "cpic"): ImporterEntry("pgx_cpic:import_cpic"),
     ("variants", "clinvar"): ImporterEntry("variants:import_clinvar"),
     ("variants", "gnomad"): ImporterEntry("variants:import_gnomad"),
     ("variants", "dbsnp"): ImporterEntry("variants:import_dbsnp", version=2),

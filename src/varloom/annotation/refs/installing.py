@@ -81,7 +81,7 @@ def install(library: ReferenceLibrary, key: ReleaseKey, published: Published, on
     entry = importer_of(key.kind, key.name)
     if entry is None:
         raise VarloomError(REFERENCE_NAME_INVALID, f"There is no importer for {key.kind} called {key.name}.")
-    paths = _files_of(published.path)
+    paths = _files_of(published.path, entry.folders)
     sources = _checked(paths, published.sha256, on_step)
     with _place(library, key) as folder, disk_full_told(f"the release {told(key)}"):
         genome = library.newest(Need("fasta"), key.assembly, demo=key.is_demo) if key.kind != "fasta" else None
@@ -177,12 +177,17 @@ def _place(library: ReferenceLibrary, key: ReleaseKey) -> Iterator[Path]:
             local.parent.rmdir()
 
 
-def _files_of(path: Path) -> tuple[Path, ...]:
-    """The published files of a path, by their names."""
+def _files_of(path: Path, folders: tuple[str, ...] = ()) -> tuple[Path, ...]:
+    """The published files of a path, by their names; of these folders below it or beside it, where there are any."""
     try:
         if path.is_dir():
+            above = path.parent if path.name in folders else path
+            places = [above / name for name in folders if (above / name).is_dir()] or [path]
             found = sorted(
-                one for one in path.iterdir() if one.is_file() and one.name[0] != "." and not _BESIDE.search(one.name)
+                one
+                for place in places
+                for one in place.iterdir()
+                if one.is_file() and one.name[0] != "." and not _BESIDE.search(one.name)
             )
         else:
             with path.open("rb"):

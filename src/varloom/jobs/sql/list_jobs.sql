@@ -8,7 +8,9 @@ WITH changed AS (
       AND (%(since)s::timestamptz IS NULL OR jobs.created_at >= %(since)s)
       AND (%(until)s::timestamptz IS NULL OR jobs.created_at < %(until)s)
       AND (%(search)s::text IS NULL OR jobs.sample_name ILIKE %(search)s
-           OR EXISTS (SELECT 1 FROM uploads WHERE uploads.id = jobs.upload_id AND uploads.name ILIKE %(search)s))
+           OR EXISTS (SELECT 1 FROM uploads WHERE uploads.id = jobs.upload_id AND uploads.name ILIKE %(search)s)
+           OR EXISTS (SELECT 1 FROM upload_files AS further
+                      WHERE further.upload_id = jobs.upload_id AND further.name ILIKE %(search)s))
     ORDER BY jobs.created_at DESC, jobs.id DESC
     LIMIT %(limit)s
 )

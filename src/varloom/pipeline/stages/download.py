@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from varloom.dataset.durable import disk_full_told, sync_directory
 from varloom.failpoints import failpoint
@@ -28,17 +29,38 @@ ORIGINAL = "source"
 
 
 def run(request: StageRequest, report: Report) -> StageResult:
-    """Fetch the file; `report` is told the bytes that are here.
+    """Fetch the file, or the files one after the other; `report` is told the bytes that are here of each.
 
     What has come stays for the next attempt, in a folder that belongs to the job. The result tells the storage key of
-    the file, its size and checksum, which version of the source it is, and what it was verified by.
+    the file, its size and checksum, which version of the source it is, and what it was verified by; of further files
+    likewise, under `further`.
 
     Raises:
         VarloomError: why it does not come, or that the disk is full.
     """
-    location, storage = request.location, connect(request.storage)
-    if location is None:
+    if request.location is None:
         raise AssertionError("a download needs a URL")
+    storage = connect(request.storage)
+    first = _fetch(request, request.location, ORIGINAL, storage, report)
+    further = [
+        _fetch(request, _within(location, first["bytes"]), f"{ORIGINAL}-{place}", storage, report)
+        for place, location in enumerate(request.further_locations, 2)
+    ]
+    return StageResult({**first, "further": further} if further else first)
+
+
+def _within(location: SourceLocation, taken: int) -> SourceLocation:
+    """The same, with the room that the file before it has left."""
+    room = location.transfer.room
+    if room is None:
+        return location
+    return replace(location, transfer=replace(location.transfer, room=max(0, room - taken)))
+
+
+def _fetch(
+    request: StageRequest, location: SourceLocation, name: str, storage: Storage, report: Report
+) -> dict[str, Any]:
+    """Fetch a file into the attempt's own folder, where it has this name."""
 
     def count(done: int, total: int | None) -> None:
         report(done, total, "bytes")
@@ -49,12 +71,11 @@ def run(request: StageRequest, report: Report) -> StageResult:
     with _begun(request, Access(source, location.credential), folder, location.transfer, count) as download:
         arrived = download.run()
         failpoint("download.before_store")
-        _keep(request, storage, download.path, count)
+        _keep(request, storage, download.path, name, count)
         failpoint("download.after_store")
-        if storage.local_path(request.output_key) is None:
+        if storage.local_path(request.output_key) is None and not request.further_locations:
             download.discard()  # it is in the storage now
-    key = f"{request.output_key}/{ORIGINAL}"
-    return StageResult({"key": key, "url": source.shown, **arrived.as_json()})
+    return {"key": f"{request.output_key}/{name}", "url": source.shown, **arrived.as_json()}
 
 
 def _begun(request: StageRequest, access: Access, folder: Path, options: TransferOptions, count: BytesDone) -> Download:
@@ -79,13 +100,13 @@ def _arriving(request: StageRequest, location: SourceLocation, storage: Storage)
     return request.scratch.downloads / location.folder
 
 
-def _keep(request: StageRequest, storage: Storage, arrived: Path, count: BytesDone) -> None:
+def _keep(request: StageRequest, storage: Storage, arrived: Path, name: str, count: BytesDone) -> None:
     """Put the file that has arrived into the attempt's own folder of the storage."""
     output = storage.local_path(request.output_key)
     if output is not None:
         with disk_told():
             output.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.link(arrived, output / ORIGINAL)
+            os.link(arrived, output / name)
             for folder in (output, output.parent):
                 sync_directory(folder)
         return
@@ -95,8 +116,8 @@ def _keep(request: StageRequest, storage: Storage, arrived: Path, count: BytesDo
     try:
         with disk_told():
             attempt.mkdir(mode=0o700, parents=True)
-            os.link(arrived, attempt / ORIGINAL)
+            os.link(arrived, attempt / name)
         with disk_full_told("the downloaded file"):
-            storage.store_folder(request.output_key, attempt, last=ORIGINAL, on_bytes=count)
+            storage.store_folder(request.output_key, attempt, last=name, on_bytes=count)
     finally:
         shutil.rmtree(attempt, ignore_errors=True)

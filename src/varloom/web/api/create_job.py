@@ -1,7 +1,8 @@
 """POST /api/v1/jobs: a file or a URL becomes a job. The body is read once, as it arrives, neither kept nor spooled."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
@@ -12,6 +13,7 @@ from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.annotation_offer import AnnotationOffer
 from varloom.services.options import parse_options, parse_priority
 from varloom.services.problems import OPTION_UNKNOWN, REQUEST_INVALID, UPLOAD_INTERRUPTED
+from varloom.services.read_files import any_are_reads
 from varloom.services.uploads import Intake, JobRequest
 from varloom.services.views import JobView
 from varloom.web.api.multipart import FIELD_LIMIT, MultipartBody
@@ -21,7 +23,7 @@ from varloom.web.problem_documents import problem_responses
 
 UPLOAD_PATH = f"{PREFIX}/jobs"
 
-_OWN_FIELDS = frozenset({"sample_name", "options", "priority", "source_url"})
+_OWN_FIELDS = frozenset({"sample_name", "options", "priority", "source_url", "source_urls"})
 """Fields that are not options; every other one is taken for an option."""
 
 router = APIRouter(tags=["jobs"])
@@ -45,9 +47,9 @@ async def create_job(
 ) -> JSONResponse:
     """Create the job of a file that is sent, or of a URL. Fields may come before or after the file."""
     if _is_json(request):
-        url, asked = await _read_json(request)
-        await services.annotations.require(asked.options)
-        job = await services.sources.create_job(account.id, url, asked, idempotency_key)
+        urls, asked = await _read_json(request)
+        asked = replace(asked, options=await services.annotations.require(asked.options))
+        job = await services.sources.create_job(account.id, urls, asked, idempotency_key)
     else:
         async with services.uploads.intake(account.id, idempotency_key) as intake:
             job = await intake.create_job(await _read_form(request, intake, services.annotations))
@@ -60,7 +62,7 @@ async def _read_form(request: Request, intake: Intake, annotations: AnnotationOf
     form = MultipartBody(request.headers.get("content-type", ""), body_of(request))
     while (part := await form.next_part()) is not None:
         if part.name == "file" and part.file_name is not None:
-            await annotations.require(job_request(fields).options)
+            await annotations.require(job_request(fields, (part.file_name,)).options)
             await intake.receive(part.file_name, form.data(), expected=_announced(request))
         elif part.file_name is not None or part.name == "file":
             raise VarloomError(REQUEST_INVALID, "The file belongs in a field named file, with a file name.")
@@ -68,27 +70,38 @@ async def _read_form(request: Request, intake: Intake, annotations: AnnotationOf
             raise VarloomError(REQUEST_INVALID, f"{safe_excerpt(part.name, 60)}: the field is given twice.")
         else:
             fields[part.name] = await form.text()
-    asked = job_request(fields)
-    await annotations.require(asked.options)
-    return asked
+    asked = job_request(fields, intake.names)
+    return replace(asked, options=await annotations.require(asked.options))
 
 
-async def _read_json(request: Request) -> tuple[str, JobRequest]:
-    """A job without a file: the URL that it loads, and what else is asked for."""
+async def _read_json(request: Request) -> tuple[list[str], JobRequest]:
+    """A job without a file: the URLs that it loads, and what else is asked for."""
     body = bytearray()
     async for chunk in body_of(request):
         body += chunk
         if len(body) > FIELD_LIMIT:
             raise VarloomError(REQUEST_INVALID, f"The JSON body is longer than {FIELD_LIMIT} bytes.")
     fields = _json_object("The body", bytes(body))
-    url = fields.pop("source_url", None)
-    if not isinstance(url, str) or not url.strip():
-        raise VarloomError(REQUEST_INVALID, "source_url: expected a text; a file is sent as multipart/form-data.")
-    return url, job_request(fields)
+    urls = fields.pop("source_urls", None)
+    urls = [fields.pop("source_url", None)] if urls is None else urls
+    if not isinstance(urls, list) or not urls or not all(isinstance(url, str) and url.strip() for url in urls):
+        message = "source_url: expected a text, or source_urls with several; a file is sent as multipart/form-data."
+        raise VarloomError(REQUEST_INVALID, message)
+    return urls, job_request(fields, [path_of(url) for url in urls])
 
 
-def job_request(fields: Mapping[str, Any]) -> JobRequest:
-    """What the fields ask for; options may stand in `options` or in fields of their own."""
+def path_of(url: str) -> str:
+    """A URL without what follows its path: what the file is called is its end."""
+    return url.partition("?")[0].partition("#")[0].strip()
+
+
+def job_request(fields: Mapping[str, Any], names: Iterable[str] = ()) -> JobRequest:
+    """What the fields ask for; options may stand in `options` or in fields of their own.
+
+    Args:
+        fields: of the request.
+        names: of the files: those that are called as reads are, are taken for reads unless the fields say otherwise.
+    """
     if fields.get("source_url"):
         raise VarloomError(REQUEST_INVALID, "source_url: a URL is sent as JSON, without a file.")
     options = fields.get("options") or {}
@@ -103,7 +116,8 @@ def job_request(fields: Mapping[str, Any]) -> JobRequest:
     name = fields.get("sample_name")
     if not isinstance(name, str | None):
         raise VarloomError(REQUEST_INVALID, "sample_name: expected a text.")
-    return JobRequest(parse_options({**options, **single}), name, parse_priority(fields.get("priority")))
+    chosen = parse_options({"reads": any_are_reads(names), **options, **single})
+    return JobRequest(chosen, name, parse_priority(fields.get("priority")))
 
 
 def _json_object(name: str, text: str | bytes) -> dict[str, Any]:

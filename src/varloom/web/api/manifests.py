@@ -25,14 +25,23 @@ router = APIRouter(prefix="/manifests", tags=["jobs"])
 
 
 def chosen_defaults(
+    *,
     assembly: Annotated[str, Query(description="for lines that name none")] = "",
     annotate: Annotated[str, Query(description="for lines that say nothing of it")] = "",
     split_by_sample: Annotated[str, Query(description="for lines that say nothing of it")] = "",
+    reads: Annotated[str, Query(description="for lines that say nothing of it")] = "",
+    reference: Annotated[str, Query(description="for lines of reads that name none")] = "",
+    caller: Annotated[str, Query(description="for lines of reads that name none")] = "",
+    engine: Annotated[str, Query(description="for lines of reads that name none")] = "",
+    pgx: Annotated[str, Query(description="for lines that say nothing of it")] = "",
+    reference_sites_listed: Annotated[str, Query(description="for lines that say nothing of it")] = "",
     credential: Annotated[str, Query(description="for lines that name none")] = "",
     priority: Annotated[str, Query(description="for lines that give none")] = "",
 ) -> dict[str, str]:
     """Values of options for the lines that leave them out."""
-    return dict(zip(OPTION_COLUMNS, (assembly, annotate, split_by_sample, credential, priority), strict=True))
+    of_reads, of_pgx = (reads, reference, caller, engine), (pgx, reference_sites_listed)
+    asked = (assembly, annotate, split_by_sample, *of_reads, *of_pgx, credential, priority)
+    return dict(zip(OPTION_COLUMNS, asked, strict=True))
 
 
 Defaults = Annotated[dict[str, str], Depends(chosen_defaults)]

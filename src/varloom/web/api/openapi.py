@@ -23,7 +23,11 @@ CREATE_JOB_BODY: dict[str, Any] = {
                 "required": ["file"],
                 "additionalProperties": False,
                 "properties": {
-                    "file": {"type": "string", "format": "binary"},
+                    "file": {
+                        "type": "string",
+                        "format": "binary",
+                        "description": "once; for reads (FASTQ, BAM, CRAM) once for each of up to 64 files",
+                    },
                     "sample_name": {"type": "string", "maxLength": 200, "description": "default: from the file's name"},
                     "options": {
                         "type": "string",
@@ -32,6 +36,7 @@ CREATE_JOB_BODY: dict[str, Any] = {
                         "description": "options as a JSON object; each may instead be a field of its own",
                     },
                     "assembly": {"type": "string", "enum": ["GRCh37", "GRCh38"]},
+                    "reads": {"type": "boolean", "description": "default: whether a file is called as reads are"},
                     "split_by_sample": {"type": "boolean"},
                     "priority": {"type": "integer", "minimum": -1000, "maximum": 1000, "default": 0},
                 },
@@ -40,13 +45,20 @@ CREATE_JOB_BODY: dict[str, Any] = {
         "application/json": {
             "schema": {
                 "type": "object",
-                "required": ["source_url"],
+                "oneOf": [{"required": ["source_url"]}, {"required": ["source_urls"]}],
                 "additionalProperties": False,
                 "properties": {
                     "source_url": {
                         "type": "string",
                         "maxLength": 8192,
                         "description": "https://, s3://, gs:// or az://",
+                    },
+                    "source_urls": {
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": 64,
+                        "items": {"type": "string", "maxLength": 8192},
+                        "description": "several files of one sample's reads, such as R1 and R2",
                     },
                     "sample_name": {"type": "string", "maxLength": 200, "description": "default: from the URL"},
                     "options": {"$ref": SCHEMAS + "JobOptions"},
@@ -63,6 +75,13 @@ _JOB_OPTIONS: dict[str, Any] = {
     "properties": {
         "assembly": {"enum": ["GRCh37", "GRCh38", None], "default": None},
         "split_by_sample": {"type": "boolean", "default": False},
+        "reads": {"type": "boolean", "description": "FASTQ, BAM or CRAM; default: by the names of the files"},
+        "reference": {
+            "type": ["string", "null"],
+            "description": "for reads: the name of an installed genome, or ASSEMBLY/NAME/RELEASE",
+        },
+        "caller": {"enum": ["bcftools", "haplotypecaller", "deepvariant", None], "default": None},
+        "engine": {"enum": ["auto", "cpu", "parabricks"], "default": "auto"},
         "credential": {"type": ["string", "null"], "description": "the name of a stored one, for a URL"},
     },
 }

@@ -3,6 +3,7 @@
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from email.utils import format_datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -17,8 +18,11 @@ from varloom.services.arrival import CHECKSUMS, Checksum
 from varloom.services.options import parse_options
 from varloom.services.preflights import preflight_of_beginning
 from varloom.services.problems import REQUEST_INVALID
+from varloom.services.read_files import MOST_FILES
+from varloom.services.resumable import SetMember
 from varloom.services.resumable_rows import ResumableUpload
 from varloom.services.upload_views import PreflightView, UploadList, UploadView, upload_view
+from varloom.services.uploads import checked_key
 from varloom.web.api.create_job import body_of, job_request
 from varloom.web.api.openapi import PREFIX
 from varloom.web.dependencies import CurrentAccount, CurrentServices
@@ -102,10 +106,11 @@ async def create_upload(
     """Begin an upload."""
     fields = parse_metadata(upload_metadata)
     name = fields.pop(_FILE_NAME, None)
+    member = _member(fields)
     size = _number("Upload-Length", upload_length)
-    asked = job_request(fields)
-    await services.annotations.require(asked.options)
-    upload = await services.resumable.create(account.id, name, size, asked, idempotency_key)
+    asked = job_request(fields, [name] if name else [])
+    asked = replace(asked, options=await services.annotations.require(asked.options))
+    upload = await services.resumable.create(account.id, name, size, asked, idempotency_key, member=member)
     location = {"Location": f"{RESUMABLE_PATH}/{upload.id}"}
     return Response(status_code=201, headers={**_standing(upload), **location})
 
@@ -235,6 +240,20 @@ def parse_metadata(header: str) -> dict[str, str]:
             raise VarloomError(REQUEST_INVALID, f"Upload-Metadata: {safe_excerpt(name, 40)} is given twice.")
         fields[name] = value
     return fields
+
+
+def _member(fields: dict[str, str]) -> SetMember | None:
+    """Of which set the file is, taken out of the fields; None for one that is alone. Raises `request_invalid`."""
+    key, place, files = (fields.pop(name, None) for name in ("set", "position", "files"))
+    if key is None:
+        if place is not None or files is not None:
+            raise VarloomError(REQUEST_INVALID, "Upload-Metadata: position and files are for the files of a set.")
+        return None
+    checked_key(key)
+    member = SetMember(key, _number("position", place or ""), _number("files", files or ""))
+    if not 1 <= member.position <= member.files <= MOST_FILES:
+        raise VarloomError(REQUEST_INVALID, f"Upload-Metadata: expected 1 to {MOST_FILES} files, counted from 1.")
+    return member
 
 
 def _number(header: str, text: str) -> int:

@@ -6,6 +6,8 @@ import { openJobManager } from "./job_manager.js";
 import { AT_REST } from "./uploads/entry.js";
 import { forget, idsBeingSent, lockName, rememberedIds } from "./uploads/memory.js";
 import { looksLikeManifest, ManifestRow } from "./uploads/manifest_row.js";
+import { together } from "./uploads/reads.js";
+import { ReadsRow } from "./uploads/reads_row.js";
 import { Row } from "./uploads/row.js";
 import { countText, percentText, sizeText } from "./uploads/texts.js";
 import { UrlRow } from "./uploads/url_row.js";
@@ -48,7 +50,7 @@ export function startUploads() {
     event.preventDefault();
     start();
   });
-  urls = new UrlField({ listed: () => rows.filter((row) => row.kind === "url").map((row) => row.url), take: addUrls });
+  urls = new UrlField({ listed: () => rows.filter((row) => row.kind === "url").flatMap((row) => row.urls), take: addUrls });
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && offerCredentials());
   document.getElementById("upload-apply").addEventListener("click", applyToAll);
   document.getElementById("upload-clear").addEventListener("click", removeAll);
@@ -124,16 +126,31 @@ function startDropping() {
 /** Files go into the list; one whose header is a manifest's as such, with the choice to load it as a table instead. */
 async function add(files) {
   const some = [...files]; // the list of an input is emptied meanwhile
-  const manifests = await Promise.all(some.map(looksLikeManifest));
-  const added = some.map((file, index) => enlist(manifests[index] ? new ManifestRow(file, loadAsTable, update) : fileRow(file)));
+  const added = [];
+  for (const { reads, items } of together(some, (file) => file.name)) {
+    if (reads) added.push(enlist(readsRow(items)));
+    else for (const file of items) added.push(enlist((await looksLikeManifest(file)) ? new ManifestRow(file, loadAsTable, update) : fileRow(file)));
+  }
   update();
   showName(added.at(-1));
 }
 
 function fileRow(file) {
-  const row = new Row(file, takePreset(), update);
+  const row = new Row(file, takePreset(), update, loadAsReads);
   row.ready.then(showBroken);
   return row;
+}
+
+function readsRow(files) {
+  const row = new ReadsRow(files, takePreset(), update);
+  row.ready.then(showBroken);
+  return row;
+}
+
+/** A file that is not called as reads are, and holds them. */
+function loadAsReads(row) {
+  enlist(readsRow([row.file]), row);
+  update();
 }
 
 function addManifests(files) {
@@ -151,10 +168,14 @@ function loadAsTable(manifest) {
 }
 
 function addUrls(found, stored) {
-  const added = found.map((one) => enlist(new UrlRow(one.url, one.found, stored, takePreset(), update)));
+  const added = together(found, (one) => one.found.name).flatMap(({ reads, items }) =>
+    reads ? [urlRow(items, stored, true)] : items.map((one) => urlRow([one], stored, false)),
+  );
   update();
   showName(added[0]);
 }
+
+const urlRow = (some, stored, reads) => enlist(new UrlRow(some, stored, takePreset(), update, reads));
 
 /** Put an entry at the end of the list, or in the place of another. */
 function enlist(row, instead = null) {

@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from varloom.web.pages import credentials, jobs, provenance, queue, refs, samples, session, stream, versions
+from varloom.web.pages import (
+    credentials,
+    jobs,
+    pgx,
+    provenance,
+    queue,
+    refs,
+    sample_files,
+    samples,
+    session,
+    stream,
+    versions,
+)
 from varloom.web.pages.assets import static_files
 from varloom.web.pages.error_page import error_page
 
@@ -19,6 +31,8 @@ for part in (
     queue.router,
     versions.router,
     samples.router,
+    pgx.router,
+    sample_files.router,
     provenance.router,
     credentials.router,
     refs.router,

@@ -12,7 +12,15 @@ from varloom.web.pages.job_failures import Tried, tried_of
 from varloom.web.pages.job_segments import STAGE_NAMES, took
 
 if TYPE_CHECKING:
-    from varloom.services.views import AttemptLogView, DatasetProvenance, EventView, JobView, ProvenanceView, StageView
+    from varloom.services.views import (
+        AttemptLogView,
+        DatasetProvenance,
+        EventView,
+        JobView,
+        ProcessingProvenance,
+        ProvenanceView,
+        StageView,
+    )
 
 STAGE_STATES = {
     "waiting": ("clock", "Waiting"),
@@ -26,7 +34,13 @@ OPTION_NAMES = {
     "split_by_sample": "Split by sample",
     "annotate": "Annotation",
     "pgx": "PGx",
+    "reference_sites_listed": "Positions without a record are the reference",
+    "outside_calls": "Outside calls",
     "credential": "Credential",
+    "reads": "Reads",
+    "reference": "Reference genome",
+    "caller": "Variant caller",
+    "engine": "Engine",
 }
 
 
@@ -118,6 +132,8 @@ def option_text(value: object) -> str:
             return "Not stated"
         case bool():
             return "Yes" if value else "No"
+        case str() if "\n" in value or "\t" in value:
+            return counted(len(value.split("\n")), "line")
         case _:
             return str(value)
 
@@ -141,9 +157,27 @@ def _source(job: JobView, provenance: ProvenanceView) -> tuple[tuple[str, str], 
         "File": found.name,
         "URL": found.url,
         "Size": None if found.bytes is None else _exact_size(found.bytes),
+        "Further files": ", ".join(one.name for one in found.further),
         "Job": str(job.id),
+        **_processing(provenance),
     }
     return tuple((name, value) for name, value in told.items() if value)
+
+
+def _processing(provenance: ProvenanceView) -> dict[str, str]:
+    """What analysed the reads."""
+    done = provenance.processing
+    return {} if done is None else dict(processing_facts(done))
+
+
+def processing_facts(done: ProcessingProvenance) -> tuple[tuple[str, str], ...]:
+    """Engine, caller, reference and tools, as pairs of a name and a text."""
+    return (
+        ("Engine", done.engine),
+        ("Variant caller", done.caller),
+        ("Reference genome", f"{done.reference} ({done.assembly})"),
+        ("Tools", ", ".join(f"{tool.name} {tool.version}" for tool in done.tools)),
+    )
 
 
 def _exact_size(number: int) -> str:

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from varloom.errors import counted
 from varloom.web.pages.formatting import about, amount, clock, count, moment, size
-from varloom.web.pages.job_failures import Failure, Finding, failure_of, finding_of
+from varloom.web.pages.job_failures import Failure, Finding, failure_of, finding_of, is_of_the_file
 from varloom.web.pages.job_filter import created_key
 from varloom.web.pages.job_segments import STAGE_NAMES, Segment, segments_of, took
 
@@ -107,11 +107,11 @@ def job_entry(job: JobView, now: datetime | None = None) -> JobEntry:
         icon=icon,
         tone=tone,
         name=job.sample_name,
-        file=job.source.name,
+        file=_files(job),
         facts=_facts(job),
         segments=segments_of(job, now),
         status=_status(job, retry_seconds),
-        pace=_pace(job.progress) if job.progress and job.state not in _AT_REST else "",
+        pace=_pace_of(job) if job.progress and job.state not in _AT_REST else "",
         retry_seconds=retry_seconds,
         attempt=_attempt(job),
         elapsed_label=elapsed_label,
@@ -133,7 +133,7 @@ def job_entry(job: JobView, now: datetime | None = None) -> JobEntry:
         priorities=_priorities(job.priority),
         retry_label=_retry_label(job, retry_seconds),
         can_change=job.state in {"failed", "cancelled"},
-        needs_change=job.state == "failed" and job.error is not None and job.error.code in _NOT_THE_FILE,
+        needs_change=job.state == "failed" and job.error is not None and not is_of_the_file(job.error.code),
         can_go_unannotated=_can_go_unannotated(job),
         can_replace=_can_replace(job),
         can_dismiss=final,
@@ -141,11 +141,19 @@ def job_entry(job: JobView, now: datetime | None = None) -> JobEntry:
     )
 
 
+def _files(job: JobView) -> str:
+    """What was sent: the name of the file, or of the first of several."""
+    more = len(job.further_files)
+    return f"{job.source.name} and {count(more)} more" if more else job.source.name
+
+
 def _facts(job: JobView) -> tuple[str, ...]:
     """The file's size and the options that were chosen."""
     facts = [size(job.source.bytes)] if job.source.bytes is not None else []
     if assembly := job.options.get("assembly"):
         facts.append(str(assembly))
+    if job.options.get("reads"):
+        facts.append("Reads")
     if job.options.get("split_by_sample"):
         facts.append("Split by sample")
     if job.renews_sample_id is not None:
@@ -166,6 +174,8 @@ def _status(job: JobView, retry_seconds: float | None) -> str:
             return "Cancelling"
         case "queued":
             return _waits(job, retry_seconds)
+        case "processing" if job.progress:
+            return step_text(job.progress)
         case _:
             return _done(job.progress) if job.progress else "Starting"
 
@@ -195,6 +205,44 @@ def _place(slot: str, ahead: int | None) -> str:
 def _done(progress: ProgressView) -> str:
     done = amount(progress.done, progress.unit)
     return f"{done} of {amount(progress.total, progress.unit)}" if progress.total else done
+
+
+STEPS = {
+    "bytes": "Fetching",
+    "bytes checked": "Checking reads",
+    "bytes of the reference's index": "Building the index of the reference",
+    "waiting for the reference's index": "Waiting for the index of the reference",
+    "reads aligned": "Aligning reads",
+    "reads sorted": "Sorting reads",
+    "reads taken out of the alignment": "Taking reads out of the alignment",
+    "duplicates marked": "Marking duplicates",
+    "quality counts": "Counting quality",
+    "bases called": "Calling variants",
+    "variants joined": "Putting variants together",
+    "variants packed": "Packing variants",
+    "sites genotyped": "Genotyping sites",
+}
+"""By the unit in which an engine counts: the step it is in. Other units name their step themselves."""
+
+
+def step_text(progress: ProgressView) -> str:
+    """The step of the process stage, and how much of it is done where that is known: "Aligning reads, 41 %"."""
+    step = STEPS.get(progress.unit, progress.unit[:1].upper() + progress.unit[1:])
+    if progress.total:
+        return f"{step}, {min(100, int(100 * progress.done / progress.total))} %"
+    name, mark, _ = step.partition(" (bases)")
+    return f"{name}, {count(progress.done)} bases so far" if mark else step
+
+
+def _pace_of(job: JobView) -> str:
+    """How fast it goes; the steps of the process stage count what is no measure for anyone but the time they take."""
+    progress = job.progress
+    if progress is None:
+        return ""
+    if job.state == "processing" and progress.unit != "bytes":
+        known = progress.eta_seconds is not None and progress.eta_seconds <= FORETOLD and progress.total
+        return f"{about(progress.eta_seconds or 0)} left" if known else ""
+    return _pace(progress)
 
 
 def _pace(progress: ProgressView) -> str:
@@ -257,10 +305,6 @@ def _priorities(current: int) -> tuple[tuple[int, str], ...]:
     return tuple(sorted(named, reverse=True))
 
 
-_NOT_THE_FILE = frozenset({"assembly_needed", "reference_data_missing"})
-"""What cannot be mended in the file, but by other options."""
-
-
 def _can_go_unannotated(job: JobView) -> bool:
     """Whether the file could be loaded all the same; a sample that is annotated again is loaded already."""
     failed_so = job.state == "failed" and job.error is not None and job.error.stage == "annotate"
@@ -270,7 +314,7 @@ def _can_go_unannotated(job: JobView) -> bool:
 def _can_replace(job: JobView) -> bool:
     """Whether another file would help: the content of this one was refused."""
     error = job.error
-    if job.state != "failed" or error is None or error.code in _NOT_THE_FILE or job.renews_sample_id is not None:
+    if job.state != "failed" or error is None or not is_of_the_file(error.code) or job.renews_sample_id is not None:
         return False
     return not error.retryable and error.stage != "download"
 

@@ -100,11 +100,31 @@ def tried_of(one: AttemptView) -> Tried:
     )
 
 
+_NOT_THE_FILE = frozenset(
+    {
+        "assembly_needed",
+        "reference_data_missing",
+        "reference_genome_missing",
+        "reference_genome_unchosen",
+        "engine_unavailable",
+        "caller_unavailable",
+        "parabricks_input",
+    }
+)
+
+
+def is_of_the_file(code: str) -> bool:
+    """Whether another file could help, rather than other options or a mended worker."""
+    return code not in _NOT_THE_FILE and not code.startswith("parabricks_")
+
+
 def _verdict(job: JobView, error: ErrorView) -> str:
     """Whether trying again can help, and how often it was tried."""
     if not error.retryable:
         if error.stage == "download":
             return "Not tried again: the source would answer the same."
+        if not is_of_the_file(error.code):
+            return "Not tried again: nothing changes by itself."
         return "Not tried again: the same file would fail in the same way."
     return f"Tried {counted(job.attempt, 'time')}." if job.attempt > 1 else ""
 

@@ -74,8 +74,16 @@ async def retry_form(services: CurrentServices, account: CurrentAccount, job_id:
     stages = [STAGE_NAMES[stage][0] for stage in job.plan]
     credentials = await _credentials_for(services, account, job)
     offered = {kind: services.annotations.why_unavailable(kind) is None for kind in ("small", "structural")}
+    offered["pgx"] = services.annotations.why_no_pgx() is None
     return HTMLResponse(
-        render("parts/retry_form.html", job=job, stages=stages, credentials=credentials, offered=offered)
+        render(
+            "parts/retry_form.html",
+            job=job,
+            stages=stages,
+            credentials=credentials,
+            offered=offered,
+            genomes=services.annotations.genome_choices(),
+        )
     )
 
 
@@ -98,6 +106,12 @@ async def retry_job(
     assembly: Annotated[str, Form(max_length=20)] = "",
     annotate: Annotated[str, Form(max_length=20)] = "",
     split_by_sample: Annotated[bool, Form()] = False,
+    pgx: Annotated[bool, Form()] = False,
+    reference_sites_listed: Annotated[bool, Form()] = False,
+    outside_calls: Annotated[str, Form(max_length=20_000)] = "",
+    reference: Annotated[str, Form(max_length=300)] = "",
+    engine: Annotated[str, Form(max_length=20)] = "",
+    caller: Annotated[str, Form(max_length=20)] = "",
     credential: Annotated[str, Form(max_length=80)] = "",
     without_annotation: Annotated[bool, Form()] = False,
     begin: Annotated[Literal["", "start"], Form()] = "",
@@ -107,9 +121,14 @@ async def retry_job(
     if without_annotation:
         options = {"annotate": "none"}
     elif changed:
-        options = {"assembly": assembly or None, "annotate": annotate, "split_by_sample": split_by_sample}
+        options = {"annotate": annotate}
+        calling = {"pgx": pgx, "reference_sites_listed": reference_sites_listed, "outside_calls": outside_calls}
         if (await services.jobs.get(account.id, job_id)).renews_sample_id is not None:
-            del options["split_by_sample"]  # the form does not ask for it
+            options |= {"assembly": assembly or None}  # the form does not ask for more
+        elif reference:  # of reads, whose assembly is that of the reference
+            options |= {"reads": True, "reference": reference, "engine": engine, "caller": caller} | calling
+        else:
+            options |= {"assembly": assembly or None, "split_by_sample": split_by_sample} | calling
         await services.annotations.require(parse_options(options))
     if options is not None and changed and (await services.jobs.get(account.id, job_id)).source.kind == "url":
         options["credential"] = credential or None

@@ -12,13 +12,20 @@ from fastapi.responses import HTMLResponse
 from varloom.errors import counted
 from varloom.services.annotation_offer import is_synthetic
 from varloom.services.samples import Table
-from varloom.services.views import DownloadProvenance, EventView, JobView, SampleView, VersionView
+from varloom.services.views import (
+    DownloadProvenance,
+    EventView,
+    JobView,
+    SampleView,
+    SourceProvenance,
+    VersionView,
+)
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.formatting import clock, count, moment, size
+from varloom.web.pages.job_details import processing_facts
 from varloom.web.pages.job_entries import STATE_LOOKS
 from varloom.web.pages.rendering import page
-from varloom.web.pages.renewal import renewal_notice
-from varloom.web.pages.samples import chosen_table, sample_row, table_head
+from varloom.web.pages.samples import chosen_table, sample_heading
 
 HEADER_CHARACTERS = 200_000
 """Of a longer header the page shows so much; exports of it are whole."""
@@ -50,7 +57,8 @@ async def provenance_page(
 ) -> HTMLResponse:
     """Where a table of a sample came from; the first unless another is named."""
     sample = await services.samples.get(account.id, sample_id)
-    version, table = chosen_table(sample, dataset)
+    chosen = chosen_table(sample, dataset)
+    version, table = chosen
     manifest = await services.samples.manifest(Table(account.id, sample_id, table.id))
     job, events = None, []
     if version.job_id is not None:
@@ -65,19 +73,17 @@ async def provenance_page(
     ]
     if job is not None:
         groups.insert(2, ("Job", _job_facts(job)))
-        source = (await services.provenance.of_job(account.id, job.id)).source
-        if source.download is not None:
-            groups.insert(1, ("Download", _download_facts(source.download)))
+        provenance = await services.provenance.of_job(account.id, job.id)
+        if provenance.processing is not None:
+            facts = [(name, text, False) for name, text in processing_facts(provenance.processing)]
+            groups.insert(1, ("Reads", [("Files", _read_files(provenance.source), False), *facts]))
+        if provenance.source.download is not None:
+            groups.insert(1, ("Download", _download_facts(provenance.source.download)))
     return await page(
         request,
         "sample_provenance.html",
-        section="samples",
         tab="provenance",
-        sample=sample_row(sample),
-        table=table_head(table),
-        tables=[(str(one.id), one.name) for one in version.datasets],
-        is_newest=version.version == sample.version,
-        notice=renewal_notice(sample, version.version),
+        **await sample_heading(services, account, sample, chosen),
         job_id=str(version.job_id) if version.job_id else None,
         groups=groups,
         synthetic=is_synthetic(manifest.versions),
@@ -97,6 +103,10 @@ def _file_facts(manifest: Any) -> Facts:
         ("Samples in the file", _some(manifest.samples), False),
         ("Contigs", count(len(manifest.contigs)), False),
     ]
+
+
+def _read_files(source: SourceProvenance) -> str:
+    return ", ".join([source.name, *(one.name for one in source.further)])
 
 
 def _download_facts(download: DownloadProvenance) -> Facts:

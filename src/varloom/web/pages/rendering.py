@@ -9,7 +9,6 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from varloom.services.manifest_lines import COLUMNS, MOST_BYTES, SYNONYMS
-from varloom.services.options import why_unavailable
 from varloom.web.dependencies import account_of, csp_nonce_of, services_of
 from varloom.web.pages.assets import asset
 from varloom.web.pages.formatting import clock, count, with_code
@@ -29,7 +28,6 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.globals["asset"] = asset
-_environment.globals["why_unavailable"] = why_unavailable
 _environment.globals["manifest_columns"] = ("url", *SYNONYMS, *COLUMNS[1:])
 _environment.globals["manifest_bytes"] = MOST_BYTES
 _environment.filters.update(clock=clock, count=count, with_code=with_code)
@@ -57,6 +55,8 @@ async def page(request: Request, template: str, *, section: str, **values: Any) 
         "csp_nonce": csp_nonce_of(request),
         "only_demo": annotations.only_demo(),
         "no_annotation": {kind: annotations.why_unavailable(kind) for kind in ("small", "structural")},
+        "no_pgx": annotations.why_no_pgx(),
+        "genomes": annotations.genome_choices(),
     }
     return HTMLResponse(render(template, theme=theme_of(request), **frame, **values))
 

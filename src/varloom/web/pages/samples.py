@@ -3,13 +3,15 @@
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from varloom.errors import VarloomError, counted
+from varloom.services.accounts import Account
+from varloom.services.container import Services
 from varloom.services.problems import TABLE_NOT_FOUND
 from varloom.services.views import DatasetView, SampleView, StorageView, VersionView, holds_variants
 from varloom.web.dependencies import CurrentAccount, CurrentServices
@@ -60,6 +62,13 @@ class TableHead:
     rows: int
     example: str
     has_positions: bool
+
+
+class ChosenTable(NamedTuple):
+    """A table of a sample, and the version that it belongs to."""
+
+    version: VersionView
+    table: DatasetView
 
 
 @router.get("/")
@@ -130,19 +139,24 @@ async def table_page(
 ) -> HTMLResponse:
     """The table of a sample. Filters, sort order and columns stand in the address; the page's script reads them."""
     sample = await services.samples.get(account.id, sample_id)
-    chosen = chosen_table(sample, dataset)
-    tables = [(str(one.id), one.name) for one in chosen.version.datasets]
-    return await page(
-        request,
-        "sample.html",
-        section="samples",
-        tab="table",
-        sample=sample_row(sample),
-        table=table_head(chosen.table),
-        tables=tables,
-        is_newest=chosen.version.version == sample.version,
-        notice=renewal_notice(sample, chosen.version.version),
-    )
+    heading = await sample_heading(services, account, sample, chosen_table(sample, dataset))
+    return await page(request, "sample.html", tab="table", **heading)
+
+
+async def sample_heading(
+    services: Services, account: Account, sample: SampleView, chosen: ChosenTable
+) -> dict[str, Any]:
+    """What the head of all pages of a sample shows, by the names of the template."""
+    return {
+        "section": "samples",
+        "has_files": await services.sample_files.has(account.id, sample.id),
+        "has_pgx": await services.pgx.has(account.id, sample.id),
+        "sample": sample_row(sample),
+        "table": table_head(chosen.table),
+        "tables": [(str(one.id), one.name) for one in chosen.version.datasets],
+        "is_newest": chosen.version.version == sample.version,
+        "notice": renewal_notice(sample, chosen.version.version),
+    }
 
 
 def sample_row(sample: SampleView) -> SampleRow:
@@ -179,11 +193,12 @@ def _kept_for(purge_at: datetime | None) -> str | None:
 def _storage(use: StorageView) -> str:
     """What the account stores, in one sentence."""
     samples = counted(use.samples, "sample")
-    told = f"{samples}, {size(use.tables)} in tables and {size(use.originals)} in original files"
+    results = f", {size(use.results)} in files made of reads" if use.results else ""
+    told = f"{samples}, {size(use.tables)} in tables{results} and {size(use.originals)} in original files"
     if use.quota is None:
         return told
     begun = f", {size(use.begun)} in uploads that are begun" if use.begun else ""
-    return f"{told}{begun}; {size(use.tables + use.originals + use.begun)} of {size(use.quota)} used"
+    return f"{told}{begun}; {size(use.tables + use.results + use.originals + use.begun)} of {size(use.quota)} used"
 
 
 def table_head(dataset: DatasetView) -> TableHead:
@@ -200,13 +215,6 @@ def table_head(dataset: DatasetView) -> TableHead:
         has_positions=has_variants,
         example="qual >= 30 AND filter = 'PASS'" if has_variants else "column = 'value'",
     )
-
-
-class ChosenTable(NamedTuple):
-    """A table of a sample, and the version that it belongs to."""
-
-    version: VersionView
-    table: DatasetView
 
 
 def chosen_table(sample: SampleView, dataset_id: UUID | None) -> ChosenTable:

@@ -14,7 +14,7 @@ from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.formatting import count, moment, size
 from varloom.web.pages.rendering import page, render
 from varloom.web.pages.renewal import renewal_notice
-from varloom.web.pages.samples import chosen_table, sample_row, table_head
+from varloom.web.pages.samples import chosen_table, sample_heading
 
 router = APIRouter(include_in_schema=False)
 
@@ -52,13 +52,8 @@ async def versions_page(
     return await page(
         request,
         "sample_versions.html",
-        section="samples",
         tab="versions",
-        sample=sample_row(sample),
-        table=table_head(table),
-        tables=[(str(one.id), one.name) for one in sample.datasets],
-        is_newest=True,
-        notice=renewal_notice(sample, sample.version),
+        **await sample_heading(services, account, sample, chosen_table(sample, None)),
         versions=[_version_row(sample, version) for version in sample.versions],
         kind=sample.versions[0].annotate or "small",
         kinds=KINDS,

@@ -65,11 +65,12 @@ export async function lookAtUrls(texts) {
   return { sources, stored };
 }
 
-/** Create the job of a URL: {body} or {error}. The same key never makes a second one. */
-export function createJob(url, { sample_name, ...options }, key) {
+/** Create the job of a URL, or of several that are one sample's reads: {body} or {error}. A key makes no second one. */
+export function createJob(urls, { sample_name, ...options }, key) {
+  const source = urls.length > 1 ? { source_urls: urls } : { source_url: urls[0] };
   return ask("POST", "/api/v1/jobs", {
     headers: { ...JSON_BODY, "Idempotency-Key": key },
-    body: JSON.stringify({ source_url: url, sample_name, options }),
+    body: JSON.stringify({ ...source, sample_name, options }),
   });
 }
 

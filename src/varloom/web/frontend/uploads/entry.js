@@ -2,7 +2,9 @@
 import { withCode } from "./texts.js";
 
 export const VCF_LIKE = /\.g?(vcf|bcf)(\.\w+)?$/i;
-const OPTIONS = ["assembly", "annotate", "pgx", "split_by_sample", "credential"];
+const OPTIONS = ["assembly", "annotate", "pgx", "reference_sites_listed", "split_by_sample", "credential", "reference", "engine", "caller"];
+/** Characters that calls made elsewhere may have: they are an option of the job. */
+const MOST_OUTSIDE = 16384;
 /** States in which nothing is under way, and the options can be changed. */
 export const AT_REST = new Set(["chosen", "refused", "failed"]);
 
@@ -23,6 +25,7 @@ export class Entry {
     this.find("[data-error]").id = `upload-error-${this.number}`;
     this.find("[data-group]").setAttribute("aria-describedby", `upload-error-${this.number}`);
     this._watchName();
+    this._watchPgx();
   }
 
   /** A missing name is told until something is written. A manifest has no field for it: its lines have names. */
@@ -31,6 +34,36 @@ export class Entry {
     if (this._nameError === null) return;
     this._nameError.id = `upload-name-error-${this.number}`;
     this.field("sample_name").addEventListener("input", () => this._markName(false));
+  }
+
+  /** What else PGx asks is shown once it is chosen; calls made elsewhere are read at once. */
+  _watchPgx() {
+    this._outside = "";
+    this._pgxBox = this.find("[data-pgx]");
+    if (this._pgxBox === null) return;
+    this.field("pgx").addEventListener("change", () => this._showPgx());
+    const file = this.field("outside_calls");
+    const told = this.find("[data-outside-error]");
+    told.id = `upload-outside-error-${this.number}`;
+    file.setAttribute("aria-describedby", told.id);
+    file.addEventListener("change", async () => {
+      const chosen = file.files[0];
+      const text = chosen && chosen.size <= 4 * MOST_OUTSIDE ? await chosen.text() : "";
+      const wrong = Boolean(chosen) && (text.length > MOST_OUTSIDE || text.trim() === "");
+      told.textContent = wrong ? "This is no small text file with calls." : "";
+      told.hidden = !wrong;
+      file.setAttribute("aria-invalid", String(wrong));
+      this._outside = wrong ? "" : text;
+    });
+  }
+
+  _showPgx() {
+    if (this._pgxBox !== null) this._pgxBox.hidden = !this.field("pgx").checked;
+  }
+
+  get _pgxOptions() {
+    if (this._pgxBox === null || !this.field("pgx").checked) return {};
+    return { reference_sites_listed: this.field("reference_sites_listed").checked, outside_calls: this._outside };
   }
 
   find(selector) {
@@ -66,6 +99,7 @@ export class Entry {
       annotate: this.field("annotate").value,
       pgx: this.field("pgx").checked,
       split_by_sample: this.field("split_by_sample").checked,
+      ...this._pgxOptions,
     };
   }
 
@@ -78,11 +112,14 @@ export class Entry {
   set options(given) {
     for (const name of OPTIONS.filter((one) => one in given)) {
       const field = this.field(name);
+      if (field === null) continue;
       const value = given[name] ?? "";
       if (field.type === "checkbox") field.checked = given[name] && !field.closest("[hidden]");
       else if ([...field.options].some((option) => option.value === value)) field.value = value;
       field.dataset.chosen = "true";
     }
+    if (given.outside_calls) this._outside = given.outside_calls;
+    this._showPgx();
   }
 
   /** Whether the name is there; the field is marked, and says so, if not. */

@@ -172,7 +172,7 @@ function faultItem({ line, field, message }) {
   return item;
 }
 
-function optionsText({ assembly, annotate, split_by_sample: split, credential, priority }) {
-  const told = [assembly, annotate && `${annotate} variants annotated`, split && "split by sample", credential && `credential ${credential}`, priority && `priority ${priority}`];
+function optionsText({ assembly, annotate, pgx, split_by_sample: split, credential, priority }) {
+  const told = [assembly, annotate && `${annotate} variants annotated`, pgx && "PGx", split && "split by sample", credential && `credential ${credential}`, priority && `priority ${priority}`];
   return told.filter(Boolean).join(", ");
 }

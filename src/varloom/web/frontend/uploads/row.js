@@ -2,14 +2,16 @@
 import { say } from "../announcer.js";
 import { lookAt } from "./api.js";
 import { AT_REST, Entry, VCF_LIKE } from "./entry.js";
+import { areReadsByContent } from "./reads.js";
 import { Sending } from "./sending.js";
 import { factsText, leftText, percentText, queueText, sampleName, sizeText } from "./texts.js";
 
 export class Row extends Entry {
-  /** `changed` is called whenever the state is another. */
-  constructor(file, presetName, changed) {
+  /** `changed` is called whenever the state is another, `asReads` when the file turns out to hold reads. */
+  constructor(file, presetName, changed, asReads = null) {
     super("file", file.name, changed);
     this.file = file;
+    this._asReads = asReads;
     this.sending = new Sending(file, {
       progress: (progress) => this._showProgress(progress),
       standing: (upload) => this._showStanding(upload),
@@ -78,6 +80,7 @@ export class Row extends Entry {
     const [found, earlier] = await Promise.all([this.file.size ? lookAt(this.file) : null, this.sending.findEarlier()]);
     if (this.state === "cancelled") return;
     if (earlier) this._showEarlier(earlier);
+    if (this._asReads && areReadsByContent(found) && this.state === "chosen") return this._asReads(this);
     this._showPreflight(found);
     this._changed(this);
   }

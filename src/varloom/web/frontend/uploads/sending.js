@@ -15,9 +15,11 @@ const LOOK_AGAIN = 3_000;
  * - `reconnecting()`: the line broke; it is tried again by itself
  */
 export class Sending {
-  constructor(file, on) {
+  /** `member` tells of which set the file is, where several become one job; a file that is alone has none. */
+  constructor(file, on, member = null) {
     this.file = file;
     this.on = on;
+    this._member = member;
     this.id = null;
     this._key = randomKey();
     this._upload = null;
@@ -39,7 +41,10 @@ export class Sending {
     return null;
   }
 
-  /** Send it, from where it stands: resolves to {job}, {error}, or {stopped: true} after `pause` or `cancel`. */
+  /**
+   * Send it, from where it stands: resolves to {job}, {error}, or {stopped: true} after `pause` or `cancel`; a file of a
+   * set of which others are missing to {arrived: true}.
+   */
   async send(options) {
     this._stopped = false;
     const ready = this.id ? await changeUpload(this.id, options) : await this._begin(options);
@@ -54,13 +59,14 @@ export class Sending {
       forget(this.id);
       return { job: body.job };
     }
+    if (this._member && body && !body.error && body.offset === body.bytes) return { arrived: true };
     if (!body?.error) return { error: outcome.error ?? error };
     this._lose();
     return { error: { ...told(body.error), refused: true } };
   }
 
   async _begin(options) {
-    const begun = await begin(this.file, options, this._key);
+    const begun = await begin(this.file, { ...options, ...this._member?.() }, this._key);
     if (begun.error) return begun;
     this.id = begun.id;
     remember(this.file, this.id);

@@ -3,20 +3,35 @@ import { say } from "../announcer.js";
 import { createJob } from "./api.js";
 import { AT_REST, VCF_LIKE } from "./entry.js";
 import { HandedOver } from "./handed_over.js";
-import { queueText } from "./texts.js";
+import { lanesOf, readsOptions, sampleOf, showReads } from "./reads.js";
+import { countText, queueText } from "./texts.js";
+
+const nameOf = (one) => one.found.name;
 
 export class UrlRow extends HandedOver {
-  /** `found` is what the server told of the URL, `stored` how many credentials the account has. */
-  constructor(url, found, stored, presetName, changed) {
-    super("url", found.name, changed);
+  /**
+   * `some` are the URL and what the server told of it, or those of one sample's reads; `stored` is how many credentials
+   * the account has.
+   */
+  constructor(some, stored, presetName, changed, reads = false) {
+    const ordered = reads ? lanesOf(some, nameOf).flatMap((lane) => lane.items) : some;
+    const [{ url, found }] = ordered;
+    super("url", ordered.length > 1 ? `${sampleOf(found.name)}: ${countText(ordered.length, "file")}` : found.name, changed);
     this.url = url;
+    this.urls = ordered.map((one) => one.url);
+    this._reads = reads;
     this._fill(found, presetName);
     this.offer(found, stored);
+    const refusal = reads ? showReads(this, ordered, nameOf) : null;
     this._set("chosen");
+    if (refusal === null) return;
+    this._showError(refusal);
+    this._set("refused");
   }
 
   get options() {
-    return { ...super.options, credential: this.field("credential").value };
+    const asked = { ...super.options, credential: this.field("credential").value };
+    return this._reads ? { ...asked, assembly: "", split_by_sample: false, ...readsOptions(this) } : asked;
   }
 
   set options(given) {
@@ -60,7 +75,7 @@ export class UrlRow extends HandedOver {
   }
 
   _create(key) {
-    return createJob(this.url, this._asked(), key);
+    return createJob(this.urls, this._asked(), key);
   }
 
   _sent(job) {

@@ -1,0 +1,1 @@
+"""Secondary analysis on processors: bwa aligns (by pybwa), samtools and bcftools (by pysam) do the rest."""

@@ -1,0 +1,221 @@
+"""The way from checked reads to a sorted BAM with marked duplicates: for FASTQ, and for what is aligned already."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from varloom.errors import VarloomError
+from varloom.processing import disk_space, fastq
+from varloom.processing.alignment_file import AlignmentFacts, contigs_of
+from varloom.processing.cpu import align, duplicates, index, read_groups, sort
+from varloom.processing.cpu.aligner import LaneTask, Task
+from varloom.processing.cpu.read_groups import ReadGroup
+from varloom.processing.model import Lane, ReadsFile
+from varloom.processing.problems import READS_EMPTY
+from varloom.processing.programs import Stage, pipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from varloom.processing.checkpoints import Checkpoints
+    from varloom.processing.model import Analysis, Report
+
+BATCHES = "batches"
+_SORTED = "sorted.bam"
+_PARTS = ("pairs.fastq.gz", "orphans.fastq.gz", "singles.fastq.gz")
+"""What an unaligned BAM is taken apart into."""
+
+
+class Aligning:
+    """The steps of one analysis from `checked` to `marked`."""
+
+    def __init__(self, analysis: Analysis, kept: Checkpoints, work: Path, report: Report) -> None:
+        """See `Analysis` and `Place`."""
+        self._analysis = analysis
+        self._kept = kept
+        self._work = work
+        self._report = report
+        self._fasta = analysis.reference.fasta
+        self._sorted = kept.folder / _SORTED
+
+    def reach(self, checked: dict[str, Any], alignment: Path) -> None:
+        """Leave the finished alignment and its index among the checkpoints.
+
+        Args:
+            checked: see `checking.check`.
+            alignment: where it goes.
+
+        Raises:
+            VarloomError: `disk_too_small`, or those of the steps.
+        """
+        facts = AlignmentFacts(**checked["alignment"]) if "alignment" in checked else None
+        if facts is not None and facts.is_aligned:
+            self._kept.step("sorted", lambda: self._sort_given(facts))
+            self._kept.step("marked", lambda: self._mark(alignment, is_marked=facts.is_marked))
+        else:
+            lanes, counts = self._lanes(facts, checked)
+            self._kept.step("aligned", lambda: self._align(lanes, counts, facts))
+            self._kept.step("sorted", self._sort_batches)
+            shutil.rmtree(self._kept.folder / BATCHES, ignore_errors=True)
+            self._kept.step("marked", lambda: self._mark(alignment, is_marked=False))
+            for part in _PARTS:
+                (self._kept.folder / part).unlink(missing_ok=True)
+        self._sorted.unlink(missing_ok=True)
+
+    # --- reads that are to be aligned -----------------------------------------------------------------------------
+
+    def _lanes(self, facts: AlignmentFacts | None, checked: dict[str, Any]) -> tuple[list[Lane], list[list[int]]]:
+        """The lanes of FASTQ with their reads and bases; an unaligned BAM is taken apart first."""
+        if facts is None:
+            return list(self._analysis.reads.lanes), checked["lanes"]
+        told = self._kept.step("parted", self._take_apart)
+        lanes = [
+            Lane(ReadsFile(self._kept.folder / name, name), is_interleaved=name == _PARTS[0])
+            for name in _PARTS
+            if name in told
+        ]
+        return lanes, [told[lane.first.name] for lane in lanes]
+
+    def _take_apart(self) -> dict[str, Any]:
+        """FASTQ out of the reads of a BAM or CRAM: pairs, reads whose mate is missing, and reads without mates."""
+        given = self._analysis.reads.alignment
+        if given is None:
+            raise AssertionError("there is FASTQ or an alignment")
+        pairs, orphans, singles = (self._work / name for name in _PARTS)
+        pipe(
+            [
+                Stage.samtools(
+                    "collate",
+                    "--no-PG",
+                    "-u",
+                    "-O",
+                    "-T",
+                    self._work / "collate",
+                    "--reference",
+                    self._fasta,
+                    given.path,
+                ),
+                Stage.samtools("fastq", "-n", "-c", 1, "-T", "RG", "-o", pairs, "-s", orphans, "-0", singles, "-"),
+            ],
+            self._life("reads taken out of the alignment"),
+        )
+        told: dict[str, Any] = {}
+        for path in (pairs, orphans, singles):
+            lane = Lane(ReadsFile(path, path.name), is_interleaved=path is pairs)
+            try:
+                told[path.name] = list(fastq.count(lane))
+            except VarloomError as error:
+                if error.kind is not READS_EMPTY:
+                    raise
+            else:
+                self._kept.keep(path, path.name)
+        if not told:
+            raise VarloomError(READS_EMPTY, f"{given.name} holds no read.")
+        return told
+
+    def _align(self, lanes: list[Lane], counts: list[list[int]], facts: AlignmentFacts | None) -> dict[str, Any]:
+        reads, bases = (sum(column) for column in zip(*counts, strict=True))
+        self._hold_to_disk(bases)
+        prefix = index.bwa_index(self._analysis.reference, self._report)
+        batches, header = self._kept.folder / BATCHES, self._work / "header.sam"
+        batches.mkdir(mode=0o700, exist_ok=True)
+        groups = self._groups(lanes, facts)
+        lines = self._group_lines(groups, facts)
+        read_groups.write_header(header, contigs_of(self._fasta), lines, "@PG\tID:bwa\tPN:bwa\tDS:mem, by pybwa\n")
+        tasks = tuple(
+            LaneTask(
+                (str(lane.first.path), lane.first.name),
+                (str(lane.second.path), lane.second.name) if lane.second else None,
+                lane.is_interleaved,
+                group.id if group is not None else None,
+            )
+            for lane, group in zip(lanes, groups, strict=True)
+        )
+        task = Task(str(prefix), str(header), tasks, str(batches), str(self._work), self._analysis.threads)
+        return align.align(task, reads, self._report)
+
+    def _groups(self, lanes: list[Lane], facts: AlignmentFacts | None) -> list[ReadGroup | None]:
+        """The read group of each lane; None where its reads tell theirs."""
+        if facts is not None and facts.has_groups and facts.groups:
+            return [None] * len(lanes)
+        if facts is not None:
+            return [ReadGroup("reads", "reads")] * len(lanes)
+        return list(read_groups.groups_of(lanes))
+
+    def _group_lines(self, groups: list[ReadGroup | None], facts: AlignmentFacts | None) -> list[str]:
+        sample = self._analysis.sample
+        new = {group.id: read_groups.group_line(group, sample) for group in groups if group is not None}
+        if new or facts is None:
+            return list(new.values())
+        return ["@RG\t" + "\t".join(f"{key}:{value}" for key, value in group.items()) + "\n" for group in facts.groups]
+
+    def _hold_to_disk(self, bases: int) -> None:
+        reference = self._analysis.reference
+        size = sum(contigs_of(self._fasta).values())
+        wanted = disk_space.needed(bases, size, builds_index=not index.is_built(reference))
+        there = sum(path.stat().st_size for path in (self._kept.folder / BATCHES).glob("*.bam"))
+        disk_space.hold_to(self._kept.folder, wanted - there)
+
+    def _sort_batches(self) -> dict[str, Any]:
+        made = self._work / _SORTED
+        files = align.batch_files(self._kept.folder / BATCHES)
+        sort.sort_batches(files, made, self._work, self._analysis.threads, self._life("reads sorted"))
+        self._kept.keep(made, _SORTED)
+        return {"batches": len(files)}
+
+    # --- reads that are aligned -----------------------------------------------------------------------------------
+
+    def _sort_given(self, facts: AlignmentFacts) -> dict[str, Any]:
+        """The uploaded alignment as a sorted BAM; what is as it has to be is not touched."""
+        given = self._analysis.reads.alignment
+        if given is None:
+            raise AssertionError("there is FASTQ or an alignment")
+        disk_space.hold_to(self._kept.folder, int(given.path.stat().st_size * (5 if facts.is_cram else 2.5)))
+        made = self._work / _SORTED
+        is_ready = facts.is_sorted and facts.is_marked and facts.has_groups and not facts.is_cram and not facts.renamed
+        if is_ready:
+            shutil.copyfile(given.path, made)
+        else:
+            sort.sort_alignment(
+                given.path,
+                self._fasta,
+                made,
+                work=self._work,
+                threads=self._analysis.threads,
+                on_life=self._life("reads sorted"),
+                before=self._before_sorting(given, facts),
+                needs_mates=not facts.is_marked,
+            )
+        self._kept.keep(made, _SORTED)
+        return {"changed": not is_ready}
+
+    def _before_sorting(self, given: ReadsFile, facts: AlignmentFacts) -> list[Stage]:
+        """What mends the header: contigs under the reference's names, and a read group where there is none."""
+        stages = []
+        if facts.renamed:
+            header = self._work / "renamed.sam"
+            header.write_text(facts.renamed, encoding="utf-8")
+            stages.append(Stage.samtools("reheader", "--no-PG", header, given.path))
+        if not facts.has_groups:
+            line = read_groups.group_line(ReadGroup("reads", "reads"), self._analysis.sample).rstrip("\n")
+            source = "-" if stages else given.path
+            reference = ("--reference", self._fasta) if facts.is_cram else ()
+            options = ("--no-PG", "-u", "-m", "orphan_only", "-r", line.replace("\t", "\\t"), *reference)
+            stages.append(Stage.samtools("addreplacerg", *options, source))
+        return stages
+
+    def _mark(self, alignment: Path, *, is_marked: bool) -> dict[str, Any]:
+        made, life = self._work / alignment.name, self._life("duplicates marked")
+        if is_marked:
+            shutil.copyfile(self._sorted, made)
+            duplicates.index(made, self._analysis.threads, life)
+        else:
+            duplicates.mark_duplicates(self._sorted, made, self._work, self._analysis.threads, life)
+        self._kept.keep(made.with_name(f"{made.name}.bai"), f"{alignment.name}.bai")
+        self._kept.keep(made, alignment.name)
+        return {"marked_before": is_marked}
+
+    def _life(self, what: str) -> Callable[[], None]:
+        return lambda: self._report(0, None, what)

@@ -1,0 +1,185 @@
+"""The CPU engine: from reads to variants with programs that come as Python packages.
+
+Its steps, in order, each in a file of its own: the reads are checked (`checking`), aligned (`align`), sorted (`sort`),
+duplicates are marked (`duplicates`), quality is counted (`quality.summary`), variants are called (`call`), and given
+sites are genotyped (`sites`). A finished step stays in the checkpoints.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from varloom.dataset.durable import disk_full_told
+from varloom.errors import Problem, Severity, counted
+from varloom.processing.checkpoints import Checkpoints
+from varloom.processing.cpu import call, header, sites
+from varloom.processing.cpu.aligning import Aligning
+from varloom.processing.cpu.checking import check, identity, tools
+from varloom.processing.model import Analysed, Caller
+from varloom.processing.problems import FEW_READS_MAPPED, READS_NO_DEPTH
+from varloom.processing.quality.summary import alignment_quality, variant_quality
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from varloom.processing.model import Analysis, Place, Report
+
+NAME = "cpu"
+SORTED, MARKED, VARIANTS, GENOTYPED = "sorted.bam", "alignment.bam", "variants.vcf.gz", "sites.vcf.gz"
+"""The files among the checkpoints; the last three are what is left in the end."""
+
+
+class CpuEngine:
+    """bwa, samtools and bcftools; see `Engine`."""
+
+    name = NAME
+    callers = frozenset({Caller.BCFTOOLS})
+
+    def unavailable(self) -> str | None:
+        """Why it cannot run here: the optional package may be missing."""
+        if importlib.util.find_spec("pybwa") is None:
+            return (
+                "The CPU engine needs the package pybwa, which is not installed: its aligner, bwa, is under the GPL, "
+                "so it comes only with `pip install 'varloom[reads]'`."
+            )
+        return None
+
+    def run(self, analysis: Analysis, place: Place, report: Report) -> Analysed:
+        """See `Engine`."""
+        place.work.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with disk_full_told("the analysis"), Checkpoints(place.checkpoints, identity(analysis, NAME)) as kept:
+            return _Run(analysis, place, kept, report).result()
+
+
+class _Run:
+    """One run of the engine."""
+
+    def __init__(self, analysis: Analysis, place: Place, kept: Checkpoints, report: Report) -> None:
+        self._analysis = analysis
+        self._place = place
+        self._kept = kept
+        self._report = report
+        self._fasta = analysis.reference.fasta
+        self._alignment = kept.folder / MARKED
+        self._source = f"Varloom, {', '.join(' '.join(tool) for tool in tools())}"
+
+    def result(self) -> Analysed:
+        """All steps."""
+        wanted = sites.read_sites(self._analysis.sites, self._fasta) if self._analysis.sites is not None else None
+        facts = check(self._analysis, self._kept, self._report)
+        Aligning(self._analysis, self._kept, self._place.work, self._report).reach(facts, self._alignment)
+        quality = self._kept.step("quality", self._quality)
+        self._kept.step("called", self._called)
+        counts = self._kept.step("joined", self._joined)
+        self._remove("region-*.bcf")
+        known = self._kept.step("genotyped", lambda: self._genotyped(wanted)) if wanted is not None else None
+        with disk_full_told("the results"):
+            files = {name: self._publish(name) for name in self._left(wanted is not None)}
+        quality = {**quality, "variants": counts, "sites": known}
+        return Analysed(
+            alignment=files[MARKED],
+            variants=files[VARIANTS],
+            genotyped=files.get(GENOTYPED),
+            quality=quality,
+            engine=NAME,
+            tools=tools(),
+            warnings=tuple(problem.as_dict() for problem in _warnings(quality)),
+        )
+
+    def _quality(self) -> dict[str, Any]:
+        return alignment_quality(
+            self._alignment, self._fasta, self._place.work, self._analysis.threads, self._life("quality counts")
+        )
+
+    def _called(self) -> dict[str, Any]:
+        place = self._place
+        return call.call(
+            self._kept,
+            self._alignment,
+            self._fasta,
+            work=place.work,
+            threads=self._analysis.threads,
+            report=self._report,
+        )
+
+    def _joined(self) -> dict[str, Any]:
+        work, life = self._place.work, self._life("variants joined")
+        files = sorted(self._kept.folder.glob("region-*.bcf"))
+        raw, named = work / "joined.vcf.gz", work / VARIANTS
+        if files:
+            call.join(files, self._fasta, raw, work, life)
+        else:
+            call.call_nothing(self._alignment, self._fasta, raw, work, life)
+        header.name_sample(
+            raw,
+            named,
+            work,
+            sample=self._analysis.sample,
+            reference=self._analysis.reference.release,
+            source=self._source,
+            on_life=life,
+        )
+        counts = variant_quality(named, work, life)
+        self._kept.keep(named.with_name(f"{VARIANTS}.tbi"), f"{VARIANTS}.tbi")
+        self._kept.keep(named, VARIANTS)
+        return counts
+
+    def _genotyped(self, wanted: list[sites.Site]) -> dict[str, Any]:
+        work = self._place.work
+        found = sites.genotype(self._alignment, self._fasta, wanted, work, self._life("sites genotyped"))
+        made = work / GENOTYPED
+        known = sites.write_sites(
+            wanted,
+            found,
+            self._fasta,
+            made,
+            sample=self._analysis.sample,
+            reference=self._analysis.reference.release,
+            source=self._source,
+        )
+        self._kept.keep(made.with_name(f"{GENOTYPED}.tbi"), f"{GENOTYPED}.tbi")
+        self._kept.keep(made, GENOTYPED)
+        return {"total": len(wanted), "known": known}
+
+    @staticmethod
+    def _left(has_sites: bool) -> list[str]:  # noqa: FBT001 - of this class alone
+        return [MARKED, VARIANTS, *([GENOTYPED] if has_sites else [])]
+
+    def _publish(self, name: str) -> Path:
+        """A result and its index, as files of the output; they stay among the checkpoints, too."""
+        index = ".bai" if name == MARKED else ".tbi"
+        for one in (f"{name}{index}", name):
+            _link(self._kept.folder / one, self._place.output / one)
+        return self._place.output / name
+
+    def _life(self, what: str) -> Callable[[], None]:
+        return lambda: self._report(0, None, what)
+
+    def _remove(self, pattern: str) -> None:
+        for path in self._kept.folder.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under another name; a copy on another disk."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _warnings(quality: dict[str, Any]) -> list[Problem]:
+    reads, known = quality["reads"], quality["sites"]
+    found = []
+    if reads["total"] and reads["mapped_share"] < 0.5:
+        message = f"{reads['mapped']:,} of {counted(reads['total'], 'read')} could be aligned."
+        found.append(Problem(FEW_READS_MAPPED, message, Severity.WARNING))
+    if known is not None and known["known"] < known["total"]:
+        message = f"{known['total'] - known['known']:,} of {counted(known['total'], 'site')} have no genotype."
+        found.append(Problem(READS_NO_DEPTH, message, Severity.WARNING))
+    return found

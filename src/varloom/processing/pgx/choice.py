@@ -1,0 +1,33 @@
+"""Which releases a job calls with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from varloom.annotation.model import ReleaseKey
+
+DEFINITIONS = ("pharmcat", "cpic")
+"""The names of releases that define alleles, the preferred first; what the first lacks the second adds: phenotypes and
+recommendations."""
+
+
+def choose_pgx(installed: Iterable[ReleaseKey]) -> tuple[ReleaseKey, ...]:
+    """The releases to call with: the newest of each name, and the newest genome; empty if no definitions are installed.
+
+    Args:
+        installed: the newest first, as `ReferenceLibrary.newest_first` tells them.
+    """
+    newest: dict[str, ReleaseKey] = {}
+    genome: ReleaseKey | None = None
+    for key in installed:
+        if key.assembly != "GRCh38":
+            continue
+        if key.kind == "pgx" and key.name in DEFINITIONS:
+            newest.setdefault(key.name, key)
+        elif key.kind == "fasta" and genome is None:
+            genome = key
+    chosen = [newest[name] for name in DEFINITIONS if name in newest]
+    return (*chosen, genome) if chosen and genome is not None else tuple(chosen)

@@ -1,0 +1,230 @@
+"""A gene call as it stands in `pgx.json`: phenotypes given or withheld, positions, notes.
+
+See `docs/reference/pgx-json.md` for every entry.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from varloom.processing.pgx.gene_call import Status
+from varloom.processing.pgx.genotypes import State
+from varloom.processing.pgx.phenotypes import deciding
+from varloom.processing.pgx.recommending import Told
+from varloom.processing.pgx.withholding import place_of, why_undecided, why_withheld
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from varloom.annotation.refs.pgx_content import GeneDefinition
+    from varloom.processing.pgx.gene_call import GeneCall
+    from varloom.processing.pgx.genotypes import Genotype
+    from varloom.processing.pgx.outside import OutsideCall
+    from varloom.processing.pgx.phenotypes import Phenotypes
+
+_BLANK: Mapping[str, Any] = {
+    "gene": None,
+    "source": None,
+    "status": None,
+    "reason": None,
+    "copies": None,
+    "phased": False,
+    "effectively_phased": False,
+    "diplotypes": [],
+    "alternatives": [],
+    "variants_found": [],
+    "decided_by": [],
+    "activity_score": None,
+    "phenotype": None,
+    "phenotype_if_reference": None,
+    "activity_score_if_reference": None,
+    "abnormal": None,
+    "withheld": None,
+    "positions": None,
+    "not_told_apart": [],
+    "uncallable": [],
+    "notes": [],
+}
+"""All entries of a gene, in their order."""
+
+
+class GeneReport:
+    """What is said of one gene of one sample.
+
+    Attributes:
+        entry: the JSON object.
+        told: what recommendations are looked up by.
+    """
+
+    def __init__(self, entry: dict[str, Any], told: Told) -> None:
+        self.entry = entry
+        self.told = told
+
+
+def gene_report(
+    definition: GeneDefinition, call: GeneCall, genotypes: Sequence[Genotype], phenotypes: Phenotypes
+) -> GeneReport:
+    """The report of a gene that was called from the file."""
+    gene = definition.gene
+    decided = _decided(gene, call, phenotypes)
+    phenotype, score, reason = _phenotype(gene, decided, phenotypes)
+    withheld = why_undecided(gene, decided, phenotypes) or why_withheld(definition, call, phenotypes, decided)
+    status = str(call.status) if call.status is not Status.CALLED or withheld is None else "withheld"
+    entry = {
+        **_BLANK,
+        "gene": gene,
+        "source": "file",
+        "status": status,
+        "reason": call.why or (withheld or {}).get("reason") or reason,
+        "copies": call.copies,
+        "phased": call.is_phased,
+        "effectively_phased": call.is_effectively_phased,
+        "diplotypes": [_diplotype(gene, one.names, one.score, phenotypes) for one in call.diplotypes],
+        "alternatives": [_diplotype(gene, one.names, one.score, phenotypes) for one in call.alternatives],
+        "variants_found": [
+            {"name": name, "function": phenotypes.function(gene, name), "activity": phenotypes.activity(gene, name)}
+            for name in call.found
+        ],
+        "decided_by": ["/".join(names) for names in decided],
+        "activity_score": None if withheld else score,
+        "phenotype": None if withheld else phenotype,
+        "phenotype_if_reference": phenotype if withheld else None,
+        "activity_score_if_reference": score if withheld else None,
+        "withheld": withheld,
+        "positions": _positions(definition, call, genotypes),
+        "not_told_apart": [list(group) for group in call.alike],
+        "uncallable": list(call.uncallable) if call.status is not Status.NO_DATA else [],
+        "notes": [*call.notes, *_notes(gene, call, phenotype, phenotypes)],
+    }
+    words = frozenset(word for names in decided for word in phenotypes.words(gene, names))
+    given = entry["phenotype"]
+    entry["abnormal"] = phenotypes.is_of_priority(gene, words) if given else None
+    return GeneReport(entry, Told(given, words if given else frozenset(), withheld is not None))
+
+
+def outside_report(call: OutsideCall, phenotypes: Phenotypes, *, replaced: bool) -> GeneReport:
+    """The report of a gene that was called elsewhere."""
+    meaning = phenotypes.of(call.gene, call.diplotype) if call.diplotype else None
+    phenotype = call.phenotype or (meaning.phenotype if meaning else None)
+    score = call.activity_score or (meaning.activity_score if meaning else None)
+    notes = ["The call was made elsewhere and is taken as it was given."]
+    if replaced:
+        notes.append("It takes the place of what the file tells.")
+    if call.phenotype and meaning and meaning.phenotype and meaning.phenotype.lower() != call.phenotype.lower():
+        notes.append(f"The installed tables give {meaning.phenotype} for this diplotype.")
+    entry = {
+        **_BLANK,
+        "gene": call.gene,
+        "source": "outside",
+        "status": "called",
+        "reason": None if phenotype else "The installed tables do not have this diplotype.",
+        "copies": len(call.diplotype) or None,
+        "diplotypes": [_diplotype(call.gene, call.diplotype, None, phenotypes)] if call.diplotype else [],
+        "decided_by": ["/".join(call.diplotype)] if call.diplotype else [],
+        "activity_score": score,
+        "phenotype": phenotype,
+        "notes": notes,
+    }
+    words = phenotypes.words(call.gene, call.diplotype) if call.diplotype and not call.phenotype else frozenset()
+    words |= {phenotype.lower()} if phenotype else frozenset()
+    entry["abnormal"] = phenotypes.is_of_priority(call.gene, words)
+    return GeneReport(entry, Told(phenotype, words))
+
+
+def structural_report(gene: str) -> GeneReport:
+    """The report of a gene that a VCF does not show."""
+    why = (
+        f"{gene} is not called from a VCF: copies, deletions and hybrids of the gene decide, which it does not show. "
+        "Give a call made elsewhere as an outside call."
+    )
+    return GeneReport({**_BLANK, "gene": gene, "source": "none", "status": "not_called", "reason": why}, Told(None))
+
+
+# --- phenotypes -------------------------------------------------------------------------------------------------------
+
+
+def _decided(gene: str, call: GeneCall, phenotypes: Phenotypes) -> list[tuple[str, ...]]:
+    """The alleles by which phenotypes are looked up, a pair for each possibility of the call."""
+    if call.found:
+        return [phenotypes.lowest(gene, call.found)]
+    return list(dict.fromkeys(deciding(phenotypes, gene, one.names) for one in call.diplotypes))
+
+
+def _phenotype(
+    gene: str, decided: Sequence[tuple[str, ...]], phenotypes: Phenotypes
+) -> tuple[str | None, str | None, str | None]:
+    """Phenotype, activity score, and why there is none although the gene is called."""
+    if not decided:
+        return None, None, None
+    meanings = [phenotypes.of(gene, names) for names in decided]
+    told = list(dict.fromkeys(one.phenotype for one in meanings))
+    scores = list(dict.fromkeys(one.activity_score for one in meanings))
+    if len(told) > 1:
+        return None, None, None
+    if told[0] is None:
+        lack = "this diplotype" if phenotypes.has(gene) else "this gene"
+        return None, None, f"The installed tables have no phenotype of {lack}."
+    return told[0], scores[0] if len(scores) == 1 else None, None
+
+
+def _notes(gene: str, call: GeneCall, phenotype: str | None, phenotypes: Phenotypes) -> list[str]:
+    """What is to be said of diplotypes that were left out for being rarer."""
+    other = [
+        f"{one.name} ({meaning})"
+        for one in call.alternatives
+        if (meaning := phenotypes.of(gene, one.names).phenotype) != phenotype
+    ]
+    return [f"Rarer, and of another phenotype: {', '.join(other)}."] if other else []
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+def _diplotype(gene: str, names: Sequence[str], score: int | None, phenotypes: Phenotypes) -> dict[str, Any]:
+    meaning = phenotypes.of(gene, deciding(phenotypes, gene, names))
+    return {
+        "name": "/".join(names),
+        "alleles": [{"name": name, "function": phenotypes.function(gene, name)} for name in names],
+        "score": score,
+        "activity_score": meaning.activity_score,
+        "phenotype": meaning.phenotype,
+    }
+
+
+def _positions(definition: GeneDefinition, call: GeneCall, genotypes: Sequence[Genotype]) -> dict[str, Any]:
+    """Which positions took part, and which did not and why; details of positions are listed once for all samples."""
+    loci = definition.loci
+
+    def of_state(state: State) -> list[int]:
+        return [loci[index].position for index, one in enumerate(genotypes) if one.state is state]
+
+    return {
+        "total": len(loci),
+        "used": {str(loci[index].position): genotypes[index].text for index in call.used},
+        "missing": of_state(State.ABSENT),
+        "no_call": [
+            {**place_of(loci[index]), "why": genotypes[index].why}
+            for index in call.unknown
+            if genotypes[index].state in {State.NO_CALL, State.PARTIAL} or genotypes[index].is_known
+        ],
+        "assumed_reference": of_state(State.ASSUMED),
+        "from_blocks": len(of_state(State.BLOCK)),
+        "undocumented": [{**place_of(loci[index]), "genotype": genotypes[index].text} for index in call.undocumented],
+    }
+
+
+def definition_as_json(definition: GeneDefinition) -> dict[str, Any]:
+    """The positions of a gene, once for all samples."""
+    return {
+        "positions": [place_of(locus) for locus in definition.loci],
+        "tier1": list(definition.tier1),
+        "alleles": len(definition.alleles),
+    }
+
+
+def summary_of(entries: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many genes of a sample ended how."""
+    counts = {"called": 0, "withheld": 0, "not_called": 0, "no_data": 0}
+    for entry in entries:
+        counts[entry["status"]] += 1
+    return counts

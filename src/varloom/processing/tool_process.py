@@ -1,0 +1,98 @@
+"""The process in which programs of samtools and bcftools run, joined by pipes: `python -m ... STAGES`.
+
+STAGES is JSON: a list of stages, each a list of `samtools` or `bcftools`, a command and its arguments. The first stage
+reads our standard input, the last one writes to our standard output. Each runs in a process of its own, as a failure
+leaves the library unfit for a second call. The exit status is that of the first stage that failed; what that said is on
+the standard error. When whoever started us is killed the system ends us, too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import NoReturn
+
+_SET_DEATH_SIGNAL = 1
+_MESSAGE_CHARACTERS = 4000
+
+
+def main() -> None:
+    """Run the stages of the first argument."""
+    end_with_parent()
+    stages = json.loads(sys.argv[1])
+    import pysam.bcftools
+    import pysam.samtools  # noqa: F401 - once, for all stages
+
+    children: dict[int, int] = {}
+    source = 0
+    for number, stage in enumerate(stages):
+        is_last = number == len(stages) - 1
+        reading, writing = (-1, 1) if is_last else os.pipe()
+        child = os.fork()
+        if child == 0:
+            if reading >= 0:
+                os.close(reading)
+            _run(stage, source, writing)
+        children[child] = number
+        if source:
+            os.close(source)
+        if not is_last:
+            os.close(writing)
+        source = reading
+    sys.exit(_wait(children))
+
+
+def end_with_parent() -> None:
+    """Ask the system to kill this process when the one that started it has ended (Linux)."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended meanwhile
+        os._exit(1)
+
+
+def _run(stage: list[str], source: int, target: int) -> NoReturn:
+    end_with_parent()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for descriptor, place in ((source, 0), (target, 1)):
+        if descriptor != place:
+            os.dup2(descriptor, place)
+            os.close(descriptor)
+    import pysam
+
+    tool, command, *arguments = stage
+    # With None a command writes to our standard output; False would drop what it does not write by `-o`.
+    try:
+        getattr(getattr(pysam, tool), command)(*arguments, catch_stdout=None)
+    except BaseException as error:  # noqa: BLE001 - what ends here is told by the status
+        said = str(error).partition("stderr=")[2] or str(error)
+        with suppress(OSError):
+            os.write(2, f"{tool} {command}: {said[-_MESSAGE_CHARACTERS:]}\n".encode())
+        os._exit(1)
+    os._exit(0)
+
+
+def _wait(children: dict[int, int]) -> int:
+    """Wait for all stages; when one fails the others are ended: the status of the one that failed first."""
+    failed = 0
+    left = set(children)
+    while left:
+        child, waited = os.waitpid(-1, 0)
+        left.discard(child)
+        status = os.waitstatus_to_exitcode(waited)
+        if status != 0 and not failed and status != -signal.SIGPIPE:
+            failed = status if status > 0 else 128 - status
+            for other in left:
+                with suppress(ProcessLookupError):
+                    os.kill(other, signal.SIGKILL)
+    return failed
+
+
+if __name__ == "__main__":
+    main()

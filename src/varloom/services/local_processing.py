@@ -1,0 +1,119 @@
+"""Secondary analysis without a server: from files of reads to files of results in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from varloom.annotation.source import Need
+from varloom.dataset.durable import disk_full_told, write_atomically
+from varloom.errors import VarloomError
+from varloom.processing import references
+from varloom.processing.engines import engine_named
+from varloom.processing.fastq import is_interleaved
+from varloom.processing.lanes import gather, mate_name
+from varloom.processing.model import Analysis, Caller, Place, ReadsFile
+from varloom.processing.problems import CALLER_UNAVAILABLE, REFERENCE_GENOME_MISSING
+from varloom.services.references import open_library
+from varloom.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from varloom.genomics.assemblies import Assembly
+    from varloom.processing.model import Analysed, Reference, Report
+
+CHECKPOINTS, WORK = ".checkpoints", ".work"
+"""Folders of the output while the analysis is not finished."""
+INDEXES = "reference-indexes"
+"""The folder of the data folder with what engines build of reference genomes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be done.
+
+    Attributes:
+        reads: FASTQ files, or one BAM or CRAM.
+        directory: for the results; made when missing.
+        fasta: the reference; None takes the newest installed genome of the assembly.
+        assembly: of the reference.
+        sample: the sample's name; None takes it from the first file.
+        engine: its name.
+        caller: its name.
+        sites: a VCF, or None; see `Analysis`.
+        threads: how many processors.
+    """
+
+    reads: tuple[Path, ...]
+    directory: Path
+    fasta: Path | None
+    assembly: Assembly
+    sample: str | None
+    engine: str
+    caller: str
+    sites: Path | None
+    threads: int
+
+
+def processed(wanted: Wanted, report: Report, *, data: Path | None, storage: str | None) -> Analysed:
+    """Analyse reads; the results and `quality.json` are in the folder in the end, and nothing else.
+
+    Raises:
+        VarloomError: what is wrong with the reads, the reference, the engine or the disk.
+    """
+    settings = load_settings(data=data, storage=storage)
+    caller = _caller(wanted.caller)
+    engine = engine_named(wanted.engine, caller)
+    reads = gather([ReadsFile(path, path.name) for path in wanted.reads], is_interleaved)
+    sample = wanted.sample or _sample_name(wanted.reads[0].name)
+    place = Place(wanted.directory / CHECKPOINTS, wanted.directory / WORK, wanted.directory)
+    wanted.directory.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(place.work, ignore_errors=True)
+    with contextlib.ExitStack() as held:
+        held.callback(shutil.rmtree, place.work, ignore_errors=True)
+        with _reference(wanted, settings.data / INDEXES, report, data=data, storage=storage) as reference:
+            analysis = Analysis(reads, reference, sample, caller, wanted.sites, wanted.threads)
+            made = engine.run(analysis, place, report)
+        with disk_full_told("the quality summary"):
+            told = json.dumps(made.quality, indent=1).encode() + b"\n"
+            write_atomically(wanted.directory / "quality.json", told)
+    shutil.rmtree(place.checkpoints, ignore_errors=True)
+    return made
+
+
+@contextlib.contextmanager
+def _reference(
+    wanted: Wanted, indexes: Path, report: Report, *, data: Path | None, storage: str | None
+) -> Iterator[Reference]:
+    """The genome: a file of the user's own, or the newest that is installed."""
+    if wanted.fasta is not None:
+        yield references.from_fasta(wanted.fasta, wanted.assembly, indexes, report)
+        return
+    library = open_library(load_settings(data=data, storage=storage))
+    release = library.newest(Need("fasta"), wanted.assembly)
+    if release is None:
+        raise VarloomError(REFERENCE_GENOME_MISSING, f"No genome of {wanted.assembly} is installed.")
+    references.sweep(library, indexes)
+    with references.borrowed(library, release.key, indexes, report) as reference:
+        yield reference
+
+
+def _caller(name: str) -> Caller:
+    try:
+        return Caller(name)
+    except ValueError:
+        known = ", ".join(caller.value for caller in Caller)
+        raise VarloomError(CALLER_UNAVAILABLE, f"There is no caller {name!r}: there are {known}.") from None
+
+
+def _sample_name(file: str) -> str:
+    """The sample by the name of a file: without mate, lane and number, as Illumina's programs add them."""
+    lane = mate_name(re.sub(r"\.(bam|cram)$", "", file, flags=re.IGNORECASE)).lane
+    bare = re.sub(r"[._-]?(R|read_?)?\?.*$", "", lane, flags=re.IGNORECASE)
+    return re.sub(r"(_S\d+)?(_L\d{3})?$", "", bare) or "sample"

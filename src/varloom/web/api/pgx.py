@@ -1,0 +1,40 @@
+"""PGx: star alleles, phenotypes and recommendations of a sample."""
+
+import json
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.problem_documents import problem_responses
+
+router = APIRouter(tags=["samples"], responses=problem_responses(404))
+
+_TSV = "text/tab-separated-values"
+
+
+@router.get(
+    "/samples/{sample_id}/pgx",
+    response_class=Response,
+    responses={200: {"content": {"application/json": {}, _TSV: {}}}},
+)
+async def get_pgx(
+    services: CurrentServices,
+    account: CurrentAccount,
+    sample_id: UUID,
+    format: Annotated[  # noqa: A002 - the name of the parameter
+        Literal["json", "tsv", "pharmcat"],
+        Query(description="`json` is all there is; `tsv` has PharmCAT's columns, `pharmcat` what its matcher writes"),
+    ] = "json",
+) -> Response:
+    """The PGx calls of a sample, of all samples of its file."""
+    if format == "tsv":
+        text = await services.pgx.tsv(account.id, sample_id)
+        headers = {"Content-Disposition": 'attachment; filename="pgx.tsv"'}
+        return Response(text.encode(), media_type=f"{_TSV}; charset=utf-8", headers=headers)
+    if format == "pharmcat":
+        found = await services.pgx.pharmcat(account.id, sample_id)
+        return Response(json.dumps(found, ensure_ascii=False).encode(), media_type="application/json")
+    return Response(await services.pgx.content(account.id, sample_id), media_type="application/json")

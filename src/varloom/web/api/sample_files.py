@@ -1,0 +1,49 @@
+"""The files of samples: alignments, VCFs and reports, whole or in parts."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header
+from fastapi.responses import StreamingResponse
+
+from varloom.services.views import SampleFileList
+from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.problem_documents import problem_responses
+
+router = APIRouter(tags=["samples"], responses=problem_responses(404))
+
+_MEDIA_TYPES = {"json": "application/json", "gz": "application/gzip"}
+_BYTES: dict[str, Any] = {"content": {"application/octet-stream": {}}}
+
+
+@router.get("/samples/{sample_id}/files")
+async def list_files(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> SampleFileList:
+    """What was made for a sample beside its tables; nothing for one that was loaded from a table or a VCF."""
+    return await services.sample_files.of_sample(account.id, sample_id)
+
+
+@router.get(
+    "/samples/{sample_id}/files/{name}",
+    response_class=StreamingResponse,
+    responses={200: _BYTES, 206: _BYTES, **problem_responses(416)},
+)
+async def download_file(
+    services: CurrentServices,
+    account: CurrentAccount,
+    sample_id: UUID,
+    name: str,
+    range: Annotated[str | None, Header(description="one part, such as `bytes=0-65535`")] = None,  # noqa: A002
+) -> StreamingResponse:
+    """A file, or one part of it."""
+    piece = await services.sample_files.open(account.id, sample_id, name, range)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{piece.download_name}"',
+        "Content-Length": str(piece.end - piece.start),
+        "Accept-Ranges": "bytes",
+    }
+    if piece.is_part:
+        headers["Content-Range"] = f"bytes {piece.start}-{piece.end - 1}/{piece.size}"
+    media_type = _MEDIA_TYPES.get(name.rpartition(".")[2], "application/octet-stream")
+    return StreamingResponse(
+        piece.content, status_code=206 if piece.is_part else 200, media_type=media_type, headers=headers
+    )

@@ -1,0 +1,247 @@
+"""The CPU engine with its real programs, on real reads with a known truth, and on simulated ones."""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pysam
+import pytest
+from tests.processing.conftest import analyse, rows
+from tests.shared_data import SHARED, needs
+
+from varloom.errors import VarloomError
+
+READS = SHARED / "data" / "reads"
+STEPS = ["checked", "aligned", "sorted", "marked", "quality", "called", "joined", "genotyped"]
+
+
+@needs(READS)
+def test_all_known_variants_of_na12878_are_found(tmp_path):
+    fasta = tmp_path / "q.fa"
+    fasta.write_bytes((READS / "q.fa").read_bytes())
+    pysam.samtools.faidx(str(fasta))
+    made = analyse([READS / "NA12878_R1.fastq.gz", READS / "NA12878_R2.fastq.gz"], fasta, tmp_path, sample="NA12878")
+    truth = {
+        (int(columns[1]), columns[3], columns[4])
+        for columns in (line.split("\t") for line in (READS / "NA12878.chr22.tiny.giab.vcf").read_text().splitlines())
+        if not columns[0].startswith("#") and len(columns[3]) == len(columns[4]) == 1
+    }
+    found = {(position, ref, alt) for _, position, ref, alt, _ in rows(made.variants)}
+    assert len(truth) == 14
+    assert truth <= found
+    with pysam.AlignmentFile(made.alignment) as bam:
+        groups = bam.header.to_dict()["RG"]
+        assert [group["SM"] for group in groups] == ["NA12878"]
+        flags = [read.flag for read in bam]
+    assert len(flags) == 3266
+    assert sum(bool(flag & 0x40) for flag in flags) == sum(bool(flag & 0x80) for flag in flags) == 1633
+    assert sum(bool(flag & 0x2) for flag in flags) > 3200
+    header = gzip.decompress(made.variants.read_bytes()).decode().partition("#CHROM")[0]
+    assert "##reference=test 1\n" in header
+    assert str(tmp_path) not in header
+    assert made.quality["reads"]["total"] == 3266
+    assert made.quality["reads"]["duplicates"] > 0
+    assert made.quality["variants"]["snps"] == 14
+    assert not list((tmp_path / "checkpoints").glob("batches")) + list((tmp_path / "checkpoints").glob("*.bcf"))
+
+
+@pytest.fixture(scope="session")
+def sites(person, tmp_path_factory):
+    """Sites at all true variants, at places with reads and without, under names without `chr`."""
+    path = tmp_path_factory.mktemp("sites") / "sites.vcf"
+    wanted = [(one.contig, one.position, one.ref, one.alt) for one in person.variants]
+    for contig, position in (("chr1", 3500), ("chr1", 17_500), ("chr2", 4000), ("chr2", 18_000)):
+        ref = person.contigs[contig][position - 1]
+        wanted.append((contig, position, ref, "ACGT"[("ACGT".index(ref) + 2) % 4]))
+    lines = (f"{contig[3:]}\t{at}\trs{at}\t{ref}\t{alt}\t.\t.\t.\n" for contig, at, ref, alt in sorted(wanted))
+    path.write_text("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n" + "".join(lines))
+    return path
+
+
+@pytest.fixture(scope="session")
+def whole(person, sites, tmp_path_factory):
+    """An analysis that nothing disturbed."""
+    return analyse(person.reads, person.fasta, tmp_path_factory.mktemp("whole"), sites=sites, indexes=person.indexes)
+
+
+def expected(variant):
+    return (variant.contig, variant.position, variant.ref, variant.alt, "1/1" if len(variant.copies) == 2 else "0/1")
+
+
+def test_variants_are_those_that_were_simulated(person, whole):
+    assert sorted(rows(whole.variants)) == sorted(map(expected, person.variants))
+
+
+def test_sites_are_told_apart_from_places_without_reads(person, whole):
+    found = rows(whole.genotyped)
+    assert [row for row in found if "1" in row[4]] == sorted(map(expected, person.variants))
+    others = {(contig, position): genotype for contig, position, _, _, genotype in found}
+    assert others["chr1", 3500] == others["chr2", 4000] == "0/0"
+    assert others["chr1", 17_500] == others["chr2", 18_000] == "./."
+    assert whole.quality["sites"] == {"total": len(found), "known": len(found) - 2}
+    assert [warning["code"] for warning in whole.warnings] == ["reads_no_depth"]
+    with pysam.VariantFile(whole.genotyped) as records:
+        depths = {one.pos: one.samples[0]["DP"] for one in records}
+    assert depths[3500] > 10
+    assert depths[17_500] == 0
+
+
+def content(made):
+    """All that must be the same, however an analysis went."""
+    with pysam.AlignmentFile(made.alignment) as bam:
+        reads = [read.to_string() for read in bam]
+    texts = [gzip.decompress(path.read_bytes()) for path in (made.variants, made.genotyped)]
+    return reads, texts, made.quality
+
+
+def test_an_analysis_that_is_killed_in_every_step_goes_on(person, sites, whole, tmp_path):
+    points = [
+        "processing.index.before_rename",
+        "processing.align.before_rename",
+        "processing.call.region",
+        *(f"processing.{step}.{when}" for step in STEPS for when in ("before_mark", "finished")),
+    ]
+    log = tmp_path / "fired"
+    script = (
+        "import sys; from pathlib import Path; from tests.processing.conftest import analyse; "
+        "files, fasta, base, sites = sys.argv[1:3], *sys.argv[3:]; "
+        "analyse(files, fasta, Path(base), sites=Path(sites))"
+    )
+    command = [sys.executable, "-c", script, *map(str, person.reads), str(person.fasta), str(tmp_path), str(sites)]
+    rules = ";".join(f"{point}=kill@1" for point in points)
+    environment = {**os.environ, "VARLOOM_FAILPOINTS": f"{rules};log={log}"}
+    root = Path(__file__).resolve().parents[2]
+    attempts = 0
+    while subprocess.run(command, env=environment, cwd=root, capture_output=True, timeout=100, check=False).returncode:
+        attempts += 1
+        assert attempts <= len(points)
+        shutil.rmtree(tmp_path / "work")  # the next attempt has a folder of its own
+    assert sorted(line.split()[0] for line in log.read_text().splitlines()) == sorted(points)
+    assert content(analyse(person.reads, person.fasta, tmp_path, sites=sites)) == content(whole)
+
+
+def test_finished_steps_are_not_done_again_but_for_other_reads(person, tmp_path):
+    first = analyse(person.reads, person.fasta, tmp_path, indexes=person.indexes)
+    marked = (tmp_path / "checkpoints" / "alignment.bam").stat().st_ino
+    again = analyse(person.reads, person.fasta, tmp_path, indexes=person.indexes)
+    assert (tmp_path / "checkpoints" / "alignment.bam").stat().st_ino == marked
+    assert rows(first.variants) == rows(again.variants)
+    renamed = analyse(person.reads, person.fasta, tmp_path, indexes=person.indexes, sample="Other")
+    with pysam.VariantFile(renamed.variants) as records:
+        assert list(records.header.samples) == ["Other"]
+
+
+def test_calling_in_regions_gives_what_one_run_gives(whole, person, tmp_path):
+    from varloom.processing.cpu.call import call_regions
+    from varloom.processing.cpu.regions import Region, regions
+
+    groups = regions(whole.alignment, reads_per_region=500)
+    cut = [region for group in groups for region in group]
+    assert len(groups) > 3
+    assert [one for one in cut if one.first > 1 and one.contig == "chr1"]  # within a contig, where no read lies
+    at_once = tuple(Region(name, 1, len(bases)) for name, bases in person.contigs.items())
+    told = []
+    for number, wanted in enumerate([*groups, at_once]):
+        output = tmp_path / f"{number}.bcf"
+        call_regions(whole.alignment, person.fasta, wanted, output, work=tmp_path, on_life=lambda: None)
+        with pysam.VariantFile(output) as records:
+            told.append([str(record) for record in records])
+    assert [line for lines in told[:-1] for line in lines] == told[-1]
+    assert len(told[-1]) == len(person.variants)
+
+
+@pytest.mark.parametrize("kind", ["sorted", "by name", "cram", "without chr", "unaligned", "without groups"])
+def test_alignments_are_taken_as_they_are(person, whole, tmp_path, kind):
+    source = tmp_path / ("given.cram" if kind == "cram" else "given.bam")
+    match kind:
+        case "by name":
+            pysam.samtools.sort("-n", "-o", str(source), str(whole.alignment))
+        case "cram":
+            pysam.samtools.view(
+                "-C", "-T", str(person.fasta), "-o", str(source), str(whole.alignment), catch_stdout=False
+            )
+        case "unaligned":
+            pysam.samtools.reset("-o", str(source), str(whole.alignment))
+        case "without chr":
+            header = pysam.samtools.view("-H", str(whole.alignment)).replace("SN:chr", "SN:")
+            (tmp_path / "header.sam").write_text(header)
+            pysam.samtools.reheader(str(tmp_path / "header.sam"), str(whole.alignment), save_stdout=str(source))
+        case "without groups":
+            lines = pysam.samtools.view("-h", "-x", "RG", str(whole.alignment)).splitlines(keepends=True)
+            (tmp_path / "plain.sam").write_text("".join(line for line in lines if not line.startswith("@RG")))
+            pysam.samtools.view("-b", "-o", str(source), str(tmp_path / "plain.sam"), catch_stdout=False)
+        case _:
+            source.write_bytes(whole.alignment.read_bytes())
+    made = analyse([source], person.fasta, tmp_path, indexes=person.indexes)
+    assert rows(made.variants) == rows(whole.variants)
+    assert made.quality["reads"] == whole.quality["reads"]
+    with pysam.AlignmentFile(made.alignment) as bam:
+        assert bam.header.to_dict()["HD"]["SO"] == "coordinate"
+        assert list(bam.references) == ["chr1", "chr2"]
+        groups = {group["ID"] for group in bam.header.to_dict()["RG"]}
+        assert {read.get_tag("RG") for read in bam} <= groups
+    if kind != "without groups":
+        assert groups == {"FLOW.2"}
+
+
+def test_an_alignment_to_another_reference_is_refused(person, whole, tmp_path):
+    from tests.support import simulated_reads as simulated
+
+    fasta = simulated.write_fasta(tmp_path / "other.fa", {"chr1": "ACGT" * 7500, "chr2": "ACGT" * 4999})
+    source = tmp_path / "given.bam"
+    source.write_bytes(whole.alignment.read_bytes())
+    with pytest.raises(VarloomError) as caught:
+        analyse([source], fasta, tmp_path)
+    assert caught.value.code == "alignment_other_reference"
+    assert "chr2" in caught.value.message
+    source.write_bytes(whole.alignment.read_bytes()[:-40])
+    with pytest.raises(VarloomError) as caught:
+        analyse([source], person.fasta, tmp_path)
+    assert caught.value.code == "alignment_malformed"
+
+
+def test_single_reads_and_interleaved_ones_are_recognised(person, whole, tmp_path):
+    both = tmp_path / "both.fastq"
+    with gzip.open(person.reads[0], "rt") as one, gzip.open(person.reads[1], "rt") as other:
+        first, second = one.read().splitlines(keepends=True), other.read().splitlines(keepends=True)
+    both.write_text("".join("".join(first[at : at + 4] + second[at : at + 4]) for at in range(0, len(first), 4)))
+    made = analyse([both], person.fasta, tmp_path / "both", indexes=person.indexes)
+    assert rows(made.variants) == rows(whole.variants)
+    single = analyse([person.reads[0]], person.fasta, tmp_path / "single", indexes=person.indexes)
+    assert single.quality["reads"]["paired"] == 0
+    assert single.quality["insert_size"] is None
+    assert len(rows(single.variants)) >= len(person.variants) - 2
+
+
+def test_reads_of_another_species_give_an_empty_result_with_a_warning(person, tmp_path):
+    from tests.support import simulated_reads as simulated
+
+    contigs = simulated.genome({"x": 3000}, seed=99)
+    reads = simulated.pairs([contigs, contigs], [("x", 100, 2900)], depth=3, seed=1)
+    files = simulated.write_pairs(tmp_path, "other", reads)
+    sites = tmp_path / "sites.vcf"
+    sites.write_text(f"chr1\t3500\t.\t{person.contigs['chr1'][3499]}\tT\n")
+    made = analyse(files, person.fasta, tmp_path, sites=sites, indexes=person.indexes)
+    assert rows(made.variants) == []
+    assert [row[4] for row in rows(made.genotyped)] == ["./."]
+    assert made.quality["reads"]["mapped"] == 0
+    assert [warning["code"] for warning in made.warnings] == ["few_reads_mapped", "reads_no_depth"]
+
+
+def test_too_little_disk_is_told_before_any_work(person, tmp_path, monkeypatch):
+    from varloom.processing import disk_space
+
+    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000))
+    with pytest.raises(VarloomError) as caught:
+        analyse(person.reads, person.fasta, tmp_path)
+    assert caught.value.code == "disk_too_small"
+    assert "MB" in caught.value.message
+    assert not (tmp_path / "indexes").exists()
+
+
+def test_the_quality_is_plain_json(whole):
+    assert json.loads(json.dumps(whole.quality)) == whole.quality
