@@ -37,8 +37,10 @@ export function startSelection(table) {
     },
     toggle,
   };
+  table.query.listen(() => (last = null)); // other rows may stand between
   clear.addEventListener("click", () => {
     chosen.clear();
+    last = null;
     draw();
     table.root.querySelector('[role="grid"]')?.focus();
     say("No row is selected");
