@@ -66,6 +66,7 @@ def main() -> int:
     parser.add_argument("--variants", type=int, default=5_000_000, help="records of the file; default: 5,000,000")
     parser.add_argument("--data", type=Path, help="the server's folder, which must not exist; default: a temporary one")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))  # so that nothing is left running
     found = next((data for data in reader_data.ALL if data.name == "gatk 5M"), reader_data.ALL[0])
     file = reader_data.made(replace(found, records=options.variants), quick=False)
     home = Path(tempfile.mkdtemp(prefix="varloom-bench-", dir=options.data))
