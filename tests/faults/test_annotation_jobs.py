@@ -51,9 +51,9 @@ def known_as_installed(server, sample_id) -> bool:
     return found == [(is_in, str(at) if is_in else None, at) for is_in, (_, _, at) in zip(known, found, strict=True)]
 
 
-def test_kills_on_the_way_change_nothing_and_no_chunk_is_done_twice(tmp_path):
+def test_kills_on_the_way_change_nothing_and_no_chunk_is_done_twice(data_folder, tmp_path):
     """Small chunks, one at a time. Then the sample is annotated again, and its worker is killed while it publishes."""
-    data, vcf = tmp_path / "data", write_vcf(tmp_path / "sample.vcf", RECORDS)
+    data, vcf = data_folder, write_vcf(tmp_path / "sample.vcf", RECORDS)
     fired = tmp_path / "fired.log"
     rules = ";".join([*BETWEEN, *STORING, "publish.after_rows=kill@2", f"log={fired}"])
     small = {"PYTHONPATH": str(Path(__file__).parents[1] / "support" / "small_chunks")}

@@ -122,7 +122,7 @@ def cut_between(batches: Iterable[pa.RecordBatch], stretches: Stretches, limits:
 
 def _end(batch: pa.RecordBatch, stretches: Stretches, limits: Limits) -> int | None:
     """After how many rows to cut a batch; None if it should grow."""
-    rows: int = batch.num_rows
+    rows = int(batch.num_rows)
     if rows < 2:
         return None if rows < limits.most else rows
     gaps = _gaps(batch)

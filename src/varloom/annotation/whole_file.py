@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import varloom
 from varloom.annotation.checkpoints import Checkpoints, chunk_path
-from varloom.annotation.choice import choose, fingerprint
+from varloom.annotation.choice import choose, fingerprint, nothing_installed
 from varloom.annotation.merging import ORIGIN, AnnotationFolder
 from varloom.annotation.problems import (
     ANNOTATION_NEEDS_VARIANTS,
+    ANNOTATION_SYNTHETIC,
     ASSEMBLY_NEEDED,
     REFERENCE_DATA_MISSING,
+    SYNTHETIC_TOLD,
     VARIANTS_SET_ASIDE,
 )
 from varloom.annotation.refs.library import told
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from varloom.annotation.model import VariantKind
     from varloom.annotation.refs.library import ReferenceLibrary
     from varloom.annotation.run import Finished
-    from varloom.genomics.assemblies import Assembly
+    from varloom.genomics.assemblies import Assembly, AssemblyGuess
 
     Report = Callable[[int, int | None, str], None]
 
@@ -110,8 +112,11 @@ def annotate_file(wanted: Wanted, library: ReferenceLibrary, place: Place, repor
     Raises:
         VarloomError: what is wrong with the file, with the reference data, or with the disk.
     """
-    assembly = wanted.assembly or _assembly_of(wanted)
-    choice = _pinned(wanted, assembly, library) or _choice(wanted.kind, assembly, library)
+    found = preflight(wanted.path, wanted.name, whole=True)
+    guess = found[0].assembly if found is not None else None
+    assembly = wanted.assembly or _assembly_by(guess)
+    demo = guess is not None and guess.is_demo
+    choice = _pinned(wanted, assembly, library, demo=demo) or _choice(wanted.kind, assembly, library, demo=demo)
     _pin(wanted, assembly, choice, library)
 
     def on_bytes(done: int, total: int | None) -> None:
@@ -127,18 +132,18 @@ def annotate_file(wanted: Wanted, library: ReferenceLibrary, place: Place, repor
         except VarloomError:
             _require_installed(choice, library)  # else it is the cause
             raise
-    warnings = tuple(_warning(source, count, finished) for source, count in finished.aside_counts.items())
-    return Made(folder, assembly, choice, warnings)
+    warnings = [_warning(source, count, finished) for source, count in finished.aside_counts.items()]
+    if any(key.is_demo for key in choice.keys):
+        warnings.insert(0, Problem(ANNOTATION_SYNTHETIC, SYNTHETIC_TOLD, Severity.WARNING).as_dict())
+    return Made(folder, assembly, choice, tuple(warnings))
 
 
-def _assembly_of(wanted: Wanted) -> Assembly:
+def _assembly_by(guess: AssemblyGuess | None) -> Assembly:
     """As the file's header tells.
 
     Raises:
         VarloomError: `assembly_needed`.
     """
-    found = preflight(wanted.path, wanted.name, whole=True)
-    guess = found[0].assembly if found is not None else None
     if guess is None:
         raise VarloomError(ASSEMBLY_NEEDED, "No assembly was chosen, and the file's header tells none.")
     if guess.assembly is None:
@@ -147,16 +152,22 @@ def _assembly_of(wanted: Wanted) -> Assembly:
     return guess.assembly
 
 
-def _choice(kind: VariantKind, assembly: Assembly, library: ReferenceLibrary) -> Choice:
-    choice = choose(kind, assembly, library.newest_first())
+def _choice(kind: VariantKind, assembly: Assembly, library: ReferenceLibrary, *, demo: bool) -> Choice:
+    """The sources and releases.
+
+    Raises:
+        VarloomError: `reference_data_missing`.
+    """
+    installed = library.newest_first()
+    choice = choose(kind, assembly, installed, demo=demo)
     if not choice.planned:
-        message = f"No reference data of {assembly} for {kind} variants is installed here."
+        message = nothing_installed(assembly, f"for {kind} variants ", installed, demo=demo)
         raise VarloomError(REFERENCE_DATA_MISSING, message)
     _log(choice)
     return choice
 
 
-def _pinned(wanted: Wanted, assembly: Assembly, library: ReferenceLibrary) -> Choice | None:
+def _pinned(wanted: Wanted, assembly: Assembly, library: ReferenceLibrary, *, demo: bool) -> Choice | None:
     """What an earlier attempt of the job chose; None where it has chosen nothing that goes with what is wanted.
 
     Raises:
@@ -167,7 +178,7 @@ def _pinned(wanted: Wanted, assembly: Assembly, library: ReferenceLibrary) -> Ch
         pin = Pins(library.storage).of_job(wanted.job)
     if pin is None or (pin.kind, pin.assembly) != (wanted.kind.value, assembly):
         return None
-    choice = choose(wanted.kind, assembly, pin.releases)
+    choice = choose(wanted.kind, assembly, pin.releases, demo=demo)
     if choice.keys != tuple(sorted(pin.releases)):
         return None  # another version of Varloom needs other data
     _require_installed(choice, library)

@@ -49,8 +49,9 @@ def annotate(
 ) -> None:
     """Tell what is known of chosen variants, by the reference data that is installed on the server.
 
-    A VARIANT is chr7:117559590:A:G, chr7:g.117559590A>G or an rs number; - reads them from the standard input, one a
-    line. Exit status 1 when one of them is not understood.
+    A VARIANT is chr7:117559590:A:G, chr7:g.117559590A>G, NM_000492.4:c.1521_1523del, CFTR:c.1521_1523del (on the MANE
+    Select transcript) or an rs number; - reads them from the standard input, one a line. Exit status 1 when one of them
+    is not understood.
 
     With --sample the table of a sample gets a new version, made of the stored file by a job; the versions before stay.
     """
@@ -101,6 +102,8 @@ def _annotate_variants(
 
 def _print(variant: dict[str, Any]) -> None:
     click.echo(variant["input"])
+    if variant["synthetic"]:
+        click.echo("  synthetic demonstration data: nothing that is told of it is real")
     if variant["error"]:
         click.echo(f"  {variant['error']['message']}")
         for step in variant["error"]["resolution"]:

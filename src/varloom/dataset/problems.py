@@ -94,6 +94,12 @@ PAGE_INVALID = define(
     cause="The offset, the limit or the number of bins is not a number that Varloom can serve.",
     resolution=("Use an offset of 0 or more, and a limit within the range that the message names.",),
 )
+ENTRIES_TOO_MANY = define(
+    "entries_too_many",
+    "Too many entries",
+    cause="A table with a row for each entry would have more rows than can be looked at in this way.",
+    resolution=("Stay in the full view, and filter there by the genes of interest.",),
+)
 POSITION_INVALID = define(
     "position_invalid",
     "Position not understood",

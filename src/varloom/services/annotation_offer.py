@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from varloom.annotation.choice import choose
-from varloom.annotation.model import VariantKind
+from varloom.annotation.model import DEMO_RELEASE, VariantKind
 from varloom.annotation.problems import REFERENCE_DATA_MISSING
 from varloom.annotation.refs.catalogue import title_of
 from varloom.annotation.refs.library import ReferenceLibrary
@@ -28,6 +28,11 @@ logger = logging.getLogger(__name__)
 
 LOOK_INTERVAL = 30.0
 """Seconds between two looks at what is installed; who asks for what is not there looks at once."""
+
+
+def is_synthetic(versions: Mapping[str, str]) -> bool:
+    """Whether a table was annotated with the demonstration data, by the versions in its manifest."""
+    return any(" " in name and version == DEMO_RELEASE for name, version in versions.items())
 
 
 class NewerRelease(NamedTuple):
@@ -82,10 +87,15 @@ class AnnotationOffer:
             assembly: of the file; None where it is not known yet: then any will do.
         """
         assemblies: Sequence[Assembly] = (assembly,) if assembly else get_args(Assembly)
-        if any(choose(VariantKind(kind), one, self._installed).planned for one in assemblies):
-            return None
+        for demo in (False, True):  # whether a file is the demonstration's is known when it is read
+            if any(choose(VariantKind(kind), one, self._installed, demo=demo).planned for one in assemblies):
+                return None
         of = f" of {assembly}" if assembly else ""
         return f"No reference data{of} for {kind} variants is installed on this server."
+
+    def only_demo(self) -> bool:
+        """Whether nothing but the demonstration data is installed: it serves its own files alone."""
+        return bool(self._installed) and all(key.is_demo for key in self._installed)
 
     def newer(
         self, annotation: Mapping[str, Any] | None, assembly: str | None, made_at: datetime
@@ -100,8 +110,10 @@ class AnnotationOffer:
         known = next((one for one in get_args(Assembly) if one == assembly), None)
         if annotation is None or annotation["kind"] is None or known is None:
             return ()
-        choice = choose(VariantKind(annotation["kind"]), known, self._installed)
         used: Mapping[str, str] = annotation["releases"]
+        if is_synthetic(used):
+            return ()
+        choice = choose(VariantKind(annotation["kind"]), known, self._installed)
         return tuple(
             NewerRelease(key.kind, key.name, title_of(key), key.release, used.get(f"{key.kind} {key.name}"))
             for key in choice.keys

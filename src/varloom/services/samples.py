@@ -16,11 +16,13 @@ from varloom.dataset.row_copies import RowCopies
 from varloom.dataset.stored import StoredDatasets
 from varloom.errors import VarloomError
 from varloom.jobs import repository
+from varloom.services.annotation_offer import is_synthetic
 from varloom.services.copies_ahead import CopiesAhead
 from varloom.services.names import checked_sample_name, checked_tags
 from varloom.services.paging import check_limit, checked_search
 from varloom.services.problems import TABLE_NOT_FOUND
 from varloom.services.sample_views import SampleViews
+from varloom.services.split_views import SplitViews, View, can_be_split, split_hash
 from varloom.services.views import (
     ColumnList,
     CountView,
@@ -54,6 +56,8 @@ ORDERS_FOLDER = "sort-orders"
 """In the data folder: sort orders of tables that were asked for."""
 ROW_COPIES_FOLDER = "row-copies"
 """In the data folder: copies of large tables, which are asked faster."""
+SPLIT_VIEWS_FOLDER = "split-views"
+"""In the data folder: tables with a row for each gene of a structural variant."""
 OPENERS = 8
 """Datasets that are opened at once; fetching one can take minutes, for which no other thread may wait."""
 FILE_NAME_LIMIT = 100
@@ -61,11 +65,12 @@ FILE_NAME_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Which table is asked: that of a sample, or one of several where the file was split by sample."""
+    """Which table is asked: that of a sample, or one of several where the file was split by sample; and how seen."""
 
     account_id: UUID
     sample_id: UUID
     dataset_id: UUID | None = None
+    view: View = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,7 @@ class Samples:
         )
         copies = LocalCopies(settings.data / COPIES_FOLDER, settings.copies_bytes)
         self._stored = StoredDatasets(storage, copies)
+        self._split_views = SplitViews(LocalCopies(settings.data / SPLIT_VIEWS_FOLDER, settings.copies_bytes))
         self.copies_ahead = CopiesAhead(pool, self._stored, row_copies)
         self._openers = ThreadPoolExecutor(OPENERS, thread_name_prefix="open-dataset")
 
@@ -183,7 +189,9 @@ class Samples:
             await catalog.delete_sample(conn, account_id, sample_id, self._undo)
         for dataset in datasets:
             await asyncio.to_thread(self._stored.forget, dataset.storage_key)
-            await asyncio.to_thread(self._engine.forget, dataset.content_hash)
+            await asyncio.to_thread(self._split_views.forget, dataset.content_hash)
+            for content_hash in (dataset.content_hash, split_hash(dataset.content_hash)):
+                await asyncio.to_thread(self._engine.forget, content_hash)
 
     async def purge(self, account_id: UUID, sample_id: UUID) -> None:
         """Give up a deleted sample for good."""
@@ -204,7 +212,10 @@ class Samples:
         """The columns of a table, in order; with `search` those whose name contains it."""
         async with self._dataset(table) as (dataset, _):
             found = await self._engine.answer(self._engine.columns, dataset, search=search)
-            return ColumnList.model_validate({"columns": [column.as_dict() for column in found]})
+            manifest = dataset.manifest
+            can_split = table.view == "split" or can_be_split(manifest)
+            told = {"synthetic": is_synthetic(manifest.versions), "can_be_split": can_split, "rows": manifest.variants}
+            return ColumnList.model_validate({"columns": [column.as_dict() for column in found], **told})
 
     async def rows(
         self, table: Table, question: Question, *, limit: int = 100, offset: int = 0, cursor: str | None = None
@@ -303,9 +314,16 @@ class Samples:
             records = await catalog.datasets_of(conn, table.account_id, table.sample_id)
         record = _chosen(records, table.dataset_id)
         held = contextlib.ExitStack()
-        borrowed = self._stored.opened(record.storage_key, record.bytes)
-        loop = asyncio.get_running_loop()
-        opening = loop.run_in_executor(self._openers, held.enter_context, borrowed)
+
+        def enter() -> Dataset:
+            with contextlib.ExitStack() as entered:
+                dataset = entered.enter_context(self._stored.opened(record.storage_key, record.bytes))
+                if table.view == "split":
+                    dataset = entered.enter_context(self._split_views.opened(dataset))
+                held.push(entered.pop_all())
+                return dataset
+
+        opening = asyncio.get_running_loop().run_in_executor(self._openers, enter)
         try:
             dataset = await asyncio.shield(opening)
         except asyncio.CancelledError:  # fetching it goes on: whoever asks next finds it here

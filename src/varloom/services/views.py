@@ -230,6 +230,9 @@ class DatasetProvenance(View):
     format_version: int = Field(description="of the dataset's own format")
     content_hash: str
     versions: dict[str, str] = Field(description="of the programs and libraries that wrote it")
+    synthetic: bool = Field(
+        description="whether it was annotated with the demonstration data, in which nothing is real"
+    )
     parts: list[PartProvenance]
 
 
@@ -477,6 +480,13 @@ class ColumnList(View):
     """The columns of a table, in order."""
 
     columns: list[ColumnView]
+    synthetic: bool = Field(
+        default=False, description="whether the annotation is of the demonstration data, in which nothing is real"
+    )
+    rows: int = Field(description="of the table, in this view")
+    can_be_split: bool = Field(
+        default=False, description="whether the view `split` can be asked for: a row for each gene of a variant"
+    )
 
 
 class RowPage(View):

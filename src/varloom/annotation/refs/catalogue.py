@@ -200,7 +200,7 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
 
 def missing(assembly: Assembly, installed: Iterable[Release]) -> list[CatalogueEntry]:
     """What full annotation of an assembly needs, is published for it, and is not installed."""
-    have = [release for release in installed if release.assembly == assembly]
+    have = [release for release in installed if release.assembly == assembly and not release.key.is_demo]
     return [
         entry
         for entry in CATALOGUE

@@ -97,12 +97,16 @@ class ReferenceLibrary:
             raise _missing(key)
         return release
 
-    def newest(self, need: Need, assembly: Assembly) -> Release | None:
-        """The release that meets a need: of its name, if it tells one; the one that was added last."""
+    def newest(self, need: Need, assembly: Assembly, *, demo: bool = False) -> Release | None:
+        """The release that meets a need: of its name, if it tells one; the one that was added last.
+
+        With `demo` those of the demonstration are looked at, and else all others.
+        """
         fitting = [
             release
             for release in self.releases()
-            if (release.assembly, release.kind) == (assembly, need.kind) and need.name in {None, release.name}
+            if (release.assembly, release.kind, release.key.is_demo) == (assembly, need.kind, demo)
+            and need.name in {None, release.name}
         ]
         return max(fitting, key=lambda release: release.added_at, default=None)
 

@@ -2,6 +2,7 @@
 WITH changed AS (
     SELECT jobs.* FROM jobs
     WHERE jobs.account_id = %(account_id)s AND jobs.dismissed_at IS NULL
+      AND (%(ids)s::uuid[] IS NULL OR jobs.id = ANY (%(ids)s))
       AND (%(states)s::text[] IS NULL OR jobs.state = ANY (%(states)s))
       AND (%(before_at)s::timestamptz IS NULL OR (jobs.created_at, jobs.id) < (%(before_at)s, %(before_id)s::uuid))
       AND (%(since)s::timestamptz IS NULL OR jobs.created_at >= %(since)s)

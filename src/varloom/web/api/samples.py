@@ -68,8 +68,12 @@ def _table(
     dataset: Annotated[
         UUID | None, Query(description="which table, of which version; else the first of the newest")
     ] = None,
+    view: Annotated[
+        Literal["full", "split"],
+        Query(description="`split`: a row for each gene that a structural variant overlaps, instead of one for each"),
+    ] = "full",
 ) -> Table:
-    return Table(account.id, sample_id, dataset)
+    return Table(account.id, sample_id, dataset, view)
 
 
 def _question(

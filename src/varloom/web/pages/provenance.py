@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from varloom.errors import counted
+from varloom.services.annotation_offer import is_synthetic
 from varloom.services.samples import Table
 from varloom.services.views import DownloadProvenance, EventView, JobView, SampleView, VersionView
 from varloom.web.dependencies import CurrentAccount, CurrentServices
@@ -79,6 +80,7 @@ async def provenance_page(
         notice=renewal_notice(sample, version.version),
         job_id=str(version.job_id) if version.job_id else None,
         groups=groups,
+        synthetic=is_synthetic(manifest.versions),
         warnings=[_warning(problem) for problem in manifest.warnings],
         events=events,
         header=manifest.header.encode("utf-8", "replace").decode()[:HEADER_CHARACTERS],

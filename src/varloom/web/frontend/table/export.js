@@ -1,8 +1,8 @@
 // Export links: exactly the rows that the filters leave, in the order of the table.
 import { address } from "./api.js";
-import { joinNames, joined } from "./query.js";
+import { asked, joinNames, joined } from "./query.js";
 
-export function startExport({ base, dataset, query, shown }) {
+export function startExport({ base, query, shown }) {
   const menu = document.getElementById("export-menu");
   const refresh = () => {
     const { filters, sort } = query.state;
@@ -10,7 +10,7 @@ export function startExport({ base, dataset, query, shown }) {
     for (const link of menu.querySelectorAll("[data-format]")) {
       link.href = address(`${base}/export`, {
         format: link.dataset.format,
-        dataset,
+        ...asked(query),
         filter: joined(filters),
         sort,
         columns: all ? "" : joinNames(shown()),
