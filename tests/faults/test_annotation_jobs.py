@@ -57,7 +57,8 @@ def test_kills_on_the_way_change_nothing_and_no_chunk_is_done_twice(data_folder,
     fired = tmp_path / "fired.log"
     rules = ";".join([*BETWEEN, *STORING, "publish.after_rows=kill@2", f"log={fired}"])
     small = {"PYTHONPATH": str(Path(__file__).parents[1] / "support" / "small_chunks")}
-    with serving(data, **QUICK, **small, VARLOOM_MAX_ATTEMPTS="8", **{VARIABLE: rules}) as server:
+    often = {**QUICK, "VARLOOM_RETRY_DELAY": "0.01", "VARLOOM_MAX_ATTEMPTS": "8"}  # each wait is four times the last
+    with serving(data, **often, **small, **{VARIABLE: rules}) as server:
         install_release(LocalStorage(data / "storage"), vcf)
         killed = server.at_rest(server.submit(vcf, annotate="small", assembly="GRCh38")["id"])
         path = f"samples/{killed['sample_id']}"
