@@ -10,6 +10,7 @@ from varloom.processing import disk_space, fastq
 from varloom.processing.alignment_file import AlignmentFacts, contigs_of
 from varloom.processing.cpu import align, duplicates, index, read_groups, sort
 from varloom.processing.cpu.aligner import LaneTask, Task
+from varloom.processing.cpu.checking import tools
 from varloom.processing.cpu.read_groups import ReadGroup
 from varloom.processing.model import Lane, ReadsFile
 from varloom.processing.problems import READS_EMPTY
@@ -123,7 +124,7 @@ class Aligning:
         batches.mkdir(mode=0o700, exist_ok=True)
         groups = self._groups(lanes, facts)
         lines = self._group_lines(groups, facts)
-        read_groups.write_header(header, contigs_of(self._fasta), lines, "@PG\tID:bwa\tPN:bwa\tDS:mem, by pybwa\n")
+        read_groups.write_header(header, contigs_of(self._fasta), lines, _programs())
         tasks = tuple(
             LaneTask(
                 (str(lane.first.path), lane.first.name),
@@ -219,3 +220,12 @@ class Aligning:
 
     def _life(self, what: str) -> Callable[[], None]:
         return lambda: self._report(0, None, what)
+
+
+def _programs() -> str:
+    """What has made the alignment, as lines of its header: without paths, which programs themselves would write."""
+    versions = dict(tools())
+    return (
+        f"@PG\tID:bwa\tPN:bwa\tVN:pybwa-{versions['pybwa']}\tCL:bwa mem\n"
+        f"@PG\tID:samtools\tPN:samtools\tPP:bwa\tVN:{versions['samtools']}\tCL:samtools fixmate, sort, markdup\n"
+    )

@@ -40,6 +40,8 @@ def name_sample(
 
 def _clean(lines: Sequence[str], sample: str, reference: str, source: str) -> list[str]:
     first, *rest = lines
+    # The specification has MQ as a number with a fraction; bcftools declares a whole one.
+    rest = [line.replace("Type=Integer", "Type=Float") if line.startswith("##INFO=<ID=MQ,") else line for line in rest]
     kept = [line for line in rest[:-1] if not line.startswith(_DROPPED)]
     columns = rest[-1].split("\t")[:9]
     return [first, f"##source={source}", f"##reference={reference}", *kept, "\t".join([*columns, sample])]
