@@ -6,7 +6,7 @@ import gzip
 import itertools
 from typing import TYPE_CHECKING
 
-from varloom.processing.programs import Stage, pipe
+from varloom.processing.programs import Pipe, Stage, pipes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,8 +34,8 @@ def name_sample(
         lines = [line.rstrip("\n") for line in itertools.takewhile(lambda line: line.startswith("#"), text)]
     header = work / "header.vcf"
     header.write_text("\n".join(_clean(lines, sample, reference, source)) + "\n", encoding="utf-8")
-    pipe([Stage.bcftools("reheader", "-h", header, "-o", output, variants)], on_life)
-    pipe([Stage.bcftools("index", "-t", "-f", output)], on_life)
+    naming = Stage.bcftools("reheader", "-h", header, "-o", output, variants)
+    pipes([Pipe((naming,)), Pipe((Stage.bcftools("index", "-t", "-f", output),))], on_life)
 
 
 def _clean(lines: Sequence[str], sample: str, reference: str, source: str) -> list[str]:
