@@ -197,10 +197,34 @@ def test_an_alignment_to_another_reference_is_refused(person, whole, tmp_path):
         analyse([source], fasta, tmp_path)
     assert caught.value.code == "alignment_other_reference"
     assert "chr2" in caught.value.message
-    source.write_bytes(whole.alignment.read_bytes()[:-40])
+
+
+@pytest.mark.parametrize("damage", ["cut", "end", "middle", "start", "CRAM", "two samples"])
+def test_a_damaged_alignment_is_refused(person, whole, tmp_path, damage):
+    content, source = bytearray(whole.alignment.read_bytes()), tmp_path / "given.bam"
+    match damage:
+        case "cut":
+            del content[len(content) // 2 :]
+        case "end":
+            del content[-20:]
+        case "middle":
+            content[len(content) // 2] ^= 0xFF
+        case "start":
+            content[30] ^= 0xFF
+        case "CRAM":
+            pysam.samtools.view("-CT", str(person.fasta), "-o", str(source), str(whole.alignment), catch_stdout=False)
+            content = source.read_bytes()[:-20]
+        case _:
+            header = tmp_path / "header.sam"
+            header.write_text(pysam.samtools.view("-H", str(whole.alignment)) + "@RG\tID:other\tSM:other\n")
+            pysam.samtools.reheader(str(header), str(whole.alignment), save_stdout=str(source))
+            content = source.read_bytes()
+    source.write_bytes(content)
     with pytest.raises(VarloomError) as caught:
         analyse([source], person.fasta, tmp_path)
-    assert caught.value.code == "alignment_malformed"
+    assert caught.value.code == ("reads_not_together" if damage == "two samples" else "alignment_malformed")
+    assert "given.bam" in caught.value.message
+    assert not caught.value.kind.retryable
 
 
 def test_interleaved_reads_are_those_of_two_files(person, tmp_path):
@@ -214,7 +238,9 @@ def test_interleaved_reads_are_those_of_two_files(person, tmp_path):
 
 
 def test_single_reads_are_called_too(person, tmp_path):
-    single = analyse([person.reads[0]], person.fasta, tmp_path, indexes=person.indexes)
+    single = analyse([person.reads[0]], person.fasta, tmp_path, indexes=person.indexes, sample="Zo\u00eb\t1")
+    with pysam.VariantFile(single.variants) as records:
+        assert list(records.header.samples) == ["Zo\u00eb_1"]
     assert single.quality["reads"]["paired"] == 0
     assert single.quality["insert_size"] is None
     assert len(rows(single.variants)) >= len(person.variants) - 2

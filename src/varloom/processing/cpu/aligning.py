@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from varloom.errors import VarloomError
 from varloom.processing import disk_space, fastq
-from varloom.processing.alignment_file import AlignmentFacts, contigs_of
+from varloom.processing.alignment_file import AlignmentFacts, contigs_of, damage_told
 from varloom.processing.cpu import align, duplicates, index, read_groups, sort
 from varloom.processing.cpu.aligner import LaneTask, Task
 from varloom.processing.cpu.checking import tools
@@ -85,23 +85,24 @@ class Aligning:
         if given is None:
             raise AssertionError("there is FASTQ or an alignment")
         pairs, orphans, singles = (self._work / name for name in _PARTS)
-        pipe(
-            [
-                Stage.samtools(
-                    "collate",
-                    "--no-PG",
-                    "-u",
-                    "-O",
-                    "-T",
-                    self._work / "collate",
-                    "--reference",
-                    self._fasta,
-                    given.path,
-                ),
-                Stage.samtools("fastq", "-n", "-c", 1, "-T", "RG", "-o", pairs, "-s", orphans, "-0", singles, "-"),
-            ],
-            self._life("reads taken out of the alignment"),
-        )
+        with damage_told(given):
+            pipe(
+                [
+                    Stage.samtools(
+                        "collate",
+                        "--no-PG",
+                        "-u",
+                        "-O",
+                        "-T",
+                        self._work / "collate",
+                        "--reference",
+                        self._fasta,
+                        given.path,
+                    ),
+                    Stage.samtools("fastq", "-n", "-c", 1, "-T", "RG", "-o", pairs, "-s", orphans, "-0", singles, "-"),
+                ],
+                self._life("reads taken out of the alignment"),
+            )
         told: dict[str, Any] = {}
         for path in (pairs, orphans, singles):
             lane = Lane(ReadsFile(path, path.name), is_interleaved=path is pairs)
@@ -179,16 +180,17 @@ class Aligning:
         if is_ready:
             shutil.copyfile(given.path, made)
         else:
-            sort.sort_alignment(
-                given.path,
-                self._fasta,
-                made,
-                work=self._work,
-                threads=self._analysis.threads,
-                on_life=self._life("reads sorted"),
-                before=self._before_sorting(given, facts),
-                needs_mates=not facts.is_marked,
-            )
+            with damage_told(given):
+                sort.sort_alignment(
+                    given.path,
+                    self._fasta,
+                    made,
+                    work=self._work,
+                    threads=self._analysis.threads,
+                    on_life=self._life("reads sorted"),
+                    before=self._before_sorting(given, facts),
+                    needs_mates=not facts.is_marked,
+                )
         self._kept.keep(made, _SORTED)
         return {"changed": not is_ready}
 
@@ -209,9 +211,11 @@ class Aligning:
 
     def _mark(self, alignment: Path, *, is_marked: bool) -> dict[str, Any]:
         made, life = self._work / alignment.name, self._life("duplicates marked")
-        if is_marked:
+        given = self._analysis.reads.alignment
+        if is_marked and given is not None:
             shutil.copyfile(self._sorted, made)
-            duplicates.index(made, self._analysis.threads, life)
+            with damage_told(given):
+                duplicates.index(made, self._analysis.threads, life)
         else:
             duplicates.mark_duplicates(self._sorted, made, self._work, self._analysis.threads, life)
         self._kept.keep(made.with_name(f"{made.name}.bai"), f"{alignment.name}.bai")

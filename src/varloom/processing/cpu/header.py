@@ -44,4 +44,9 @@ def _clean(lines: Sequence[str], sample: str, reference: str, source: str) -> li
     rest = [line.replace("Type=Integer", "Type=Float") if line.startswith("##INFO=<ID=MQ,") else line for line in rest]
     kept = [line for line in rest[:-1] if not line.startswith(_DROPPED)]
     columns = rest[-1].split("\t")[:9]
-    return [first, f"##source={source}", f"##reference={reference}", *kept, "\t".join([*columns, sample])]
+    return [first, f"##source={source}", f"##reference={reference}", *kept, "\t".join([*columns, column_name(sample)])]
+
+
+def column_name(sample: str) -> str:
+    """A sample's name as the heading of a VCF's column: any text without control characters, as a tab is one."""
+    return "".join(char if char.isprintable() else "_" for char in sample) or "sample"
