@@ -7,6 +7,8 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, LiteralString
 
+import psycopg
+
 from varloom.dataset import catalog
 from varloom.dataset.stored import load_manifest
 from varloom.errors import VarloomError
@@ -16,7 +18,7 @@ from varloom.jobs.lifecycle import Stage
 from varloom.jobs.settle import Published
 from varloom.pipeline.plan import PLAN_VERSION
 from varloom.pipeline.problems import UPLOAD_GONE
-from varloom.pipeline.quota import require_room, room_for_download
+from varloom.pipeline.quota import CONNECT_TIMEOUT, require_room, room_for_download
 from varloom.pipeline.request import Scratch, SourceFile, SourceLocation, StageRequest
 from varloom.transfer.source_url import parse_source_url
 
@@ -57,17 +59,23 @@ class PipelineBackend:
         storage: where uploads and datasets are.
         scratch: where children keep files meanwhile; needed by a worker whose storage is not on its machine.
         downloads: needed by a worker that fetches files from URLs.
+        conninfo: of the database; needed by a worker that makes new versions of tables.
     """
 
     child_module = "varloom.pipeline.child"
     plan_version = PLAN_VERSION
 
     def __init__(
-        self, storage: Storage, scratch: WorkerScratch | None = None, downloads: Downloads | None = None
+        self,
+        storage: Storage,
+        scratch: WorkerScratch | None = None,
+        downloads: Downloads | None = None,
+        conninfo: str | None = None,
     ) -> None:
         self._storage = storage
         self._scratch = scratch
         self._downloads = downloads
+        self._conninfo = conninfo
 
     def request(self, claim: Claim) -> dict[str, Any]:
         """What the child needs to run the stage.
@@ -86,7 +94,17 @@ class PipelineBackend:
             location=self._location_of(claim.job) if fetches else None,
             job=str(claim.job.id),
             annotation=claim.job.artefacts.get(Stage.ANNOTATE, {}).get("key"),
+            keeps_choice=not _is_asked_anew(claim),
+            previous=self._previous(claim),
         ).as_json()
+
+    def _previous(self, claim: Claim) -> tuple[str, ...]:
+        """The datasets of which the stage makes a new version."""
+        renewed = claim.job.renews_sample_id
+        if renewed is None or claim.stage is not Stage.PARSE or self._conninfo is None:
+            return ()
+        with psycopg.connect(self._conninfo, connect_timeout=CONNECT_TIMEOUT) as conn:
+            return tuple(catalog.newest_keys_now(conn, renewed))
 
     def _source_of(self, job: Job) -> SourceFile:
         if job.source_key is None:
@@ -122,7 +140,7 @@ class PipelineBackend:
 
     async def publish(self, conn: AsyncConnection[Any], job: Job, result: dict[str, Any]) -> Published:
         """Make the datasets of a parsed file visible, in the transaction that completes the job."""
-        datasets = await asyncio.to_thread(self._load, result["folders"])
+        datasets = await asyncio.to_thread(self._load, job, result)
         failpoint("publish.before_rows", conn)
         sample_id = await catalog.publish(
             conn,
@@ -131,6 +149,7 @@ class PipelineBackend:
             upload_id=job.upload_id,
             sample_name=job.sample_name,
             datasets=datasets,
+            renewed=job.renews_sample_id,
         )
         failpoint("publish.after_rows", conn)
         first = datasets[0].manifest
@@ -141,12 +160,34 @@ class PipelineBackend:
         """Remove what a child that was killed left on this machine."""
         scratch = self._scratch_of(claim)
         if scratch is not None:
-            shutil.rmtree(scratch.attempt, ignore_errors=True)
+            for path in scratch.attempt.parent.glob(f"{scratch.attempt.name}*"):
+                shutil.rmtree(path, ignore_errors=True)
 
     def discard(self, claim: Claim) -> None:
         """Remove what an attempt left in the storage; it will never be adopted."""
         self._storage.delete_tree(attempt_key(claim))
 
-    def _load(self, keys: list[str]) -> list[catalog.NewDataset]:
-        """The manifests of datasets as they lie in the storage."""
-        return [catalog.NewDataset(key, load_manifest(self._storage, key)) for key in keys]
+    def _load(self, job: Job, result: dict[str, Any]) -> list[catalog.NewDataset]:
+        """The datasets as they lie in the storage, with what the job knows of them."""
+        keys: list[str] = result["folders"]
+        changes = result.get("changes") or [None] * len(keys)
+        annotation = _annotation_of(job)
+        return [
+            catalog.NewDataset(key, load_manifest(self._storage, key), annotation, changed)
+            for key, changed in zip(keys, changes, strict=True)
+        ]
+
+
+def _is_asked_anew(claim: Claim) -> bool:
+    """Whether somebody retried the stage by hand: its attempts are counted from 1 again, behind one that failed."""
+    last = next((tried for tried in reversed(claim.job.attempts) if tried["stage"] == claim.stage), None)
+    return claim.job.attempt == 1 and last is not None and last["outcome"] in {"failed", "cancelled"}
+
+
+def _annotation_of(job: Job) -> dict[str, Any] | None:
+    """The kind of a job's annotation, and its releases by what a manifest calls them; None where it has none."""
+    left = job.artefacts.get(Stage.ANNOTATE)
+    if left is None:
+        return None
+    releases = {f"{kind} {name}": release for kind, name, _, release in left["releases"]}
+    return {"kind": job.options.get("annotate"), "releases": releases}

@@ -9,7 +9,7 @@ from varloom.jobs.lifecycle import Stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PLAN_VERSION = 3
+PLAN_VERSION = 4
 """Of the plans and options that this version makes, and the newest that its workers know.
 
 A worker takes no job with a newer one. Raise it with every stage or option that a worker of the version before would
@@ -40,6 +40,15 @@ def version_of(plan: tuple[Stage, ...]) -> int:
     if Stage.ANNOTATE in plan:
         return 3
     return 2 if Stage.DOWNLOAD in plan else 1
+
+
+def plan_of_renewal() -> tuple[Stage, ...]:
+    """The stages of a job that annotates a sample again: the file that it was made of is there already."""
+    return (Stage.ANNOTATE, Stage.PARSE)
+
+
+VERSION_OF_RENEWAL = 4
+"""The first version that knows jobs which annotate a sample again: an earlier one would make another sample of it."""
 
 
 def stale_stages(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[Stage]:

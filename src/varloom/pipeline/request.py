@@ -95,6 +95,8 @@ class StageRequest:
         location: where the file comes from, for the stage that fetches it.
         job: the name of folders that belong to the job and outlive its attempts.
         annotation: the storage key of what the annotate stage left, for the stage after it.
+        keeps_choice: whether what earlier attempts chose of what is installed holds: not when somebody asked anew.
+        previous: the storage keys of the datasets of which the stage makes a new version, in their order.
     """
 
     stage: str
@@ -106,6 +108,8 @@ class StageRequest:
     location: SourceLocation | None = None
     job: str = ""
     annotation: str | None = None
+    keeps_choice: bool = True
+    previous: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The request as plain JSON values."""
@@ -122,6 +126,7 @@ class StageRequest:
             "storage": StorageAccess.from_json(values["storage"]),
             "scratch": None if values["scratch"] is None else Scratch.from_json(values["scratch"]),
             "location": None if values["location"] is None else SourceLocation.from_json(values["location"]),
+            "previous": tuple(values.get("previous", ())),
         }
         return cls(**{**values, **given})
 

@@ -25,6 +25,7 @@ from varloom.services.on_demand import OnDemandAnnotation
 from varloom.services.provenance import Provenance
 from varloom.services.queue import Queue
 from varloom.services.references import References, open_library
+from varloom.services.renewals import Renewals
 from varloom.services.resumable import ResumableUploads
 from varloom.services.samples import Samples
 from varloom.services.saved_views import SavedViews
@@ -73,6 +74,7 @@ class Services:
     annotations: AnnotationOffer
     on_demand: OnDemandAnnotation
     references: References
+    renewals: Renewals
 
     async def require_ready(self) -> None:
         """See that requests can be served.
@@ -110,13 +112,13 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         await credentials.renew()
         durations = StageDurations()
         events = Events(pool, database.conninfo, durations)
-        samples = Samples(pool, storage, settings)
+        annotations = AnnotationOffer(storage)
+        samples = Samples(pool, storage, settings, annotations)
         uploads = Uploads(pool, storage, settings)
         resumable = ResumableUploads(pool, storage, uploads, settings)
         listening = asyncio.create_task(events.run(), name="live events")
         listening.add_done_callback(_report_end)
         sweeping = asyncio.create_task(resumable.run(), name="sweep of unfinished uploads")
-        annotations = AnnotationOffer(storage)
         looking = asyncio.create_task(annotations.run(), name="installed reference data")
         on_demand = OnDemandAnnotation.over(open_library(settings))
         ending = asyncio.create_task(on_demand.run(), name="idle annotators")
@@ -143,6 +145,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 annotations=annotations,
                 on_demand=on_demand,
                 references=References(storage),
+                renewals=Renewals(pool, storage, settings, annotations),
             )
         finally:
             await events.close()

@@ -80,7 +80,7 @@ async def run_worker(settings: Settings, database: Database, *, stop: asyncio.Ev
         scratch = held.enter_context(_scratch(settings, storage))
         worker = Worker(
             pool,
-            PipelineBackend(storage, scratch, _downloads(settings, database)),
+            PipelineBackend(storage, scratch, _downloads(settings, database), database.conninfo),
             _options(settings, slots),
             partial(listen, database.conninfo),
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from varloom.web.pages import credentials, jobs, provenance, queue, refs, samples, session, stream
+from varloom.web.pages import credentials, jobs, provenance, queue, refs, samples, session, stream, versions
 from varloom.web.pages.assets import static_files
 from varloom.web.pages.error_page import error_page
 
@@ -17,6 +17,7 @@ for part in (
     stream.router,
     jobs.router,
     queue.router,
+    versions.router,
     samples.router,
     provenance.router,
     credentials.router,
