@@ -49,10 +49,10 @@ install: $(STAMPS)/package ## Install Varloom into .venv (idempotent)
 run: install ## Start the database, the server and a worker, and print the address
 	@$(BIN)/varloom serve $(if $(DATA),--data $(DATA)) $(RUN_FLAGS)
 
-test: install ## Run all tests, two files at a time
+test: install ## Run all tests, four files at a time
 	@$(BIN)/python scripts/ensure_browser.py
 	@$(BIN)/python scripts/ensure_test_programs.py
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
 
 check: install ## Lint, types, import rules
 	@$(BIN)/ruff format --check .

@@ -20,7 +20,7 @@ from nodejs import node_and_npm  # noqa: E402 - it is no part of a package
 
 FRONTEND = ROOT / "src" / "varloom" / "web" / "frontend"
 OUTPUT = ROOT / "src" / "varloom" / "web" / "static" / "dist"
-KERNELS = (Path("src/varloom/reader/native"), Path("src/varloom/dataset/native"))
+KERNELS = tuple(Path("src/varloom") / package / "native" for package in ("genomics", "reader", "dataset"))
 
 
 class BuildFrontend(Command):

@@ -5,8 +5,8 @@
 A million variants against ten million sites (a twentieth of both with --quick), made in build/bench/lookup, once.
 Varloom reads the VCF, looks up in two threads and writes Arrow; the release is made by its importer first, and how long
 that takes is told. bcftools annotate writes uncompressed BCF, vcfanno VCF from two processes. All must find as many
-variants as there are. It is told, too, how long each takes only to start: the stage that annotates runs in processes
-that have started long before, and a rate is that of the work. Both ratios are shown; the goals are those of the rates.
+variants as there are. The goals are those of whole processes, from start to end. It is told, too, how long each takes
+only to start, and the ratio without that: the stage that annotates runs in processes that have started long before.
 
 vcfanno and bcftools are those of the machine (Debian has packages of both); bcftools else the one bundled in pysam.
 """
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 LIMIT_SECONDS = 900
 GOALS = {"bcftools": 8.0, "vcfanno": 20.0}
-"""How many times their rate ours must be."""
+"""How many times as fast we must be, from start to end."""
 FIELDS = ("AF", "AF_grpmax", "nhomalt", "AC", "AN")
 
 
@@ -149,8 +149,8 @@ def _tell(
         )
         goal = GOALS.get(name.split()[0])
         if goal is not None and judges:
-            missed |= ratio < goal
-            print(f"{'':<20}{'reached' if ratio >= goal else 'MISSED'}: at least {goal:.0f} times its rate")
+            missed |= seconds / own[0] < goal
+            print(f"{'':<20}{'reached' if seconds / own[0] >= goal else 'MISSED'}: at least {goal:.0f} times as fast")
     output = lookup_data.FOLDER.parent / "lookup.json"
     output.write_text(
         json.dumps({"sites": data.sites, "variants": data.variants, "median": middle, "start": starts}, indent=2),

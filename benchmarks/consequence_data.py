@@ -45,20 +45,20 @@ def make(folder: Path, bases: int, variants: int) -> Made:
         gff.write("##gff-version 3\n")
         for name, sequence in genome.items():
             for number, start in enumerate(range(20_000, len(sequence) - _STRIDE, _STRIDE)):
-                gff.writelines(_gene(random, name, number, start, sequence))
+                gff.writelines(gene(random, name, number, start, sequence))
     _write_fasta(made.fasta, genome)
     _write_variants(made.vcf, genome, variants // len(CONTIGS), random)
     return made
 
 
-def _gene(random: Generator, contig: str, number: int, start: int, sequence: NDArray[np.uint8]) -> list[str]:
-    """A coding gene of both strands in turn; every third one codes nothing."""
+def gene(random: Generator, contig: str, number: int, start: int, sequence: NDArray[np.uint8] | None) -> list[str]:
+    """A coding gene of both strands in turn; every third one codes nothing. Its codons go into the sequence, if any."""
     strand, coding = "+-"[number % 2], number % 3 != 0
     gene = f"G{contig}N{number}"
     size = _CODONS * 3
     begins = [start + int(place) for place in np.cumsum(random.integers(1_500, 8_000, _EXONS))]
     parts = [(begin, begin + size - 1) for begin in begins]
-    if coding:
+    if coding and sequence is not None:
         _write_codons(random, parts, strand, sequence)
     first, last = parts[0][0] - _UNTRANSLATED, parts[-1][1] + _UNTRANSLATED
     kind = "protein_coding" if coding else "lncRNA"

@@ -9,20 +9,18 @@ source: the file is read by the reader of uploads, and batches of 20,000 variant
 from __future__ import annotations
 
 import contextlib
+import importlib
 import sys
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
-from varloom.annotation.model import VARIANTS, ReleaseKey
-from varloom.annotation.source import InstalledRelease
-from varloom.annotation.sources.gnomad import SOURCE
 from varloom.reader import ReadOptions, open_reader
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from varloom.annotation.source import OpenSource
 
 BATCH = 20_000
@@ -34,11 +32,18 @@ STRIPE = 4
 
 def main(folder: Path, query: Path, output: Path) -> None:
     """See above."""
+    reader = open_reader(query, options=ReadOptions(batch_rows=BATCH))  # first: its threads unpack while we import
+
+    import pyarrow as pa
+
+    from varloom.annotation.model import ReleaseKey
+    from varloom.annotation.source import InstalledRelease
+    from varloom.annotation.sources.gnomad import SOURCE
+
     releases = {SOURCE.need: InstalledRelease(ReleaseKey("variants", "gnomad", "GRCh38", "bench"), folder)}
     schema = pa.schema([(column.name, column.type) for column in SOURCE.columns(releases)])
     found = 0
     with contextlib.ExitStack() as held:
-        reader = open_reader(query, options=ReadOptions(batch_rows=BATCH))
         writer = held.enter_context(pa.ipc.new_file(str(output), schema))  # as it is, like the peers' output
         lanes = [
             (held.enter_context(ThreadPoolExecutor(1)), held.enter_context(SOURCE.open(releases, output.parent)))
@@ -66,6 +71,10 @@ def _written(writer: pa.ipc.RecordBatchFileWriter, columns: pa.RecordBatch) -> i
 
 def as_variants(rows: pa.RecordBatch) -> pa.RecordBatch:
     """The columns of the reader that a source is given."""
+    import pyarrow as pa
+
+    from varloom.annotation.model import VARIANTS
+
     given = set(rows.schema.names)
     columns = [
         rows[field.name].cast(field.type) if field.name in given else pa.nulls(rows.num_rows, field.type)
@@ -74,5 +83,8 @@ def as_variants(rows: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=VARIANTS)
 
 
-if __name__ == "__main__" and len(sys.argv) > 1:
-    main(*map(Path, sys.argv[1:]))
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        main(*map(Path, sys.argv[1:]))
+    else:
+        importlib.import_module("varloom.annotation.sources.gnomad")

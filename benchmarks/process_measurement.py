@@ -37,6 +37,9 @@ class Measurement:
         tree_bytes: the most memory (resident) that all processes of the tree had together, as sampled.
         largest_bytes: the most that one of them had, as sampled, or as the system counted it where that is more.
         output: what it printed.
+        proportional_bytes: the most that all had together where what several share, or the system keeps of files, is
+            divided among them (PSS), as sampled five times a second; 0 where the system does not tell it.
+        own_bytes: likewise, without files.
     """
 
     seconds: float
@@ -44,6 +47,8 @@ class Measurement:
     tree_bytes: int
     largest_bytes: int
     output: str
+    proportional_bytes: int = 0
+    own_bytes: int = 0
 
 
 class RunFailedError(Exception):
@@ -67,7 +72,7 @@ def measure(command: Sequence[str], *, limit: float, keep_output: bool = True) -
             env=plain_environment(),
             start_new_session=True,
         )
-        memory = _Memory(process.pid)
+        memory = MemorySamples(process.pid)
         memory.start()
         stop = threading.Timer(limit, process.kill)
         stop.start()
@@ -90,16 +95,24 @@ def measure(command: Sequence[str], *, limit: float, keep_output: bool = True) -
             max(memory.most, largest),
             largest,
             out.read().decode("utf-8", "replace"),
+            memory.proportional,
+            memory.own,
         )
 
 
-class _Memory(threading.Thread):
-    """Samples the memory of a process and of all below it."""
+class MemorySamples(threading.Thread):
+    """Samples the memory of a process and of all below it; see `Measurement`. `before`: samples that are gone on with.
 
-    def __init__(self, pid: int) -> None:
+    Attributes:
+        most, largest, proportional, own: the most that was seen, in bytes.
+    """
+
+    def __init__(self, pid: int, before: MemorySamples | None = None) -> None:
         super().__init__(daemon=True)
-        self.most = 0
-        self.largest = 0
+        self.most = before.most if before else 0
+        self.largest = before.largest if before else 0
+        self.proportional = before.proportional if before else 0
+        self.own = before.own if before else 0
         self._root = psutil.Process(pid)
         self._ended = threading.Event()
 
@@ -112,6 +125,9 @@ class _Memory(threading.Thread):
                 looked = time.monotonic()
                 with contextlib.suppress(psutil.Error):
                     family = [self._root, *_descendants(self._root)]
+                shares = [_proportional(process.pid) for process in family]
+                self.proportional = max(self.proportional, sum(whole for whole, _ in shares))
+                self.own = max(self.own, sum(own for _, own in shares))
             sizes = []
             for process in family:
                 with contextlib.suppress(psutil.Error):
@@ -136,6 +152,17 @@ def _descendants(process: psutil.Process) -> list[psutil.Process]:
                 child = psutil.Process(int(pid))
                 found += [child, *_descendants(child)]
     return found
+
+
+def _proportional(pid: int) -> tuple[int, int]:
+    """The proportional set size of a process in bytes, and that of what is no file; 0 where it is not told."""
+    sizes = {"Pss": 0, "Pss_Anon": 0}
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name in sizes:
+                sizes[name] = int(value.split()[0]) * 1024
+    return sizes["Pss"], sizes["Pss_Anon"]
 
 
 def size_of(path: Path) -> int:

@@ -30,6 +30,7 @@ case $kernels in
 esac
 [ $# -gt 0 ] || set -- tests/unit/test_reader_vcf.py tests/unit/test_reader_csv.py tests/unit/test_consequences.py \
 	tests/unit/test_dataset_writer.py tests/property/test_parquet_properties.py \
+	tests/property/test_variant_lookup_properties.py \
 	tests/property/test_reader_vcf_property.py tests/property/test_reader_csv_property.py tests/verifier \
 	tests/integration/test_corpus_vcf.py tests/integration/test_corpus_csv.py tests/faults/test_mutations.py
 exec "$python" -m pytest -q -p no:cacheprovider -o timeout=3600 "$@"

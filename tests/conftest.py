@@ -3,6 +3,7 @@
 - `postgres` (session): a running `EmbeddedPostgres` in a folder of its own
 - `database_url`: conninfo of a fresh, migrated, empty database; dropped after the test
 - `make_database`: a factory of further ones, migrated or (`migrated=False`) without any table
+- `module_database_url` (module): one for all tests of a file
 - `pool`: an `AsyncConnectionPool` on `database_url`, as `varloom.db.pool.open_pool` makes it
 - `connection`: a plain `psycopg.AsyncConnection` with autocommit on `database_url`
 - `make_account`: `await make_account(name="...", role="member")` -> `varloom.services.accounts.Account`
@@ -17,6 +18,7 @@ Databases that servers under test have set up below `tmp_path` are stopped and r
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -44,8 +46,8 @@ if TYPE_CHECKING:
     from tests.object_stores import ObjectStore
 
 
-LONG = ("chaos", "faults", "acceptance", "engine", "transfer")
-"""Folders of tests that take long, and wait most of the time."""
+LONG = ("chaos", "verifier", "faults", "acceptance", "engine", "transfer", "integration", "property", "annotation")
+"""Folders whose files take long. Those that wait most of the time come beside those that keep a processor busy."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -152,23 +154,35 @@ def template_database(postgres: EmbeddedPostgres) -> str:
     return "varloom_template"
 
 
-@pytest.fixture
-def make_database(postgres: EmbeddedPostgres, template_database: str) -> Iterator[MakeDatabase]:
+@contextlib.contextmanager
+def _databases(server: EmbeddedPostgres, template: str) -> Iterator[MakeDatabase]:
     created = []
 
     def make(*, migrated: bool = True) -> str:
         name = f"test_{secrets.token_hex(8)}"
-        template = template_database if migrated else "template0"
+        source = template if migrated else "template0"
         statement = "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy"
-        with _maintenance(postgres) as connection:
-            connection.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(template)))
+        with _maintenance(server) as connection:
+            connection.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(source)))
         created.append(name)
-        return make_conninfo(postgres.conninfo, dbname=name)
+        return make_conninfo(server.conninfo, dbname=name)
 
     yield make
-    with _maintenance(postgres) as connection:
+    with _maintenance(server) as connection:
         for name in created:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def make_database(postgres: EmbeddedPostgres, template_database: str) -> Iterator[MakeDatabase]:
+    with _databases(postgres, template_database) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres: EmbeddedPostgres, template_database: str) -> Iterator[str]:
+    with _databases(postgres, template_database) as make:
+        yield make()
 
 
 @pytest.fixture

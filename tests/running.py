@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psutil
 
+from varloom.failpoints import VARIABLE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -35,6 +37,22 @@ QUICK = {
 
 HELD_STAGES = {"PYTHONPATH": str(Path(__file__).parent / "support" / "held_stages")}
 """Under it the stages of a worker wait until they are released, so that no test depends on how fast they are."""
+
+
+class Slowness:
+    """While it lasts, a process with its environment waits before it writes each row group of a table.
+
+    So a small file is parsed for seconds, in the midst of which something can happen.
+    """
+
+    def __init__(self, file: Path, seconds: float = 0.5) -> None:
+        self._file = file
+        file.touch()
+        self.environment = {VARIABLE: f"part.before_write=stall:{seconds}@100%;while={file}"}
+
+    def end(self) -> None:
+        """From now on it waits no more."""
+        self._file.unlink()
 
 
 class Process:

@@ -67,8 +67,8 @@ def install_release(storage, vcf) -> None:
     install(ReferenceLibrary(storage), key, Published(published), lambda *_: None)
 
 
-def test_a_killed_annotation_goes_on_where_it_was(tmp_path):
-    data, vcf = tmp_path / "data", write_vcf(tmp_path / "sample.vcf", RECORDS)
+def test_a_killed_annotation_goes_on_where_it_was(data_folder, tmp_path):
+    data, vcf = data_folder, write_vcf(tmp_path / "sample.vcf", RECORDS)
     points = ("annotation.after_rename=kill@3", "annotation.before_rename=kill@1", *STORING)
     rules = ";".join([*points, f"log={tmp_path / 'fired.log'}"])
     with serving(data, **QUICK, VARLOOM_MAX_ATTEMPTS="6", **{VARIABLE: rules}) as server:

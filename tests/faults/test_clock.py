@@ -12,19 +12,14 @@ from pathlib import Path
 import pytest
 from tests.running import QUICK, Process, serving, write_vcf
 
-from varloom.db.embedded import EmbeddedPostgres
-
 LIBFAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 JOBS = 12
 DAY = 24 * 3600.0
 
 
 @pytest.fixture
-def data(open_folder):
-    folder = open_folder / "data"
-    yield folder
-    with EmbeddedPostgres(folder) as postgres:
-        postgres.destroy()
+def data(data_folder):
+    return data_folder
 
 
 def time_with(environment):

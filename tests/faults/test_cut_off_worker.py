@@ -21,7 +21,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tests.cut_network import SUBNET, Namespaces, Proxies, opened
 from tests.object_stores import SECRET, s3_environment, s3_server
-from tests.running import QUICK, Process, Server, serving, write_vcf
+from tests.running import QUICK, Process, Server, Slowness, serving, write_vcf
 
 from varloom.db import embedded
 from varloom.db.embedded import EmbeddedPostgres
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(400)
 
-RECORDS = 1_500_000
-"""Enough for a parse of some seconds, in the midst of which the worker can be cut off."""
+RECORDS = 500_000
+"""Enough for several row groups, in the midst of which the worker can be cut off."""
 GIVEN_UP = re.compile("was given up for dead; it drops its work and registers anew")
 THROWN_AWAY = re.compile("the result of a lost claim is thrown away")
 
@@ -58,7 +58,7 @@ class Site:
     server: Server
     folder: Path
 
-    def worker(self, number: int, storage: str | None = None) -> Process:
+    def worker(self, number: int, storage: str | None = None, **more: str) -> Process:
         """A worker that has only the two addresses, as it reaches them."""
         given = conninfo_to_dict(self.database)
         host = given["host"]
@@ -72,6 +72,7 @@ class Site:
             "VARLOOM_DATABASE_URL": make_conninfo(self.database, host=database_host, port=database_port),
             "HOME": "/nonexistent",
             "VARLOOM_DATA": "/nonexistent/data",
+            **more,
         }
         arguments = ["worker", "--storage", storage or f"{self.store.url}/files", "--slots", "parse=1"]
         scratch = self.folder / f"scratch-{number}"
@@ -160,13 +161,15 @@ def attempts_in(storage):
 
 def cut_off_and_brought_back(site, vcf, cut, is_late_enough=lambda: True):
     """Worker 0 loses the servers in the middle of a parse, and finds them again when it is late enough; its output."""
-    first = site.worker(0)
+    slowness = Slowness(site.folder / "slow", 1.0)
+    first = site.worker(0, **slowness.environment)
     second = None
     try:
         job = site.server.submit(vcf)
         site.server.until(job["id"], is_reading)
         second = site.worker(1)
         cut()
+        slowness.end()
         done = site.server.at_rest(job["id"], 200)
         assert_done_once(site, done)
         events = site.server.events(job["id"])

@@ -8,8 +8,6 @@ import subprocess
 import pytest
 from tests.running import QUICK, serving, write_vcf
 
-from varloom.db.embedded import EmbeddedPostgres
-
 RECORDS = 30_000
 MIB = 1024 * 1024
 
@@ -31,14 +29,11 @@ def small_disk(open_folder):
 
 
 @pytest.fixture
-def server(small_disk, open_folder):
-    data = open_folder / "data"
+def server(small_disk, data_folder):
     reserve = {"VARLOOM_DISK_RESERVE_BYTES": "0", "VARLOOM_MAX_ATTEMPTS": "50"}
     storage = small_disk / "storage"
-    with serving(data, "--storage", str(storage), **QUICK, **reserve) as running:
+    with serving(data_folder, "--storage", str(storage), **QUICK, **reserve) as running:
         yield running
-    with EmbeddedPostgres(data) as postgres:
-        postgres.destroy()
 
 
 def test_a_parse_on_a_full_disk_is_tried_again_and_completes_when_there_is_space(server, small_disk, tmp_path):

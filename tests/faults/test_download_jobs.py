@@ -32,6 +32,12 @@ MB = 1024**2
 
 
 @pytest.fixture
+def tmp_path(data_folder: Path) -> Path:
+    """A folder whose `data` has an empty database already."""
+    return data_folder.parent
+
+
+@pytest.fixture
 def source(tmp_path: Path) -> Iterator[Source]:
     authority = make_authority(tmp_path)
     with web_source(authority.issue("127.0.0.1", "localhost")) as opened:

@@ -133,11 +133,8 @@ class Panel:
 
 
 @pytest.fixture
-def data(open_folder):
-    folder = open_folder / "data"
-    yield folder
-    with EmbeddedPostgres(folder) as postgres:
-        postgres.destroy()
+def data(data_folder):
+    return data_folder
 
 
 def _free_port() -> int:

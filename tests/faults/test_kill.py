@@ -8,12 +8,12 @@ import time
 
 import psutil
 import pytest
-from tests.running import QUICK, Process, Server, serving, write_vcf
+from tests.running import QUICK, Process, Server, Slowness, serving, write_vcf
 
 from varloom.db.embedded import EmbeddedPostgres
 
-RECORDS = 8_000_000
-"""Enough for a parse of some seconds, in the midst of which something can be killed."""
+RECORDS = 1_000_000
+"""Enough for many row groups, in the midst of which something can be killed."""
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +22,13 @@ def vcf(tmp_path_factory):
 
 
 @pytest.fixture
-def data(open_folder):
-    folder = open_folder / "data"
-    yield folder
-    with EmbeddedPostgres(folder) as postgres:
-        postgres.destroy()
+def slowness(tmp_path):
+    return Slowness(tmp_path / "slow")
+
+
+@pytest.fixture
+def data(data_folder):
+    return data_folder
 
 
 def is_reading(job):
@@ -42,13 +44,14 @@ def assert_done_once(server, job):
     assert count == RECORDS
 
 
-def test_the_worker_is_killed_in_the_middle_of_a_parse(data, vcf):
-    with serving(data, **QUICK) as server:
+def test_the_worker_is_killed_in_the_middle_of_a_parse(data, vcf, slowness):
+    with serving(data, **QUICK, **slowness.environment) as server:
         job = server.submit(vcf)
         server.until(job["id"], is_reading)
         (worker,) = server.workers()
         stages = worker.children()
         worker.kill()
+        slowness.end()
         done = server.at_rest(job["id"])
         assert_done_once(server, done)
         assert done["attempt"] == 2
@@ -57,8 +60,8 @@ def test_the_worker_is_killed_in_the_middle_of_a_parse(data, vcf):
         assert not [child for child in stages if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_everything_is_killed_and_started_again(data, vcf):
-    server = Server(data, **QUICK)
+def test_everything_is_killed_and_started_again(data, vcf, slowness):
+    server = Server(data, **QUICK, **slowness.environment)
     job = server.submit(vcf)
     server.until(job["id"], is_reading)
     with EmbeddedPostgres(data) as postgres:
@@ -94,16 +97,17 @@ def test_two_workers_on_one_database_never_run_the_same_stage_twice(data, tmp_pa
                 assert worker.stop() == 0
 
 
-def test_a_worker_that_froze_comes_back_after_its_work_was_done_by_another(data, vcf):
+def test_a_worker_that_froze_comes_back_after_its_work_was_done_by_another(data, vcf, slowness):
     with serving(data, "--no-worker", **QUICK) as server:
         job = server.submit(vcf)
-        frozen = Process("worker", "--data", str(data), **QUICK)
+        frozen = Process("worker", "--data", str(data), **QUICK, **slowness.environment)
         other = None
         try:
             server.until(job["id"], is_reading)
             tree = [psutil.Process(frozen.popen.pid), *psutil.Process(frozen.popen.pid).children(recursive=True)]
             for process in tree:
                 os.kill(process.pid, signal.SIGSTOP)
+            slowness.end()
             other = Process("worker", "--data", str(data), **QUICK)
             done = server.at_rest(job["id"])
             before = server.events(job["id"])

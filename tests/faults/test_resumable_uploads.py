@@ -61,19 +61,18 @@ def finish(server, upload, content):
     return job
 
 
-def test_killed_at_every_boundary(open_folder, content):
+def test_killed_at_every_boundary(data_folder, open_folder, content):
     """Each kill leaves a note, so that it is known to have happened. Those of the end may come when a server starts."""
-    data = open_folder / "data"
     kills = [f"{point}=kill@{hit}" for point in points() for hit in ((1, 3) if "write" in point else (1,))]
     upload = None
     for number, kill in enumerate(sorted(kills, key=lambda kill: ("after_rename" in kill, "rename" in kill))):
         log = open_folder / f"fired-{number}"
-        with contextlib.suppress(httpx.HTTPError, AssertionError), Rounds(data, f"{kill};log={log}") as server:
+        with contextlib.suppress(httpx.HTTPError, AssertionError), Rounds(data_folder, f"{kill};log={log}") as server:
             upload = upload or begin(server, len(content))
             while (offset := offset_of(server, upload)) < len(content):
                 send(server, upload, offset, content[offset : offset + SHARE])
         assert kill.split("=")[0] in log.read_text()
-    with serving(data, "--no-worker") as server:
+    with serving(data_folder, "--no-worker") as server:
         finish(server, upload, content)
 
 
@@ -92,12 +91,11 @@ class Rounds:
         self.server.kill()
 
 
-def test_killed_at_any_moment_in_one_long_request(open_folder, content):
+def test_killed_at_any_moment_in_one_long_request(data_folder, content):
     """kill -9 while the bytes stream in; what was told durable before is still there, and the rest is sent again."""
-    data = open_folder / "data"
     upload, told = None, 0
     for moment in (0.3, 0.55, 0.8):
-        with Rounds(data, "") as server:
+        with Rounds(data_folder, "") as server:
             upload = upload or begin(server, len(content))
             offset = offset_of(server, upload)
             assert offset >= told
@@ -113,15 +111,15 @@ def test_killed_at_any_moment_in_one_long_request(open_folder, content):
             with pytest.raises(httpx.HTTPError):
                 send(server, upload, offset, dying())
             told = offset
-    with serving(data) as server:
+    with serving(data_folder) as server:
         job = finish(server, upload, content)
         assert server.at_rest(job["id"])["records"] == 150_000
 
 
-def test_a_disk_that_is_full_or_broken_once(open_folder, content):
-    data, log = open_folder / "data", open_folder / "fired"
+def test_a_disk_that_is_full_or_broken_once(data_folder, open_folder, content):
+    log = open_folder / "fired"
     rules = f"spool.before_write=enospc@2;spool.before_sync=eio@1;spool.after_sync=eio@3;log={log}"
-    with serving(data, "--no-worker", **{VARIABLE: rules}) as server:
+    with serving(data_folder, "--no-worker", **{VARIABLE: rules}) as server:
         upload = begin(server, len(content))
         refused = []
         while (offset := offset_of(server, upload)) < len(content):
@@ -134,10 +132,9 @@ def test_a_disk_that_is_full_or_broken_once(open_folder, content):
         finish(server, upload, content)
 
 
-def test_a_server_that_is_told_to_stop_keeps_what_came(open_folder, content):
-    data = open_folder / "data"
+def test_a_server_that_is_told_to_stop_keeps_what_came(data_folder, content):
     half = len(content) // 2
-    with serving(data, "--no-worker") as server:
+    with serving(data_folder, "--no-worker") as server:
         upload = begin(server, len(content))
 
         def stopped():
@@ -152,25 +149,24 @@ def test_a_server_that_is_told_to_stop_keeps_what_came(open_folder, content):
 
         with pytest.raises(httpx.HTTPError):
             send(server, upload, 0, stopped())
-    with serving(data, "--no-worker") as server:
+    with serving(data_folder, "--no-worker") as server:
         assert offset_of(server, upload) > half - 2_097_152
         finish(server, upload, content)
 
 
-def test_with_an_object_store_the_file_waits_on_the_disk_of_the_server(open_folder, content, s3):
-    data = open_folder / "data"
+def test_with_an_object_store_the_file_waits_on_the_disk_of_the_server(data_folder, content, s3):
     place = ("--no-worker", "--storage", f"{s3.url}/resumable-{os.getpid()}")
-    server = Server(data, *place, **s3.environment)
+    server = Server(data_folder, *place, **s3.environment)
     upload = begin(server, len(content))
     send(server, upload, 0, content[: 2 * SHARE])
     server.client.close()
     server.kill()
-    with serving(data, *place, **s3.environment) as again:
+    with serving(data_folder, *place, **s3.environment) as again:
         offset = offset_of(again, upload)
         assert offset == 2 * SHARE
         send(again, upload, offset, content[offset:])
         job = again.client.get(f"uploads/{upload}").json()["job"]
-        assert not list((data / "arriving").iterdir())
-        work = Process("worker", "--data", str(data), "--storage", place[2], **s3.environment)
+        assert not list((data_folder / "arriving").iterdir())
+        work = Process("worker", "--data", str(data_folder), "--storage", place[2], **s3.environment)
         assert again.at_rest(job["id"])["records"] == 150_000
         assert work.stop() == 0

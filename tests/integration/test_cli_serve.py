@@ -21,7 +21,6 @@ from cli_support import VARLOOM, varloom
 from running import QUICK, READY, Server, serving, write_vcf
 from varloom.cli.connection import connected
 from varloom.cli.following import follow
-from varloom.db.embedded import EmbeddedPostgres
 from varloom.errors import VarloomError
 from varloom.failpoints import VARIABLE
 
@@ -29,11 +28,8 @@ LINK = re.compile(r"^Log in at (http://\S+)/login#(\S+)$")
 
 
 @pytest.fixture
-def data(open_folder):
-    folder = open_folder / "data"
-    yield folder
-    with EmbeddedPostgres(folder) as postgres:
-        postgres.destroy()
+def data(data_folder):
+    return data_folder
 
 
 def wait_until(condition, seconds=60.0):

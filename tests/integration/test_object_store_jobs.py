@@ -22,26 +22,34 @@ def vcf(tmp_path):
     return write_vcf(tmp_path / "some.vcf", RECORDS)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def place(s3):
     """A prefix of its own in the bucket."""
     return f"{s3.url}/jobs-{secrets.token_hex(4)}"
 
 
-@pytest.fixture
-def server(s3, place, database_url, tmp_path):
-    environment = {**QUICK, **s3.environment, "VARLOOM_DATABASE_URL": database_url, "VARLOOM_COPIES_BYTES": "1"}
-    with serving(tmp_path / "data", "--no-worker", "--storage", place, **environment) as running:
+@pytest.fixture(scope="module")
+def server(s3, place, module_database_url, tmp_path_factory):
+    """One for all tests: each stops the workers that it has started."""
+    environment = {**QUICK, **s3.environment, "VARLOOM_DATABASE_URL": module_database_url, "VARLOOM_COPIES_BYTES": "1"}
+    data = tmp_path_factory.mktemp("object-store") / "data"
+    with serving(data, "--no-worker", "--storage", place, **environment) as running:
         yield running
 
 
 @pytest.fixture
-def start_worker(s3, place, database_url, tmp_path):
+def start_worker(s3, place, module_database_url, tmp_path):
     """Starts workers that are given the two addresses and no data folder; scratch space is in `tmp_path / scratch`."""
     started = []
 
     def start(*arguments, storage=place, **environment):
-        given = {**QUICK, **s3.environment, "VARLOOM_DATABASE_URL": database_url, "HOME": "/nonexistent", **environment}
+        given = {
+            **QUICK,
+            **s3.environment,
+            "VARLOOM_DATABASE_URL": module_database_url,
+            "HOME": "/nonexistent",
+            **environment,
+        }
         flags = ["--storage", storage, "--slots", "parse=1", "--scratch", str(tmp_path / "scratch"), *arguments]
         worker = Process("worker", *flags, VARLOOM_DATA="/nonexistent/data", **given)
         started.append(worker)
@@ -70,7 +78,7 @@ def test_a_worker_needs_only_the_database_and_the_storage(server, start_worker, 
     for _ in range(2):
         job = server.at_rest(server.submit(vcf)["id"])
         assert_done(server, job)
-    copies = [path.name for path in files(tmp_path / "data" / "copies")]
+    copies = [path.name for path in files(server.data / "copies")]
     assert sorted(copies) == ["manifest.json", "part-00000.parquet"], "one copy: the other one had to go for it"
 
     refused = server.at_rest(server.submit(b"no table at all", "a.vcf")["id"])
@@ -84,7 +92,7 @@ def test_a_worker_needs_only_the_database_and_the_storage(server, start_worker, 
     assert files(tmp_path / "scratch") == []
 
     server.client.delete(f"samples/{job['sample_id']}").raise_for_status()
-    assert files(tmp_path / "data" / "copies") == []
+    assert files(server.data / "copies") == []
     assert worker.stop() == 0
     for process in (server, worker):
         everything = "\n".join(process.output)

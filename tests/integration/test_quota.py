@@ -157,9 +157,9 @@ def source():
         yield opened
 
 
-def test_downloads_stay_within_the_quota(tmp_path, source):
+def test_downloads_stay_within_the_quota(data_folder, source):
     quota = {"VARLOOM_ACCOUNT_QUOTA_BYTES": str(int(len(TABLE) * 1.5)), "VARLOOM_ALLOWED_ENDPOINTS": source.endpoint}
-    with serving(tmp_path / "data", **quota, **QUICK) as server:
+    with serving(data_folder, **quota, **QUICK) as server:
         manifest = f"url\n{source.url('/one.csv')}\n{source.url('/two.csv')}\n"
         made = server.client.post("manifests", content=manifest.encode()).raise_for_status().json()
         ended = [server.at_rest(job["id"]) for job in made["jobs"]]

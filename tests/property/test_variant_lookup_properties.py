@@ -5,13 +5,16 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from varloom.annotation.lookups import site_table
 from varloom.annotation.lookups.normalising import normalise
+from varloom.annotation.lookups.shared_batches import Reference, normalised
 from varloom.annotation.lookups.site_table import SITES, SiteTable
 from varloom.annotation.refs import site_writer
 from varloom.annotation.refs.site_writer import Merge, SiteWriter
@@ -127,8 +130,13 @@ def test_numbers_are_the_same_for_the_same_variant_only_and_in_the_order_of_posi
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(sites, min_size=1, max_size=60), st.lists(sites, max_size=30), st.randoms(use_true_random=False))
-def test_all_sites_are_found_and_nothing_else(known, strangers, chance):
+@given(
+    st.lists(sites, min_size=1, max_size=60),
+    st.lists(sites, max_size=30),
+    st.randoms(use_true_random=False),
+    st.sampled_from([[], ["word"]]),
+)
+def test_all_sites_are_found_and_nothing_else(known, strangers, chance, coded):
     """Whatever the order of the sites, and however they fall into row groups; the best of several is kept."""
     best: dict[tuple[str, int, str, str], float] = {}
     expected_merged = 0
@@ -142,27 +150,47 @@ def test_all_sites_are_found_and_nothing_else(known, strangers, chance):
         folder, scratch = Path(name) / "folder", Path(name) / "scratch"
         folder.mkdir()
         scratch.mkdir()
-        before, site_writer.ROW_GROUP = site_writer.ROW_GROUP, 5
-        try:
+        with mock.patch.object(site_writer, "ROW_GROUP", 5):
             written = write(folder, scratch, rows)
-        finally:
-            site_writer.ROW_GROUP = before
         assert (written.rows, written.merged) == (len(best), expected_merged)
         asked = [*known, *strangers, *known[:3]]
         chance.shuffle(asked)
-        with SiteTable(folder / SITES, ["score"]) as table:
+        with (
+            mock.patch.object(site_table, "_MOST_MAPPED", 0),
+            mock.patch.object(site_table, "_of_few_values", return_value=coded),
+            SiteTable(folder / SITES, ["score", "word", "count"]) as table,
+        ):
             for contig in {site[0] for site in asked}:
                 mine = [site for site in asked if site[0] == contig]
                 found = table.find(contig, as_they_are(mine))
-                assert found.values["score"].to_pylist() == [best.get(site) for site in mine]
+                wanted = [values_of(best[site]) if site in best else (None, None, None) for site in mine]
+                assert list(zip(*(column.to_pylist() for column in found.values.columns), strict=True)) == wanted
                 assert found.found.tolist() == [site in best for site in mine]
 
 
 def write(folder: Path, scratch: Path, rows):
-    writer = SiteWriter(folder, scratch, [pa.field("score", pa.float64())], Merge(best_by="score"), lambda: None)
+    fields = [pa.field("score", pa.float64()), pa.field("word", pa.string()), pa.field("count", pa.int32())]
+    writer = SiteWriter(folder, scratch, fields, Merge(best_by="score"), lambda: None)
     for row in rows:
-        writer.add(row[0], as_they_are([row]), [pa.array([row[4]])])
+        values = zip(fields, values_of(row[4]), strict=True)
+        writer.add(row[0], as_they_are([row]), [pa.array([value], field.type) for field, value in values])
     return writer.finish()
+
+
+def values_of(score: float) -> tuple[float, str | None, int | None]:
+    """The columns of a site: some have no word, some no count."""
+    number = int(score)
+    return score, f"word {number % 5}" if number % 3 else None, number if number % 4 else None
+
+
+def test_a_batch_is_normalised_once_for_all_that_are_asked_about_it():
+    batch = pa.record_batch({"contig": ["chr1"], "position": [7], "ref": ["A"], "alt": ["G"]})
+    same = pa.record_batch(batch.columns, schema=batch.schema)
+    plain, other = Reference("GRCh38", None, None), Reference("GRCh37", None, None)
+    found = normalised(batch, plain)
+    assert normalised(batch, plain) is found
+    assert normalised(batch, other) is not found
+    assert normalised(same, other) is not normalised(batch, other)
 
 
 def as_they_are(rows):
@@ -171,4 +199,4 @@ def as_they_are(rows):
 
     position = np.array([row[1] for row in rows], dtype=np.int64)
     ref, alt = (pa.array([row[n] for row in rows], pa.string()) for n in (2, 3))
-    return Normalised(position, ref, alt, np.ones(len(rows), dtype=bool), 0)
+    return Normalised(position, ref, alt, variant_keys(position, ref, alt))

@@ -92,6 +92,7 @@ class _Work:
     def __init__(self, held: contextlib.ExitStack, chosen: Sequence[Chosen], scratch: Path, answers: IO[str]) -> None:
         self._answers = answers
         self._stepped = 0.0
+        self._last: tuple[tuple[str, int, int], pa.RecordBatch] | None = None
         self._chosen = {item.source.name: item for item in chosen}
         self._open: dict[str, OpenSource] = {}
         for item in chosen:
@@ -102,16 +103,23 @@ class _Work:
     def annotate(self, request: dict[str, Any]) -> dict[str, Any]:
         """Annotate some rows with one source: the answer."""
         try:
-            with pa.memory_map(request["input"]) as file:
-                batch = pa.ipc.open_file(file).get_batch(0).slice(request["start"], request["rows"])
-                found = self._open[request["source"]].annotate(batch, self._step)
-                schema = _schema(self._chosen[request["source"]])
-                columns = _conformed(found.columns, schema, batch.num_rows)
+            batch = self._batch_of(request["input"], request["start"], request["rows"])
+            found = self._open[request["source"]].annotate(batch, self._step)
+            schema = _schema(self._chosen[request["source"]])
+            columns = _conformed(found.columns, schema, batch.num_rows)
             with pa.OSFile(request["output"], "wb") as output, pa.ipc.new_file(output, schema) as writer:
                 writer.write_batch(columns)
         except Exception as error:  # noqa: BLE001 - one bad variant must not end the others; it is told, and logged
             return {"failed": _told(error, fatal=False)}
         return {"done": [list(item) for item in found.set_aside]}
+
+    def _batch_of(self, path: str, start: int, rows: int) -> pa.RecordBatch:
+        """Some rows of a file. The same ones are the same object, since sources may know it from one another."""
+        place = (path, start, rows)
+        if self._last is None or self._last[0] != place:
+            with pa.OSFile(path) as file:
+                self._last = (place, pa.ipc.open_file(file).get_batch(0).slice(start, rows))
+        return self._last[1]
 
     def _step(self) -> None:
         now = time.monotonic()

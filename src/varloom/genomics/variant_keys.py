@@ -9,41 +9,60 @@ So the order of the numbers is that of the positions. The idea is that of Varian
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+
+from varloom.genomics.native.sorted_keys import ANY, NOT_MOVED, NOT_TRIMMED, put_keys, put_places
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 ALLELE_BITS = 35
+ALLELES = (1 << ALLELE_BITS) - 1
+"""The bits of the alleles."""
 HASHED = 1 << (ALLELE_BITS - 1)
 """The bit that is set where the alleles are only digested."""
 MOST_BASES = 13
 LAST_POSITION = (1 << 28) - 1
 """No chromosome of a human is longer; positions behind it have no number."""
 
-_CODES = np.full(256, 255, dtype=np.uint8)
-_CODES[[ord(base) for base in "ACGT"]] = range(4)
-
 
 def variant_keys(position: NDArray[np.int64], ref: pa.StringArray, alt: pa.StringArray) -> NDArray[np.int64]:
     """The numbers of variants of one contig; alleles in upper case, no value missing, positions in range."""
-    refs, alts = string_buffers(ref), string_buffers(alt)
-    ref_lengths, alt_lengths = np.diff(refs.offsets), np.diff(alts.offsets)
-    keys = (position << ALLELE_BITS) | (ref_lengths << 30) | (alt_lengths << 26)
-    bases = ref_lengths + alt_lengths
-    fits = bases <= MOST_BASES
-    single = bases == 2
-    keys[single] |= _snv_codes(refs, alts, single, fits)
-    others = np.flatnonzero(fits & ~single)
-    if others.size:
-        keys[others] |= _packed(ref.take(others), alt.take(others), others, fits)
-    for row in np.flatnonzero(~fits):
-        keys[row] = (int(position[row]) << ALLELE_BITS) | digest(ref[int(row)].as_py(), alt[int(row)].as_py())
+    keys = _keys(position, ref, alt, ANY)
+    for row in np.flatnonzero(keys < 0).tolist():
+        keys[row] = (int(position[row]) << ALLELE_BITS) | digest(ref[row].as_py(), alt[row].as_py())
     return keys
+
+
+def minimal_keys(
+    position: NDArray[np.int64], ref: pa.StringArray, alt: pa.StringArray, *, can_move: bool
+) -> NDArray[np.int64]:
+    """The numbers of those variants that plainly are minimal as they are written; -1 for all others.
+
+    That is so if their alleles are a few bases of ACGT in upper case, one of them is a single one, and the last ones
+    differ where a variant `can_move`.
+    """
+    keys = _keys(position, ref, alt, NOT_MOVED if can_move else NOT_TRIMMED)
+    for texts in (ref, alt):
+        if texts.null_count:
+            keys[texts.is_null().to_numpy(False)] = -1
+    return keys
+
+
+def _keys(position: NDArray[np.int64], ref: pa.StringArray, alt: pa.StringArray, kind: int) -> NDArray[np.int64]:
+    keys = np.empty(len(position), dtype=np.int64)
+    put_keys(position, *_plain_buffers(ref), *_plain_buffers(alt), LAST_POSITION, kind, keys)
+    return keys
+
+
+def places_of(known: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each of the keys stands among the known ones, -1 where it does not; both are sorted."""
+    places = np.empty(len(keys), dtype=np.int64)
+    put_places(known, keys, places)
+    return places
 
 
 def digest(ref: str, alt: str) -> int:
@@ -61,35 +80,17 @@ class Bytes(NamedTuple):
 
 def string_buffers(texts: pa.StringArray) -> Bytes:
     """The bytes of an array of texts; nothing is copied but the offsets."""
+    offsets, data = _plain_buffers(texts)
+    return Bytes(offsets.astype(np.int64), data)
+
+
+def _plain_buffers(texts: pa.StringArray) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """The offsets as they are, in 32 bits, and the bytes."""
     _, offsets, data = texts.buffers()
+    if not len(texts):
+        return np.zeros(1, dtype=np.int32), _NOTHING
     begins = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    return Bytes(begins.astype(np.int64), np.frombuffer(data, dtype=np.uint8) if data is not None else _NOTHING)
+    return begins, np.frombuffer(data, dtype=np.uint8) if data is not None else _NOTHING
 
 
 _NOTHING = np.zeros(0, dtype=np.uint8)
-
-
-def _snv_codes(refs: Bytes, alts: Bytes, single: Any, fits: Any) -> NDArray[np.int64]:
-    """The bits of one base each; rows with another base than ACGT are taken out of `fits`."""
-    ref_codes = _CODES[refs.data[refs.offsets[:-1][single]]]
-    alt_codes = _CODES[alts.data[alts.offsets[:-1][single]]]
-    odd = (ref_codes | alt_codes) > 3
-    if odd.any():
-        fits[np.flatnonzero(single)[odd]] = False
-    codes: NDArray[np.int64] = (ref_codes & 3).astype(np.int64) | ((alt_codes & 3).astype(np.int64) << 2)
-    return codes
-
-
-def _packed(ref: pa.StringArray, alt: pa.StringArray, rows: Any, fits: Any) -> NDArray[np.int64]:
-    """The bits of the bases of a few rows; rows with another base than ACGT are taken out of `fits`."""
-    offsets, data = string_buffers(pc.binary_join_element_wise(ref, alt, ""))
-    lengths = np.diff(offsets)
-    packed = np.zeros(len(rows), dtype=np.int64)
-    for place in range(MOST_BASES):
-        has = np.flatnonzero(lengths > place)
-        codes = _CODES[data[offsets[:-1][has] + place]]
-        odd = codes > 3
-        if odd.any():
-            fits[rows[has[odd]]] = False
-        packed[has] |= (codes & 3).astype(np.int64) << (2 * place)
-    return packed

@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from varloom.annotation.lookups.gathering import Gathering
 from varloom.annotation.refs.problems import REFERENCE_DAMAGED
 from varloom.errors import VarloomError
-from varloom.genomics.variant_keys import HASHED, variant_keys
+from varloom.genomics.variant_keys import HASHED, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,9 @@ PLACE = (
 
 _KEPT = 4
 """Row groups that stay unpacked: consecutive batches meet in one."""
+
+_MOST_MAPPED = 32 << 20
+"""Bytes that are read before the file is mapped anew: several sources in several processes add up."""
 
 
 class _Index(NamedTuple):
@@ -69,14 +73,17 @@ class SiteTable:
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        metadata = _metadata_of(path, columns)
-        self._file = pq.ParquetFile(path, metadata=metadata, memory_map=True, read_dictionary=_of_few_values(metadata))
+        self._path = path
+        self._metadata = metadata = _metadata_of(path, columns)
+        self._group_bytes = path.stat().st_size // max(1, metadata.num_row_groups)
+        self._coded = frozenset(_of_few_values(metadata))
+        self._open()
         self._columns = list(columns)
         stored = metadata.schema.to_arrow_schema()
         self.schema = pa.schema([stored.field(name) for name in columns])
         self._index = _index_of(metadata)
         self._keys: dict[int, NDArray[np.int64]] = {}
-        self._values: dict[int, pa.Table] = {}
+        self._values: dict[int, list[pa.Array]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -92,15 +99,15 @@ class SiteTable:
         """The rows of normalised variants of a contig, in any order; those that are not usable are not found."""
         index = self._index.get(contig)
         count = len(variants.position)
-        if index is None or not variants.usable.any():
+        usable = variants.usable
+        if index is None or not usable.any():
             return Found(self.nothing(count), np.zeros(count, dtype=bool))
-        keys = variant_keys(variants.position, variants.ref, variants.alt)
-        if not (keys[1:] < keys[:-1]).any():
+        keys = np.maximum.accumulate(variants.keys)  # those that are not usable, and have no number, stay in the order
+        if ((keys == variants.keys) | ~usable).all():
             return self._in_order(index, keys, variants)
-        order = np.argsort(keys, kind="stable")
-        taken = pa.array(order)
-        sorted_variants = variants._replace(ref=variants.ref.take(taken), alt=variants.alt.take(taken))
-        values, found = self._in_order(index, keys[order], sorted_variants)
+        order = np.argsort(variants.keys, kind="stable")
+        ordered = variants.chosen(order)
+        values, found = self._in_order(index, ordered.keys, ordered)
         back = np.empty(count, dtype=np.int64)
         back[order] = np.arange(count)
         return Found(values.take(pa.array(back)), found[back])
@@ -110,51 +117,66 @@ class SiteTable:
         return pa.table([pa.nulls(count, field.type) for field in self.schema], schema=self.schema)
 
     def _in_order(self, index: _Index, keys: NDArray[np.int64], variants: Normalised) -> Found:
-        """The rows of variants that stand in the order of their keys; `position` is not looked at."""
+        """The rows of variants whose keys are sorted; `position` is not looked at."""
         groups = np.minimum(np.searchsorted(index.last, keys, side="left"), len(index.last) - 1)
         begins = [0, *(np.flatnonzero(np.diff(groups)) + 1).tolist(), len(keys)]
-        found = np.zeros(len(keys), dtype=bool)
-        pieces = []
+        usable = variants.usable
+        gathering = Gathering(self.schema, self._coded, len(keys))
         for begin, end in pairwise(begins):
             which = int(groups[begin])
-            number = int(index.groups[which])
             part = keys[begin:end]
             if part[-1] < index.first[which] or part[0] > index.last[which]:
-                pieces.append(self.nothing(end - begin))
                 continue
-            places, hit = self._in_group(number, part, begin, variants)
-            found[begin:end] = hit
-            taken = pa.array(places, mask=~hit)
-            pieces.append(self._values_of(number).take(taken) if hit.any() else self.nothing(end - begin))
-        return Found(pa.concat_tables([piece.cast(self.schema) for piece in pieces]), found)
+            number = int(index.groups[which])
+            places = self._in_group(number, part, begin, variants)
+            hit = np.flatnonzero((places >= 0) & usable[begin:end])
+            if hit.size:
+                gathering.add(hit + begin, places[hit], self._values_of(number))
+        return Found(gathering.table(), gathering.found)
 
-    def _in_group(
-        self, number: int, keys: NDArray[np.int64], begin: int, variants: Normalised
-    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """The places of keys in a row group, and whether they are there; `begin` is the first one's variant."""
-        known = self._keys_of(number)
-        places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-        hit = known[places] == keys
-        digested = np.flatnonzero(hit & ((keys & HASHED) != 0))
+    def _in_group(self, number: int, keys: NDArray[np.int64], begin: int, variants: Normalised) -> NDArray[np.int64]:
+        """The places of keys in a row group, -1 where they are not there; `begin` is the first one's variant."""
+        places = places_of(self._keys_of(number), keys)
+        digested = np.flatnonzero((places >= 0) & ((keys & HASHED) != 0))
         if digested.size:
-            alleles = self._file.read_row_group(number, columns=["ref", "alt"]).take(pa.array(places[digested]))
+            alleles = self._read(number, ["ref", "alt"]).take(pa.array(places[digested]))
             pairs = zip(alleles["ref"].to_pylist(), alleles["alt"].to_pylist(), strict=True)
             for row, pair in zip(digested.tolist(), pairs, strict=True):
-                hit[row] = pair == (variants.ref[begin + row].as_py(), variants.alt[begin + row].as_py())
-        return places, hit
+                if pair != (variants.ref[begin + row].as_py(), variants.alt[begin + row].as_py()):
+                    places[row] = -1
+        return places
+
+    def _open(self) -> None:
+        """Map the file. What is mapped needs no buffer into which it is read before: a fifth of the time."""
+        self._file = pq.ParquetFile(
+            self._path, metadata=self._metadata, memory_map=True, pre_buffer=False, read_dictionary=list(self._coded)
+        )
+        self._mapped = 0
+
+    def _read(self, number: int, columns: Sequence[str]) -> pa.Table:
+        """Columns of a row group. Of a file that is mapped what was read counts as ours, until it is opened anew."""
+        if self._mapped > _MOST_MAPPED:
+            self._file.close()
+            self._open()
+        self._mapped += self._group_bytes
+        return self._file.read_row_group(number, columns=list(columns), use_threads=False)
 
     def _keys_of(self, number: int) -> NDArray[np.int64]:
         if (keys := self._keys.get(number)) is None:
-            keys = self._file.read_row_group(number, columns=["key"], use_threads=False)["key"].to_numpy()
+            keys = self._read(number, ["key"])["key"].to_numpy()
             _keep(self._keys, number, keys)
         return keys
 
-    def _values_of(self, number: int) -> pa.Table:
+    def _values_of(self, number: int) -> list[pa.Array]:
         if (values := self._values.get(number)) is None:
-            values = self._file.read_row_group(number, columns=self._columns, use_threads=False)
-            values = values.select(self._columns).combine_chunks()
+            table = self._read(number, self._columns)
+            values = [_in_one_piece(table[name]) for name in self._columns]
             _keep(self._values, number, values)
         return values
+
+
+def _in_one_piece(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _metadata_of(path: Path, columns: Sequence[str]) -> pq.FileMetaData:

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from varloom.annotation.lookups.normalising import normalise
+from varloom.annotation.lookups.shared_batches import Reference, normalised
 from varloom.annotation.lookups.site_table import SITES, SiteTable
 from varloom.annotation.model import Annotated, AnnotationColumn, VariantKind
 from varloom.annotation.refs.genome import Genome
 from varloom.annotation.source import Need
-from varloom.genomics.contigs import bare_name
 from varloom.genomics.par import on_x
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from varloom.annotation.lookups.normalising import Normalised
     from varloom.annotation.lookups.site_table import Found
     from varloom.annotation.source import InstalledRelease
-    from varloom.genomics.assemblies import Assembly
 
 GENOME_NEED = Need("fasta", required=False)
 
@@ -77,28 +74,24 @@ class LookupSource:
             table = stack.enter_context(SiteTable(release.folder / SITES, [field.name for field in self.fields]))
             opened = stack.enter_context(Genome(genome.folder)) if genome is not None else None
             schema = pa.schema([(column.name, column.type) for column in self.columns(releases)])
-            yield OpenLookup(table, opened, release.key.assembly, schema)
+            reference = Reference(release.key.assembly, genome.folder if genome is not None else None, opened)
+            yield OpenLookup(table, reference, schema)
 
 
 class OpenLookup:
     """Looks up batches; see `OpenSource`."""
 
-    def __init__(self, table: SiteTable, genome: Genome | None, assembly: Assembly, schema: pa.Schema) -> None:
+    def __init__(self, table: SiteTable, reference: Reference, schema: pa.Schema) -> None:
         self._table = table
-        self._genome = genome
-        self._assembly = assembly
+        self._reference = reference
         self._schema = schema
 
     def annotate(self, variants: pa.RecordBatch, on_step: Callable[[], None]) -> Annotated:
         """See `OpenSource.annotate`. Nothing is ever set aside: what cannot be looked up has no `found`."""
-        contigs = pc.dictionary_encode(variants["contig"])
-        indices = contigs.indices.to_numpy()
         pieces, rows = [], []
-        for number, name in enumerate(contigs.dictionary.to_pylist()):
-            mine = np.flatnonzero(indices == number)
-            part = variants if len(mine) == variants.num_rows else variants.take(pa.array(mine))
-            pieces.append(self._of_contig(bare_name(name, self._assembly), part))
-            rows.append(mine)
+        for part in normalised(variants, self._reference):
+            pieces.append(self._of_contig(part.contig, part.sites))
+            rows.append(part.rows)
             on_step()
         if not pieces:
             return Annotated(pa.RecordBatch.from_pylist([], schema=self._schema))
@@ -107,31 +100,23 @@ class OpenLookup:
             table = table.take(pa.array(np.argsort(np.concatenate(rows), kind="stable")))
         return Annotated(_one_batch(table, self._schema))
 
-    def _of_contig(self, contig: str, part: pa.RecordBatch) -> pa.Table:
+    def _of_contig(self, contig: str, sites: Normalised) -> pa.Table:
         """The columns for variants of one contig."""
-        position = part["position"].to_numpy()
-        sites = normalise(contig, position, part["ref"], part["alt"], self._genome)
         found = self._table.find(contig, sites)
         if contig == "Y":
             found = self._also_on_x(sites, found)
         known = self._table.holds(contig) or (contig == "Y" and self._table.holds("X"))
-        missing = ~sites.usable if known else np.ones(len(position), dtype=bool)
+        missing = ~sites.usable if known else np.ones(len(sites.position), dtype=bool)
         flag = pa.array(found.found, mask=missing)
         return pa.Table.from_arrays([flag, *found.values.columns], schema=self._schema)
 
     def _also_on_x(self, sites: Normalised, found: Found) -> Found:
         """Publishers write the pseudoautosomal regions as those of X: what Y does not have is looked for there."""
-        position = on_x(sites.position, self._assembly)
+        position = on_x(sites.position, self._reference.assembly)
         rows = np.flatnonzero((position > 0) & ~found.found & sites.usable)
         if not rows.size:
             return found
-        taken = pa.array(rows)
-        there = self._table.find(
-            "X",
-            sites._replace(
-                position=position[rows], ref=sites.ref.take(taken), alt=sites.alt.take(taken), usable=sites.usable[rows]
-            ),
-        )
+        there = self._table.find("X", sites.chosen(rows).placed(position[rows]))
         at = np.arange(len(position))
         at[rows[there.found]] = len(position) + np.flatnonzero(there.found)
         values = pa.concat_tables([found.values, there.values]).take(pa.array(at))

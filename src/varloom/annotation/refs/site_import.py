@@ -6,6 +6,7 @@ import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -129,9 +130,7 @@ class SiteImport:
         if not kept.all():
             mask = pa.array(kept)
             values = [array.filter(mask) for array in values]
-            sites = sites._replace(
-                position=sites.position[kept], ref=sites.ref.filter(mask), alt=sites.alt.filter(mask), usable=kept[kept]
-            )
+            sites = sites.chosen(np.flatnonzero(kept))
         if kept.any():
             self._rows += int(kept.sum())
             self._writer.add(contig, sites, values)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from varloom.annotation.lookups.site_table import PLACE, ROW_GROUP, SITES
 from varloom.genomics.contigs import contig_order
-from varloom.genomics.variant_keys import HASHED, variant_keys
+from varloom.genomics.variant_keys import HASHED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _PART_BITS = 20
 """A part has so many bases, as a power of two: at three sites a base it has three million, which fit into memory."""
+_DELTAS = ("key", "position")
+"""Columns that are stored as differences, in few bits each; nothing is left in them that could be packed."""
+_WORTH_PACKING = 0.8
 _GATHERED_ROWS = 400_000
 _GATHERED_BYTES = 128 << 20
 
@@ -77,7 +80,7 @@ class SiteWriter:
 
     def add(self, contig: str, sites: Normalised, values: Sequence[pa.Array]) -> None:
         """Sites of a contig (by its bare name), all of them usable, with the source's own columns in their order."""
-        keys = variant_keys(sites.position, sites.ref, sites.alt)
+        keys = sites.keys
         place = [pa.repeat(pa.scalar(contig), len(keys)), pa.array(sites.position), sites.ref, sites.alt, keys]
         table = pa.table([*place, *values], schema=self._schema)
         self._gathered.append(table)
@@ -92,16 +95,19 @@ class SiteWriter:
         counts = Counter[str]()
         merged = 0
         texts = [field.name for field in self._schema if field.type == pa.string() and field.name not in {"ref", "alt"}]
+        ordered = sorted(self._parts, key=lambda key: (contig_order(key[0]), key[1]))
+        fullest = max(ordered, key=lambda part: self._parts[part].stat().st_size, default=None)
+        sample = self._schema.empty_table() if fullest is None else _read(self._parts[fullest], 1)
         with pq.ParquetWriter(
             self._target,
             self._schema,
-            compression=_compression(self._schema),
+            compression=_compression(sample),
             use_dictionary=texts,
-            column_encoding={"key": "DELTA_BINARY_PACKED", "position": "DELTA_BINARY_PACKED"},
+            column_encoding=dict.fromkeys(_DELTAS, "DELTA_BINARY_PACKED"),
             write_statistics=["contig", "position", "key"],
         ) as writer:
             groups = _RowGroups(writer)
-            for contig, part in sorted(self._parts, key=lambda key: (contig_order(key[0]), key[1])):
+            for contig, part in ordered:
                 table, dropped = self._sorted(self._parts[contig, part])
                 groups.add(contig, table)
                 counts[contig] += table.num_rows
@@ -137,13 +143,8 @@ class SiteWriter:
 
     def _sorted(self, path: Path) -> tuple[pa.Table, int]:
         """The sites of a part in order, each variant once; and how many rows were merged into others."""
-        tables = []
-        with path.open("rb") as file:
-            end = path.stat().st_size
-            while file.tell() < end:
-                tables.append(pa.ipc.open_stream(file).read_all())
+        table = _read(path).combine_chunks()
         path.unlink()
-        table = pa.concat_tables(tables).combine_chunks()
         keys = table["key"].to_numpy()
         if (keys[1:] < keys[:-1]).any():
             order = np.argsort(keys, kind="stable")
@@ -208,9 +209,34 @@ class _RowGroups:
         self._waiting, self._rows = ([rest], rest.num_rows) if rest.num_rows else ([], 0)
 
 
-def _compression(schema: pa.Schema) -> dict[str, str]:
-    """LZ4 for numbers, which takes two thirds more room than Zstandard and a third of the time to unpack."""
-    return {field.name: "zstd" if field.type == pa.string() else "lz4" for field in schema}
+def _read(path: Path, most: int | None = None) -> pa.Table:
+    """What was appended to the file of a part, or the first so many pieces of it."""
+    tables: list[pa.Table] = []
+    with path.open("rb") as file:
+        end = path.stat().st_size
+        while file.tell() < end and len(tables) != most:
+            tables.append(pa.ipc.open_stream(file).read_all())
+    return pa.concat_tables(tables)
+
+
+def _compression(sample: pa.Table) -> dict[str, str]:
+    """LZ4 for numbers, which takes two thirds more room than Zstandard and a third of the time to unpack.
+
+    Numbers that hardly shrink by it are left as they are, which takes no time to unpack.
+    """
+    return {
+        field.name: "zstd" if field.type == pa.string() else "lz4" if _shrinks(sample, field.name) else "none"
+        for field in sample.schema
+    }
+
+
+def _shrinks(sample: pa.Table, name: str) -> bool:
+    """Whether a column of numbers takes clearly less room as LZ4."""
+    if name in _DELTAS:
+        return False
+    held = [buffer for chunk in sample[name].chunks for buffer in chunk.buffers()[1:] if buffer is not None]
+    packed = sum(pa.compress(buffer, "lz4_raw").size for buffer in held)
+    return bool(packed < _WORTH_PACKING * sum(buffer.size for buffer in held))
 
 
 def _joined(texts: list[str | None]) -> str | None:

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WINDOW = 1 << 16
-_WINDOWS = 1024
+_WINDOWS = 256
 
 
 class Genome:
-    """Bases of a `fasta` release, in capitals. At most 64 MiB of it are kept."""
+    """Bases of a `fasta` release, in capitals. At most 16 MiB of it are kept."""
 
     def __init__(self, folder: Path) -> None:
         import pysam

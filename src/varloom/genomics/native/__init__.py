@@ -1,0 +1,1 @@
+"""Native loops over variants, without Python's lock."""
