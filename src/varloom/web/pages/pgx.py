@@ -85,7 +85,6 @@ async def pgx_page(
         section="samples",
         tab="pgx",
         has_files=await services.sample_files.has(account.id, sample_id),
-        has_files=await services.sample_files.has(account.id, sample_id),
         has_pgx=True,
         sample=sample_row(found),
         table=table_head(chosen_table(found, dataset)),
