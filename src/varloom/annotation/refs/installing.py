@@ -112,7 +112,7 @@ def install(library: ReferenceLibrary, key: ReleaseKey, published: Published, on
 
 
 def release_told_by(path: Path) -> str:
-    """The name of a release that nobody named: the date in a VCF, the version of a wheel, else the file's last change."""
+    """The name of a release that nobody named: a VCF's date, a wheel's version, else when the file was last changed."""
     from varloom.annotation.refs.published_text import PublishedText
 
     first = _files_of(path)[0]

@@ -214,22 +214,26 @@ def _definition(
     loci = _loci({one for own in variants.values() for one in own}, rsids)
     if not loci or reference not in variants:
         return None
+    alleles = tuple(NamedAllele(name, _cells(name, names, variants, loci), name == reference) for name in variants)
+    return GeneDefinition(names.gene, loci, alleles)
+
+
+def _cells(
+    name: str, names: _Names, variants: Mapping[str, tuple[_Variant, ...]], loci: tuple[Locus, ...]
+) -> dict[int, str]:
+    """What an allele has at the positions that define it."""
+    if name == names.reference:
+        return {index: locus.ref for index, locus in enumerate(loci)}
     places = {(locus.contig, locus.position): index for index, locus in enumerate(loci)}
-    alleles = []
-    for name, own in variants.items():
-        cells = {}
-        for one in own:
-            index = places[one.contig, one.position]
-            cells[index] = one.alt + loci[index].ref[len(one.ref) :]
-        if name == reference:
-            cells = {index: locus.ref for index, locus in enumerate(loci)}
-        elif name != names.normal:
-            for one in variants.get(names.normal, ()):
-                either = _EITHER.get(frozenset({one.ref, one.alt}))
-                if either is not None:
-                    cells.setdefault(places[one.contig, one.position], either)
-        alleles.append(NamedAllele(name, cells, name == reference))
-    return GeneDefinition(names.gene, loci, tuple(alleles))
+    cells = {}
+    for one in variants[name]:
+        index = places[one.contig, one.position]
+        cells[index] = one.alt + loci[index].ref[len(one.ref) :]
+    for one in variants[names.normal] if names.normal in variants and name != names.normal else ():
+        either = _EITHER.get(frozenset({one.ref, one.alt}))
+        if either is not None:
+            cells.setdefault(places[one.contig, one.position], either)
+    return cells
 
 
 def _variant(text: str) -> _Variant:
