@@ -84,8 +84,8 @@ def absent(what: str) -> NoReturn:
 
 
 @contextlib.contextmanager
-def s3_server(folder: Path, host: str = "127.0.0.1") -> Iterator[ObjectStore]:
-    """A SeaweedFS with one bucket; it checks signatures and permissions."""
+def s3_server(folder: Path, host: str = "127.0.0.1", *, volumes: int = 40) -> Iterator[ObjectStore]:
+    """A SeaweedFS with one bucket; it checks signatures and permissions. It holds so many volumes of 64 MB."""
     if not WEED.exists():
         absent(f"SeaweedFS has no wheel for {sys.platform} on {platform.machine()}")
     identities = [
@@ -102,7 +102,13 @@ def s3_server(folder: Path, host: str = "127.0.0.1") -> Iterator[ObjectStore]:
     ports = dict(zip(names, free_ports(len(names), host), strict=True))
     command = [
         *(str(WEED), "server", f"-ip={host}", f"-ip.bind={host}"),
-        *(f"-dir={folder / 'data'}", "-master.volumeSizeLimitMB=64", "-volume.max=40", "-s3", f"-s3.config={config}"),
+        *(
+            f"-dir={folder / 'data'}",
+            "-master.volumeSizeLimitMB=64",
+            f"-volume.max={volumes}",
+            "-s3",
+            f"-s3.config={config}",
+        ),
         *(
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",

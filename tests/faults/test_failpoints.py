@@ -72,7 +72,9 @@ DOWNLOADED = frozenset(point for point in points_of_source() if point.startswith
 ANNOTATED = frozenset(point for point in points_of_source() if point.startswith(("annotate.", "annotation.", "refs.")))
 """Passed by annotation and the installation of what it needs; tests/faults/test_annotation_jobs.py and
 tests/integration/test_reference_library.py kill there."""
-ANSWERED = points_of_source() - LOST - REMOTE - SPOOLED - DOWNLOADED - ANNOTATED
+PROCESSED = frozenset(point for point in points_of_source() if point.startswith(("process.", "processing.")))
+"""Passed by jobs of reads; tests/faults/test_process_jobs.py and tests/processing kill there."""
+ANSWERED = points_of_source() - LOST - REMOTE - SPOOLED - DOWNLOADED - ANNOTATED - PROCESSED
 FILES = frozenset(
     point
     for point in ANSWERED

@@ -65,6 +65,7 @@ async def test_what_is_not_the_reads_of_one_sample_is_refused(api, ann, settings
         (FILES, {"reference": "other"}, "reference_genome_missing"),
         (FILES, {"assembly": "GRCh37"}, "reference_genome_missing"),
         (FILES, {"caller": "x"}, "request_invalid"),
+        (FILES, {"caller": "deepvariant", "engine": "cpu"}, "request_invalid"),
     ):
         assert (await post(ann, files, **fields)).json()["code"] == code, fields
     install_genome(api, tmp_path, "GRCh37")

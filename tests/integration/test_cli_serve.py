@@ -10,6 +10,7 @@ import stat
 import subprocess
 import threading
 import time
+from uuid import uuid4
 
 import httpx
 import psutil
@@ -232,3 +233,23 @@ def test_following_a_job_finds_a_server_that_went_away_before_the_first_look(dat
                     ended = follow(stale, [job["id"]], told.append, has_answered=True)
                     assert ended == {job["id"]: job}
                     assert told == [job]
+
+
+def test_many_jobs_are_looked_at_by_few_requests(data, tmp_path):
+    """One that was dismissed, which lists leave out, is among them, and one that is not there is said."""
+    with serving(data, "--no-worker") as server:
+        manifest = "name,url\n" + "".join(f"s{number},https://example.org/{number}.vcf\n" for number in range(230))
+        made = server.client.post("manifests", content=manifest, headers={"content-type": "text/csv"}).json()["jobs"]
+        ids = [job["id"] for job in made]
+        cancelled = server.client.post("jobs/actions", json={"action": "cancel", "jobs": ids}).json()
+        assert len(cancelled["results"]) == 230, cancelled
+        assert server.client.delete(f"jobs/{ids[7]}").status_code == 204
+        (tmp_path / "server.json").write_text(json.dumps({"url": server.url, "token": server.token}))
+        with connected(None, None, tmp_path) as connection:
+            asked = []
+            connection._client.event_hooks["request"].append(lambda request: asked.append(request.url.path))
+            ended = follow(connection, ids, lambda _: None)
+            assert {job_id: job["state"] for job_id, job in ended.items()} == dict.fromkeys(ids, "cancelled")
+            assert sorted(asked) == ["/api/v1/jobs"] * 3 + [f"/api/v1/jobs/{ids[7]}"]
+            with pytest.raises(VarloomError, match="There is no job"):
+                follow(connection, [*ids[:2], str(uuid4())], lambda _: None)

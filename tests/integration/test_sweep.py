@@ -338,6 +338,6 @@ def test_a_download_whose_folder_goes_as_it_begins_has_a_new_one(tmp_path, monke
         assert removed
         assert not is_unused
     partial.begin("x", Version(3))
-    assert partial.write(0, [b"abc"]) == 3
+    assert partial.write(0, b"abc") == 3
     assert partial.path.read_bytes() == b"abc"
     partial.close()

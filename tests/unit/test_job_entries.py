@@ -12,9 +12,9 @@ import pytest
 
 from varloom.jobs.lifecycle import Stage, State
 from varloom.services.events import SNAPSHOT_NEWEST, Message
-from varloom.services.views import JobView
+from varloom.services.views import JobView, ProgressView
 from varloom.web.pages.formatting import about, clock, size, with_code
-from varloom.web.pages.job_entries import STATE_LOOKS, job_entry
+from varloom.web.pages.job_entries import STATE_LOOKS, job_entry, step_text
 from varloom.web.pages.job_segments import STAGE_NAMES
 from varloom.web.pages.stream import SHOWN_ACTIVE, LivePanel, render_entry, render_snapshot
 
@@ -322,3 +322,19 @@ def test_rough_durations(seconds: float, text: str) -> None:
 def test_code_in_steps_is_marked_and_all_else_is_escaped():
     assert with_code("Test it with `gzip -t`.") == "Test it with <code>gzip -t</code>."
     assert with_code("<b> `a<b` `") == "&lt;b&gt; <code>a&lt;b</code> `"
+
+
+@pytest.mark.parametrize(
+    ("progress", "told"),
+    [
+        ({"done": 41, "total": 100, "unit": "aligning reads"}, "Aligning reads, 41 %"),
+        ({"done": 1339, "total": 3266, "unit": "reads aligned"}, "Aligning reads, 40 %"),
+        (
+            {"done": 150_000_000, "total": None, "unit": "aligning reads (bases)"},
+            "Aligning reads, 150,000,000 bases so far",
+        ),
+        ({"done": 3, "total": None, "unit": "quality counts"}, "Counting quality"),
+    ],
+)
+def test_the_step_of_the_process_stage_is_told_with_its_share(progress, told):
+    assert step_text(ProgressView(**progress)) == told

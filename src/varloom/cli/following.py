@@ -22,6 +22,8 @@ FINAL = frozenset({"completed", "failed", "cancelled"})
 GIVE_UP = 300.0
 """How long a server may stay away, in seconds."""
 LONGEST_WAIT = 5.0
+LOOKED_AT_ONCE = 100
+"""Jobs of one request: their ids stand in its URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,15 @@ class _Following:
             self._look()  # a job that ended long ago is not part of the snapshot
 
     def _look(self) -> None:
-        for job_id in list(self._pending):
-            self._see(self._server.get(f"/jobs/{job_id}"))
+        """See all jobs that are waited for: many at once, and by itself whatever lists leave out."""
+        pending = list(self._pending)
+        for at in range(0, len(pending), LOOKED_AT_ONCE):
+            job_ids = pending[at : at + LOOKED_AT_ONCE]
+            listed = self._server.get("/jobs", id=job_ids, limit=len(job_ids))["jobs"] if len(job_ids) > 1 else []
+            for job in listed:
+                self._see(job)
+            for job_id in set(job_ids) - {job["id"] for job in listed}:  # dismissed, or not there
+                self._see(self._server.get(f"/jobs/{job_id}"))
 
     def _see(self, job: Job) -> None:
         if job["id"] not in self._pending:

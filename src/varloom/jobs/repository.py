@@ -174,6 +174,7 @@ async def list_jobs(
     before: tuple[datetime, UUID] | None = None,
     search: str | None = None,
     created: tuple[datetime | None, datetime | None] = (None, None),
+    ids: Sequence[UUID] | None = None,
 ) -> list[Job]:
     """The account's jobs, newest first, without the dismissed ones.
 
@@ -185,6 +186,7 @@ async def list_jobs(
         before: creation time and id of the last job of the page before.
         search: only jobs whose sample or file name contains this text.
         created: only jobs that were created from the first moment on and before the second.
+        ids: only these jobs.
     """
     pattern = None if not search else "%" + _escape_like(search) + "%"
     rows = await _rows(
@@ -199,6 +201,7 @@ async def list_jobs(
             "search": pattern,
             "since": created[0],
             "until": created[1],
+            "ids": None if ids is None else list(ids),
         },
     )
     return [Job.from_row(row) for row in rows]

@@ -67,6 +67,7 @@ class Jobs:
         cursor: str | None = None,
         search: str | None = None,
         created: Created | None = None,
+        ids: Sequence[UUID] | None = None,
     ) -> JobList:
         """A page of the account's jobs, newest first; `cursor` is the `next` of the page before."""
         created = created or Created()
@@ -83,6 +84,7 @@ class Jobs:
                 before=before,
                 search=sought,
                 created=(created.since, created.until),
+                ids=ids,
             )
             places = await line.places_of(conn, account_id, found)
             durations = await self.durations.of(conn, account_id)

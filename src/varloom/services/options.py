@@ -36,6 +36,12 @@ PRIORITY_LIMIT = 1000
 _T = TypeVar("_T")
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,220}")
 
+_CALLERS: Mapping[EngineName, tuple[CallerName, ...]] = {
+    "cpu": ("bcftools",),
+    "parabricks": ("haplotypecaller", "deepvariant"),
+}
+"""By engine: what it calls variants with; `auto` takes the one that has the caller."""
+
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", ""})
 
@@ -90,7 +96,15 @@ def parse_options(given: Mapping[str, Any]) -> JobOptions:
         chosen[name] = parse(value)
     if chosen.get("outside_calls") and "pgx" not in chosen:
         chosen["pgx"] = True  # nobody gives calls for anything else
+    _refuse_strange_caller(chosen.get("engine", "auto"), chosen.get("caller"))
     return JobOptions(**chosen)
+
+
+def _refuse_strange_caller(engine: EngineName, caller: CallerName | None) -> None:
+    """A caller that the chosen engine has not is refused at once, and not by a worker."""
+    having = _CALLERS.get(engine)
+    if caller is not None and having is not None and caller not in having:
+        raise VarloomError(REQUEST_INVALID, f"caller: the engine {engine} calls with {' or '.join(having)}.")
 
 
 def parse_flag(name: str, value: Any) -> bool:

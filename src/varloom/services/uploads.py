@@ -335,9 +335,24 @@ class Uploads:
         return job
 
     async def store(
-        self, name: str, chunks: AsyncIterator[bytes], expected: int | None, *, upload_id: UUID, place: int
+        self,
+        name: str,
+        chunks: AsyncIterator[bytes],
+        expected: int | None,
+        *,
+        upload_id: UUID | None = None,
+        place: int = 1,
     ) -> ReceivedFile:
-        """Write the bytes under a key of their own; the file's name is no part of it."""
+        """Write the bytes under a key of their own, of which the file's name is no part.
+
+        Args:
+            name: of the file.
+            chunks: its bytes.
+            expected: at least so many bytes are announced.
+            upload_id: to which the file belongs; None: to one of its own.
+            place: of the file in the upload.
+        """
+        upload_id = upload_id or uuid4()
         key = source_key(upload_id, place)
         stored = await self.storage.write_stream(
             key,

@@ -25,11 +25,12 @@ from varloom.transfer.answers import (
     refuse_page,
     version_of,
 )
+from varloom.transfer.blocks import Blocks
 from varloom.transfer.hashing import Hasher
 from varloom.transfer.model import Checksum, Downloaded, Version
 from varloom.transfer.network_faults import network_failure
 from varloom.transfer.pace import Pace
-from varloom.transfer.partial_file import BLOCK, MOST_PIECES, PartialFile
+from varloom.transfer.partial_file import BLOCK, PartialFile
 from varloom.transfer.patience import Patience
 from varloom.transfer.questions import NETWORK_ERRORS, Questions, client_of
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from varloom.transfer.access import Access
     from varloom.transfer.answers import Extent
+    from varloom.transfer.blocks import Block
     from varloom.transfer.guard import Guard
     from varloom.transfer.http_client import Answer
     from varloom.transfer.model import TransferOptions
@@ -48,6 +50,8 @@ PORTION = 16 * 1024**2
 CONNECTIONS = 4
 READ = 256 * 1024
 """The most bytes that are taken from a connection at once."""
+FIRST_BYTES = 1024
+"""So many tell whether it is a page for a browser."""
 SLOW = 1.0
 """Seconds after which what has come is written, though it is no whole block."""
 REPORT_INTERVAL = 0.25
@@ -82,6 +86,8 @@ class Download:
         self._questions = Questions(access, client_of(options, guard))
         self._pace = Pace(options.bytes_per_second)
         self._partial = PartialFile(folder)
+        self._memory = Blocks(BLOCK)
+        self._hasher: Hasher | None = None
         self._lock = threading.Lock()
         self._gaps: deque[tuple[int, int]] = deque()
         self._open_answers: set[Answer] = set()
@@ -137,7 +143,7 @@ class Download:
 
     def _fetch_and_hash(self, answer: Answer) -> tuple[int, dict[str, str]]:
         """Fetch what is missing: the size of the whole, and its checksums in hexadecimal."""
-        hasher = Hasher(self._partial, checksums_of(answer, self._source))
+        self._hasher = hasher = Hasher(self._partial, self._memory, checksums_of(answer, self._source))
         try:
             if not self._is_all_here:
                 self._fetch_all(answer)
@@ -278,37 +284,43 @@ class Download:
             patience.wait(failure)
         return None
 
-    def _keep(self, at: int, pieces: list[bytes]) -> int:
+    def _keep(self, at: int, block: Block) -> int:
         check_space(self._partial.path.parent, BLOCK, self._options.reserve)
-        return self._partial.write(at, pieces)
+        written = self._partial.write(at, block.content)
+        if self._hasher is not None:
+            self._hasher.take(at, block)
+        return written
 
-    def _blocks(self, answer: Answer, start: int, end: int | None) -> Iterator[list[bytes]]:
+    def _blocks(self, answer: Answer, start: int, end: int | None) -> Iterator[Block]:
         """The body in blocks of the journal; smaller ones where it comes slowly, and before it breaks off."""
-        block: list[bytes] = []
-        at, gathered, begun_at = start, 0, time.monotonic()
+        at = start
         with self._opened(answer):
             while end is None or at < end:
-                wanted = READ if end is None else min(READ, end - at)
-                try:
-                    piece = answer.response.read1(wanted, decode_content=False)
-                except NETWORK_ERRORS:
-                    if block:
-                        yield block
-                    raise
-                if not piece:
-                    break
-                if at == 0:
-                    refuse_page(piece[:1024], self._source)
-                at += len(piece)
-                self._check_size(at)
-                self._pace.pass_by(len(piece))
-                block.append(piece)
-                gathered += len(piece)
-                if gathered >= BLOCK or len(block) == MOST_PIECES or time.monotonic() - begun_at > SLOW:
-                    yield block
-                    block, gathered, begun_at = [], 0, time.monotonic()
-            if block:
+                block, begun_at = self._memory.take(), time.monotonic()
+                while not block.is_full and (end is None or at < end):
+                    try:
+                        count = answer.read_into(block.room(READ if end is None else min(READ, end - at)))
+                    except NETWORK_ERRORS:
+                        if block.size:
+                            yield block
+                        raise
+                    if not count:
+                        break
+                    self._arrived(at, block, count)
+                    at += count
+                    if time.monotonic() - begun_at > SLOW:
+                        break
+                if not block.size:
+                    return
                 yield block
+
+    def _arrived(self, at: int, block: Block, count: int) -> None:
+        """Look at bytes that came, and keep them within the share of the line."""
+        if at == 0:
+            refuse_page(bytes(block.room(min(count, FIRST_BYTES))), self._source)
+        block.size += count
+        self._check_size(at + count)
+        self._pace.pass_by(count)
 
     @contextlib.contextmanager
     def _opened(self, answer: Answer) -> Iterator[None]:

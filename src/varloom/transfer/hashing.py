@@ -12,6 +12,7 @@ from varloom.transfer import problems
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from varloom.transfer.blocks import Block, Blocks
     from varloom.transfer.model import Checksum
     from varloom.transfer.partial_file import PartialFile
 
@@ -19,22 +20,57 @@ BUFFER = 1 << 20
 """Bytes that are read at once."""
 LOOK_INTERVAL = 0.1
 """Seconds between two looks how far it is."""
+LONGEST_SLEEP = 0.02
+"""Seconds after which the disk is looked at, where nothing comes: it may have what did not fit into memory."""
+MOST_KEPT = 48 * 1024**2
+"""Bytes that wait in memory for those before them; what does not fit is read from the disk when its turn comes."""
 
 
 class Hasher:
-    """Computes checksums in file order while the bytes arrive in any, reading behind them what the disk cache holds."""
+    """Computes checksums in file order while the bytes arrive in any.
 
-    def __init__(self, partial: PartialFile, checksums: tuple[Checksum, ...]) -> None:
+    Blocks that were just written are taken from memory, others from the disk: of an earlier attempt, or too far ahead.
+    """
+
+    def __init__(self, partial: PartialFile, blocks: Blocks, checksums: tuple[Checksum, ...]) -> None:
         self._partial = partial
+        self._blocks = blocks
         self._digest = hashlib.sha256()
         self._others = _others([one.algorithm for one in checksums])
         self._at = 0
-        self._size: int | None = None
-        self._all_there = threading.Event()
+        self._kept: dict[int, Block] = {}
+        self._kept_bytes = 0
+        self._changed = threading.Condition()
+        self._is_all_there = False
+        self._uses_memory = True
         self._stopped = False
         self.failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
+
+    def take(self, start: int, block: Block) -> None:
+        """Take a block that was written, so that it need not be read again; it is given back when that is done.
+
+        Who brings one waits while memory is full, but only while that empties: not for what is read of an earlier
+        attempt, which may be long, nor for a block that is still to come, which may be his to bring.
+
+        Args:
+            start: where it begins.
+            block: with its bytes.
+        """
+        with self._changed:
+            while self._is_behind(block) and self._uses_memory and self._thread.is_alive():
+                self._changed.wait(LONGEST_SLEEP)  # it catches up sooner if it need not read
+            is_wanted = start >= self._at and start not in self._kept and not self._is_behind(block)
+            if is_wanted:
+                self._kept[start] = block
+                self._kept_bytes += block.size
+            self._changed.notify_all()
+        if not is_wanted:
+            self._blocks.give_back(block)
+
+    def _is_behind(self, block: Block) -> bool:
+        return self._kept_bytes + block.size > MOST_KEPT
 
     def finish(self, size: int | None, on_read: Callable[[int, int | None], None]) -> tuple[int, dict[str, str]]:
         """Wait until all has been read: how many bytes there are, and each checksum in hexadecimal.
@@ -46,7 +82,9 @@ class Hasher:
         Raises:
             VarloomError: `download_interrupted` when bytes are missing; or what reading met.
         """
-        self._all_there.set()
+        with self._changed:
+            self._is_all_there = True
+            self._changed.notify_all()
         while self._thread.is_alive():
             self._thread.join(LOOK_INTERVAL)
             on_read(self._at, size)
@@ -61,28 +99,57 @@ class Hasher:
     def stop(self) -> None:
         """Read no more."""
         self._stopped = True
-        self._all_there.set()
+        with self._changed:
+            self._changed.notify_all()
         self._thread.join()
 
     def _work(self) -> None:
         buffer = bytearray(BUFFER)
-        view = memoryview(buffer)
         try:
             while not self._stopped:
-                last = self._all_there.is_set()
-                count = self._partial.read_into(self._at, buffer)
-                if count:
-                    block = view[:count]
-                    self._digest.update(block)
-                    for other in self._others.values():
-                        other.update(block)
-                    self._at += count
-                elif last:
-                    return
-                else:
-                    self._all_there.wait(0.02)
+                last = self._is_all_there
+                if not self._add_kept() and not self._add_read(buffer):
+                    if last:
+                        return
+                    self._await_more()
         except BaseException as error:  # noqa: BLE001 - the thread that waits raises it
             self.failure = error
+
+    def _add_kept(self) -> bool:
+        """Add the next block, if it is in memory."""
+        with self._changed:
+            block = self._kept.get(self._at)
+            self._uses_memory = block is not None
+        if block is None:
+            return False
+        self._add(block.content)
+        return True
+
+    def _add_read(self, buffer: bytearray) -> bool:
+        """Add the next bytes, if they are on the disk."""
+        count = self._partial.read_into(self._at, buffer)
+        if count:
+            self._add(memoryview(buffer)[:count])
+        return count > 0
+
+    def _add(self, content: memoryview) -> None:
+        self._digest.update(content)
+        for other in self._others.values():
+            other.update(content)
+        with self._changed:
+            block = self._kept.pop(self._at, None)  # this one, or one that came while it was read from the disk
+            self._at += len(content)
+            if block is not None:
+                self._kept_bytes -= block.size
+                self._blocks.give_back(block)
+            self._changed.notify_all()
+
+    def _await_more(self) -> None:
+        """Sleep until something comes."""
+        with self._changed:
+            if self._at not in self._kept and not self._is_all_there and not self._stopped:
+                self._changed.notify_all()
+                self._changed.wait(LONGEST_SLEEP)
 
 
 class _Crc32c:

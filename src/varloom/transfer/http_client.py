@@ -6,6 +6,7 @@ urllib3 speaks the protocol. It never follows a redirect, repeats a request or r
 from __future__ import annotations
 
 import contextlib
+import http.client
 import logging
 import ssl
 from dataclasses import dataclass
@@ -65,6 +66,28 @@ class Origin:
         return cls(scheme, normal_host(parts.host or ""), parts.port or _PORTS.get(scheme, 0))
 
 
+class DirectResponse(http.client.HTTPResponse):
+    """An answer whose body can be read as it comes, into memory that is there already.
+
+    What urllib3 offers for that makes a new object of each piece, and with TLS no piece is larger than 16 KiB.
+    """
+
+    @property
+    def tells_its_length(self) -> bool:
+        """Whether it said beforehand how many bytes it has; otherwise somebody must look for its end in them."""
+        return self.length is not None and not self.chunked
+
+    def read_some_into(self, room: memoryview) -> int:
+        """Read what has come, at most as much as there is room for: how many bytes; 0 at the end."""
+        if self.isclosed() or self.length is None:
+            return 0
+        count = self.fp.readinto1(room[: self.length])
+        self.length -= count
+        if not count or not self.length:
+            self.close()
+        return count
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
     """The beginning of an answer; its body is still to be read. `url` is where it came from in the end."""
@@ -81,6 +104,19 @@ class Answer:
     def headers(self) -> Mapping[str, str]:
         """The headers, whose names are compared without regard to case."""
         return self.response.headers
+
+    def read_into(self, room: memoryview) -> int:
+        """Read what has come of the body, at most as much as there is room for: how many bytes; 0 at its end.
+
+        Raises:
+            urllib3.exceptions.HTTPError, OSError: the network.
+        """
+        direct = self.response._original_response  # type: ignore[attr-defined]  # noqa: SLF001 - what our connection made
+        if isinstance(direct, DirectResponse) and direct.tells_its_length:
+            return direct.read_some_into(room)
+        piece = self.response.read1(len(room), decode_content=False)
+        room[: len(piece)] = piece
+        return len(piece)
 
     def error_body(self) -> str:
         """The beginning of the body as text."""
@@ -216,10 +252,34 @@ def _has_folder_of_certificates() -> bool:
     return paths.capath is not None
 
 
+class DirectConnection(HTTPConnection):
+    """Gives answers that can be read into memory."""
+
+    response_class = DirectResponse
+
+
+class DirectTlsConnection(HTTPSConnection):
+    """The same with TLS."""
+
+    response_class = DirectResponse
+
+
+class DirectPool(HTTPConnectionPool):
+    """Connections to one host."""
+
+    ConnectionCls = DirectConnection
+
+
+class DirectTlsPool(HTTPSConnectionPool):
+    """The same with TLS."""
+
+    ConnectionCls = DirectTlsConnection
+
+
 def _pool_classes(guard: Guard | None) -> dict[str, type[HTTPConnectionPool]]:
     """Connection pools whose connections the guard makes; as they are where the operator's proxy makes them."""
     if guard is None:
-        return {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}
+        return {"http": DirectPool, "https": DirectTlsPool}
 
     def connect(connection: HTTPConnection) -> socket.socket:
         try:
@@ -227,11 +287,11 @@ def _pool_classes(guard: Guard | None) -> dict[str, type[HTTPConnectionPool]]:
         except OSError as error:
             raise ConnectFailedError from error
 
-    class GuardedConnection(HTTPConnection):
+    class GuardedConnection(DirectConnection):
         def _new_conn(self) -> socket.socket:
             return connect(self)
 
-    class GuardedTlsConnection(HTTPSConnection):
+    class GuardedTlsConnection(DirectTlsConnection):
         def _new_conn(self) -> socket.socket:
             return connect(self)
 

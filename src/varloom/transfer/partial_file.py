@@ -29,14 +29,11 @@ from varloom.storage.problems import STORAGE_FULL, STORAGE_UNUSABLE
 from varloom.transfer.model import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 BLOCK = 512 * 1024
 """Bytes of one entry of the journal: what is fetched again after a kill is at most one for each connection."""
-
-MOST_PIECES = 256
-"""Of one block: the system takes at most 1,024 at once."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -49,6 +46,7 @@ class PartialFile:
         self._lock = threading.Lock()
         self._noting = threading.Lock()
         self._blocks: dict[int, int] = {}  # where each begins and ends
+        self._present = 0
         self._descriptor = -1
         self._journal = -1
         with disk_told():
@@ -69,8 +67,7 @@ class PartialFile:
     @property
     def present(self) -> int:
         """How many bytes are here."""
-        with self._lock:
-            return sum(end - start for start, end in self._blocks.items())
+        return self._present
 
     def resume(self, identity: str, on_checked: Callable[[int, int | None], None]) -> Version | None:
         """Take up what an earlier attempt left of this URL: its version; None if there is nothing of use.
@@ -96,6 +93,7 @@ class PartialFile:
                     found += end - start
             on_checked(found, version.size)
         self._blocks = _without_overlaps(self._blocks)
+        self._present = sum(end - start for start, end in self._blocks.items())
         if os.fstat(self._descriptor).st_nlink > 1 and (version.size is None or self.missing(version.size)):
             return None  # it is a job's original already, which is never written to again
         return version
@@ -110,7 +108,7 @@ class PartialFile:
             if descriptor >= 0:
                 os.close(descriptor)
         self._descriptor = self._journal = -1
-        self._blocks = {}
+        self._blocks, self._present = {}, 0
         self.discard()
         with disk_told():
             self._open(os.O_CREAT | os.O_EXCL | os.O_APPEND)
@@ -138,36 +136,25 @@ class PartialFile:
             at = max(at, end)
         return [*gaps, (at, size)] if at < size else gaps
 
-    def write(self, start: int, pieces: Sequence[bytes]) -> int:
+    def write(self, start: int, content: bytes | memoryview) -> int:
         """Write a block that begins at `start`, and note that it is here: how many bytes it has.
-
-        Args:
-            start: where it begins.
-            pieces: its bytes, as they came; at most `MOST_PIECES`.
 
         Raises:
             VarloomError: `storage_full` or `storage_unusable`.
         """
-        end, crc = start + sum(len(piece) for piece in pieces), 0
-        for piece in pieces:
-            crc = isal_zlib.crc32(piece, crc)
+        remaining, at, end = memoryview(content), start, start + len(content)
+        crc = isal_zlib.crc32(content)
         with disk_told():
             failpoint("download.before_write")
-            at = start + os.pwritev(self._descriptor, pieces, start)
-            if at < end:
-                self._write_rest(at, b"".join(pieces)[at - start :])
+            while remaining:  # the system may not take all at once
+                written = os.pwrite(self._descriptor, remaining, at)
+                remaining, at = remaining[written:], at + written
             failpoint("download.after_write")
             self._note({"start": start, "end": end, "crc": crc})
         with self._lock:
             self._blocks[start] = end
+            self._present += end - start
         return end - start
-
-    def _write_rest(self, at: int, rest: bytes) -> None:
-        """What the system did not take at once."""
-        remaining = memoryview(rest)
-        while remaining:
-            written = os.pwrite(self._descriptor, remaining, at)
-            remaining, at = remaining[written:], at + written
 
     def read_into(self, start: int, buffer: bytearray) -> int:
         """Read bytes that are here from `start` on, at most as many as the buffer has: how many they were."""

@@ -192,7 +192,7 @@ def batches(lane: int, task: LaneTask) -> Iterator[Batch]:
     step = 8 if task.is_paired else 4
     gathered: list[bytes] = []
     bases = number = 0
-    with LaneReader(task.lane()) as reader:
+    with LaneReader(task.lane(), is_checked=True) as reader:
         for lines in reader.pieces():
             begun = 0
             for at in range(0, len(lines), step):

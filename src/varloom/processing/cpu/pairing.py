@@ -106,5 +106,7 @@ def _placed(one: list[AlignedSegment], other: list[AlignedSegment]) -> tuple[Dis
 
 
 def _is_unique(record: AlignedSegment) -> bool:
-    best = int(record.get_tag("AS"))
-    return not record.has_tag("XS") or int(record.get_tag("XS")) <= _UNIQUE * best
+    try:
+        return int(record.get_tag("XS")) <= _UNIQUE * int(record.get_tag("AS"))
+    except KeyError:  # there is no second best one
+        return True

@@ -17,6 +17,10 @@ from varloom.web.problem_documents import problem_responses
 router = APIRouter(tags=["jobs"])
 
 
+ID_LIMIT = 200
+"""The most ids of a list: they stand in its URL."""
+
+
 class RetryRequest(BaseModel):
     """How to retry. An empty object, or none, retries from the stage in which the job ended, as it was."""
 
@@ -59,11 +63,14 @@ async def list_jobs(
     search: Annotated[str | None, Query(description="part of a sample's or a file's name", max_length=200)] = None,
     since: Annotated[AwareDatetime | None, Query(description="only jobs created from this moment on")] = None,
     until: Annotated[AwareDatetime | None, Query(description="only jobs created before this moment")] = None,
+    id: Annotated[  # noqa: A002 - what the field calls it
+        list[UUID] | None, Query(description="only these jobs; may be repeated", max_length=ID_LIMIT)
+    ] = None,
 ) -> JobList:
     """The account's jobs, newest first."""
     created = Created(since, until)
     return await services.jobs.page(
-        account.id, states=state, limit=limit, cursor=cursor, search=search, created=created
+        account.id, states=state, limit=limit, cursor=cursor, search=search, created=created, ids=id
     )
 
 

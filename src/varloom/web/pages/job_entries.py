@@ -228,7 +228,8 @@ def step_text(progress: ProgressView) -> str:
     step = STEPS.get(progress.unit, progress.unit[:1].upper() + progress.unit[1:])
     if progress.total:
         return f"{step}, {min(100, int(100 * progress.done / progress.total))} %"
-    return f"{step}, {count(int(progress.done))} so far" if progress.unit.endswith("(bases)") else step
+    name, mark, _ = step.partition(" (bases)")
+    return f"{name}, {count(progress.done)} bases so far" if mark else step
 
 
 def _pace_of(job: JobView) -> str:

@@ -61,7 +61,8 @@ export function lanesOf(items, nameOf) {
     if (!lanes.has(lane)) lanes.set(lane, []);
     lanes.get(lane).push({ item, mate });
   }
-  return [...lanes.values()].map((files, index) => {
+  const inOrder = [...lanes].sort(([one], [other]) => (one < other ? -1 : 1));
+  return inOrder.map(([, files], index) => {
     files.sort((one, other) => (one.mate ?? 0) - (other.mate ?? 0));
     const mates = files.map(({ mate }) => mate);
     const lacks = mates.length === 1 && mates[0] === 2 ? "the file of the first mates is missing" : "";
