@@ -21,13 +21,13 @@ from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.annotation.refs.release import Release, checked_release_key
 from varloom.genomics.assemblies import Assembly
 from varloom.services.package_index import fetched_package
-from varloom.services.reference_views import MissingReferenceView, ReferencesView, ReferenceView
 from varloom.storage import LocalCopies, open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from varloom.errors import VarloomError
+    from varloom.services.reference_views import ReferencesView, ReferenceView
     from varloom.settings import Settings
     from varloom.storage import Storage
 
@@ -76,6 +76,11 @@ class References:
 
 def overview(library: ReferenceLibrary, on_damaged: Callable[[VarloomError], None] | None = None) -> ReferencesView:
     """See `References.overview`; it blocks. What cannot be read is told to `on_damaged`, else logged."""
+    from varloom.services.reference_views import (
+        MissingReferenceView,
+        ReferencesView,
+    )  # most that use a library show none
+
     installed = library.releases(on_damaged)
     return ReferencesView(
         installed=[reference_view(release) for release in installed],
@@ -98,6 +103,8 @@ def overview(library: ReferenceLibrary, on_damaged: Callable[[VarloomError], Non
 
 def reference_view(release: Release) -> ReferenceView:
     """A release as the outside sees it."""
+    from varloom.services.reference_views import ReferenceView
+
     return ReferenceView(
         name=release.name,
         kind=release.kind,
