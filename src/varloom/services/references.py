@@ -26,18 +26,20 @@ from varloom.annotation.refs.release import Release, checked_release_key
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.genomics.assemblies import Assembly
 from varloom.services.owners import require_owner
+from varloom.services.package_index import fetched_package
 from varloom.services.problems import DEMO_FILE_NOT_FOUND
-from varloom.services.reference_views import DemoView, MissingReferenceView, ReferencesView, ReferenceView
 from varloom.storage import LocalCopies, open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from varloom.services.accounts import Account
+    from varloom.services.reference_views import DemoView, ReferencesView, ReferenceView
     from varloom.settings import Settings
     from varloom.storage import Storage
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_PACKAGE = re.compile(r"package:([A-Za-z0-9][A-Za-z0-9._-]{0,99}(?:==[A-Za-z0-9.+!-]{1,40})?)")
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]")
 OnStep = Callable[[str, int, int | None], None]
 """Told what is being done, the bytes done, and of how many; it raises to cancel."""
@@ -51,7 +53,7 @@ class NewRelease:
         name: such as `clinvar`.
         kind: such as `variants`.
         assembly: of its coordinates.
-        source: a file, a folder of files, or a URL.
+        source: a file, a folder of files, a URL, or `package:NAME` for a package of the configured package index.
         release: None takes what the file tells, else the day of its last change.
         sha256: that the file has to have.
         licence: None takes what the catalogue tells.
@@ -119,6 +121,11 @@ def demo_file(name: str) -> str:
 
 def overview(library: ReferenceLibrary, on_damaged: Callable[[VarloomError], None] | None = None) -> ReferencesView:
     """See `References.overview`; it blocks. What cannot be read is told to `on_damaged`, else logged."""
+    from varloom.services.reference_views import (
+        MissingReferenceView,
+        ReferencesView,
+    )  # most that use a library show none
+
     installed = library.releases(on_damaged)
     return ReferencesView(
         installed=[reference_view(release) for release in installed],
@@ -141,6 +148,8 @@ def overview(library: ReferenceLibrary, on_damaged: Callable[[VarloomError], Non
 
 
 def _demo_view(installed: Iterable[Release]) -> DemoView:
+    from varloom.services.reference_views import DemoView
+
     there = {release.key for release in installed if release.key.is_demo}
     whole = all(one.key in there for one in PUBLISHED)
     return DemoView(installed=whole, releases=len(there), files=list(SAMPLES))
@@ -148,6 +157,8 @@ def _demo_view(installed: Iterable[Release]) -> DemoView:
 
 def reference_view(release: Release) -> ReferenceView:
     """A release as the outside sees it."""
+    from varloom.services.reference_views import ReferenceView
+
     return ReferenceView(
         name=release.name,
         kind=release.kind,
@@ -194,6 +205,10 @@ def add_release(settings: Settings, new: NewRelease, on_step: OnStep) -> Release
 def _published(settings: Settings, new: NewRelease, on_step: OnStep) -> Iterator[Published]:
     """The published file on this machine."""
     published = Published(Path(new.source), None, new.sha256, new.licence, new.excerpt)
+    if package := _PACKAGE.fullmatch(new.source):
+        with fetched_package(package[1], partial(on_step, "downloading")) as wheel:
+            yield published._replace(path=wheel, url=f"package {package[1]}")
+        return
     if not _URL.match(new.source):
         yield published
         return
