@@ -167,7 +167,12 @@ class Bench:
             found["bcftools"] = lambda: run(["sh", "-c", shell])
         import json
 
-        ours = [sys.executable, "-m", tool_process.__module__, json.dumps(stages)]
+        ours = [
+            sys.executable,
+            "-m",
+            tool_process.__module__,
+            json.dumps({"together": False, "pipes": [{"stages": stages, "output": None}]}),
+        ]
         found["bcftools in pysam"] = lambda: run(ours)
         return found
 

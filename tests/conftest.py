@@ -75,6 +75,11 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture
+def missing_shared_data() -> None:
+    pytest.fail("needs data in ../shared beside the checkout, which is missing")
+
+
 @pytest.fixture(scope="session")
 def s3() -> Iterator[ObjectStore]:
     folder = _open_folder()

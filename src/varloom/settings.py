@@ -66,7 +66,7 @@ class Settings(BaseSettings):
         default=20 * 1024**3,
         ge=0,
         description="disk space for copies of what lies in an object store, for the server and for the workers of a "
-        "machine each; what is in use stays beyond it",
+        "machine each, and as much for split views of structural variants; what is in use stays beyond it",
     )
     orders_bytes: int = Field(
         default=2 * 1024**3,

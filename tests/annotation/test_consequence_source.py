@@ -16,6 +16,7 @@ from varloom.annotation.model import ReleaseKey
 from varloom.annotation.refs.mane import import_mane
 from varloom.annotation.source import InstalledRelease
 from varloom.annotation.sources.consequence.source import FASTA, GENES, MANE, SOURCE
+from varloom.annotation.stretches import Limits, Stretches, cut_between
 from varloom.dataset.column_types import plain_type, type_name
 from varloom.errors import VarloomError
 from varloom.genomics.genetic_code import MITOCHONDRIAL
@@ -313,26 +314,40 @@ def test_batches_may_be_slices(source):
     assert isinstance(sliced, pa.RecordBatch)
 
 
-def test_a_batch_can_be_cut_where_no_transcript_goes_on(source):
-    """Brute force: the last place at which no transcript has rows on both sides, or goes on behind the last row."""
-    spans = [(gene.exons[0][0] - 10, gene.exons[-1][1] + 10) for gene in MADE]
-    for step in (37, 150, 900, 2500):
-        for last in (900, 3000, 7100, 13_000, 20_000):
-            places = list(range(100, last, step))
-            cuts = [
-                number
-                for number in range(1, len(places) + 1)
-                if not any(
-                    start <= places[number - 1] and end >= (places[number] if number < len(places) else places[-1])
-                    for start, end in spans
-                )
-            ]
-            assert source.rows_together(batch_of([snv(place) for place in places])) == max(cuts, default=len(places))
-    rows = [snv(coding(PLUS, 3)), snv(2, contig="chrM", genome=MITOCHONDRION)]
-    assert source.rows_together(batch_of(rows)) == 1
-    assert source.rows_together(batch_of(rows[::-1])) == 1
-    assert source.rows_together(batch_of([snv(9000), snv(100)])) == 2
-    assert source.rows_together(batch_of([])) == 0
+KINDS = st.sampled_from(["snv", "snv", "insertion", "deletion"])
+GENOTYPES = st.sampled_from(["0|1", "1|0", "1|1", "0/1", "0|0"])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, len(MADE) - 1), st.integers(0, 100), KINDS, GENOTYPES, st.sampled_from([None, "1", "2"])
+        ),
+        min_size=8,
+        max_size=30,
+        unique_by=lambda drawn: drawn[:2],
+    ),
+    st.integers(1, 5),
+    st.integers(0, 3),
+)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_file_in_chunks_says_what_the_whole_file_says(world, source, drawn, rows_at_once, slack):
+    """Phased variants of few transcripts, cut as small as may be: no codon or frame of a haplotype is torn apart."""
+    rows = []
+    for gene, place, kind, genotype, phase_set in drawn:
+        at = coding(MADE[gene], place // 3, place % 3)
+        ref = GENOME[at - 1 : at + (kind == "deletion")]
+        alt = {"snv": snv(at).alt, "insertion": f"{ref}T", "deletion": ref[:1]}[kind]
+        rows.append(Row("chr1", at, ref, alt, (genotype, "0|1"), (phase_set, None)))
+    whole = batch_of(sorted(rows, key=lambda row: row.position))
+    small = [whole.slice(start, rows_at_once) for start in range(0, whole.num_rows, rows_at_once)]
+    stretches = Stretches([SOURCE.stretches({GENES: world.genes})], "GRCh38")
+    chunks = list(cut_between(small, stretches, Limits(slack, 1000)))
+    assert sum(chunk.num_rows for chunk in chunks) == len(rows)
+    if rows_at_once == 1 and len({gene for gene, *_ in drawn}) > 3:
+        assert len(chunks) > 1
+    found = [row for chunk in chunks for row in source.annotate(chunk, lambda: None).columns.to_pylist()]
+    assert found == source.annotate(whole, lambda: None).columns.to_pylist()
 
 
 def test_small_replacements_are_no_elongations_of_features(source):

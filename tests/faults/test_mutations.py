@@ -6,10 +6,11 @@ from collections import Counter
 
 import pytest
 from mutation_run import CORPUS, jobs, run, valid_files
+from tests.shared_data import needs
 
 pytestmark = [
     pytest.mark.corpus,
-    pytest.mark.skipif(not CORPUS.is_dir(), reason="needs ../shared beside the checkout"),
+    needs(CORPUS),
 ]
 
 

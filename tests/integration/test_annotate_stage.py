@@ -15,6 +15,7 @@ from varloom.annotation.merging import AnnotationFolder
 from varloom.annotation.model import ReleaseKey
 from varloom.annotation.refs.installing import Published, install
 from varloom.annotation.refs.library import ReferenceLibrary
+from varloom.annotation.worker_process import PieceFailedError
 from varloom.dataset.stored import load_manifest
 from varloom.errors import VarloomError
 from varloom.pipeline.request import Scratch, SourceFile, StageRequest
@@ -41,11 +42,11 @@ class Stages:
         self.key = f"uploads/{uuid.uuid4()}/source"
         self.storage.write_bytes(self.key, content)
 
-    def install_clinvar(self, tmp_path) -> None:
-        key = ReleaseKey("variants", "clinvar", "GRCh37", "2023")
+    def install_clinvar(self, tmp_path, release="2023") -> None:
+        key = ReleaseKey("variants", "clinvar", "GRCh37", release)
         install(ReferenceLibrary(self.storage), key, Published(CLINVAR), lambda *_: None)
 
-    def run(self, stage, annotation=None, **options):
+    def run(self, stage, annotation=None, *, keeps_choice=True, **options):
         token = str(uuid.uuid4())
         scratch = Scratch(self.scratch / token, self.scratch / "sources", 10**9, self.scratch / "downloads")
         request = StageRequest(
@@ -57,6 +58,7 @@ class Stages:
             None if isinstance(self.storage, LocalStorage) else scratch,
             job=self.job,
             annotation=annotation,
+            keeps_choice=keeps_choice,
         )
         self.told.clear()
         return stage.run(StageRequest.from_json(request.as_json()), lambda *told: self.told.append(told))
@@ -126,6 +128,41 @@ def test_what_was_finished_is_not_done_again(stages, tmp_path, monkeypatch):
         folders.append(AnnotationFolder.load(folder))
     assert [folder.chunks for folder in folders] == [4, 4]
     assert list(folders[0].batches()) == list(folders[1].batches())
+
+
+def test_a_job_works_with_the_releases_that_it_chose_and_they_stay_until_it_is_done(stages, tmp_path, monkeypatch):
+    how = {"annotate": "small", "assembly": "GRCh37"}
+    stages.put(CLINVAR.read_bytes(), "clinvar.vcf.gz")
+    stages.install_clinvar(tmp_path)
+    library = ReferenceLibrary(stages.storage)
+    old, new = (ReleaseKey("variants", "clinvar", "GRCh37", release) for release in ("2023", "2024"))
+    first = stages.run(annotate, **how)
+    stages.install_clinvar(tmp_path, "2024")
+    assert stages.run(annotate, **how).result["releases"] == [list(old)], "another attempt of the same job"
+    with pytest.raises(VarloomError, match=rf"needed by 1 job that annotates: {stages.job}") as refused:
+        library.remove(old)
+    assert refused.value.code == "reference_in_use"
+    library.remove(new)
+    stages.run(parse, first.result["key"], **how)
+    library.remove(old)
+
+    for release in ("2023", "2024"):
+        stages.install_clinvar(tmp_path, release)
+    assert stages.run(annotate, **how).result["releases"] == [list(new)]
+    library.remove(new, force=True)
+    with pytest.raises(VarloomError, match="was removed") as refused:
+        stages.run(annotate, **how)
+    assert (refused.value.code, refused.value.kind.retryable) == ("reference_removed", False)
+    assert stages.run(annotate, keeps_choice=False, **how).result["releases"] == [list(old)], "retried by hand"
+
+    def fail(*_):
+        library.remove(old, force=True)
+        raise PieceFailedError("There is no such file.")
+
+    stages.job = str(uuid.uuid4())
+    monkeypatch.setattr("varloom.annotation.worker_process.AnnotatorProcess.annotate", fail)
+    with pytest.raises(VarloomError, match="was removed"):
+        stages.run(annotate, **how)
 
 
 COLUMNS = b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"

@@ -36,3 +36,18 @@ async def test_what_is_installed_and_missing_is_told(api, tmp_path):
     assert "https://ftp.ncbi.nlm.nih.gov/pub/clinvar/vcf_GRCh38/clinvar.vcf.gz" in page.text
     stranger = await api.client()
     assert (await stranger.get("/api/v1/refs")).status_code == 401
+
+
+async def test_only_owners_install_the_demonstration_and_everybody_can_load_its_files(api):
+    member = await api.person()
+    for method in ("POST", "DELETE"):
+        refused = await member.client.request(method, "/api/v1/refs/demo")
+        assert (refused.status_code, refused.json()["code"]) == (403, "owner_only")
+    assert (await member.client.get("/api/v1/refs")).json()["demo"]["releases"] == 0
+    assert "<code>varloom refs demo</code>" in (await member.client.get("/refs")).text
+    for name in ("varloom-demo.vcf", "varloom-demo-sv.vcf"):
+        text = (await member.client.get(f"/api/v1/refs/demo/{name}")).text
+        assert text.startswith("##fileformat=VCF")
+        assert "Synthetic demonstration data" in text
+    missing = await member.client.get("/api/v1/refs/demo/passwd")
+    assert (missing.status_code, missing.json()["code"]) == (404, "demo_file_not_found")

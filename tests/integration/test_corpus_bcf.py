@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pysam
 import pysam.bcftools
 import pytest
+from tests.shared_data import SHARED, needs
 
 from varloom.reader import FileRefused, open_reader
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
 MOST_BYTES = 300_000
 PARTS = 8
 FILES = sorted(
@@ -22,7 +20,7 @@ FILES = sorted(
 )[::5]
 pytestmark = [
     pytest.mark.corpus,
-    pytest.mark.skipif(not FILES, reason="needs ../shared/corpus beside the checkout"),
+    needs(SHARED / "corpus"),
 ]
 
 

@@ -6,13 +6,13 @@ import csv
 import gzip
 from collections import defaultdict
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
+from tests.shared_data import SHARED, needs
 
 from varloom.reader import FileRefused, open_reader
 
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
+CORPUS = SHARED / "corpus"
 OTHER_DIALECT = "read with another separator or quote than the manifest's, so it is ragged at another line"
 EXCEPTIONS = {
     "csv/apriha+snps/tests/input/myheritage_extra_quotes.csv": "its first line is a comment, which the manifest took "
@@ -37,7 +37,7 @@ def manifest():
 FILES = manifest()
 pytestmark = [
     pytest.mark.corpus,
-    pytest.mark.skipif(not FILES, reason="needs ../shared/corpus beside the checkout"),
+    needs(CORPUS / "csv.tsv"),
 ]
 
 
@@ -111,7 +111,7 @@ def fault(row):
     return None
 
 
-@pytest.mark.parametrize("source", sorted(FILES))
+@pytest.mark.parametrize("source", sorted(FILES) or [None])
 def test_each_file_arrives_whole_or_is_refused(source):
     faults = [fault(row) for row in FILES[source] if row["path"] not in EXCEPTIONS]
     assert [found for found in faults if found] == []

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
+from tests.shared_data import SHARED, needs
 
 from varloom.reader import check_file
 
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
+CORPUS = SHARED / "corpus"
 
 EBI = "vcf/EBIvariation+vcf-validator/test/input_files"
 NO_EVIDENCE = "accepted without a warning: a VCF needs neither genotypes nor frequencies; one archive asks for them"
@@ -34,7 +34,7 @@ def manifest():
 FILES = manifest()
 pytestmark = [
     pytest.mark.corpus,
-    pytest.mark.skipif(not FILES, reason="needs ../shared/corpus beside the checkout"),
+    needs(CORPUS / "vcf.tsv"),
 ]
 
 
@@ -60,7 +60,7 @@ def fault(row, result):
     return None if good else f"{row['path']}: must {must}; ok={result.ok} records={result.records} line={line}"
 
 
-@pytest.mark.parametrize("source", sorted(FILES))
+@pytest.mark.parametrize("source", sorted(FILES) or [None])
 def test_each_file_is_treated_as_the_manifest_says(source):
     faults = []
     for row in FILES[source]:

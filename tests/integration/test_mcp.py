@@ -212,6 +212,8 @@ async def test_a_table_is_queried_as_the_api_does_it(server, tmp_path):
         rest = await call(client, "query_table", sample="Good", offset=2, **asked)
         assert (len(rest["rows"]), rest["cut"]) == (1, False)
         assert (await refusal(client, "query_table", sample="Good", filter="nope = 1"))["code"] == "filter_invalid"
+        assert (columns["can_be_split"], columns["synthetic"]) == (False, False)
+        assert (await refusal(client, "query_table", sample="Good", view="split"))["code"] == "view_unavailable"
         assert (await refusal(client, "query_table", sample="good"))["code"] == "sample_not_found"
 
 

@@ -77,7 +77,8 @@ def test_a_release_from_its_installation_to_its_removal(library, tmp_path):
     assert refused.value.code == "reference_exists"
     with library.borrow(KEY) as borrowed:
         path = borrowed.folder / "sites.parquet"
-        assert hashlib.sha256(path.read_bytes()).hexdigest() == made.files[0].sha256
+        (sites,) = (file for file in made.files if file.name == path.name)
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == sites.sha256
         if library.storage.local_path("refs") is not None:
             with pytest.raises(VarloomError) as refused:
                 library.remove(KEY)

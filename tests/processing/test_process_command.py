@@ -34,6 +34,9 @@ def test_reads_become_files_in_a_folder(person, tmp_path):
         *("alignment.bam", "alignment.bam.bai", "variants.vcf.gz", "variants.vcf.gz.tbi", "quality.json")
     }
     assert list(tmp_path.glob("packed*")) == [fasta]  # nothing is left beside it
+    busy = run(*person.reads, "--reference", person.fasta, "-o", fasta, "--data", data)
+    assert busy.exit_code == 1
+    assert "File exists" in busy.stderr
 
 
 def test_an_installed_genome_is_unpacked_once_and_removed_with_its_release(person, tmp_path):

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from varloom.errors import VarloomError
-from varloom.processing.programs import Stage, failed, pipe, run
+from varloom.processing.programs import Pipe, Stage, failed, pipe, pipes, run
 
 
 def test_a_failure_is_told_in_the_program_s_words(tmp_path):
@@ -27,8 +27,10 @@ def test_output_goes_where_it_is_to_go(tmp_path):
     source = tmp_path / "reads.sam"
     source.write_text("@SQ\tSN:1\tLN:100\n" + "r\t0\t1\t5\t60\t4M\t*\t0\t0\tACGT\tIIII\n" * 1000)
     stages = [Stage.samtools("view", "-u", source), Stage.samtools("flagstat", "-")]
-    pipe(stages, lambda: None, output=tmp_path / "told")
-    assert (tmp_path / "told").read_text().startswith("1000 + 0 in total")
+    for together in (False, True):
+        told = [tmp_path / f"{number}{together}" for number in range(2)]
+        pipes([Pipe(tuple(stages), output) for output in told], lambda: None, together=together)
+        assert [path.read_text().partition(" in total")[0] for path in told] == ["1000 + 0"] * 2
 
 
 def test_what_is_ended_from_outside_is_told_so():

@@ -45,6 +45,9 @@ class Double:
             AnnotationColumn(f"{self.name}.nested", text, "The position as text."),
         ]
 
+    def stretches(self, releases: Mapping[Need, InstalledRelease]) -> None:
+        """See `AnnotationSource.stretches`."""
+
     @contextlib.contextmanager
     def open(self, releases: Mapping[Need, InstalledRelease], scratch: Path) -> Iterator[Double]:
         folder = releases[self.needs[0]].folder

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from tests.shared_data import SHARED, needs
 
 from varloom.genomics.consequences import CONSEQUENCES
 from varloom.reader import open_reader
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
 VEP = "Consequence annotations from Ensembl VEP. Format: Allele|Consequence|IMPACT|SYMBOL|Gene"
 NUMBERED = VEP + "|ALLELE_NUM"
 SNPEFF = "Functional annotations: 'Allele | Annotation | Annotation_Impact | Gene_Name | Gene_ID' "
@@ -184,7 +182,7 @@ def split_by_hand(row, key, names):
     return [{name: (parts[n] if n < len(parts) else "") or None for n, name in enumerate(names)} for parts in cut]
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared beside the checkout")
+@needs(SHARED)
 def test_annotations_of_real_files_as_python_cuts_them():
     files = [path for path in (SHARED / "corpus" / "vcf").rglob("*.vcf") if path.stat().st_size < 2_000_000]
     ranks = {each.term: each.rank for each in CONSEQUENCES}

@@ -171,6 +171,7 @@ CONTIGS = {
     "a mouse": ({"chr1": 195471971}, "", None),
     "mixed": ({"chr1": 249250621, "chr2": 242193529}, "", None),
     "words of the reference": ({"chr1": None}, "##reference=file:///seq/human_g1k_v37.fasta\n", "GRCh37"),
+    "the demonstration": ({"demo1": 300_000, "demo2": 150_000}, "", "GRCh38"),
     "words of a contig": ({}, "##contig=<ID=1,assembly=b38,species=x>\n", "GRCh38"),
 }
 
@@ -181,6 +182,15 @@ def test_the_assembly_is_told_by_lengths_before_words(case: str) -> None:
     found = guess_assembly(contigs, header)
     assert found is not None
     assert found.assembly == expected
+
+
+def test_only_whole_contigs_of_the_demonstration_are_taken_for_it() -> None:
+    found = {case: guess_assembly(contigs, header) for case, (contigs, header, _) in CONTIGS.items()}
+    assert [case for case, guess in found.items() if guess is not None and guess.is_demo] == ["the demonstration"]
+    for contigs in ({"demo1": None}, {"demo1": 300_001}, {"demo1": 300_000, "chr1": None}, {"chr1": None}, {}):
+        guess = guess_assembly(contigs, "##reference=GRCh38")
+        assert guess is not None
+        assert not guess.is_demo
 
 
 def test_nothing_is_guessed_from_nothing() -> None:

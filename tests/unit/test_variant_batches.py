@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import random
 import re
 
 import pyarrow as pa
 import pytest
 
 from varloom.annotation.model import PHASED_VARIANTS, VARIANTS, VariantKind
-from varloom.annotation.variant_batches import cut_at_gaps, variant_batches
+from varloom.annotation.stretches import STRETCHES, Limits, Stretches, cut_between
+from varloom.annotation.variant_batches import variant_batches
 from varloom.reader import FileRefused, ReadOptions, open_reader
 
 REAL = ["1000G.HG00096.wgs.mergedSV.v8.vcf", "truvari.hg002_comp.vcf.gz"]
@@ -150,10 +152,13 @@ def test_phase_sets_are_told_as_the_file_writes_them(tmp_path):
     ]
 
 
+NOWHERE = Stretches((), None)
+
+
 def test_files_are_cut_where_the_next_variant_is_farthest(shared):
     path = shared / "data/variants/HG002_GRCh38_chr22_v4.2.1.vcf.gz"
     uncut = list(variant_batches(open_reader(path, options=ReadOptions()).batches(), VariantKind.SMALL, 5000))
-    cut = list(cut_at_gaps(iter(uncut), 500))
+    cut = list(cut_between(iter(uncut), NOWHERE, Limits(500, 10_000)))
     assert pa.Table.from_batches(cut).equals(pa.Table.from_batches(uncut))
     at = 0
     positions = pa.Table.from_batches(uncut).column("position").to_pylist()
@@ -161,7 +166,7 @@ def test_files_are_cut_where_the_next_variant_is_farthest(shared):
         at += batch.num_rows
         assert 4500 <= batch.num_rows <= 5500
         assert positions[at] - positions[at - 1] > 1000
-    again = list(cut_at_gaps(iter(uncut), 500))
+    again = list(cut_between(iter(uncut), NOWHERE, Limits(500, 10_000)))
     assert [batch.num_rows for batch in again] == [batch.num_rows for batch in cut], "a resumed job cuts alike"
 
 
@@ -172,14 +177,56 @@ def rows_at(*places):
     return pa.RecordBatch.from_arrays(arrays, schema=VARIANTS)
 
 
+def test_nothing_is_cut_within_a_stretch():
+    """Brute force over random rows and stretches: every place is free, or some stretch goes on behind it."""
+    chance = random.Random(11)
+    for _ in range(60):
+        places = sorted((chance.choice("12"), chance.randint(1, 300)) for _ in range(chance.randint(1, 30)))
+        told = [(chance.choice("123"), chance.randint(1, 300), chance.randint(0, 60)) for _ in range(8)]
+        spans = [(contig, start, start + width) for contig, start, width in told]
+        columns = dict(zip(("contig", "start", "end"), map(list, zip(*spans, strict=True)), strict=True))
+        stretches = Stretches([pa.table(columns, schema=STRETCHES)], "GRCh38")
+        free = [
+            not any(
+                contig == before[0] == after[0] and start <= before[1] and end >= after[1]
+                for contig, start, end in _united(spans)
+            )
+            for before, after in itertools.pairwise(places)
+        ]
+        assert stretches.cuttable(rows_at(*(("chr" + contig, place) for contig, place in places))).tolist() == free
+
+
+def _united(spans):
+    """Those that have a base in common are one."""
+    found = []
+    for contig, start, end in sorted(spans):
+        if found and found[-1][0] == contig and start <= found[-1][2]:
+            found[-1] = (contig, found[-1][1], max(end, found[-1][2]))
+        else:
+            found.append((contig, start, end))
+    return found
+
+
+def test_a_chunk_grows_until_it_can_be_cut_or_is_too_large():
+    rows = rows_at(*(("1", place) for place in range(10, 130, 10)))
+    small = [rows.slice(start, 2) for start in range(0, 12, 2)]
+    stretches = Stretches([pa.table({"contig": ["1"], "start": [20], "end": [90]}, schema=STRETCHES)], None)
+    for most, sizes in ((100, [1, 8, 3]), (4, [1, 4, 4, 3])):
+        cut = list(cut_between(small, stretches, Limits(0, most)))
+        assert pa.Table.from_batches(cut).equals(pa.Table.from_batches(small))
+        assert [batch.num_rows for batch in cut] == sizes
+
+
 def test_a_cut_is_before_another_contig_or_the_longest_gap():
     first = rows_at(("1", 10), ("1", 20), ("1", 90), ("1", 100), ("1", 101))
     second = rows_at(("1", 102), ("1", 500), ("2", 5), ("2", 9), ("2", 30))
-    cut = [batch.column("rowno").to_pylist() for batch in cut_at_gaps([first, second], 3)]
+    cut = [batch.column("rowno").to_pylist() for batch in cut_between([first, second], NOWHERE, Limits(3, 10))]
     assert cut == [[0, 1], [2, 3, 4, 0, 1, 2, 3, 4]]
-    assert list(cut_at_gaps([], 3)) == []
-    assert [batch.num_rows for batch in cut_at_gaps([rows_at(("1", 5))], 3)] == [1]
-    three = [batch.column("rowno").to_pylist() for batch in cut_at_gaps([first, second, second], 4)]
+    assert list(cut_between([], NOWHERE, Limits(3, 10))) == []
+    assert [batch.num_rows for batch in cut_between([rows_at(("1", 5))], NOWHERE, Limits(3, 10))] == [1]
+    three = [
+        batch.column("rowno").to_pylist() for batch in cut_between([first, second, second], NOWHERE, Limits(4, 10))
+    ]
     assert three == [[0, 1], [2, 3, 4, 0, 1], [2, 3, 4, 0, 1, 2, 3, 4]]
 
 

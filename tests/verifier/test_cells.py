@@ -8,13 +8,14 @@ import sys
 import pytest
 import vcf_text
 from corpus_files import SHARED
+from tests.shared_data import needs
 from vcf_verifier import dataset_differences, differences
 
 from varloom.reader import check_file
 
 needs_shared = [
     pytest.mark.corpus,
-    pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared beside the checkout"),
+    needs(SHARED),
 ]
 
 

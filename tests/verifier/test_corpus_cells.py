@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from corpus_files import LARGE, SHARED, acceptable_files
+from tests.shared_data import needs
 from vcf_verifier import differences
 
 from varloom.reader import FileRefused
@@ -13,7 +14,7 @@ SHARES = 8
 
 pytestmark = [
     pytest.mark.corpus,
-    pytest.mark.skipif(not FILES, reason="needs ../shared beside the checkout"),
+    needs(SHARED / "corpus"),
 ]
 
 

@@ -66,15 +66,21 @@ def choose(
     assembly: Assembly,
     installed: Sequence[ReleaseKey],
     sources: Iterable[AnnotationSource] = SOURCES,
+    *,
+    demo: bool = False,
 ) -> Choice:
     """The sources of the kind that can work, each with the first fitting release for each of its needs.
+
+    Synthetic data and real data never meet: either all releases are of the demonstration, or none is.
 
     Args:
         kind: of the variants.
         assembly: of their coordinates.
         installed: what there is, in the order of preference: the newest of each first.
         sources: those to choose from.
+        demo: whether the variants are on the demonstration genome.
     """
+    installed = [key for key in installed if key.is_demo == demo]
     planned: list[Planned] = []
     unmet: list[Unmet] = []
     for source in sources:
@@ -87,6 +93,18 @@ def choose(
         else:
             planned.append(Planned(source, found))
     return Choice(tuple(planned), tuple(unmet))
+
+
+def nothing_installed(assembly: Assembly, what: str, installed: Iterable[ReleaseKey], *, demo: bool) -> str:
+    """The sentence that tells that nothing can be annotated; `what` ends with a blank or is empty."""
+    of_demo = [key for key in installed if key.is_demo]
+    if demo and of_demo and all(key.assembly != assembly for key in of_demo):
+        return f"The variants are on the demonstration genome, which is called {of_demo[0].assembly}, not {assembly}."
+    if demo:
+        return "The variants are on the demonstration genome, and what it needs of the demonstration data is not here."
+    told = f"No reference data of {assembly} {what}is installed here."
+    more = " There is the demonstration data, which is synthetic and serves its own files alone."
+    return told + more if of_demo else told
 
 
 def _first_fit(need: Need, assembly: Assembly, installed: Sequence[ReleaseKey]) -> ReleaseKey | None:

@@ -96,6 +96,13 @@ class Annotated(NamedTuple):
     set_aside: tuple[SetAside, ...] = ()
 
 
+DEMO_RELEASE = "demo"
+"""What every release of the demonstration is called, and no other can be: its data is made, and says nothing of people.
+
+Real variants are never annotated with it, nor its own with real data: see `choose`.
+"""
+
+
 class ReleaseKey(NamedTuple):
     """What names a release of reference data for good: a job pins these.
 
@@ -110,3 +117,8 @@ class ReleaseKey(NamedTuple):
     name: str
     assembly: Assembly
     release: str
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether it is of the demonstration."""
+        return self.release == DEMO_RELEASE

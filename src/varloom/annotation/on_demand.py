@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import pyarrow as pa
 
-from varloom.annotation.choice import choose
+from varloom.annotation.choice import choose, nothing_installed
+from varloom.annotation.coding_text import is_coding_text, parse_coding
 from varloom.annotation.model import VARIANTS, VariantKind
+from varloom.annotation.named_transcripts import NamedTranscripts
 from varloom.annotation.problems import REFERENCE_DATA_MISSING, VARIANT_NOT_UNDERSTOOD
 from varloom.annotation.refs.genome import Genome
-from varloom.annotation.variant_text import WrittenVariant, is_rs_number, parse_variant
+from varloom.annotation.refs.rs_numbers import rows_of_rs_number
+from varloom.annotation.variant_text import WrittenVariant, is_rs_number, not_understood, parse_variant
 from varloom.annotation.worker_process import AnnotatorProcess, Piece, PieceFailedError
 from varloom.errors import VarloomError, safe_excerpt
+from varloom.genomics.demonstration import is_demo_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +50,7 @@ class OnDemand(NamedTuple):
         error: why it was not, or could not be annotated.
         values: by column; none for a variant that could not be annotated.
         aside: by source, why that one says nothing.
+        is_synthetic: whether it is a variant of the demonstration, of which all that is known is made.
     """
 
     input: str
@@ -53,10 +58,11 @@ class OnDemand(NamedTuple):
     error: VarloomError | None
     values: dict[str, Any]
     aside: dict[str, str]
+    is_synthetic: bool = False
 
 
 class Annotators:
-    """Warm annotators, one for each assembly. All methods may be called by any thread.
+    """Warm annotators, one for each assembly, and one for the demonstration. All methods may be called by any thread.
 
     Args of the constructor:
         library: the installed releases.
@@ -67,7 +73,7 @@ class Annotators:
         self._library = library
         self._environment = environment
         self._guard = threading.Lock()
-        self._warm: dict[Assembly, _Warm] = {}
+        self._warm: dict[tuple[Assembly, bool], _Warm] = {}
 
     def annotate(self, texts: Sequence[str], assembly: Assembly) -> tuple[list[OnDemand], tuple[ReleaseKey, ...]]:
         """What is known of small variants, in their order, and of which releases that is.
@@ -76,32 +82,51 @@ class Annotators:
             VarloomError: `reference_data_missing`, or what keeps all of them from being annotated.
         """
         installed = self._library.newest_first()
-        choice = choose(VariantKind.SMALL, assembly, installed)
+        answers: list[list[OnDemand]] = [[] for _ in texts]
+        used: set[ReleaseKey] = set()
+        kinds = [is_demo_name(text) for text in texts]
+        for demo in sorted(set(kinds)):
+            mine = [index for index, kind in enumerate(kinds) if kind == demo]
+            try:
+                found, keys = self._annotate([texts[index] for index in mine], assembly, installed, demo=demo)
+            except VarloomError as error:
+                if error.kind is not REFERENCE_DATA_MISSING or len(mine) == len(texts):
+                    raise
+                found, keys = [[OnDemand(texts[index], None, error, {}, {}, demo)] for index in mine], ()
+            used.update(keys)
+            for index, answer in zip(mine, found, strict=True):
+                answers[index] = answer
+        return [item for answer in answers for item in answer], tuple(sorted(used))
+
+    def _annotate(
+        self, texts: Sequence[str], assembly: Assembly, installed: Sequence[ReleaseKey], *, demo: bool
+    ) -> tuple[list[list[OnDemand]], tuple[ReleaseKey, ...]]:
+        """Those of the demonstration, or all others: for each text what it names."""
+        choice = choose(VariantKind.SMALL, assembly, installed, demo=demo)
         if not choice.planned:
-            raise VarloomError(REFERENCE_DATA_MISSING, f"No reference data of {assembly} is installed here.")
-        genome = next((key for key in installed if (key.kind, key.assembly) == ("fasta", assembly)), None)
-        keys = tuple(sorted({*choice.keys, *([genome] if genome else [])}))
+            raise VarloomError(REFERENCE_DATA_MISSING, nothing_installed(assembly, "", installed, demo=demo))
+        keys = tuple(sorted({*choice.keys, *_beside(installed, assembly, demo=demo)}))
         with self._guard:
-            warm = self._warm.pop(assembly, None)
+            warm = self._warm.pop((assembly, demo), None)
             if warm is not None and warm.keys != keys:
                 warm.close()
                 warm = None
-            warm = warm or _Warm(self._library, keys, self._environment)
+            warm = warm or _Warm(self._library, keys, self._environment, demo=demo)
             try:
                 chosen = [item.with_folders(warm.folders) for item in choice.planned]
                 found = warm.annotate(texts, assembly, chosen)
             except BaseException:
                 warm.close()
                 raise
-            self._warm[assembly] = warm
+            self._warm[assembly, demo] = warm
             return found, choice.keys
 
     def end_idle(self) -> None:
         """End the processes that nobody has asked for long; their releases can be removed then."""
         with self._guard:
-            for assembly, warm in list(self._warm.items()):
+            for which, warm in list(self._warm.items()):
                 if warm.used_at < time.monotonic() - IDLE:
-                    self._warm.pop(assembly).close()
+                    self._warm.pop(which).close()
 
     def close(self) -> None:
         """End all."""
@@ -110,13 +135,33 @@ class Annotators:
                 self._warm.popitem()[1].close()
 
 
+_BY_WHICH_TEXTS_ARE_READ = (("fasta", None), ("genes", None), ("mane", None), ("variants", "dbsnp"))
+"""Kinds and names of the releases without which some ways to write a variant are not understood."""
+
+
+def _beside(installed: Sequence[ReleaseKey], assembly: Assembly, *, demo: bool) -> list[ReleaseKey]:
+    """The newest release by which texts are read, of each kind."""
+    fitting = [key for key in installed if (key.assembly, key.is_demo) == (assembly, demo)]
+    wanted = [
+        next((key for key in fitting if key.kind == kind and name in {None, key.name}), None)
+        for kind, name in _BY_WHICH_TEXTS_ARE_READ
+    ]
+    return [key for key in wanted if key is not None]
+
+
 class _Warm:
     """The open sources of one assembly, and its genome."""
 
     def __init__(
-        self, library: ReferenceLibrary, keys: tuple[ReleaseKey, ...], environment: Mapping[str, str] | None
+        self,
+        library: ReferenceLibrary,
+        keys: tuple[ReleaseKey, ...],
+        environment: Mapping[str, str] | None,
+        *,
+        demo: bool,
     ) -> None:
         self.keys = keys
+        self._demo = demo
         self.used_at = time.monotonic()
         self._environment = environment
         self._process: AnnotatorProcess | None = None
@@ -127,8 +172,9 @@ class _Warm:
             }
             self._scratch = Path(tempfile.mkdtemp(prefix="varloom-annotate-"))
             held.callback(shutil.rmtree, self._scratch, ignore_errors=True)
-            genome = next((self.folders[key].folder for key in keys if key.kind == "fasta"), None)
+            genome, genes, mane = map(self._folder_of, ("fasta", "genes", "mane"))
             self._genome = held.enter_context(Genome(genome)) if genome is not None else None
+            self._transcripts = NamedTranscripts(genes, mane) if genes is not None else None
             self._held = held.pop_all()
 
     def close(self) -> None:
@@ -142,29 +188,36 @@ class _Warm:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def annotate(self, texts: Sequence[str], assembly: Assembly, chosen: Sequence[Chosen]) -> list[OnDemand]:
+    def annotate(self, texts: Sequence[str], assembly: Assembly, chosen: Sequence[Chosen]) -> list[list[OnDemand]]:
         """Understand each text, and annotate those that are understood together."""
         self.used_at = time.monotonic()
-        understood: list[OnDemand] = []
-        for text in texts:
-            understood += self._understood(text, assembly)
-        wanted = [(index, item.variant) for index, item in enumerate(understood) if item.variant is not None]
-        if wanted:
-            for (index, _), values, aside in zip(
-                wanted, *self._looked_up([variant for _, variant in wanted], chosen), strict=True
-            ):
-                understood[index] = understood[index]._replace(values=values, aside=aside)
+        understood = [self._understood(text, assembly) for text in texts]
+        places = [(items, at) for items in understood for at, item in enumerate(items) if item.variant is not None]
+        if places:
+            variants = [variant for items, at in places if (variant := items[at].variant) is not None]
+            found = zip(places, *self._looked_up(variants, chosen), strict=True)
+            for (items, at), values, aside in found:
+                items[at] = items[at]._replace(values=values, aside=aside)
         return understood
 
     def _understood(self, text: str, assembly: Assembly) -> list[OnDemand]:
-        """The variant of a text; an rs number may name several."""
+        """The variant of a text; an rs number may name several, and so may a transcript that has several places."""
         try:
-            if is_rs_number(text):
-                return [OnDemand(text, variant, None, {}, {}) for variant in self._of_rs_number(text.strip())]
-            bases = self._genome.bases if self._genome is not None else None
-            return [OnDemand(text, parse_variant(text, assembly, bases), None, {}, {})]
+            return [OnDemand(text, variant, None, {}, {}, self._demo) for variant in self._variants(text, assembly)]
         except VarloomError as error:
-            return [OnDemand(text, None, error, {}, {})]
+            return [OnDemand(text, None, error, {}, {}, self._demo)]
+
+    def _variants(self, text: str, assembly: Assembly) -> list[WrittenVariant]:
+        if is_rs_number(text):
+            return self._of_rs_number(text.strip())
+        bases = self._genome.bases if self._genome is not None else None
+        if not is_coding_text(text):
+            return [parse_variant(text, assembly, bases)]
+        if self._transcripts is None or bases is None:
+            raise not_understood(
+                text, "It is on a transcript: a gene model and the reference genome have to be installed here for that."
+            )
+        return parse_coding(text, self._transcripts, bases)
 
     def _of_rs_number(self, text: str) -> list[WrittenVariant]:
         release = next((one for one in self.folders.values() if one.key.name == "dbsnp"), None)
@@ -176,6 +229,9 @@ class _Warm:
             message = f"{safe_excerpt(text, 40)} is not in dbSNP {release.key.release}."
             raise VarloomError(VARIANT_NOT_UNDERSTOOD, message)
         return found
+
+    def _folder_of(self, kind: str) -> Path | None:
+        return next((self.folders[key].folder for key in self.keys if key.kind == kind), None)
 
     def _looked_up(
         self, variants: Sequence[WrittenVariant], chosen: Sequence[Chosen]
@@ -225,16 +281,7 @@ def _batch(variants: Sequence[WrittenVariant]) -> pa.RecordBatch:
 
 
 def variants_of_rs_number(folder: Path, number: str) -> list[WrittenVariant]:
-    """The variants that have this rs number, in a release of dbSNP; the whole file is looked through."""
-    import pyarrow.compute as pc
-    import pyarrow.dataset as pads
-
-    from varloom.annotation.lookups.site_table import SITES
-
-    wanted = number.lower()
-    table = pads.dataset(folder / SITES).to_table(
-        columns=["contig", "position", "ref", "alt", "id"],
-        filter=pc.match_substring(pads.field("id"), wanted),
-    )
-    rows = [row for row in table.to_pylist() if wanted in row["id"].lower().split(";")]
+    """The variants of an rs number in a release of dbSNP; without an index the whole file is looked through."""
+    digits = number[2:]
+    rows = rows_of_rs_number(folder, int(digits)) if len(digits) <= 18 else []
     return [WrittenVariant(row["contig"], row["position"], row["ref"], row["alt"]) for row in rows]

@@ -10,6 +10,7 @@ REFERENCE_DATA_MISSING = define(
     cause="The annotation that was chosen needs reference data of the file's assembly, and none is installed here.",
     resolution=(
         "Ask the operator to install it with `varloom refs add`; `varloom refs list` says what is missing.",
+        "To see how annotation works, install the demonstration data with `varloom refs demo` and load its files.",
         "Or load the file without annotation.",
     ),
     status=409,
@@ -67,12 +68,21 @@ VARIANTS_SET_ASIDE = define(
     resolution=("Look at the named variants; annotate them on demand when what is wrong with them is mended.",),
 )
 
+ANNOTATION_SYNTHETIC = define(
+    "annotation_synthetic",
+    "The annotation is synthetic",
+    cause="The file is on the demonstration genome of Varloom, and was annotated with the demonstration data. Genome, "
+    "genes, variants, frequencies and scores are all made.",
+    resolution=("Use it to learn how annotation works, and for nothing else.",),
+)
+SYNTHETIC_TOLD = "The annotation is synthetic demonstration data: it says nothing of any person, gene or disease."
+
 VARIANT_NOT_UNDERSTOOD = define(
     "variant_not_understood",
     "The variant is not understood",
     cause="A variant that was to be annotated is not written in a way that is known, or its place does not exist.",
     resolution=(
-        "Write it as `chr7:117559590:A:G`, as `chr7:g.117559590A>G`, or as an rs number of dbSNP.",
-        "Check the assembly of its coordinates.",
+        "Write it as `chr7:117559590:A:G`, `chr7:g.117559590A>G`, `NM_000492.4:c.1521_1523del`, or as an rs number.",
+        "Check the assembly of its coordinates; on a transcript its version, and the bases of the transcript's strand.",
     ),
 )

@@ -19,6 +19,7 @@ from varloom.annotation.problems import ANNOTATION_STALLED
 from varloom.annotation.worker_process import AnnotatorProcess, Piece, PieceFailedError
 from varloom.dataset.durable import disk_full_told
 from varloom.errors import VarloomError, counted
+from varloom.failpoints import failpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -77,6 +78,7 @@ class Annotation:
         scratch: a folder for what is needed meanwhile, empty and removed by the caller.
         on_progress: told how many variants are done, of how many; also as a sign of life.
         limits: how patient it is.
+        on_failure: called whenever a piece failed; raises where nothing can be annotated any more.
         registry: the module that lists the sources.
     """
 
@@ -88,9 +90,11 @@ class Annotation:
         on_progress: Callable[[int, int], None],
         *,
         limits: Limits | None = None,
+        on_failure: Callable[[], None] = lambda: None,
         registry: str = "varloom.annotation.registry",
     ) -> None:
         self._chosen = chosen
+        self._on_failure = on_failure
         self._checkpoints = checkpoints
         self._scratch = scratch
         self._on_progress = on_progress
@@ -195,6 +199,8 @@ class Annotation:
         together = pa.RecordBatch.from_arrays(columns, names=names)
         examples, counts = _sampled(aside)
         self._checkpoints.keep(number, together, FinishedChunk(self._rows[number], examples, counts))
+        logger.info("chunk %d is finished", number)
+        failpoint("annotation.after_chunk")
         self._input(number).unlink()
         self._tell(self._rows[number])
 
@@ -206,8 +212,9 @@ class Annotation:
         """Count a piece that failed.
 
         Raises:
-            VarloomError: `annotation_stalled`: there have been too many.
+            VarloomError: `annotation_stalled`: there have been too many; or those of `on_failure`.
         """
+        self._on_failure()
         with self._told:
             self._failures[source] = count = self._failures.get(source, 0) + 1
         if count > self._limits.failures:

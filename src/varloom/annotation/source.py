@@ -82,6 +82,16 @@ class AnnotationSource(Protocol):
         """The columns that it adds with these releases (one for each need that is met), in their order."""
         ...
 
+    def stretches(self, releases: Mapping[Need, InstalledRelease]) -> pa.Table | None:
+        """Where variants say something together, by the schema `STRETCHES`: no batch ends within one.
+
+        None where each variant is answered by itself.
+
+        Raises:
+            VarloomError: the data cannot be used.
+        """
+        ...
+
     def open(self, releases: Mapping[Need, InstalledRelease], scratch: Path) -> AbstractContextManager[OpenSource]:
         """Get to work. `scratch` is an empty folder of its own, removed by the caller.
 

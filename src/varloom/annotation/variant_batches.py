@@ -241,34 +241,3 @@ def _of_size(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Record
                 pieces, held = [], 0
     if pieces:
         yield pa.concat_batches(pieces)
-
-
-def cut_at_gaps(batches: Iterable[pa.RecordBatch], slack: int) -> Iterator[pa.RecordBatch]:
-    """The same variants, cut anew where the way to the next one is longest, so that neighbours stay together.
-
-    Args:
-        batches: of variants, sorted by contig and position as a rule.
-        slack: of the last so many rows of each batch the best one ends it; the others go with the next batch.
-    """
-    coming = iter(batches)
-    held = next(coming, None)
-    if held is None:
-        return
-    for batch in coming:
-        end = _best_end(held, slack)
-        yield held.slice(0, end)
-        held = pa.concat_batches([held.slice(end), batch])
-    yield held
-
-
-def _best_end(batch: pa.RecordBatch, slack: int) -> int:
-    """After how many rows to cut: before another contig, else before the longest gap, within the last `slack`."""
-    first: int = max(1, batch.num_rows - slack)
-    tail = batch.slice(first - 1)
-    contigs, positions = tail.column("contig"), tail.column("position")
-    if tail.num_rows < 2:
-        return int(batch.num_rows)
-    other = pc.not_equal(contigs.slice(1), contigs.slice(0, len(contigs) - 1))
-    gaps = pc.if_else(other, 1 << 40, pc.subtract(positions.slice(1), positions.slice(0, len(positions) - 1)))
-    longest: int = pc.index(gaps, pc.max(gaps)).as_py()
-    return first + longest

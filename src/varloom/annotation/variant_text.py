@@ -7,6 +7,7 @@ change; those are of the reference genome, which has to be installed for them.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from varloom.annotation.problems import VARIANT_NOT_UNDERSTOOD
@@ -14,8 +15,6 @@ from varloom.errors import VarloomError, safe_excerpt
 from varloom.genomics.contigs import ACCESSIONS, bare_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from varloom.genomics.assemblies import Assembly
 
 _CONTIG = r"(?P<contig>[A-Za-z0-9_.*]+?)"
@@ -30,6 +29,25 @@ _RS = re.compile(r"rs\d+", re.IGNORECASE)
 
 _MOST_BASES = 10_000
 _COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
+
+
+Bases = Callable[[str, int, int], str]
+"""Bases of the reference genome: of a contig, from a 1-based position on, so many."""
+
+
+class Change(NamedTuple):
+    """A change of a range of the genome as HGVS tells it.
+
+    Attributes:
+        first, last: the range, 1-based; of an insertion the two positions beside it.
+        kind: `del`, `dup`, `inv`, `ins` or `delins`.
+        bases: those that come in; of the first three kinds those of the range, or none.
+    """
+
+    first: int
+    last: int
+    kind: str
+    bases: str
 
 
 class WrittenVariant(NamedTuple):
@@ -52,7 +70,7 @@ def is_rs_number(text: str) -> bool:
     return _RS.fullmatch(text.strip()) is not None
 
 
-def parse_variant(text: str, assembly: Assembly, bases: Callable[[str, int, int], str] | None) -> WrittenVariant:
+def parse_variant(text: str, assembly: Assembly, bases: Bases | None) -> WrittenVariant:
     """The variant that a text names.
 
     Args:
@@ -73,25 +91,33 @@ def parse_variant(text: str, assembly: Assembly, bases: Callable[[str, int, int]
             alleles = substitution["ref"].upper(), substitution["alt"].upper()
             return _checked(WrittenVariant(contig, int(substitution["at"]), *alleles), text)
         if change := _CHANGE.fullmatch(found["change"]):
-            return _checked(_changed(contig, change, bases, text), text)
-    raise _not_understood(text, "Write it as chr7:117559590:A:G, chr7:g.117559590A>G, or as an rs number.")
+            ends = int(change["first"]), int(change["last"] or change["first"])
+            return changed(contig, Change(*ends, change["kind"], (change["bases"] or "").upper()), bases, text)
+    raise not_understood(
+        text, "Write it as chr7:117559590:A:G, chr7:g.117559590A>G, NM_000492.4:c.1521_1523del, or as an rs number."
+    )
 
 
-def _changed(
-    contig: str, change: re.Match[str], bases: Callable[[str, int, int], str] | None, text: str
-) -> WrittenVariant:
-    """A deletion, insertion, duplication or inversion, with the base before it as in VCF."""
-    first, last = int(change["first"]), int(change["last"] or change["first"])
-    kind, given = change["kind"], (change["bases"] or "").upper()
+def changed(contig: str, change: Change, bases: Bases | None, text: str) -> WrittenVariant:
+    """A deletion, insertion, duplication, inversion or replacement, with the base before it where VCF has that.
+
+    Raises:
+        VarloomError: `variant_not_understood`.
+    """
     if bases is None:
-        raise _not_understood(text, "It leaves out reference bases, and no reference genome is installed here.")
+        raise not_understood(text, "It leaves out reference bases, and no reference genome is installed here.")
     _refuse_odd(change, text)
+    return _checked(_with_reference(contig, change, bases, text), text)
+
+
+def _with_reference(contig: str, change: Change, bases: Bases, text: str) -> WrittenVariant:
+    first, last, kind, given = change
     inside = bases(contig, first, last - first + 1)
     if len(inside) != last - first + 1:
-        raise _not_understood(text, f"{contig} has no such position.")
+        raise not_understood(text, f"{contig} has no such position.")
     if kind not in {"ins", "delins"} and given not in {"", inside}:
         there, wanted = safe_excerpt(inside, 40), safe_excerpt(given, 40)
-        raise _not_understood(text, f"The reference has {there} there, not {wanted}.")
+        raise not_understood(text, f"The reference has {there} there, not {wanted}.")
     before = bases(contig, first - 1, 1)
     match kind:
         case "ins":
@@ -106,31 +132,32 @@ def _changed(
             return WrittenVariant(contig, first, inside, given)
 
 
-def _refuse_odd(change: re.Match[str], text: str) -> None:
+def _refuse_odd(change: Change, text: str) -> None:
     """See that the positions and bases of a change fit together."""
-    first, last, kind = int(change["first"]), int(change["last"] or change["first"]), change["kind"]
+    first, last, kind, given = change
     if last < first or last - first > _MOST_BASES or first < 2:
-        raise _not_understood(text, "Its positions are not in order, or too far apart.")
-    if kind in {"ins", "delins"} and not change["bases"]:
-        raise _not_understood(text, "It does not name the bases that are there instead.")
+        raise not_understood(text, "Its positions are not in order, or too far apart.")
+    if kind in {"ins", "delins"} and not given:
+        raise not_understood(text, "It does not name the bases that are there instead.")
     if kind == "ins" and last != first + 1:
-        raise _not_understood(text, "An insertion names the two positions beside it.")
+        raise not_understood(text, "An insertion names the two positions beside it.")
 
 
 def _contig(name: str, assembly: Assembly, text: str) -> str:
     accession = ACCESSIONS.get(name)
     if accession is not None and accession.assembly not in {None, assembly}:
-        raise _not_understood(text, f"{name} is of {accession.assembly}, and {assembly} was asked for.")
+        raise not_understood(text, f"{name} is of {accession.assembly}, and {assembly} was asked for.")
     return bare_name(name, assembly)
 
 
 def _checked(variant: WrittenVariant, text: str) -> WrittenVariant:
     if not 1 <= variant.position < 1 << 31:
-        raise _not_understood(text, "Its position is outside of every chromosome.")
+        raise not_understood(text, "Its position is outside of every chromosome.")
     if len(variant.ref) + len(variant.alt) > _MOST_BASES:
-        raise _not_understood(text, f"It is longer than {_MOST_BASES:,} bases.")
+        raise not_understood(text, f"It is longer than {_MOST_BASES:,} bases.")
     return variant
 
 
-def _not_understood(text: str, why: str) -> VarloomError:
+def not_understood(text: str, why: str) -> VarloomError:
+    """What is raised for a text; `why` is a sentence."""
     return VarloomError(VARIANT_NOT_UNDERSTOOD, f"{safe_excerpt(text, 80)!r} is not understood. {why}")

@@ -30,6 +30,11 @@ FORMATS = ("csv", "tsv", "jsonl", "parquet")
 @click.option("--columns", metavar="A,B", help="Only these columns.")
 @click.option("--sort", metavar="-A,B", help="Sorted by these columns; a minus means descending.")
 @click.option("--dataset", type=click.UUID, metavar="ID", help="Which table of a sample that was split.")
+@click.option(
+    "--view",
+    type=click.Choice(["full", "split"]),
+    help="split: a row for each gene that a structural variant overlaps; default: full.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write; default: standard output.")
 @server_options
 def export(
@@ -40,6 +45,7 @@ def export(
     columns: str | None,
     sort: str | None,
     dataset: UUID | None,
+    view: str | None,
     output: Path | None,
     url: str | None,
     token: str | None,
@@ -54,7 +60,14 @@ def export(
         raise click.UsageError("Parquet is not for a terminal: name a file with -o.")
     with connected(url, token, data) as server:
         found = find_sample(server, sample)
-        asked = {"format": format_name, "filter": where, "columns": columns, "sort": sort, "dataset": dataset}
+        asked = {
+            "format": format_name,
+            "filter": where,
+            "columns": columns,
+            "sort": sort,
+            "dataset": dataset,
+            "view": view,
+        }
         with (
             server.stream(f"/samples/{found['id']}/export", asked) as response,
             _target(output) as file,

@@ -122,9 +122,9 @@ def _into(directory: Path) -> Iterator[None]:
     """Tell it in words when the folder cannot be made or written."""
     try:
         yield
-    except PermissionError as error:
-        raise VarloomError(OUTPUT_UNWRITABLE, f"{directory}: {error.strerror}.") from None
-    except FileExistsError as error:
+    except BlockingIOError:
+        raise VarloomError(OUTPUT_UNWRITABLE, f"{directory}: another process works there.") from None
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
         raise VarloomError(OUTPUT_UNWRITABLE, f"{directory}: {error.strerror}.") from None
 
 

@@ -11,7 +11,7 @@ import click
 from varloom.cli.ending import end_in_order
 from varloom.cli.live_view import TransferBar
 from varloom.cli.output import local_time, print_error, print_json, print_table
-from varloom.cli.problems import REFERENCE_AMBIGUOUS
+from varloom.cli.problems import OUTPUT_UNWRITABLE, REFERENCE_AMBIGUOUS
 from varloom.errors import VarloomError, counted
 
 if TYPE_CHECKING:
@@ -159,17 +159,82 @@ def verify(
 @_assembly_option(required=False)
 @click.option("--kind", type=click.Choice(KINDS), help="What it is, where several kinds have the name.")
 @click.option("--release", help="Which release, where several are installed.")
+@click.option("--force", is_flag=True, help="Also while jobs annotate with it: they fail.")
 @_library_options
 def remove(
-    *, name: str, assembly: str | None, kind: str | None, release: str | None, data: Path | None, storage: str | None
+    *,
+    name: str,
+    assembly: str | None,
+    kind: str | None,
+    release: str | None,
+    force: bool,
+    data: Path | None,
+    storage: str | None,
 ) -> None:
     """Remove a release. Tables that were annotated with it keep what it gave."""
     from varloom.annotation.refs.library import told
 
     library = _library(data, storage)
     key = _only_key(library, name, kind, assembly, release)
-    library.remove(key)
+    library.remove(key, force=force)
     click.echo(f"{told(key)} is removed.")
+
+
+@refs.command("demo")
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="Where the files to load are written; default: the current folder.",
+)
+@click.option("--remove", "is_removing", is_flag=True, help="Remove the demonstration data again.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@_library_options
+def demo(*, into: Path, is_removing: bool, as_json: bool, data: Path | None, storage: str | None) -> None:
+    """Install synthetic data that shows annotation at once, and write two files to load.
+
+    Nothing in it is real: neither genome, genes and variants, nor what is told of them. It serves its own files alone.
+    """
+    from varloom.annotation.demo.installing import install_demo, remove_demo
+
+    end_in_order()
+    library = _library(data, storage)
+    if is_removing:
+        removed = remove_demo(library)
+        if as_json:
+            print_json({"removed": [key._asdict() for key in removed]})
+        else:
+            click.echo(f"{counted(len(removed), 'release')} of the demonstration removed.")
+        return
+    files = _write_demo_files(into)
+    with _Steps("demo") as on_step:
+        made = install_demo(library, on_step)
+    if as_json:
+        print_json({"installed": [key._asdict() for key in made], "files": [str(path) for path in files]})
+        return
+    click.echo(
+        "The demonstration data is installed. Nothing in it is real, and only its own files are annotated with it:"
+    )
+    for path, kind in zip(files, ("small", "structural"), strict=True):
+        click.echo(f"  varloom submit {path} --annotate {kind} --wait")
+
+
+def _write_demo_files(folder: Path) -> list[Path]:
+    """Write the files to load.
+
+    Raises:
+        VarloomError: `output_unwritable`.
+    """
+    from varloom.annotation.demo.files import SAMPLES, sample_text
+
+    paths = [folder / name for name in SAMPLES]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            path.write_text(sample_text(path.name), encoding="ascii")
+    except OSError as error:
+        raise VarloomError(OUTPUT_UNWRITABLE, f"{folder}: {error.strerror}.") from None
+    return paths
 
 
 class _Steps:

@@ -99,11 +99,11 @@ def submit(
         try:
             complete = _submit_all(server, sets, fields, created)
         except (VarloomError, KeyboardInterrupt):
-            _print_created(created, as_json=as_json)
+            print_created(created, as_json=as_json)
             raise
-        status = _wait(server, created, as_json=as_json) if wait else OK
+        status = wait_for(server, created, as_json=as_json) if wait else OK
     if not wait:
-        _print_created(created, as_json=as_json)
+        print_created(created, as_json=as_json)
     ctx.exit(status if complete else ERROR)
 
 
@@ -182,7 +182,7 @@ def _submit_manifest(server: Server, submission: ManifestSubmission, *, wait: bo
         print_left_out(done.problems)
     if not wait:
         _print_lines(done.created, as_json=as_json)
-    status = _wait(server, done.created, as_json=as_json) if wait and done.created else OK
+    status = wait_for(server, done.created, as_json=as_json) if wait and done.created else OK
     return status if done.complete else ERROR
 
 
@@ -195,7 +195,7 @@ def _print_lines(created: list[Job], *, as_json: bool) -> None:
             click.echo(f"{job['id']}  line {job['line']}, {safe_excerpt(job['sample_name'], 60)}")
 
 
-def _wait(server: Server, created: list[Job], *, as_json: bool) -> int:
+def wait_for(server: Server, created: list[Job], *, as_json: bool) -> int:
     """Follow the jobs to their ends, then say in order how each ended."""
     changes = JobChanges(as_json=as_json, on_stdout=False)
     ended = follow(server, [job["id"] for job in created], changes, has_answered=True)
@@ -211,7 +211,8 @@ def _wait(server: Server, created: list[Job], *, as_json: bool) -> int:
     return status_of(jobs)
 
 
-def _print_created(created: list[Job], *, as_json: bool) -> None:
+def print_created(created: list[Job], *, as_json: bool) -> None:
+    """Each of the jobs on a line."""
     for job in created:
         if as_json:
             print_json(job)

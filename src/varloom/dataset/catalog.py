@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
+from psycopg.types.json import Jsonb
 
 from varloom.dataset.cursors import open_cursor, seal_cursor
-from varloom.dataset.problems import SAMPLE_NOT_FOUND
+from varloom.dataset.problems import SAMPLE_DELETED, SAMPLE_NOT_FOUND
 from varloom.errors import VarloomError
 from varloom.failpoints import commit_point
 
@@ -28,25 +29,37 @@ if TYPE_CHECKING:
 _SAMPLE = """
 SELECT samples.id, samples.name, samples.tags, samples.created_at, samples.purge_at, first.job_id, first.format,
        first.assembly, coalesce(first.records, 0) AS records, coalesce(first.variants, 0) AS variants,
-       (SELECT count(*) FROM datasets WHERE datasets.sample_id = samples.id) AS datasets,
+       (SELECT count(*) FROM datasets
+        WHERE datasets.sample_id = samples.id AND datasets.version = first.version) AS datasets,
        (SELECT coalesce(sum(bytes), 0)::bigint FROM datasets WHERE datasets.sample_id = samples.id) AS bytes
 FROM samples
 LEFT JOIN LATERAL (
-    SELECT job_id, format, assembly, records, variants FROM datasets
-    WHERE datasets.sample_id = samples.id ORDER BY position, datasets.id LIMIT 1
+    SELECT version, job_id, format, assembly, records, variants FROM datasets
+    WHERE datasets.sample_id = samples.id ORDER BY version DESC, position LIMIT 1
 ) AS first ON true
 WHERE samples.account_id = %(account)s
 """
 _VISIBLE = " AND samples.deleted_at IS NULL"
 _DELETED = " AND samples.deleted_at IS NOT NULL AND samples.purge_at > now()"
 _DATASETS = """
-SELECT datasets.id, datasets.sample_id, datasets.job_id, datasets.upload_id, datasets.position, datasets.name,
+SELECT datasets.id, datasets.account_id, datasets.sample_id, datasets.job_id, datasets.upload_id, datasets.position,
+       datasets.name,
        datasets.storage_key, datasets.format, datasets.assembly, datasets.records, datasets.variants, datasets.bytes,
-       datasets.content_hash, datasets.created_at
+       datasets.content_hash, datasets.created_at, datasets.version, datasets.annotation, datasets.changes
 FROM datasets JOIN samples ON samples.id = datasets.sample_id
 WHERE samples.account_id = %(account)s AND samples.id = ANY (%(samples)s)
   AND (samples.deleted_at IS NULL OR %(deleted)s AND samples.purge_at > now())
-ORDER BY datasets.position, datasets.id
+ORDER BY datasets.version DESC, datasets.position
+"""
+# Whoever makes a version has the sample for himself, and it cannot be deleted until the version is there.
+_LOCK_SAMPLE = """
+SELECT id FROM samples WHERE id = %(sample)s AND account_id = %(account)s AND deleted_at IS NULL FOR UPDATE
+"""
+_NEWEST_VERSION = "SELECT coalesce(max(version), 0) FROM datasets WHERE sample_id = %(sample)s"
+_NEWEST_KEYS = """
+SELECT storage_key FROM datasets WHERE sample_id = %(sample)s
+  AND version = (SELECT max(version) FROM datasets WHERE sample_id = %(sample)s)
+ORDER BY position
 """
 _CHANGE = """
 UPDATE samples SET name = coalesce(%(name)s, name), tags = coalesce(%(tags)s, tags)
@@ -94,9 +107,9 @@ ORDER BY datasets.created_at DESC, datasets.id LIMIT %(limit)s
 """
 _INSERT_DATASET = """
 INSERT INTO datasets (account_id, sample_id, job_id, upload_id, position, name, storage_key, format, assembly, records,
-                      variants, bytes, content_hash)
+                      variants, bytes, content_hash, version, annotation, changes)
 SELECT jobs.account_id, %(sample)s, jobs.id, uploads.id, %(position)s, %(name)s, %(storage_key)s, %(format)s,
-       %(assembly)s, %(records)s, %(variants)s, %(bytes)s, %(content_hash)s
+       %(assembly)s, %(records)s, %(variants)s, %(bytes)s, %(content_hash)s, %(version)s, %(annotation)s, %(changes)s
 FROM jobs JOIN uploads ON uploads.id = jobs.upload_id AND uploads.account_id = jobs.account_id
 WHERE jobs.id = %(job)s AND uploads.id = %(upload)s AND jobs.account_id = %(account)s
 """
@@ -104,15 +117,24 @@ WHERE jobs.id = %(job)s AND uploads.id = %(upload)s AND jobs.account_id = %(acco
 
 @dataclass(frozen=True, slots=True)
 class NewDataset:
-    """A dataset that a job left: its folder in the storage, and its manifest."""
+    """A dataset that a job left.
+
+    Attributes:
+        storage_key: its folder in the storage.
+        manifest: what is in it.
+        annotation: the kind of its annotation and the releases that were used; None where it has none.
+        changes: what differs from the version before, by the shape of `DatasetChanges`; None where that is not known.
+    """
 
     storage_key: str
     manifest: Manifest
+    annotation: dict[str, Any] | None = None
+    changes: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SampleRecord:
-    """A sample; records, variants, format and assembly are those of its first dataset, bytes those of all.
+    """A sample; records, variants, format and assembly are those of its first dataset, bytes those of all versions.
 
     `purge_at` is set for a deleted one: until then it can be brought back.
     """
@@ -196,6 +218,7 @@ class DatasetRecord:
     """A dataset as the database knows it; see `0003_samples.sql`."""
 
     id: UUID
+    account_id: UUID
     sample_id: UUID
     job_id: UUID | None
     upload_id: UUID
@@ -209,6 +232,9 @@ class DatasetRecord:
     bytes: int
     content_hash: str
     created_at: datetime
+    version: int
+    annotation: dict[str, Any] | None
+    changes: dict[str, Any] | None
 
 
 async def publish(
@@ -219,28 +245,59 @@ async def publish(
     upload_id: UUID,
     sample_name: str,
     datasets: Sequence[NewDataset],
+    renewed: UUID | None = None,
 ) -> UUID:
-    """Make the datasets of a job visible as a new sample; the id of the sample.
+    """Make the datasets of a job visible, as a new sample or as a new version of one; the id of the sample.
 
     Run it in the transaction that completes the job: before that commits nothing can be seen.
 
     Raises:
         ValueError: there is no dataset, or job and upload are not both the account's.
+        VarloomError: `sample_deleted`: the sample that was to be renewed is not there any more.
     """
     if not datasets:
         raise ValueError("a sample has at least one dataset")
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(
-            "INSERT INTO samples (account_id, name) VALUES (%s, %s) RETURNING id", (account_id, sample_name)
-        )
-        sample_id: UUID = (await cursor.fetchall())[0]
-    identity = {"account": account_id, "job": job_id, "upload": upload_id, "sample": sample_id}
+    if renewed is None:
+        sample_id, version = await _new_sample(conn, account_id, sample_name), 1
+    else:
+        sample_id, version = renewed, await _next_version(conn, account_id, renewed)
+    identity = {"account": account_id, "job": job_id, "upload": upload_id, "sample": sample_id, "version": version}
     for position, dataset in enumerate(datasets):
         values = identity | {"position": position} | _columns(dataset, sample_name)
         inserted = await conn.execute(_INSERT_DATASET, values)
         if inserted.rowcount != 1:
             raise ValueError(f"job {job_id} and upload {upload_id} do not belong together in this account")
     return sample_id
+
+
+async def _new_sample(conn: AsyncConnection[Any], account_id: UUID, name: str) -> UUID:
+    query = "INSERT INTO samples (account_id, name) VALUES (%s, %s) RETURNING id"
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(query, (account_id, name))
+        made: UUID = (await cursor.fetchall())[0]
+        return made
+
+
+async def _next_version(conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID) -> int:
+    """The number of the version that is about to be made."""
+    values = {"account": account_id, "sample": sample_id}
+    if not await lock_sample(conn, account_id, sample_id):
+        message = "The sample was deleted while a new version of its table was made."
+        raise VarloomError(SAMPLE_DELETED, message)
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(_NEWEST_VERSION, values)
+        return int((await cursor.fetchall())[0]) + 1
+
+
+async def lock_sample(conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID) -> bool:
+    """Keep a sample from being deleted or renewed until the transaction ends; False if there is none."""
+    found = await conn.execute(_LOCK_SAMPLE, {"account": account_id, "sample": sample_id})
+    return await found.fetchone() is not None
+
+
+def newest_keys_now(conn: Connection[Any], sample_id: UUID) -> list[str]:
+    """Where the datasets of a sample's newest version lie, in their order; for whoever blocks."""
+    return [row[0] for row in conn.execute(_NEWEST_KEYS, {"sample": sample_id}).fetchall()]
 
 
 async def list_samples(
@@ -286,7 +343,7 @@ async def get_sample(conn: AsyncConnection[Any], account_id: UUID, sample_id: UU
 async def datasets_of(
     conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID, *, deleted: bool = False
 ) -> tuple[DatasetRecord, ...]:
-    """The datasets of a sample, in their order; with `deleted` also of one that can be brought back.
+    """The datasets of a sample, the newest version first; with `deleted` also of one that can be brought back.
 
     Raises:
         VarloomError: `sample_not_found`.
@@ -300,7 +357,7 @@ async def datasets_of(
 async def datasets_of_samples(
     conn: AsyncConnection[Any], account_id: UUID, sample_ids: Sequence[UUID], *, deleted: bool = False
 ) -> dict[UUID, tuple[DatasetRecord, ...]]:
-    """The datasets of several samples, each in their order; without those that the account does not have."""
+    """The datasets of several samples, of each the newest version first; without those that are not the account's."""
     async with conn.cursor(row_factory=class_row(DatasetRecord)) as cursor:
         await cursor.execute(_DATASETS, {"account": account_id, "samples": list(sample_ids), "deleted": deleted})
         found = await cursor.fetchall()
@@ -407,6 +464,8 @@ def _columns(dataset: NewDataset, sample_name: str) -> dict[str, Any]:
         "variants": manifest.variants,
         "bytes": manifest.bytes,
         "content_hash": manifest.content_hash,
+        "annotation": None if dataset.annotation is None else Jsonb(dataset.annotation),
+        "changes": None if dataset.changes is None else Jsonb(dataset.changes),
     }
 
 

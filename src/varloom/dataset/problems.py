@@ -94,6 +94,12 @@ PAGE_INVALID = define(
     cause="The offset, the limit or the number of bins is not a number that Varloom can serve.",
     resolution=("Use an offset of 0 or more, and a limit within the range that the message names.",),
 )
+ENTRIES_TOO_MANY = define(
+    "entries_too_many",
+    "Too many entries",
+    cause="A table with a row for each entry would have more rows than can be looked at in this way.",
+    resolution=("Stay in the full view, and filter there by the genes of interest.",),
+)
 POSITION_INVALID = define(
     "position_invalid",
     "Position not understood",
@@ -120,6 +126,16 @@ QUERY_TOO_LARGE = define(
     cause="The query needs more memory than the setting query_memory_bytes allows.",
     resolution=("Filter the table or choose fewer columns.", "Or raise the setting query_memory_bytes."),
     status=503,
+)
+SAMPLE_DELETED = define(
+    "sample_deleted",
+    "The sample was deleted",
+    cause="A sample was deleted while a job made a new version of its table. Nothing was added to it.",
+    resolution=(
+        "Bring the sample back from the deleted samples, then retry the job: only its last stage runs again.",
+        "Or dismiss the job.",
+    ),
+    status=409,
 )
 SAMPLE_NOT_FOUND = define(
     "sample_not_found",

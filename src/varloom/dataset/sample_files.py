@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from psycopg import AsyncConnection
+    from psycopg import AsyncConnection, Connection
 
 _INSERT = """
 INSERT INTO sample_files (sample_id, name, role, storage_key, bytes, sha256)
@@ -27,6 +27,9 @@ _FILES = """
 SELECT sample_files.name, sample_files.role, sample_files.storage_key, sample_files.bytes, sample_files.sha256
 FROM sample_files JOIN samples ON samples.id = sample_files.sample_id
 WHERE samples.account_id = %(account)s AND samples.id = %(sample)s AND samples.deleted_at IS NULL
+"""
+_VARIANTS = """
+SELECT name, role, storage_key, bytes, sha256 FROM sample_files WHERE sample_id = %s AND role = 'variants'
 """
 
 
@@ -76,6 +79,12 @@ async def file_of(conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID,
         if file.name == name:
             return file
     raise VarloomError(SAMPLE_FILE_NOT_FOUND, f"The sample has no file {safe_excerpt(name, 80)!r}.")
+
+
+def variants_now(conn: Connection[Any], sample_id: UUID) -> SampleFile | None:
+    """The VCF that was made of a sample's reads, for whoever blocks; None where there were none."""
+    with conn.cursor(row_factory=class_row(SampleFile)) as cursor:
+        return cursor.execute(_VARIANTS, [sample_id]).fetchone()
 
 
 _ORDER = (

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from varloom.storage import LocalCopies, Storage
+    from varloom.storage import BytesDone, LocalCopies, Storage
 
 KEPT_OPEN = 64
 """Manifests that are kept in memory; a dataset never changes."""
@@ -69,8 +69,8 @@ def load_manifest(storage: Storage, key: str) -> Manifest:
         raise VarloomError(DATASET_MISSING, f"{key} holds no dataset: there is no {MANIFEST_NAME}.") from None
 
 
-def fetch_dataset(storage: Storage, key: str, folder: Path) -> None:
-    """Copy a dataset into an empty folder, each part compared with the manifest.
+def fetch_dataset(storage: Storage, key: str, folder: Path, on_bytes: BytesDone | None = None) -> None:
+    """Copy a dataset into an empty folder, each part compared with the manifest; `on_bytes` is told of each part.
 
     Raises:
         VarloomError: as `load_manifest`; `dataset_damaged` for a part that is missing or not as it was written.
@@ -78,7 +78,7 @@ def fetch_dataset(storage: Storage, key: str, folder: Path) -> None:
     manifest = load_manifest(storage, key)
     for part in manifest.parts:
         try:
-            fetched = storage.fetch(f"{key}/{part.name}", folder / part.name)
+            fetched = storage.fetch(f"{key}/{part.name}", folder / part.name, on_bytes)
         except FileNotFoundError:
             raise VarloomError(DATASET_DAMAGED, f"The part {part.name} of the dataset is missing.") from None
         if (fetched.bytes, fetched.sha256) != (part.bytes, part.sha256):

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from varloom.genomics.demonstration import is_demo_genome
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -58,10 +60,12 @@ class AssemblyGuess:
     Attributes:
         assembly: None when it is certainly neither.
         evidence: by what that is told, in words that end a sentence.
+        is_demo: whether its contigs are those of the demonstration genome, which is called GRCh38 and is not it.
     """
 
     assembly: Assembly | None
     evidence: str
+    is_demo: bool = False
 
 
 def guess_assembly(contigs: Mapping[str, int | None], header: str) -> AssemblyGuess | None:
@@ -71,6 +75,8 @@ def guess_assembly(contigs: Mapping[str, int | None], header: str) -> AssemblyGu
         contigs: lengths in bases by name, None where the header gives none.
         header: of the VCF, verbatim.
     """
+    if is_demo_genome(contigs):
+        return AssemblyGuess("GRCh38", "the contigs of the demonstration genome", is_demo=True)
     return _by_lengths(contigs) or _by_words(header)
 
 

@@ -26,6 +26,7 @@ class NewJob:
     idempotency_key: str | None = None
     max_attempts: int = 4
     plan_version: int = 1
+    renews_sample_id: UUID | None = None  # the sample of whose tables it makes a new version
 
 
 class SourcePart(NamedTuple):
@@ -83,6 +84,7 @@ class Job:
     attempts: tuple[dict[str, Any], ...] = ()  # those that ended: {"stage", "attempt", "began_at", "seconds", ...}
     suspected_at: datetime | None = None  # a worker died with its stage: it runs beside no other suspect
     idempotency_key: str | None = None
+    renews_sample_id: UUID | None = None  # the sample of whose tables it makes a new version
     source_kind: str = "file"
     source_name: str = ""
     source_url: str | None = None
@@ -133,7 +135,7 @@ class Job:
 
 
 _JOB_FIELDS = tuple(item.name for item in fields(Job))
-_UUIDS = ("id", "account_id", "upload_id", "attempt_token", "worker_id", "sample_id")
+_UUIDS = ("id", "account_id", "upload_id", "attempt_token", "worker_id", "sample_id", "renews_sample_id")
 _TIMES = tuple(name for name in _JOB_FIELDS if name.endswith("_at") or name == "run_after")
 
 

@@ -93,6 +93,7 @@ async def create_job(conn: AsyncConnection[Any], new: NewJob) -> Job:
             "idempotency_key": new.idempotency_key,
             "max_attempts": new.max_attempts,
             "message": _waiting(first),
+            "renews_sample_id": new.renews_sample_id,
         },
     )
     if job is None:  # an INSERT without ON CONFLICT returns its row
@@ -163,6 +164,13 @@ async def get_job(conn: AsyncConnection[Any], account_id: UUID, job_id: UUID) ->
 async def find_by_idempotency_key(conn: AsyncConnection[Any], account_id: UUID, key: str) -> Job | None:
     """The job that was created with this key."""
     return await _job(conn, "find_by_idempotency_key", {"account_id": account_id, "key": key})
+
+
+async def renewals_of(conn: AsyncConnection[Any], account_id: UUID, sample_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Of samples of which a job that waits or runs makes a new version: that job."""
+    values = {"account_id": account_id, "sample_ids": list(sample_ids)}
+    rows = await _rows(conn, statement("renewals_of"), values)
+    return {row["renews_sample_id"]: row["id"] for row in rows}
 
 
 async def list_jobs(

@@ -1,10 +1,14 @@
-"""Tools that change something: submit a URL, retry and cancel jobs. They are offered only where that was allowed."""
+"""Tools that change something: submit a URL, annotate a sample again, retry and cancel jobs.
+
+They are offered only where that was allowed.
+"""
 
 from typing import Any, Literal
 
 from pydantic import Field
 
 from varloom.mcp.jobs import JobId, JobSummary, line_of, summary
+from varloom.mcp.tables import SampleName, find_sample
 from varloom.mcp.tool import UNTRUSTED, Answer, Arguments, Result, Tool, Varloom
 
 Assembly = Literal["GRCh37", "GRCh38"]
@@ -47,6 +51,16 @@ class Cancellation(Arguments):
     id: JobId
 
 
+class SampleAnnotation(Arguments):
+    """Which sample, and how."""
+
+    sample: SampleName
+    annotate: Literal["small", "structural"] | None = Field(
+        default=None, description="which variants; null: as before; needed for a sample without annotation"
+    )
+    assembly: Assembly | None = Field(default=None, description="of the file's coordinates; null: as before")
+
+
 class ChangedJob(Result):
     """The job as it is now."""
 
@@ -78,6 +92,14 @@ def cancel_job(varloom: Varloom, asked: Cancellation) -> Answer:
     return _changed(varloom.post(f"/jobs/{asked.id}/cancel"))
 
 
+def annotate_sample(varloom: Varloom, asked: SampleAnnotation) -> Answer:
+    """Create the job that annotates a sample again."""
+    sample = find_sample(varloom, asked.sample)
+    chosen = {"annotate": asked.annotate, "assembly": asked.assembly}
+    body = {name: value for name, value in chosen.items() if value is not None}
+    return _changed(varloom.post(f"/samples/{sample['id']}/annotate", body))
+
+
 def _changed(job: dict[str, Any]) -> Answer:
     changed = ChangedJob(job=summary(job), cancel_requested=job["cancel_requested"])
     stopping = " It stops within seconds." if changed.cancel_requested else ""
@@ -97,6 +119,19 @@ TOOLS = (
         changes=True,
         repeatable=False,
         reaches_out=True,
+    ),
+    Tool(
+        name="annotate_sample",
+        title="Annotate a sample again",
+        description="Annotates the stored file of a sample with the newest reference data that is installed on the "
+        "server, and returns at once with the job. When it completes the sample's table has a new version, which is "
+        "shown from then on; the versions before stay. Also for a sample that was loaded without annotation. "
+        f"list_samples tells what is newer than a sample's annotation. {UNTRUSTED}",
+        arguments=SampleAnnotation,
+        result=ChangedJob,
+        run=annotate_sample,
+        changes=True,
+        repeatable=False,
     ),
     Tool(
         name="retry_job",

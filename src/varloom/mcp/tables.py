@@ -1,7 +1,7 @@
 """Tools that look into the tables of samples."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -30,6 +30,14 @@ DatasetId = Annotated[
     Field(description="which table of a file that was split by sample, as list_samples tells; null: the first"),
 ]
 
+SeenAs = Annotated[
+    Literal["full", "split"],
+    Field(
+        description="split: a row for each gene (sv.gene) that a structural variant overlaps, where describe_columns "
+        "says can_be_split; full: a row for each variant"
+    ),
+]
+
 
 class SampleFilter(Arguments):
     """Which samples."""
@@ -43,6 +51,7 @@ class ColumnFilter(Arguments):
 
     sample: SampleName
     dataset: DatasetId = None
+    view: SeenAs = "full"
     search: str | None = Field(default=None, max_length=NAME_LIMIT, description="part of a column's name; null: all")
 
 
@@ -51,6 +60,7 @@ class Query(Arguments):
 
     sample: SampleName
     dataset: DatasetId = None
+    view: SeenAs = "full"
     filter: str | None = Field(
         default=None,
         max_length=20_000,
@@ -97,6 +107,8 @@ class Sample(Result):
     variants: int = Field(description="rows of the first table (one per ALT allele in a VCF)")
     bytes: int = Field(description="size of its tables in bytes")
     created_at: datetime
+    version: int = Field(description="of its tables: each time that it is annotated again makes a new one")
+    newer: list[str] = Field(description="installed reference data that is newer than its annotation")
     datasets: list[Dataset] = Field(description="its tables: several when the file was split by sample; the first 20")
 
 
@@ -123,6 +135,10 @@ class ColumnList(Result):
 
     sample_id: UUID
     columns: list[Column]
+    can_be_split: bool = Field(description="whether the view `split` can be asked for")
+    synthetic: bool = Field(
+        description="true where the annotation is of Varloom's demonstration: all of it is made up, so say that"
+    )
     total: int = Field(
         description="how many columns there are; those beyond the first 200 are not listed: search for them"
     )
@@ -156,7 +172,9 @@ def list_samples(varloom: Varloom, asked: SampleFilter) -> Answer:
 def describe_columns(varloom: Varloom, asked: ColumnFilter) -> Answer:
     """The columns of a sample's table."""
     sample = find_sample(varloom, asked.sample)
-    found = varloom.get(f"/samples/{sample['id']}/columns", dataset=asked.dataset, search=asked.search)["columns"]
+    which: dict[str, Any] = {"dataset": asked.dataset, "view": asked.view}
+    answer = varloom.get(f"/samples/{sample['id']}/columns", **which, search=asked.search)
+    found, is_synthetic = answer["columns"], answer["synthetic"]
     columns = [
         Column(
             name=one["name"],
@@ -168,9 +186,17 @@ def describe_columns(varloom: Varloom, asked: ColumnFilter) -> Answer:
         )
         for one in found[:LISTED_COLUMNS]
     ]
-    listed = ColumnList(sample_id=sample["id"], columns=columns, total=len(found))
+    listed = ColumnList(
+        sample_id=sample["id"],
+        columns=columns,
+        can_be_split=answer["can_be_split"],
+        synthetic=is_synthetic,
+        total=len(found),
+    )
     rows = [[one.name, "list" if one.list else one.kind or one.type, one.description or ""] for one in columns]
     told = f"{counted(len(found), 'column')} of {plain(sample['name'], NAME_LIMIT)!r}\n"
+    if is_synthetic:
+        told += "The annotation is synthetic demonstration data: nothing of it is real.\n"
     return Answer(listed, told + text_table(("name", "kind", "description"), rows))
 
 
@@ -178,11 +204,12 @@ def query_table(varloom: Varloom, asked: Query) -> Answer:
     """Rows of a sample's table."""
     sample = find_sample(varloom, asked.sample)
     path = f"/samples/{sample['id']}"
-    known = [one["name"] for one in varloom.get(f"{path}/columns", dataset=asked.dataset)["columns"]]
+    which: dict[str, Any] = {"dataset": asked.dataset, "view": asked.view}
+    known = [one["name"] for one in varloom.get(f"{path}/columns", **which)["columns"]]
     names = asked.columns or known[:FIRST_COLUMNS]
     page = varloom.get(
         f"{path}/rows",
-        dataset=asked.dataset,
+        **which,
         filter=asked.filter,
         sort=None if asked.sort is None else ",".join(_sort_key(one) for one in asked.sort),
         columns=",".join(map(_quoted, names)),
@@ -247,6 +274,8 @@ def _sample(sample: dict[str, Any]) -> Sample:
         variants=sample["variants"],
         bytes=sample["bytes"],
         created_at=sample["created_at"],
+        version=sample["version"],
+        newer=[f"{one['title']} {one['release']}" for one in sample["newer"]],
         datasets=[
             Dataset(
                 id=one["id"],

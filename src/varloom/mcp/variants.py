@@ -18,7 +18,8 @@ class Wanted(Arguments):
     variants: list[Annotated[str, Field(min_length=1, max_length=1_000)]] = Field(
         min_length=1,
         max_length=MOST_VARIANTS,
-        description="small variants such as chr7:117559590:A:G (position 1-based), chr7:g.117559590A>G or rs113993960; "
+        description="small variants such as chr7:117559590:A:G (position 1-based), chr7:g.117559590A>G, rs113993960, "
+        "NM_000492.4:c.1521_1523del, or CFTR:c.1521_1523del (a gene's symbol stands for its MANE Select transcript); "
         f"up to {MOST_VARIANTS}",
     )
     assembly: Literal["GRCh37", "GRCh38"] = Field(description="of the coordinates (hg38 is GRCh38, hg19 is GRCh37)")
@@ -47,6 +48,9 @@ class VariantAnnotation(Result):
     input: str = Field(description="as it was asked for")
     variant: Place | None = Field(description="null where it was not understood")
     error: NotUnderstood | None = Field(description="why it was not; null where it was")
+    synthetic: bool = Field(
+        description="true for a variant of Varloom's demonstration: all that is told of it is made up, so say that"
+    )
     annotation: dict[str, Any] = Field(
         description="values by column: csq.* (worst consequence), mane.* (on the MANE Select transcript), clinvar.*, "
         "gnomad.* (frequencies from 0 to 1), scores; columns without a value are left out"
@@ -92,6 +96,7 @@ def _annotated(variant: dict[str, Any]) -> VariantAnnotation:
         input=plain(variant["input"]),
         variant=place and Place(**{name: place[name] for name in ("contig", "position", "ref", "alt")}),
         error=error and NotUnderstood(code=error["code"], message=error["message"], resolution=error["resolution"]),
+        synthetic=variant["synthetic"],
         annotation=cutter.row(known),
         not_annotated={name: plain(why) for name, why in variant["not_annotated"].items()},
         cut=list(cutter.names),
@@ -103,7 +108,8 @@ def _told(variant: VariantAnnotation) -> str:
         return "\n  ".join([f"{variant.input}: {variant.error.message}", *variant.error.resolution])
     values = [f"{name}: {plain(as_text(value), VALUE_LIMIT + 1)}" for name, value in variant.annotation.items()]
     silent = [f"{source}: {why}" for source, why in variant.not_annotated.items()]
-    return "\n  ".join([variant.input, *values, *silent])
+    made = ["synthetic demonstration data: nothing that is told of it is real"] if variant.synthetic else []
+    return "\n  ".join([variant.input, *made, *values, *silent])
 
 
 TOOLS = (

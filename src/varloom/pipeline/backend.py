@@ -7,6 +7,8 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, LiteralString
 
+import psycopg
+
 from varloom.dataset import catalog, sample_files
 from varloom.dataset.sample_files import SampleFile
 from varloom.dataset.stored import load_manifest
@@ -17,7 +19,7 @@ from varloom.jobs.lifecycle import Stage
 from varloom.jobs.settle import Published
 from varloom.pipeline.plan import PLAN_VERSION
 from varloom.pipeline.problems import UPLOAD_GONE
-from varloom.pipeline.quota import require_room, room_for_download
+from varloom.pipeline.quota import CONNECT_TIMEOUT, require_room, room_for_download
 from varloom.pipeline.request import Processing, Scratch, SourceFile, SourceLocation, StageRequest
 from varloom.processing.parabricks.container import end_container
 from varloom.transfer.source_url import parse_source_url
@@ -68,6 +70,7 @@ class PipelineBackend:
         scratch: where children keep files meanwhile; needed by a worker whose storage is not on its machine.
         downloads: needed by a worker that fetches files from URLs.
         processing: what the worker has for secondary analysis.
+        conninfo: of the database; needed by a worker that makes new versions of tables.
     """
 
     child_module = "varloom.pipeline.child"
@@ -79,11 +82,13 @@ class PipelineBackend:
         scratch: WorkerScratch | None = None,
         downloads: Downloads | None = None,
         processing: Processing | None = None,
+        conninfo: str | None = None,
     ) -> None:
         self._storage = storage
         self._scratch = scratch
         self._downloads = downloads
         self._processing = processing or Processing()
+        self._conninfo = conninfo
 
     def request(self, claim: Claim) -> dict[str, Any]:
         """What the child needs to run the stage.
@@ -92,7 +97,7 @@ class PipelineBackend:
             VarloomError: `upload_gone`; `source_url_gone` or `source_secret_unreadable`.
         """
         fetches = claim.stage is Stage.DOWNLOAD
-        first, *further = [None] if fetches else _sources_of(claim)
+        first, *further = [None] if fetches else self._sources_of(claim)
         location, *further_locations = self._locations_of(claim.job) if fetches else [None]
         return StageRequest(
             stage=claim.stage.value,
@@ -108,7 +113,27 @@ class PipelineBackend:
             further_locations=tuple(one for one in further_locations if one is not None),
             processing=self._processing if claim.stage is Stage.PROCESS else None,
             sample=claim.job.sample_name,
+            keeps_choice=not _is_asked_anew(claim),
+            previous=self._previous(claim),
         ).as_json()
+
+    def _sources_of(self, claim: Claim) -> list[SourceFile | None]:
+        """The files that a stage reads; of a sample that was made of reads a new version is made of its VCF."""
+        renewed = claim.job.renews_sample_id
+        if renewed is not None and self._conninfo is not None:
+            with psycopg.connect(self._conninfo, connect_timeout=CONNECT_TIMEOUT) as conn:
+                made = sample_files.variants_now(conn, renewed)
+            if made is not None:
+                return [SourceFile(made.storage_key, made.name, made.bytes, made.sha256)]
+        return _sources_of(claim)
+
+    def _previous(self, claim: Claim) -> tuple[str, ...]:
+        """The datasets of which the stage makes a new version."""
+        renewed = claim.job.renews_sample_id
+        if renewed is None or claim.stage is not Stage.PARSE or self._conninfo is None:
+            return ()
+        with psycopg.connect(self._conninfo, connect_timeout=CONNECT_TIMEOUT) as conn:
+            return tuple(catalog.newest_keys_now(conn, renewed))
 
     def _locations_of(self, job: Job) -> list[SourceLocation | None]:
         if self._downloads is None:
@@ -145,7 +170,7 @@ class PipelineBackend:
 
     async def publish(self, conn: AsyncConnection[Any], job: Job, result: dict[str, Any]) -> Published:
         """Make the datasets of a parsed file visible, in the transaction that completes the job."""
-        datasets = await asyncio.to_thread(self._load, result["folders"])
+        datasets = await asyncio.to_thread(self._load, job, result)
         failpoint("publish.before_rows", conn)
         sample_id = await catalog.publish(
             conn,
@@ -154,6 +179,7 @@ class PipelineBackend:
             upload_id=job.upload_id,
             sample_name=job.sample_name,
             datasets=datasets,
+            renewed=job.renews_sample_id,
         )
         await sample_files.keep_files(conn, sample_id, _files_of(job))
         failpoint("publish.after_rows", conn)
@@ -167,15 +193,37 @@ class PipelineBackend:
             end_container(self._processing.parabricks, str(claim.job.id))
         scratch = self._scratch_of(claim)
         if scratch is not None:
-            shutil.rmtree(scratch.attempt, ignore_errors=True)
+            for path in scratch.attempt.parent.glob(f"{scratch.attempt.name}*"):
+                shutil.rmtree(path, ignore_errors=True)
 
     def discard(self, claim: Claim) -> None:
         """Remove what an attempt left in the storage; it will never be adopted."""
         self._storage.delete_tree(attempt_key(claim))
 
-    def _load(self, keys: list[str]) -> list[catalog.NewDataset]:
-        """The manifests of datasets as they lie in the storage."""
-        return [catalog.NewDataset(key, load_manifest(self._storage, key)) for key in keys]
+    def _load(self, job: Job, result: dict[str, Any]) -> list[catalog.NewDataset]:
+        """The datasets as they lie in the storage, with what the job knows of them."""
+        keys: list[str] = result["folders"]
+        changes = result.get("changes") or [None] * len(keys)
+        annotation = _annotation_of(job)
+        return [
+            catalog.NewDataset(key, load_manifest(self._storage, key), annotation, changed)
+            for key, changed in zip(keys, changes, strict=True)
+        ]
+
+
+def _is_asked_anew(claim: Claim) -> bool:
+    """Whether somebody retried the stage by hand: its attempts are counted from 1 again, behind one that failed."""
+    last = next((tried for tried in reversed(claim.job.attempts) if tried["stage"] == claim.stage), None)
+    return claim.job.attempt == 1 and last is not None and last["outcome"] in {"failed", "cancelled"}
+
+
+def _annotation_of(job: Job) -> dict[str, Any] | None:
+    """The kind of a job's annotation, and its releases by what a manifest calls them; None where it has none."""
+    left = job.artefacts.get(Stage.ANNOTATE)
+    if left is None:
+        return None
+    releases = {f"{kind} {name}": release for kind, name, _, release in left["releases"]}
+    return {"kind": job.options.get("annotate"), "releases": releases}
 
 
 def _options_of(claim: Claim) -> dict[str, Any]:

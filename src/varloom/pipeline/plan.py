@@ -47,6 +47,15 @@ def version_of(plan: tuple[Stage, ...]) -> int:
     return 2 if Stage.DOWNLOAD in plan else 1
 
 
+def plan_of_renewal() -> tuple[Stage, ...]:
+    """The stages of a job that annotates a sample again: the file that it was made of is there already."""
+    return (Stage.ANNOTATE, Stage.PARSE)
+
+
+VERSION_OF_RENEWAL = 4
+"""The first version that knows jobs which annotate a sample again: an earlier one would make another sample of it."""
+
+
 def stale_stages(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[Stage]:
     """The stages whose artefacts do not hold any more when the options change."""
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}

@@ -32,7 +32,9 @@ WHERE account_id = %(account)s AND state = 'downloading' AND id <> %(job)s
 CONNECT_TIMEOUT = 10
 
 
-async def require_room(conn: AsyncConnection[Any], account_id: UUID, quota: int | None, wanted: int | None) -> None:
+async def require_room(
+    conn: AsyncConnection[Any], account_id: UUID, quota: int | None, wanted: int | None, *, what: str = "This file has"
+) -> None:
     """See that an account may store more, until the end of the transaction in which it does.
 
     Args:
@@ -40,6 +42,7 @@ async def require_room(conn: AsyncConnection[Any], account_id: UUID, quota: int 
         account_id: whose.
         quota: the setting, in bytes; None: no limit.
         wanted: bytes; None where nobody knows yet, and any room is enough.
+        what: the beginning of a sentence that ends with their number.
 
     Raises:
         VarloomError: `quota_exceeded`.
@@ -47,26 +50,30 @@ async def require_room(conn: AsyncConnection[Any], account_id: UUID, quota: int 
     if quota is None:
         return
     await conn.execute(_LOCK, [account_id])
-    check_room(await catalog.storage_of(conn, account_id), quota, wanted)
+    check_room(await catalog.storage_of(conn, account_id), quota, wanted, what=what)
 
 
-def check_room(use: StorageUse, quota: int, wanted: int | None, *, arriving: int = 0) -> None:
+def check_room(
+    use: StorageUse, quota: int, wanted: int | None, *, arriving: int = 0, what: str = "This file has"
+) -> None:
     """Refuse what does not fit beside what an account uses, and beside the bytes that are arriving elsewhere.
 
     Raises:
         VarloomError: `quota_exceeded`.
     """
     if use.used + arriving + (wanted or 1) > quota:
-        raise quota_exceeded(use, quota, wanted, arriving=arriving)
+        raise quota_exceeded(use, quota, wanted, arriving=arriving, what=what)
 
 
-def quota_exceeded(use: StorageUse, quota: int, wanted: int | None, *, arriving: int = 0) -> VarloomError:
+def quota_exceeded(
+    use: StorageUse, quota: int, wanted: int | None, *, arriving: int = 0, what: str = "This file has"
+) -> VarloomError:
     """What is said to a file that does not fit."""
     told = f"The account uses {use.used + arriving:,} of the {quota:,} bytes that it may: {use.tables:,} in tables"
     if use.results:
         told += f", {use.results:,} in files made of reads"
     told += f", {use.originals:,} in original files, {use.begun + arriving:,} in uploads that are begun."
-    return VarloomError(QUOTA_EXCEEDED, told if wanted is None else f"{told} This file has {wanted:,}.")
+    return VarloomError(QUOTA_EXCEEDED, told if wanted is None else f"{told} {what} {wanted:,}.")
 
 
 def room_for_download(conninfo: str, job: Job, quota: int | None) -> int | None:

@@ -120,6 +120,8 @@ class StageRequest:
         annotation: the storage key of what the annotate stage left, for the stage after it.
         processing: what the worker has for it, for the process stage.
         sample: what the user named the sample.
+        keeps_choice: whether what earlier attempts chose of what is installed holds: not when somebody asked anew.
+        previous: the storage keys of the datasets of which the stage makes a new version, in their order.
     """
 
     stage: str
@@ -135,6 +137,8 @@ class StageRequest:
     further_locations: tuple[SourceLocation, ...] = ()
     processing: Processing | None = None
     sample: str = ""
+    keeps_choice: bool = True
+    previous: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The request as plain JSON values."""
@@ -154,6 +158,7 @@ class StageRequest:
             "further": tuple(SourceFile(**file) for file in values["further"]),
             "further_locations": tuple(SourceLocation.from_json(one) for one in values["further_locations"]),
             "processing": None if values["processing"] is None else Processing.from_json(values["processing"]),
+            "previous": tuple(values.get("previous", ())),
         }
         return cls(**{**values, **given})
 

@@ -42,6 +42,7 @@ _ATTEMPTS = {
 }
 """By the prefix of their keys: the folders of attempts."""
 _UPLOAD = re.compile(f"(uploads/{_ID})/")
+_PIN = re.compile(f"(pins/{_ID})/")
 _GATHERINGS = {
     "download": ("downloads", re.compile(f"(downloads/{_ID})/")),
     "process": ("processing", re.compile(f"(processing/{_ID})/")),
@@ -71,6 +72,9 @@ _LIVE_GATHERINGS: LiteralString = """
     WHERE stage = %s AND dismissed_at IS NULL
       AND (finished_at IS NULL OR finished_at > now() - interval '7 days')
 """
+
+# Releases are pinned by who annotates, or will go on with it. See `varloom.annotation.refs.pins`.
+_LIVE_PINS: LiteralString = "SELECT id::text FROM jobs WHERE stage = 'annotate' AND finished_at IS NULL"
 
 # The original is kept as long as a job may need it again, or a sample that was made of it exists or can
 # be brought back.
@@ -138,6 +142,7 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
     dead = [key for key in attempts if key.split("/")[2] not in live]
     await asyncio.to_thread(_remove, storage, dead)
     gathered = await _sweep_gatherings(pool, storage)
+    await _sweep_pins(pool, storage)
     stored = await asyncio.to_thread(_folders, storage, "uploads", _UPLOAD)
     async with pool.connection() as conn:
         cursor = await conn.execute("SELECT id::text, storage_key IS NOT NULL FROM uploads")
@@ -159,6 +164,14 @@ async def _sweep_gatherings(pool: AsyncConnectionPool, storage: Storage) -> int:
         dead = [key for key in folders if key.split("/")[1] not in live]
         removed += await asyncio.to_thread(_remove_gathered, storage, dead)
     return removed
+
+
+async def _sweep_pins(pool: AsyncConnectionPool, storage: Storage) -> None:
+    """Let go of what jobs have pinned that do not annotate any more."""
+    folders = await asyncio.to_thread(_folders, storage, "pins", _PIN)
+    async with pool.connection() as conn:
+        live = await _column(conn, _LIVE_PINS)
+    await asyncio.to_thread(_remove, storage, [key for key in folders if key.split("/")[1] not in live])
 
 
 def _remove_gathered(storage: Storage, keys: Iterable[str]) -> int:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from varloom.dataset.durable import disk_full_told
-from varloom.dataset.manifest import MANIFEST_NAME
+from varloom.dataset.manifest import MANIFEST_NAME, Dataset
+from varloom.dataset.stored import fetch_dataset
 from varloom.errors import VarloomError
 from varloom.failpoints import failpoint
 from varloom.pipeline.problems import UPLOAD_DAMAGED, UPLOAD_GONE
@@ -97,6 +98,30 @@ def _fetch_annotation(storage: Storage, key: str, folder: Path, count: BytesDone
         folder.mkdir(mode=0o700)
         for stored in storage.list_prefix(key):
             storage.fetch(stored, folder / stored.rpartition("/")[2], count)
+
+
+@contextlib.contextmanager
+def previous_dataset(request: StageRequest, key: str, on_bytes: BytesDone) -> Iterator[Dataset]:
+    """A dataset of the storage on this machine, for as long as the block lasts.
+
+    Raises:
+        VarloomError: as `fetch_dataset` does.
+    """
+    storage = connect(request.storage)
+    here = storage.local_path(key)
+    if here is not None:
+        yield Dataset.open(here)
+        return
+    if request.scratch is None:
+        raise AssertionError("a storage on another machine needs scratch space")
+    folder = request.scratch.attempt.with_name(f"{request.scratch.attempt.name}-previous")
+    try:
+        with disk_full_told("a copy of the version before"):
+            folder.mkdir(mode=0o700)
+            fetch_dataset(storage, key, folder, on_bytes)
+        yield Dataset.open(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _workspace_in(storage: Storage, source_file: SourceFile, request: StageRequest) -> Workspace:

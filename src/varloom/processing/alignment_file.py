@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from varloom.errors import VarloomError, safe_excerpt
@@ -10,13 +12,14 @@ from varloom.genomics.recognition import SourceFormat, recognise
 from varloom.processing.problems import (
     ALIGNMENT_MALFORMED,
     ALIGNMENT_OTHER_REFERENCE,
+    PROGRAM_FAILED,
     READS_EMPTY,
     READS_NOT_READS,
     READS_NOT_TOGETHER,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from varloom.processing.model import ReadsFile, Reference
@@ -59,6 +62,8 @@ def inspect(file: ReadsFile, reference: Reference) -> AlignmentFacts:
     name = safe_excerpt(file.name, 80)
     found = recognise(file.path, file.name).format
     if found not in {SourceFormat.BAM, SourceFormat.CRAM}:
+        if found is SourceFormat.EMPTY and file.path.stat().st_size:
+            raise VarloomError(ALIGNMENT_MALFORMED, f"{name} is damaged at its beginning.")
         kind = READS_EMPTY if found is SourceFormat.EMPTY else READS_NOT_READS
         raise VarloomError(kind, f"{name} is neither BAM nor CRAM: its content is {found.value.upper()}.")
     try:
@@ -72,11 +77,11 @@ def inspect(file: ReadsFile, reference: Reference) -> AlignmentFacts:
             renames = _hold_to(reference, header["SQ"], name) if header.get("SQ") else {}
             renamed = _renamed(str(alignment.header), renames) if renames else None
             first = [record for _, record in zip(range(_LOOKED_AT), alignment.fetch(until_eof=True), strict=False)]
+            alignment.check_truncation()
     except (OSError, ValueError) as error:
-        raise VarloomError(ALIGNMENT_MALFORMED, f"{name} cannot be read: {safe_excerpt(str(error))}.") from error
+        raise VarloomError(ALIGNMENT_MALFORMED, f"{name} is cut short or damaged.") from error
     if not first:
         raise VarloomError(READS_EMPTY, f"{name} holds no read.")
-    _hold_whole(file.path, name, found)
     samples = sorted({str(group["SM"]) for group in header.get("RG", ()) if group.get("SM")})
     if len(samples) > 1:
         named = ", ".join(safe_excerpt(one, 40) for one in samples[:3])
@@ -105,15 +110,21 @@ def _is_marked(header: Mapping[str, Any], first: list[Any]) -> bool:
     return ran or any(record.is_duplicate for record in first)
 
 
-def _hold_whole(path: Path, name: str, found: SourceFormat) -> None:
-    """Refuse a file without the mark that stands at the end of every whole BAM."""
-    if found is not SourceFormat.BAM:
-        return
-    mark = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - len(mark)))
-        if file.read() != mark:
-            raise VarloomError(ALIGNMENT_MALFORMED, f"{name} ends too early: the mark at its end is missing.")
+_DAMAGE = re.compile(
+    r"truncat|CRC|corrupt|decod|bgzf|invalid|error reading|failed to read|failed to create index", re.IGNORECASE
+)
+
+
+@contextlib.contextmanager
+def damage_told(file: ReadsFile) -> Iterator[None]:
+    """Tell what a program says of a damaged alignment as what it is: no retry can change it."""
+    try:
+        yield
+    except VarloomError as error:
+        if error.kind is PROGRAM_FAILED and _DAMAGE.search(error.message):
+            message = f"{safe_excerpt(file.name, 80)} is damaged: {error.message}"
+            raise VarloomError(ALIGNMENT_MALFORMED, message) from error
+        raise
 
 
 def contigs_of(fasta: Path) -> dict[str, int]:

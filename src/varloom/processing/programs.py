@@ -43,27 +43,57 @@ class Stage(NamedTuple):
         return cls("bcftools", tuple(map(str, arguments)))
 
 
-def pipe(stages: Sequence[Stage], on_life: Callable[[], None], *, output: Path | None = None) -> None:
-    """Run programs of samtools and bcftools, each reading what the one before it writes.
+class Pipe(NamedTuple):
+    """Programs of which each reads what the one before it writes.
+
+    Attributes:
+        stages: in order.
+        output: the file that the standard output of the last one goes to.
+    """
+
+    stages: tuple[Stage, ...]
+    output: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return " | ".join(f"{stage.tool} {stage.arguments[0]}" for stage in self.stages)
+
+
+def pipe(stages: Sequence[Stage], on_life: Callable[[], None]) -> None:
+    """Run one pipe; see `pipes`."""
+    pipes([Pipe(tuple(stages))], on_life)
+
+
+def pipes(wanted: Sequence[Pipe], on_life: Callable[[], None], *, together: bool = False) -> None:
+    """Run pipes of samtools and bcftools, one after another or at once, beside this process.
 
     Args:
-        stages: in order.
+        wanted: at least one.
         on_life: called about every second in which they work; what it raises ends them and goes on to the caller.
-        output: the file that the standard output of the last one goes to.
+        together: whether they run at once.
 
     Raises:
         VarloomError: `program_failed`, `disk_full`.
     """
-    told = json.dumps([[stage.tool, *stage.arguments] for stage in stages])
-    named = " | ".join(f"{stage.tool} {stage.arguments[0]}" for stage in stages)
-    with output.open("wb") if output is not None else open(os.devnull, "wb") as target:  # noqa: PTH123
-        run([sys.executable, "-m", "varloom.processing.tool_process", told], named, on_life, stdout=target)
+    told = {
+        "together": together,
+        "pipes": [
+            {
+                "stages": [[stage.tool, *stage.arguments] for stage in one.stages],
+                "output": str(one.output) if one.output is not None else None,
+            }
+            for one in wanted
+        ],
+    }
+    command = [sys.executable, "-m", "varloom.processing.tool_process", json.dumps(told)]
+    run(command, "; ".join(one.name for one in wanted), on_life)
 
 
-def run(command: Sequence[str], name: str, on_life: Callable[[], None], *, stdout: IO[bytes] | None = None) -> None:
-    """Run one program to its end; see `pipe`."""
+def run(command: Sequence[str], name: str, on_life: Callable[[], None]) -> None:
+    """Run one program to its end; see `pipes`."""
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=said)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
         try:
             watch(process, on_life)
         except BaseException:

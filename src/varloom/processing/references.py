@@ -159,8 +159,11 @@ def from_fasta(fasta: Path, assembly: Assembly, root: Path, report: Report) -> R
         with plain.open("rb") as file:
             if file.read(1) != b">":
                 raise VarloomError(REFERENCE_UNUSABLE, f"{name} is no FASTA: it begins without `>`.")
-        if not _is_newer(plain.with_name(f"{plain.name}.fai"), plain):
-            pysam.samtools.faidx(str(plain))
+        listed = plain.with_name(f"{plain.name}.fai")
+        if not _is_newer(listed, plain):
+            unfinished = listed.with_name(f"{listed.name}.{time.time_ns()}")
+            pysam.samtools.faidx("--fai-idx", str(unfinished), str(plain))
+            unfinished.replace(listed)
     except (OSError, EOFError, SamtoolsError) as error:
         raise VarloomError(REFERENCE_UNUSABLE, f"{name} cannot be used: {safe_excerpt(str(error), 300)}.") from error
     return Reference(plain, own / INDEXES, assembly, fasta.name)

@@ -1,9 +1,10 @@
-"""The process in which programs of samtools and bcftools run, joined by pipes: `python -m ... STAGES`.
+"""The process in which programs of samtools and bcftools run, joined by pipes: `python -m ... TASK`.
 
-STAGES is JSON: a list of stages, each a list of `samtools` or `bcftools`, a command and its arguments. The first stage
-reads our standard input, the last one writes to our standard output. Each runs in a process of its own, as a failure
-leaves the library unfit for a second call. The exit status is that of the first stage that failed; what that said is on
-the standard error. When whoever started us is killed the system ends us, too.
+TASK is JSON: `pipes`, a list of pipes, and `together`, whether they run at once or one after another. A pipe has
+`stages`, each a list of `samtools` or `bcftools`, a command and its arguments, and `output`, the file that the
+standard output of its last stage goes to, or null. Each stage runs in a process of its own, as a failure leaves the
+library unfit for a second call; the library is loaded once for all of them. The exit status is that of the stage that
+failed first; what that said is on the standard error. When whoever started us is killed the system ends us, too.
 """
 
 from __future__ import annotations
@@ -20,13 +21,23 @@ _MESSAGE_CHARACTERS = 4000
 
 
 def main() -> None:
-    """Run the stages of the first argument."""
+    """Run the pipes of the first argument."""
     end_with_parent()
-    stages = json.loads(sys.argv[1])
+    task = json.loads(sys.argv[1])
     import pysam.bcftools
     import pysam.samtools  # noqa: F401 - once, for all stages
 
-    children: dict[int, int] = {}
+    running: set[int] = set()
+    for pipe in task["pipes"]:
+        running |= _start(pipe["stages"], pipe["output"])
+        if not task["together"]:
+            _wait(running)
+    _wait(running)
+
+
+def _start(stages: list[list[str]], output: str | None) -> set[int]:
+    """Start the stages of a pipe: their processes."""
+    children: set[int] = set()
     source = 0
     for number, stage in enumerate(stages):
         is_last = number == len(stages) - 1
@@ -35,14 +46,16 @@ def main() -> None:
         if child == 0:
             if reading >= 0:
                 os.close(reading)
+            if is_last and output is not None:
+                writing = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
             _run(stage, source, writing)
-        children[child] = number
+        children.add(child)
         if source:
             os.close(source)
         if not is_last:
             os.close(writing)
         source = reading
-    sys.exit(_wait(children))
+    return children
 
 
 def end_with_parent() -> None:
@@ -78,20 +91,20 @@ def _run(stage: list[str], source: int, target: int) -> NoReturn:
     os._exit(0)
 
 
-def _wait(children: dict[int, int]) -> int:
-    """Wait for all stages; when one fails the others are ended: the status of the one that failed first."""
+def _wait(running: set[int]) -> None:
+    """Wait until all have ended; when one fails the others are ended, and so are we, with the status of the first."""
     failed = 0
-    left = set(children)
-    while left:
+    while running:
         child, waited = os.waitpid(-1, 0)
-        left.discard(child)
+        running.discard(child)
         status = os.waitstatus_to_exitcode(waited)
         if status != 0 and not failed and status != -signal.SIGPIPE:
             failed = status if status > 0 else 128 - status
-            for other in left:
+            for other in running:
                 with suppress(ProcessLookupError):
                     os.kill(other, signal.SIGKILL)
-    return failed
+    if failed:
+        sys.exit(failed)
 
 
 if __name__ == "__main__":

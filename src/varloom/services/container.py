@@ -26,6 +26,7 @@ from varloom.services.pgx_results import PgxResults
 from varloom.services.provenance import Provenance
 from varloom.services.queue import Queue
 from varloom.services.references import References, open_library
+from varloom.services.renewals import Renewals
 from varloom.services.resumable import ResumableUploads
 from varloom.services.sample_files import SampleFiles
 from varloom.services.samples import Samples
@@ -77,6 +78,7 @@ class Services:
     on_demand: OnDemandAnnotation
     references: References
     pgx: PgxResults
+    renewals: Renewals
 
     async def require_ready(self) -> None:
         """See that requests can be served.
@@ -114,13 +116,13 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         await credentials.renew()
         durations = StageDurations()
         events = Events(pool, database.conninfo, durations)
-        samples = Samples(pool, storage, settings)
+        annotations = AnnotationOffer(storage)
+        samples = Samples(pool, storage, settings, annotations)
         uploads = Uploads(pool, storage, settings)
         resumable = ResumableUploads(pool, storage, uploads, settings)
         listening = asyncio.create_task(events.run(), name="live events")
         listening.add_done_callback(_report_end)
         sweeping = asyncio.create_task(resumable.run(), name="sweep of unfinished uploads")
-        annotations = AnnotationOffer(storage)
         looking = asyncio.create_task(annotations.run(), name="installed reference data")
         on_demand = OnDemandAnnotation.over(open_library(settings))
         ending = asyncio.create_task(on_demand.run(), name="idle annotators")
@@ -149,6 +151,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 annotations=annotations,
                 on_demand=on_demand,
                 references=References(storage),
+                renewals=Renewals(pool, storage, settings, annotations),
             )
         finally:
             await events.close()

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from psycopg.errors import UniqueViolation
+
+from varloom.dataset import catalog
 from varloom.errors import VarloomError
 from varloom.jobs import line, repository
 from varloom.jobs.lifecycle import Stage, State
 from varloom.jobs.problems import JOB_NOT_FINAL
-from varloom.pipeline.plan import stale_stages, version_of
+from varloom.pipeline.plan import plan_of_renewal, stale_stages, version_of
 from varloom.services.options import parse_options, parse_priority
 from varloom.services.paging import check_limit, checked_search, decode_cursor, encode_cursor
 from varloom.services.problem_report import problem_report
 from varloom.services.problems import REQUEST_INVALID
+from varloom.services.renewals import being_annotated
 from varloom.services.stage_durations import StageDurations
 from varloom.services.views import (
     ActionResult,
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.jobs.model import Job
+    from varloom.services.options import JobOptions
     from varloom.settings import Settings
 
 
@@ -187,19 +192,41 @@ class Jobs:
             changed = parse_options(given) if options else None
             if changed is not None and changed.credential is not None and job.source_kind != "url":
                 raise VarloomError(REQUEST_INVALID, "credential: it is for files from a URL; this one was sent.")
-            plan = changed.plan(job.source_kind) if changed else job.plan
+            if job.renews_sample_id is not None:
+                await self._require_renewable(conn, job, changed)
+            plan = _plan_of(job, changed) if changed else job.plan
             stale = stale_stages(job.options, changed.as_dict()) if changed else ()
-            retried = await repository.retry_by_hand(
-                conn,
-                account_id,
-                job_id,
-                from_stage=_first_stage(from_stage, plan),
-                options=changed.as_dict() if changed else None,
-                plan=plan if changed else None,
-                plan_version=version_of(plan) if changed else None,
-                stale=stale,
-            )
+            is_renewal = job.renews_sample_id is not None
+            try:
+                async with conn.transaction():
+                    retried = await repository.retry_by_hand(
+                        conn,
+                        account_id,
+                        job_id,
+                        from_stage=_first_stage(from_stage, plan),
+                        options=changed.as_dict() if changed else None,
+                        plan=plan if changed else None,
+                        plan_version=None if is_renewal or not changed else version_of(plan),
+                        stale=stale,
+                    )
+            except UniqueViolation:
+                raise await being_annotated(conn, account_id, job.renews_sample_id or job_id) from None
             return await self._view(conn, retried)
+
+    async def _require_renewable(self, conn: AsyncConnection[Any], job: Job, changed: JobOptions | None) -> None:
+        """See that a job that annotates a sample again can still do so, and is asked for nothing else.
+
+        Raises:
+            VarloomError: `sample_not_found`, `request_invalid`.
+        """
+        if job.renews_sample_id is not None:
+            await catalog.get_sample(conn, job.account_id, job.renews_sample_id)
+        if changed is None:
+            return
+        if changed.annotate is None:
+            raise VarloomError(REQUEST_INVALID, "annotate: this job annotates a sample again; it has to be annotated.")
+        if changed.split_by_sample != bool(job.options.get("split_by_sample")):
+            raise VarloomError(REQUEST_INVALID, "split_by_sample: every version of a sample has the same tables.")
 
     async def cancel(self, account_id: UUID, job_id: UUID) -> JobView:
         """Cancel a waiting job at once; a running one obeys within seconds."""
@@ -226,6 +253,11 @@ class Jobs:
         """The job with its place in the queue."""
         places = await line.places_of(conn, job.account_id, [job])
         return job_view(job, places.get(job.id), await self.durations.of(conn, job.account_id))
+
+
+def _plan_of(job: Job, changed: JobOptions) -> tuple[Stage, ...]:
+    """The stages of a job with other options."""
+    return plan_of_renewal() if job.renews_sample_id is not None else changed.plan(job.source_kind)
 
 
 def parse_state(name: str) -> State:

@@ -68,6 +68,7 @@ def _view(item: OnDemand) -> AnnotatedVariant:
         variant=variant
         and PlaceView(contig=variant.contig, position=variant.position, ref=variant.ref, alt=variant.alt),
         error=ErrorView.model_validate(item.error.as_dict()) if item.error is not None else None,
+        synthetic=item.is_synthetic,
         annotation=storable(item.values),
         not_annotated=item.aside,
     )

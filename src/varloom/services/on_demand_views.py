@@ -23,6 +23,9 @@ class AnnotatedVariant(View):
     variant: PlaceView | None = Field(description="null where the text was not understood")
     error: ErrorView | None = Field(default=None, description="why it was not")
     annotation: dict[str, Any] = Field(description="values by column, as the columns of an annotated table are called")
+    synthetic: bool = Field(
+        default=False, description="whether it is a variant of the demonstration, of which all that is told is made"
+    )
     not_annotated: dict[str, str] = Field(default={}, description="by source, why that one says nothing of the variant")
 
 

@@ -19,6 +19,13 @@ OPTION_UNKNOWN = define(
     resolution=("Remove or correct the option; docs/reference/api.md lists the options of a job.",),
     status=422,
 )
+SAMPLE_BEING_ANNOTATED = define(
+    "sample_being_annotated",
+    "The sample is being annotated already",
+    cause="A job that waits or runs makes a new version of this sample's table. Only one at a time can.",
+    resolution=("Wait for that job, or cancel it in the Job Manager; then try again.",),
+    status=409,
+)
 UPLOAD_EMPTY = define(
     "upload_empty",
     "Empty file",
@@ -225,12 +232,25 @@ TABLE_NOT_FOUND = define(
     resolution=("Leave `dataset` out for the first table; the sample's description lists all of them.",),
     status=404,
 )
+VIEW_UNAVAILABLE = define(
+    "view_unavailable",
+    "No such view of this table",
+    cause="The split view has a row for each gene that a structural variant overlaps. The table does not tell genes.",
+    resolution=("Ask for the full view.", "Or load the file again, annotated as structural variants."),
+)
 OWNER_ONLY = define(
     "owner_only",
     "Only for owners",
     cause="What was asked for concerns all accounts, and the account that asked has not the role of an owner.",
     resolution=("Ask whoever runs this server; `varloom queue` with the token of its data folder is an owner's.",),
     status=403,
+)
+DEMO_FILE_NOT_FOUND = define(
+    "demo_file_not_found",
+    "No such demonstration file",
+    cause="The demonstration has a file of small variants and one of structural ones; it has no file of this name.",
+    resolution=("Take a name that `GET /api/v1/refs` lists under `demo.files`.",),
+    status=404,
 )
 ACCOUNT_NOT_FOUND = define(
     "account_not_found",

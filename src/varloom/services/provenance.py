@@ -11,6 +11,7 @@ from varloom.dataset.problems import SAMPLE_NOT_FOUND
 from varloom.dataset.stored import load_manifest
 from varloom.errors import VarloomError
 from varloom.jobs import repository
+from varloom.services.annotation_offer import is_synthetic
 from varloom.services.views import (
     DatasetProvenance,
     DownloadProvenance,
@@ -119,6 +120,7 @@ def _view(record: DatasetRecord, manifest: Manifest) -> DatasetProvenance:
         format_version=manifest.format_version,
         content_hash=manifest.content_hash,
         versions=manifest.versions,
+        synthetic=is_synthetic(manifest.versions),
         parts=[
             PartProvenance(name=part.name, rows=part.rows, bytes=part.bytes, sha256=part.sha256)
             for part in manifest.parts

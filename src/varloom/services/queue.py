@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.jobs import line
 from varloom.jobs.lifecycle import Stage
-from varloom.services.problems import ACCOUNT_NOT_FOUND, OWNER_ONLY, REQUEST_INVALID
+from varloom.services.owners import require_owner
+from varloom.services.problems import ACCOUNT_NOT_FOUND, REQUEST_INVALID
 from varloom.services.views import QueueView, pause_view, stage_queue_views, worker_view
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Queue:
         Raises:
             VarloomError: `owner_only`, `request_invalid` or `account_not_found`.
         """
-        _require_owner(account)
+        require_owner(account)
         why = _checked_reason(reason)
         async with self.pool.connection() as conn:
             held_stage, held_account = await _target(conn, stage, name)
@@ -56,7 +57,7 @@ class Queue:
         Raises:
             VarloomError: `owner_only`, `request_invalid` or `account_not_found`.
         """
-        _require_owner(account)
+        require_owner(account)
         async with self.pool.connection() as conn:
             held_stage, held_account = await _target(conn, stage, name)
             await line.resume(conn, stage=held_stage, account_id=held_account)
@@ -74,11 +75,6 @@ class Queue:
             pauses=[pause_view(one) for one in pauses if is_owner or one.account_id in {None, account.id}],
             workers=None if workers is None else [worker_view(worker) for worker in workers],
         )
-
-
-def _require_owner(account: Account) -> None:
-    if account.role != "owner":
-        raise VarloomError(OWNER_ONLY, f"The account {safe_excerpt(account.name, 60)} is not an owner.")
 
 
 def _checked_reason(reason: str | None) -> str | None:

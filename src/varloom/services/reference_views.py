@@ -22,6 +22,9 @@ class ReferenceView(View):
     licence: str | None
     source: str = Field(description="the URL or the name of the published file")
     rows: int | None = Field(description="variants that can be looked up; null where the release has none")
+    synthetic: bool = Field(
+        description="whether it is of the demonstration: synthetic data, which serves its own files alone"
+    )
     notes: list[str] = Field(description="what has to be known of it, such as that indels are not left-aligned")
 
 
@@ -38,8 +41,17 @@ class MissingReferenceView(View):
     bytes: int = Field(description="about how large the published file is")
 
 
+class DemoView(View):
+    """The demonstration data."""
+
+    installed: bool = Field(description="whether all of it is")
+    releases: int = Field(description="of it that are installed")
+    files: list[str] = Field(description="the names of the files to load: small variants, and structural ones")
+
+
 class ReferencesView(View):
     """The library of reference data."""
 
     installed: list[ReferenceView]
     missing: list[MissingReferenceView]
+    demo: DemoView

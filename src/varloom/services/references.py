@@ -15,18 +15,25 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from varloom.annotation.demo.files import PUBLISHED, SAMPLES, sample_text
+from varloom.annotation.demo.installing import install_demo, remove_demo
+from varloom.annotation.model import DEMO_RELEASE
 from varloom.annotation.refs.catalogue import missing
 from varloom.annotation.refs.installing import Published, install, release_told_by
 from varloom.annotation.refs.library import ReferenceLibrary
+from varloom.annotation.refs.problems import REFERENCE_NAME_INVALID
 from varloom.annotation.refs.release import Release, checked_release_key
+from varloom.errors import VarloomError, safe_excerpt
 from varloom.genomics.assemblies import Assembly
-from varloom.services.reference_views import MissingReferenceView, ReferencesView, ReferenceView
+from varloom.services.owners import require_owner
+from varloom.services.problems import DEMO_FILE_NOT_FOUND
+from varloom.services.reference_views import DemoView, MissingReferenceView, ReferencesView, ReferenceView
 from varloom.storage import LocalCopies, open_storage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from varloom.errors import VarloomError
+    from varloom.services.accounts import Account
     from varloom.settings import Settings
     from varloom.storage import Storage
 
@@ -62,14 +69,52 @@ class NewRelease:
 
 
 class References:
-    """What the web shows of the library."""
+    """What the web shows of the library, and the demonstration data, which owners can install by it."""
 
     def __init__(self, storage: Storage) -> None:
         self._library = ReferenceLibrary(storage)
+        self._turn = asyncio.Lock()
 
     async def overview(self) -> ReferencesView:
         """What is installed, and what is missing for full annotation of each assembly."""
         return await asyncio.to_thread(overview, self._library)
+
+    async def install_demo(self, account: Account) -> ReferencesView:
+        """Install the demonstration data.
+
+        Raises:
+            VarloomError: `owner_only`, `disk_full`, or those of `Storage`.
+        """
+        require_owner(account)
+        async with self._turn:
+            await asyncio.to_thread(install_demo, self._library, lambda *_: None)
+        return await self.overview()
+
+    async def remove_demo(self, account: Account) -> ReferencesView:
+        """Remove the demonstration data.
+
+        Raises:
+            VarloomError: `owner_only`, `reference_in_use`, or those of `Storage`.
+        """
+        require_owner(account)
+        async with self._turn:
+            await asyncio.to_thread(remove_demo, self._library)
+        return await self.overview()
+
+    async def demo_file(self, name: str) -> str:
+        """The text of a file of the demonstration.
+
+        Raises:
+            VarloomError: `demo_file_not_found`.
+        """
+        return await asyncio.to_thread(demo_file, name)
+
+
+def demo_file(name: str) -> str:
+    """See `References.demo_file`."""
+    if name not in SAMPLES:
+        raise VarloomError(DEMO_FILE_NOT_FOUND, f"{safe_excerpt(name, 60)!r} is none of {', '.join(SAMPLES)}.")
+    return sample_text(name)
 
 
 def overview(library: ReferenceLibrary, on_damaged: Callable[[VarloomError], None] | None = None) -> ReferencesView:
@@ -91,7 +136,14 @@ def overview(library: ReferenceLibrary, on_damaged: Callable[[VarloomError], Non
             for assembly in reversed(get_args(Assembly))
             for entry in missing(assembly, installed)
         ],
+        demo=_demo_view(installed),
     )
+
+
+def _demo_view(installed: Iterable[Release]) -> DemoView:
+    there = {release.key for release in installed if release.key.is_demo}
+    whole = all(one.key in there for one in PUBLISHED)
+    return DemoView(installed=whole, releases=len(there), files=list(SAMPLES))
 
 
 def reference_view(release: Release) -> ReferenceView:
@@ -107,6 +159,7 @@ def reference_view(release: Release) -> ReferenceView:
         licence=release.licence,
         source=release.source_url or ", ".join(file.name for file in release.sources),
         rows=release.counts.get("rows"),
+        synthetic=release.key.is_demo,
         notes=list(release.notes),
     )
 
@@ -127,6 +180,9 @@ def add_release(settings: Settings, new: NewRelease, on_step: OnStep) -> Release
     Raises:
         VarloomError: see `varloom.annotation.refs.installing.install`, and for a URL those of downloads.
     """
+    if new.release == DEMO_RELEASE:
+        message = f"{DEMO_RELEASE} is what the releases of the demonstration are called; choose another name."
+        raise VarloomError(REFERENCE_NAME_INVALID, message)
     checked_release_key(new.kind, new.name, new.assembly, new.release or "unnamed")
     library = open_library(settings)
     with _published(settings, new, on_step) as published:

@@ -15,15 +15,17 @@ from varloom.dataset.paging import LARGEST_PAGE
 from varloom.dataset.row_copies import RowCopies
 from varloom.dataset.stored import StoredDatasets
 from varloom.errors import VarloomError
+from varloom.jobs import repository
+from varloom.services.annotation_offer import is_synthetic
 from varloom.services.copies_ahead import CopiesAhead
 from varloom.services.names import checked_sample_name, checked_tags
 from varloom.services.paging import check_limit, checked_search
 from varloom.services.problems import TABLE_NOT_FOUND
-from varloom.services.upload_rows import names_of
+from varloom.services.sample_views import SampleViews
+from varloom.services.split_views import SplitViews, View, can_be_split, split_hash
 from varloom.services.views import (
     ColumnList,
     CountView,
-    DatasetView,
     FacetsView,
     HistogramView,
     LocationView,
@@ -38,11 +40,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
     from uuid import UUID
 
-    from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.dataset import Dataset, Manifest
-    from varloom.dataset.catalog import DatasetRecord, SampleRecord
+    from varloom.dataset.catalog import DatasetRecord
+    from varloom.services.annotation_offer import AnnotationOffer
     from varloom.settings import Settings
     from varloom.storage import Storage
 
@@ -54,6 +56,8 @@ ORDERS_FOLDER = "sort-orders"
 """In the data folder: sort orders of tables that were asked for."""
 ROW_COPIES_FOLDER = "row-copies"
 """In the data folder: copies of large tables, which are asked faster."""
+SPLIT_VIEWS_FOLDER = "split-views"
+"""In the data folder: tables with a row for each gene of a structural variant."""
 OPENERS = 8
 """Datasets that are opened at once; fetching one can take minutes, for which no other thread may wait."""
 FILE_NAME_LIMIT = 100
@@ -61,11 +65,12 @@ FILE_NAME_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Which table is asked: that of a sample, or one of several where the file was split by sample."""
+    """Which table is asked: that of a sample, or one of several where the file was split by sample; and how seen."""
 
     account_id: UUID
     sample_id: UUID
     dataset_id: UUID | None = None
+    view: View = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,11 @@ class Samples:
         copies_ahead: makes copies of large tables before they are asked.
     """
 
-    def __init__(self, pool: AsyncConnectionPool, storage: Storage, settings: Settings) -> None:
+    def __init__(
+        self, pool: AsyncConnectionPool, storage: Storage, settings: Settings, offer: AnnotationOffer | None = None
+    ) -> None:
         self._pool = pool
+        self._seen = SampleViews(offer)
         self._quota = settings.account_quota_bytes
         self._undo = timedelta(days=settings.undo_days)
         row_copies = RowCopies(
@@ -108,6 +116,7 @@ class Samples:
         )
         copies = LocalCopies(settings.data / COPIES_FOLDER, settings.copies_bytes)
         self._stored = StoredDatasets(storage, copies)
+        self._split_views = SplitViews(LocalCopies(settings.data / SPLIT_VIEWS_FOLDER, settings.copies_bytes))
         self.copies_ahead = CopiesAhead(pool, self._stored, row_copies)
         self._openers = ThreadPoolExecutor(OPENERS, thread_name_prefix="open-dataset")
 
@@ -134,7 +143,7 @@ class Samples:
         wanted = catalog.SampleSearch(checked_search(search) or "", checked_search(tag), deleted)
         async with self._pool.connection() as conn:
             found = await catalog.list_samples(conn, account_id, wanted=wanted, limit=limit, cursor=cursor)
-            views = await _views(conn, account_id, found.samples)
+            views = await self._seen.of_many(conn, account_id, found.samples)
         return SampleList(samples=views, next=found.next)
 
     async def storage_use(self, account_id: UUID) -> StorageView:
@@ -151,7 +160,7 @@ class Samples:
     async def get(self, account_id: UUID, sample_id: UUID) -> SampleView:
         """One sample; `sample_not_found` for another account's too."""
         async with self._pool.connection() as conn:
-            return await _one(conn, account_id, sample_id)
+            return await self._seen.of_one(conn, account_id, sample_id)
 
     async def change(
         self, account_id: UUID, sample_id: UUID, *, name: str | None = None, tags: Sequence[str] | None = None
@@ -165,16 +174,24 @@ class Samples:
         new_tags = None if tags is None else checked_tags(tags)
         async with self._pool.connection() as conn:
             await catalog.change_sample(conn, account_id, sample_id, name=new_name, tags=new_tags)
-            return await _one(conn, account_id, sample_id)
+            return await self._seen.of_one(conn, account_id, sample_id)
 
     async def delete(self, account_id: UUID, sample_id: UUID) -> None:
-        """Put a sample out of sight, and remove what copies of it are on this machine; see `restore`."""
+        """Put a sample out of sight, and remove what copies of it are on this machine; see `restore`.
+
+        A job that makes a new version of its table is cancelled: it could not end well.
+        """
         async with self._pool.connection() as conn:
+            for job_id in (await repository.renewals_of(conn, account_id, [sample_id])).values():
+                with contextlib.suppress(VarloomError):  # it has just come to its end
+                    await repository.request_cancel(conn, account_id, job_id)
             datasets = await catalog.datasets_of(conn, account_id, sample_id)
             await catalog.delete_sample(conn, account_id, sample_id, self._undo)
         for dataset in datasets:
             await asyncio.to_thread(self._stored.forget, dataset.storage_key)
-            await asyncio.to_thread(self._engine.forget, dataset.content_hash)
+            await asyncio.to_thread(self._split_views.forget, dataset.content_hash)
+            for content_hash in (dataset.content_hash, split_hash(dataset.content_hash)):
+                await asyncio.to_thread(self._engine.forget, content_hash)
 
     async def purge(self, account_id: UUID, sample_id: UUID) -> None:
         """Give up a deleted sample for good."""
@@ -189,13 +206,16 @@ class Samples:
         """
         async with self._pool.connection() as conn:
             await catalog.restore_sample(conn, account_id, sample_id)
-            return await _one(conn, account_id, sample_id)
+            return await self._seen.of_one(conn, account_id, sample_id)
 
     async def columns(self, table: Table, *, search: str = "") -> ColumnList:
         """The columns of a table, in order; with `search` those whose name contains it."""
         async with self._dataset(table) as (dataset, _):
             found = await self._engine.answer(self._engine.columns, dataset, search=search)
-            return ColumnList.model_validate({"columns": [column.as_dict() for column in found]})
+            manifest = dataset.manifest
+            can_split = table.view == "split" or can_be_split(manifest)
+            told = {"synthetic": is_synthetic(manifest.versions), "can_be_split": can_split, "rows": manifest.variants}
+            return ColumnList.model_validate({"columns": [column.as_dict() for column in found], **told})
 
     async def rows(
         self, table: Table, question: Question, *, limit: int = 100, offset: int = 0, cursor: str | None = None
@@ -294,9 +314,16 @@ class Samples:
             records = await catalog.datasets_of(conn, table.account_id, table.sample_id)
         record = _chosen(records, table.dataset_id)
         held = contextlib.ExitStack()
-        borrowed = self._stored.opened(record.storage_key, record.bytes)
-        loop = asyncio.get_running_loop()
-        opening = loop.run_in_executor(self._openers, held.enter_context, borrowed)
+
+        def enter() -> Dataset:
+            with contextlib.ExitStack() as entered:
+                dataset = entered.enter_context(self._stored.opened(record.storage_key, record.bytes))
+                if table.view == "split":
+                    dataset = entered.enter_context(self._split_views.opened(dataset))
+                held.push(entered.pop_all())
+                return dataset
+
+        opening = asyncio.get_running_loop().run_in_executor(self._openers, enter)
         try:
             dataset = await asyncio.shield(opening)
         except asyncio.CancelledError:  # fetching it goes on: whoever asks next finds it here
@@ -319,47 +346,6 @@ def _chosen(records: Sequence[DatasetRecord], dataset_id: UUID | None) -> Datase
         if dataset_id in {None, record.id}:
             return record
     raise VarloomError(TABLE_NOT_FOUND, f"The sample has no dataset {dataset_id}.")
-
-
-async def _one(conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID) -> SampleView:
-    """One sample as people see it."""
-    sample = await catalog.get_sample(conn, account_id, sample_id)
-    datasets = await catalog.datasets_of(conn, account_id, sample_id)
-    names = await names_of(conn, account_id, [datasets[0].upload_id])
-    return _view(sample, datasets, names.get(datasets[0].upload_id, ""))
-
-
-async def _views(conn: AsyncConnection[Any], account_id: UUID, samples: Sequence[SampleRecord]) -> list[SampleView]:
-    """The samples with their datasets and the names of their files."""
-    wanted = [sample.id for sample in samples]
-    datasets = await catalog.datasets_of_samples(conn, account_id, wanted, deleted=True)
-    first = {sample_id: records[0].upload_id for sample_id, records in datasets.items()}
-    names = await names_of(conn, account_id, list(first.values()))
-    # A sample that was deleted a moment ago has no datasets any more.
-    return [
-        _view(sample, datasets[sample.id], names.get(first[sample.id], ""))
-        for sample in samples
-        if sample.id in datasets
-    ]
-
-
-def _view(sample: SampleRecord, datasets: Sequence[DatasetRecord], source_name: str) -> SampleView:
-    """The sample as people see it."""
-    return SampleView.model_validate(
-        {
-            "id": sample.id,
-            "name": sample.name,
-            "source_name": source_name,
-            "tags": sample.tags,
-            "purge_at": sample.purge_at,
-            "job_id": sample.job_id,
-            "records": sample.records,
-            "variants": sample.variants,
-            "bytes": sample.bytes,
-            "created_at": sample.created_at,
-            "datasets": [{name: getattr(dataset, name) for name in DatasetView.model_fields} for dataset in datasets],
-        }
-    )
 
 
 def _file_stem(name: str) -> str:

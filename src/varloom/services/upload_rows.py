@@ -149,6 +149,12 @@ async def names_of(conn: AsyncConnection[Any], account_id: UUID, upload_ids: lis
     return dict(await (await conn.execute(query, [account_id, upload_ids])).fetchall())
 
 
+async def storage_key_of(conn: AsyncConnection[Any], upload_id: UUID) -> str | None:
+    """Where the bytes of an upload lie; None when they were given up, or never came."""
+    row = await (await conn.execute("SELECT storage_key FROM uploads WHERE id = %s", [upload_id])).fetchone()
+    return None if row is None else row[0]
+
+
 async def is_entered(conn: AsyncConnection[Any], upload_id: UUID) -> bool:
     """Whether an upload has been entered, for good.
 

@@ -147,6 +147,9 @@ class JobView(View):
     variants: int | None
     warnings: list[ProblemView]
     sample_id: UUID | None
+    renews_sample_id: UUID | None = Field(
+        default=None, description="the sample of whose table it makes a new version; null: it makes a sample"
+    )
     error: ErrorView | None
     message: str = Field(description="what happened last, in one sentence")
     created_at: UtcTime
@@ -255,6 +258,9 @@ class DatasetProvenance(View):
     format_version: int = Field(description="of the dataset's own format")
     content_hash: str
     versions: dict[str, str] = Field(description="of the programs and libraries that wrote it")
+    synthetic: bool = Field(
+        description="whether it was annotated with the demonstration data, in which nothing is real"
+    )
     parts: list[PartProvenance]
 
 
@@ -363,6 +369,44 @@ class DatasetView(View):
     created_at: UtcTime
 
 
+class ColumnChangesView(View):
+    """How many rows have another value in one column than in the version before."""
+
+    changed: int
+    gained: int = Field(description="had no value before")
+    lost: int = Field(description="have no value any more")
+
+
+class ChangesView(View):
+    """What differs from the version before in the columns of annotation; those that are the same are left out."""
+
+    columns: dict[str, ColumnChangesView]
+    added: list[str] = Field(description="columns that the version before does not have")
+    removed: list[str]
+
+
+class VersionView(View):
+    """One version of a sample's tables. None is ever changed."""
+
+    version: int = Field(description="counted from 1")
+    created_at: UtcTime
+    job_id: UUID | None = Field(description="the job that made it")
+    annotate: Literal["small", "structural"] | None = Field(description="the kind of its annotation")
+    releases: dict[str, str] = Field(description="of the reference data that was used, such as `variants clinvar`")
+    changes: ChangesView | None = Field(description="null where there is nothing to compare with")
+    datasets: list[DatasetView] = Field(description="several when the file was split by sample, else one")
+
+
+class NewerReleaseView(View):
+    """Reference data that is installed now, and that the newest version was not annotated with."""
+
+    kind: str
+    name: str
+    title: str = Field(description="for people")
+    release: str
+    used: str | None = Field(description="the release that was used; null: none of it")
+
+
 class SampleView(View):
     """What a completed job leaves."""
 
@@ -370,13 +414,19 @@ class SampleView(View):
     name: str
     source_name: str = Field(description="the file as the user's machine called it")
     tags: list[str]
-    job_id: UUID | None = Field(description="the job that made it")
+    job_id: UUID | None = Field(description="the job that made its newest version")
     records: int = Field(description="of the first dataset, as are the variants")
     variants: int
-    bytes: int = Field(description="of all datasets")
+    bytes: int = Field(description="of all datasets of all versions")
     created_at: UtcTime
     purge_at: UtcTime | None = Field(description="of a deleted sample: until then it can be brought back")
-    datasets: list[DatasetView] = Field(description="several when the file was split by sample, else one")
+    datasets: list[DatasetView] = Field(
+        description="of the newest version: several when the file was split by sample, else one"
+    )
+    version: int = Field(description="the number of the newest version")
+    versions: list[VersionView] = Field(description="the newest first")
+    newer: list[NewerReleaseView] = Field(description="with what it would be annotated otherwise now")
+    renewal_job_id: UUID | None = Field(description="the job that makes a new version now")
 
 
 class SampleList(View):
@@ -478,6 +528,13 @@ class ColumnList(View):
     """The columns of a table, in order."""
 
     columns: list[ColumnView]
+    synthetic: bool = Field(
+        default=False, description="whether the annotation is of the demonstration data, in which nothing is real"
+    )
+    rows: int = Field(description="of the table, in this view")
+    can_be_split: bool = Field(
+        default=False, description="whether the view `split` can be asked for: a row for each gene of a variant"
+    )
 
 
 class RowPage(View):
@@ -563,6 +620,7 @@ def job_view(job: Job, place: Place | None = None, durations: Durations | None =
             "variants": job.variants,
             "warnings": list(job.warnings),
             "sample_id": job.sample_id,
+            "renews_sample_id": job.renews_sample_id,
             "error": job.error,
             "message": job.message,
             "created_at": job.created_at,

@@ -65,6 +65,9 @@ class LookupSource:
         found = AnnotationColumn(f"{self.name}.found", pa.bool_(), told)
         return (found, *(field._replace(name=f"{self.name}.{field.name}") for field in self.fields))
 
+    def stretches(self, releases: Mapping[Need, InstalledRelease]) -> None:
+        """See `AnnotationSource.stretches`: each variant is answered by itself."""
+
     @contextlib.contextmanager
     def open(self, releases: Mapping[Need, InstalledRelease], scratch: Path) -> Iterator[OpenLookup]:  # noqa: ARG002
         """See `AnnotationSource.open`."""

@@ -1,7 +1,7 @@
 """What full annotation needs for each assembly, and where it is published.
 
-Addresses, licences and sizes are shown to people as they were known when this version was made. They were not looked up
-again: what the publisher says holds. Nothing here is ever fetched by itself.
+Addresses, licences and sizes are shown to people as they were known when this version was made; docs/decisions.md tells
+which of them were looked up. What the publisher says holds. Nothing here is ever fetched by itself.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class CatalogueEntry(NamedTuple):
 _ENSEMBL = "https://ftp.ensembl.org/pub"
 _NCBI = "https://ftp.ncbi.nlm.nih.gov"
 _GNOMAD = "https://gnomad.broadinstitute.org/downloads"
+_GNOMAD_SV = "https://storage.googleapis.com/gcp-public-data--gnomad/release/4.1/genome_sv/gnomad.v4.1.sv.sites.vcf.gz"
 _CLINGEN = "https://ftp.clinicalgenome.org/ClinGen_gene_curation_list"
 
 CATALOGUE: tuple[CatalogueEntry, ...] = (
@@ -179,7 +180,7 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         "frequencies of structural variants",
         "CC0 1.0",
         {
-            "GRCh38": Publication(f"{_GNOMAD}#v4-structural-variants", 3 * _GB),
+            "GRCh38": Publication(_GNOMAD_SV, 3 * _GB),
             "GRCh37": Publication(f"{_GNOMAD}#v2-structural-variants", 250 * _MB),
         },
     ),
@@ -199,13 +200,19 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
 
 def missing(assembly: Assembly, installed: Iterable[Release]) -> list[CatalogueEntry]:
     """What full annotation of an assembly needs, is published for it, and is not installed."""
-    have = [release for release in installed if release.assembly == assembly]
+    have = [release for release in installed if release.assembly == assembly and not release.key.is_demo]
     return [
         entry
         for entry in CATALOGUE
         if assembly in entry.published
         and not any(one.kind == entry.kind and (entry.any_name or one.name == entry.name) for one in have)
     ]
+
+
+def title_of(key: ReleaseKey) -> str:
+    """What people call a release; its name for what the catalogue does not have."""
+    named = {(entry.kind, entry.name): entry.title for entry in CATALOGUE if not entry.any_name}
+    return named.get((key.kind, key.name), key.name)
 
 
 def licence_of(key: ReleaseKey) -> str | None:

@@ -41,7 +41,7 @@ IMPORTERS: Mapping[tuple[str, str | None], ImporterEntry] = {
     ("pgx", "cpic"): ImporterEntry("pgx_cpic:import_cpic"),
     ("variants", "clinvar"): ImporterEntry("variants:import_clinvar"),
     ("variants", "gnomad"): ImporterEntry("variants:import_gnomad"),
-    ("variants", "dbsnp"): ImporterEntry("variants:import_dbsnp"),
+    ("variants", "dbsnp"): ImporterEntry("variants:import_dbsnp", version=2),
     ("scores", "revel"): ImporterEntry("scores:import_revel"),
     ("scores", "cadd"): ImporterEntry("scores:import_cadd"),
     ("scores", "alphamissense"): ImporterEntry("scores:import_alphamissense"),

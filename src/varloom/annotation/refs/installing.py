@@ -24,6 +24,7 @@ from varloom.annotation.refs.problems import (
     REFERENCE_EXISTS,
     REFERENCE_NAME_INVALID,
     REFERENCE_UNREADABLE,
+    REFERENCE_WRONG_ASSEMBLY,
 )
 from varloom.annotation.refs.progress import among_all
 from varloom.annotation.refs.release import Release, StoredFile, folder_of
@@ -31,6 +32,7 @@ from varloom.annotation.source import Need
 from varloom.dataset.durable import disk_full_told, sync_directory, sync_file
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.failpoints import failpoint
+from varloom.genomics.demonstration import DEMO_CONTIGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,10 +84,11 @@ def install(library: ReferenceLibrary, key: ReleaseKey, published: Published, on
     paths = _files_of(published.path, entry.folders)
     sources = _checked(paths, published.sha256, on_step)
     with _place(library, key) as folder, disk_full_told(f"the release {told(key)}"):
-        genome = library.newest(Need("fasta"), key.assembly) if key.kind != "fasta" else None
+        genome = library.newest(Need("fasta"), key.assembly, demo=key.is_demo) if key.kind != "fasta" else None
         scratch = folder.with_name(f"{folder.name}.scratch")
         task = ImportTask(key, paths, folder, scratch, None, partial(on_step, "importing"), published.excerpt)
         imported = _import(library, entry, task, genome)
+        _refuse_demonstration(key, imported)
         failpoint("refs.after_import")
         release = Release(
             *key,
@@ -133,6 +136,17 @@ def _import(library: ReferenceLibrary, entry: ImporterEntry, task: ImportTask, g
         if genome is not None:
             task = task._replace(genome=held.enter_context(library.borrow(genome.key)).folder)
         return entry.load()(task)
+
+
+def _refuse_demonstration(key: ReleaseKey, imported: Imported) -> None:
+    """See that a file of the demonstration does not become a release that others are annotated with.
+
+    Raises:
+        VarloomError: `reference_wrong_assembly`.
+    """
+    if not key.is_demo and DEMO_CONTIGS.keys() & imported.contigs.keys():
+        message = f"The file is on the demonstration genome, and not on {key.assembly}."
+        raise VarloomError(REFERENCE_WRONG_ASSEMBLY, message)
 
 
 @contextlib.contextmanager

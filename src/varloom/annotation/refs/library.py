@@ -17,12 +17,13 @@ import time
 from typing import TYPE_CHECKING
 
 from varloom.annotation.refs.claims import claimed
+from varloom.annotation.refs.pins import Pins
 from varloom.annotation.refs.problems import REFERENCE_DAMAGED, REFERENCE_IN_USE, REFERENCE_MISSING
 from varloom.annotation.refs.progress import among_all
 from varloom.annotation.refs.release import Release, StoredFile, folder_of
 from varloom.annotation.source import InstalledRelease
 from varloom.dataset.durable import disk_full_told
-from varloom.errors import VarloomError
+from varloom.errors import VarloomError, counted
 from varloom.storage.held_folder import locked
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RELEASE_FILE = "release.json"
+_MOST_TOLD = 5
+"""Of the jobs that need a release, so many are named."""
 _ABANDONED = 7 * 24 * 3600
 """Seconds after which what lies in an object store and belongs to no release counts as left behind."""
 
@@ -94,12 +97,16 @@ class ReferenceLibrary:
             raise _missing(key)
         return release
 
-    def newest(self, need: Need, assembly: Assembly) -> Release | None:
-        """The release that meets a need: of its name, if it tells one; the one that was added last."""
+    def newest(self, need: Need, assembly: Assembly, *, demo: bool = False) -> Release | None:
+        """The release that meets a need: of its name, if it tells one; the one that was added last.
+
+        With `demo` those of the demonstration are looked at, and else all others.
+        """
         fitting = [
             release
             for release in self.releases()
-            if (release.assembly, release.kind) == (assembly, need.kind) and need.name in {None, release.name}
+            if (release.assembly, release.kind, release.key.is_demo) == (assembly, need.kind, demo)
+            and need.name in {None, release.name}
         ]
         return max(fitting, key=lambda release: release.added_at, default=None)
 
@@ -148,15 +155,23 @@ class ReferenceLibrary:
             done += file.bytes
         return faults
 
-    def remove(self, key: ReleaseKey) -> None:
-        """Take a release away.
+    def has(self, key: ReleaseKey) -> bool:
+        """Whether a release is installed."""
+        return self.storage.exists(f"{folder_of(key)}/{RELEASE_FILE}")
+
+    def remove(self, key: ReleaseKey, *, force: bool = False) -> None:
+        """Take a release away; with `force` also from those who work with it, who then fail.
 
         Raises:
-            VarloomError: `reference_missing`, or `reference_in_use` while somebody annotates with it on a storage in a
-                local folder; who annotates from an object store goes on with the copy.
+            VarloomError: `reference_missing`, or `reference_in_use` while a job has pinned it, or somebody reads it on
+                a storage in a local folder.
         """
-        if not self.storage.exists(f"{folder_of(key)}/{RELEASE_FILE}"):
+        if not self.has(key):
             raise _missing(key)
+        if not force and (jobs := Pins(self.storage).jobs_with(key)):
+            needed = f"{counted(len(jobs), 'job')} that {'annotates' if len(jobs) == 1 else 'annotate'}"
+            message = f"{told(key)} is needed by {needed}: {', '.join(jobs[:_MOST_TOLD])}."
+            raise VarloomError(REFERENCE_IN_USE, message)
         local = self.storage.local_path(folder_of(key))
         with contextlib.ExitStack() as held:
             if local is not None:
@@ -165,7 +180,8 @@ class ReferenceLibrary:
                 except FileNotFoundError:
                     raise _missing(key) from None
                 except BlockingIOError:
-                    raise VarloomError(REFERENCE_IN_USE, f"{told(key)} is in use.") from None
+                    if not force:
+                        raise VarloomError(REFERENCE_IN_USE, f"{told(key)} is in use.") from None
             self.storage.delete_tree(folder_of(key))
 
     def sweep(self) -> int:

@@ -48,8 +48,19 @@ REFERENCE_MISSING = define(
 REFERENCE_IN_USE = define(
     "reference_in_use",
     "Release in use",
-    cause="Something is being annotated with this release, so it cannot be removed now.",
-    resolution=("Wait until the jobs that annotate have ended, and try again.",),
+    cause="Something is being annotated with this release, or waits to go on with it, so it is not removed.",
+    resolution=(
+        "Wait until the jobs that annotate have ended, or cancel them, and try again.",
+        "A job that failed or was cancelled lets go of its releases within ten minutes.",
+        "Or remove it all the same by `varloom refs remove --force`: jobs that need it then fail.",
+    ),
+    status=409,
+)
+REFERENCE_REMOVED = define(
+    "reference_removed",
+    "Release removed meanwhile",
+    cause="A release with which a job had begun to annotate was removed by force before the job was done.",
+    resolution=("Retry the job: it begins anew, with the reference data that is installed then.",),
     status=409,
 )
 REFERENCE_CHECKSUM = define(

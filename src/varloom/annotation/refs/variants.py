@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from varloom.annotation.refs.columns_text import as_count, as_float, missing_as_null
+from varloom.annotation.refs.rs_numbers import write_rs_index
 from varloom.annotation.refs.site_writer import Merge
 from varloom.annotation.refs.vcf_sites import VcfShape, import_vcf
 
@@ -41,8 +42,11 @@ def import_gnomad(task: ImportTask) -> Imported:
 
 
 def import_dbsnp(task: ImportTask) -> Imported:
-    """The VCF of dbSNP (`GCF_000001405.40.gz`): one row for each allele, with all its rs numbers."""
-    return import_vcf(task, _DBSNP)
+    """The VCF of dbSNP (`GCF_000001405.40.gz`): one row for each allele, with all its rs numbers, and their index."""
+    imported = import_vcf(task, _DBSNP)
+    total = sum(path.stat().st_size for path in task.sources)
+    write_rs_index(task.folder, task.scratch, lambda: task.on_progress(total, total))
+    return imported
 
 
 def _clinvar(alleles: Alleles) -> Sequence[pa.Array]:

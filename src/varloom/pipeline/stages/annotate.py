@@ -61,7 +61,15 @@ def _wanted(request: StageRequest, workspace: Workspace) -> Wanted:
         raise AssertionError("annotation needs a file")
     kind, assembly = VariantKind(request.options["annotate"]), request.options.get("assembly")
     identity = request.source.sha256 or request.source.key
-    return Wanted(workspace.source, request.source.name, kind, assembly, identity)
+    return Wanted(
+        workspace.source,
+        request.source.name,
+        kind,
+        assembly,
+        identity,
+        job=request.job,
+        keeps_choice=request.keeps_choice,
+    )
 
 
 def _copies(request: StageRequest) -> LocalCopies | None:

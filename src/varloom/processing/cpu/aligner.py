@@ -297,9 +297,9 @@ def _pack(source: int, target: Path, *, is_paired: bool) -> NoReturn:
     os.dup2(source, 0)
     try:
         if is_paired:
-            pysam.samtools.fixmate("-m", "-p", "-O", "bam,level=1", "-", str(target), catch_stdout=False)
+            pysam.samtools.fixmate("--no-PG", "-m", "-p", "-O", "bam,level=1", "-", str(target), catch_stdout=False)
         else:
-            pysam.samtools.view("-O", "bam,level=1", "-o", str(target), "-", catch_stdout=False)
+            pysam.samtools.view("--no-PG", "-O", "bam,level=1", "-o", str(target), "-", catch_stdout=False)
     except BaseException as error:  # noqa: BLE001 - what ends here is told by the status
         os.write(2, f"samtools: {error}\n".encode())
         os._exit(1)

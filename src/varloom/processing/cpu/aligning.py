@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from varloom.errors import VarloomError
 from varloom.processing import disk_space, fastq
-from varloom.processing.alignment_file import AlignmentFacts, contigs_of
+from varloom.processing.alignment_file import AlignmentFacts, contigs_of, damage_told
 from varloom.processing.cpu import align, duplicates, index, read_groups, sort
 from varloom.processing.cpu.aligner import LaneTask, Task
+from varloom.processing.cpu.checking import tools
 from varloom.processing.cpu.read_groups import ReadGroup
 from varloom.processing.model import Lane, ReadsFile
 from varloom.processing.problems import READS_EMPTY
@@ -84,23 +85,24 @@ class Aligning:
         if given is None:
             raise AssertionError("there is FASTQ or an alignment")
         pairs, orphans, singles = (self._work / name for name in _PARTS)
-        pipe(
-            [
-                Stage.samtools(
-                    "collate",
-                    "--no-PG",
-                    "-u",
-                    "-O",
-                    "-T",
-                    self._work / "collate",
-                    "--reference",
-                    self._fasta,
-                    given.path,
-                ),
-                Stage.samtools("fastq", "-n", "-c", 1, "-T", "RG", "-o", pairs, "-s", orphans, "-0", singles, "-"),
-            ],
-            self._life("reads taken out of the alignment"),
-        )
+        with damage_told(given):
+            pipe(
+                [
+                    Stage.samtools(
+                        "collate",
+                        "--no-PG",
+                        "-u",
+                        "-O",
+                        "-T",
+                        self._work / "collate",
+                        "--reference",
+                        self._fasta,
+                        given.path,
+                    ),
+                    Stage.samtools("fastq", "-n", "-c", 1, "-T", "RG", "-o", pairs, "-s", orphans, "-0", singles, "-"),
+                ],
+                self._life("reads taken out of the alignment"),
+            )
         told: dict[str, Any] = {}
         for path in (pairs, orphans, singles):
             lane = Lane(ReadsFile(path, path.name), is_interleaved=path is pairs)
@@ -123,7 +125,7 @@ class Aligning:
         batches.mkdir(mode=0o700, exist_ok=True)
         groups = self._groups(lanes, facts)
         lines = self._group_lines(groups, facts)
-        read_groups.write_header(header, contigs_of(self._fasta), lines, "@PG\tID:bwa\tPN:bwa\tDS:mem, by pybwa\n")
+        read_groups.write_header(header, contigs_of(self._fasta), lines, _programs())
         tasks = tuple(
             LaneTask(
                 (str(lane.first.path), lane.first.name),
@@ -178,16 +180,17 @@ class Aligning:
         if is_ready:
             shutil.copyfile(given.path, made)
         else:
-            sort.sort_alignment(
-                given.path,
-                self._fasta,
-                made,
-                work=self._work,
-                threads=self._analysis.threads,
-                on_life=self._life("reads sorted"),
-                before=self._before_sorting(given, facts),
-                needs_mates=not facts.is_marked,
-            )
+            with damage_told(given):
+                sort.sort_alignment(
+                    given.path,
+                    self._fasta,
+                    made,
+                    work=self._work,
+                    threads=self._analysis.threads,
+                    on_life=self._life("reads sorted"),
+                    before=self._before_sorting(given, facts),
+                    needs_mates=not facts.is_marked,
+                )
         self._kept.keep(made, _SORTED)
         return {"changed": not is_ready}
 
@@ -208,9 +211,11 @@ class Aligning:
 
     def _mark(self, alignment: Path, *, is_marked: bool) -> dict[str, Any]:
         made, life = self._work / alignment.name, self._life("duplicates marked")
-        if is_marked:
+        given = self._analysis.reads.alignment
+        if is_marked and given is not None:
             shutil.copyfile(self._sorted, made)
-            duplicates.index(made, self._analysis.threads, life)
+            with damage_told(given):
+                duplicates.index(made, self._analysis.threads, life)
         else:
             duplicates.mark_duplicates(self._sorted, made, self._work, self._analysis.threads, life)
         self._kept.keep(made.with_name(f"{made.name}.bai"), f"{alignment.name}.bai")
@@ -219,3 +224,12 @@ class Aligning:
 
     def _life(self, what: str) -> Callable[[], None]:
         return lambda: self._report(0, None, what)
+
+
+def _programs() -> str:
+    """What has made the alignment, as lines of its header: without paths, which programs themselves would write."""
+    versions = dict(tools())
+    return (
+        f"@PG\tID:bwa\tPN:bwa\tVN:pybwa-{versions['pybwa']}\tCL:bwa mem\n"
+        f"@PG\tID:samtools\tPN:samtools\tPP:bwa\tVN:{versions['samtools']}\tCL:samtools fixmate, sort, markdup\n"
+    )

@@ -109,7 +109,7 @@ def pileup_options(fasta: Path) -> tuple[object, ...]:
 
 
 def join(files: Sequence[Path], fasta: Path, output: Path, work: Path, on_life: Callable[[], None]) -> None:
-    """One VCF from those of the regions, indels as far to the left as they go, and its index.
+    """One VCF from those of the regions, indels as far to the left as they go.
 
     Raises:
         VarloomError: `program_failed`, `disk_full`.
@@ -123,7 +123,6 @@ def join(files: Sequence[Path], fasta: Path, output: Path, work: Path, on_life: 
         ],
         on_life,
     )
-    pipe([Stage.bcftools("index", "-t", "-f", output)], on_life)
 
 
 def call_nothing(alignment: Path, fasta: Path, output: Path, work: Path, on_life: Callable[[], None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from varloom.processing.programs import Stage, pipe
+from varloom.processing.programs import Pipe, Stage, pipe, pipes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +17,8 @@ def mark_duplicates(source: Path, output: Path, work: Path, threads: int, on_lif
     Raises:
         VarloomError: `program_failed`, `disk_full`.
     """
-    pipe([Stage.samtools("markdup", "--no-PG", "-@", threads - 1, "-T", work / "markdup", source, output)], on_life)
-    index(output, threads, on_life)
+    marking = Stage.samtools("markdup", "--no-PG", "-@", threads - 1, "-T", work / "markdup", source, output)
+    pipes([Pipe((marking,)), Pipe((_indexing(output, threads),))], on_life)
 
 
 def index(alignment: Path, threads: int, on_life: Callable[[], None]) -> None:
@@ -27,4 +27,8 @@ def index(alignment: Path, threads: int, on_life: Callable[[], None]) -> None:
     Raises:
         VarloomError: `program_failed`, `disk_full`.
     """
-    pipe([Stage.samtools("index", "-b", "-@", threads - 1, alignment)], on_life)
+    pipe([_indexing(alignment, threads)], on_life)
+
+
+def _indexing(alignment: Path, threads: int) -> Stage:
+    return Stage.samtools("index", "-b", "-@", threads - 1, alignment)

@@ -10,6 +10,7 @@ from varloom.genomics.contigs import bare_name
 from varloom.genomics.packing import Compression, compression_of
 from varloom.processing.alignment_file import contigs_of
 from varloom.processing.cpu.call import pileup_options
+from varloom.processing.cpu.header import column_name
 from varloom.processing.problems import SITES_UNUSABLE
 from varloom.processing.programs import Stage, pipe
 
@@ -199,7 +200,9 @@ def write_sites(
     contigs = "".join(f"##contig=<ID={name},length={length}>\n" for name, length in contigs_of(fasta).items())
     known = 0
     with pysam.BGZFile(str(output), "wb", None) as vcf, pysam.FastaFile(str(fasta)) as genome:
-        vcf.write(_HEADER.format(source=source, reference=reference, contigs=contigs, sample=sample).encode())
+        vcf.write(
+            _HEADER.format(source=source, reference=reference, contigs=contigs, sample=column_name(sample)).encode()
+        )
         for site in sites:
             start = site.position - 1
             bases = genome.fetch(site.contig, start, start + len(site.ref)).upper()

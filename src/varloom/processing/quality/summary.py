@@ -6,11 +6,10 @@ Its fields are told in `docs/reference/reads-quality.md`.
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from varloom.processing.alignment_file import contigs_of
-from varloom.processing.programs import Stage, pipe
+from varloom.processing.programs import Pipe, Stage, pipes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,16 +30,14 @@ def alignment_quality(alignment: Path, fasta: Path, work: Path, threads: int, on
     Raises:
         VarloomError: `program_failed`, `disk_full`.
     """
-    files = {name: work / f"quality.{name}" for name in ("flagstat", "stats", "coverage")}
-    stages = {
-        "coverage": Stage.samtools("coverage", alignment),
-        "stats": Stage.samtools("stats", "-d", "-p", "-c", f"1,{DEEPEST},1", "-i", 5000, alignment),
-        "flagstat": Stage.samtools("flagstat", "-O", "json", alignment),
-    }
-    with ThreadPoolExecutor(threads) as pool:
-        tasks = [pool.submit(pipe, [stage], on_life, output=files[name]) for name, stage in stages.items()]
-        for task in tasks:
-            task.result()
+    files = {name: work / f"quality.{name}" for name in ("coverage", "stats", "flagstat")}
+    stages = (
+        Stage.samtools("coverage", alignment),
+        Stage.samtools("stats", "-d", "-p", "-c", f"1,{DEEPEST},1", "-i", 5000, alignment),
+        Stage.samtools("flagstat", "-O", "json", alignment),
+    )
+    counting = [Pipe((stage,), output) for stage, output in zip(stages, files.values(), strict=True)]
+    pipes(counting, on_life, together=threads > 1)
     stats = _sections(files["stats"])
     return {
         "format_version": FORMAT_VERSION,
@@ -57,7 +54,7 @@ def variant_quality(variants: Path, work: Path, on_life: Callable[[], None]) -> 
         VarloomError: `program_failed`, `disk_full`.
     """
     told = work / "quality.variants"
-    pipe([Stage.bcftools("stats", "-s", "-", variants)], on_life, output=told)
+    pipes([Pipe((Stage.bcftools("stats", "-s", "-", variants),), told)], on_life)
     sections = _sections(told)
     numbers = {line[1].rstrip(":"): int(line[2]) for line in sections.get("SN", [])}
     transitions, transversions = (int(value) for value in sections["TSTV"][0][1:3]) if "TSTV" in sections else (0, 0)

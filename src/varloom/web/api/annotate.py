@@ -22,7 +22,8 @@ class WantedVariants(BaseModel):
         Field(
             min_length=1,
             max_length=1000,
-            description="such as `chr7:117559590:A:G`, `chr7:g.117559590A>G` or `rs113993960`",
+            description="such as `chr7:117559590:A:G`, `chr7:g.117559590A>G`, `NM_000492.4:c.1521_1523del`, "
+            "`CFTR:c.1521_1523del` (on the MANE Select transcript) or `rs113993960`",
         ),
     ]
     assembly: Literal["GRCh38", "GRCh37"] = "GRCh38"

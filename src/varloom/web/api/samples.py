@@ -4,23 +4,27 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request
-from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
 
+from varloom.services.options import PRIORITY_LIMIT
 from varloom.services.paging import PAGE_LIMIT
+from varloom.services.renewals import WantedAnnotation
 from varloom.services.samples import LARGEST_PAGE, ExportFormat, Question, Table, parse_names
 from varloom.services.views import (
     ColumnList,
     CountView,
     FacetsView,
     HistogramView,
+    JobView,
     LocationView,
     RowPage,
     SampleList,
     SampleView,
     StorageView,
 )
+from varloom.web.api.openapi import PREFIX
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.disconnects import until_disconnect
 from varloom.web.problem_documents import problem_responses
@@ -40,6 +44,18 @@ class ChangedSample(BaseModel):
     tags: list[str] | None = None
 
 
+class AnnotatedSample(BaseModel):
+    """How a sample is to be annotated; what is left out is as it was."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    annotate: Literal["small", "structural"] | None = Field(
+        default=None, description="needed for a sample that was loaded without annotation"
+    )
+    assembly: Literal["GRCh37", "GRCh38"] | None = Field(default=None, description="of the coordinates")
+    priority: int = Field(default=0, ge=-PRIORITY_LIMIT, le=PRIORITY_LIMIT)
+
+
 Filter = Annotated[str, Query(description="an expression of the filter language", max_length=FILTER_LIMIT)]
 Sort = Annotated[str, Query(description="such as -qual,position", max_length=FILTER_LIMIT)]
 ColumnNames = Annotated[str | None, Query(description="names with commas between them; quotes where needed")]
@@ -49,9 +65,15 @@ ColumnName = Annotated[str, Path(description="the column's name")]
 def _table(
     account: CurrentAccount,
     sample_id: UUID,
-    dataset: Annotated[UUID | None, Query(description="which table of a file that was split; else the first")] = None,
+    dataset: Annotated[
+        UUID | None, Query(description="which table, of which version; else the first of the newest")
+    ] = None,
+    view: Annotated[
+        Literal["full", "split"],
+        Query(description="`split`: a row for each gene that a structural variant overlaps, instead of one for each"),
+    ] = "full",
 ) -> Table:
-    return Table(account.id, sample_id, dataset)
+    return Table(account.id, sample_id, dataset, view)
 
 
 def _question(
@@ -117,6 +139,29 @@ async def restore_sample(services: CurrentServices, account: CurrentAccount, sam
 async def purge_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> None:
     """Give up a deleted sample for good, before its days are over."""
     await services.samples.purge(account.id, sample_id)
+
+
+@router.post(
+    "/samples/{sample_id}/annotate",
+    status_code=202,
+    response_model=JobView,
+    responses={
+        202: {"headers": {"Location": {"description": "the job's address", "schema": {"type": "string"}}}},
+        **problem_responses(400, 409, 507),
+    },
+)
+async def annotate_sample(
+    services: CurrentServices,
+    account: CurrentAccount,
+    sample_id: UUID,
+    wanted: AnnotatedSample | None = None,
+    idempotency_key: Annotated[str | None, Header(description="the same key gives the same job")] = None,
+) -> JSONResponse:
+    """Annotate a sample again, or for the first time: the job makes a new version of its table of the stored file."""
+    asked = wanted or AnnotatedSample()
+    how = WantedAnnotation(asked.annotate, asked.assembly, asked.priority)
+    job = await services.renewals.annotate(account.id, sample_id, how, idempotency_key)
+    return JSONResponse(job.model_dump(mode="json"), status_code=202, headers={"Location": f"{PREFIX}/jobs/{job.id}"})
 
 
 @router.get("/samples/{sample_id}/columns")

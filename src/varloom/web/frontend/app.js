@@ -1,6 +1,7 @@
 // What every page needs: live jobs, the Job Manager's drawer, uploads, the theme, and messages.
 import "./markup.js";
 import { startConfirm } from "./confirm.js";
+import { startDemoLoading } from "./demo_loading.js";
 import { startJobFilter } from "./job_filter.js";
 import { startJobManager } from "./job_manager.js";
 import { startJobSelection } from "./job_selection.js";
@@ -24,4 +25,5 @@ startJobSelection();
 startPrinting();
 startNotifications();
 startUploads();
+startDemoLoading();
 startLiveJobs();

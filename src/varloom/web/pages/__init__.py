@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from varloom.web.pages import credentials, jobs, pgx, provenance, queue, refs, sample_files, samples, session, stream
+from varloom.web.pages import (
+    credentials,
+    jobs,
+    pgx,
+    provenance,
+    queue,
+    refs,
+    sample_files,
+    samples,
+    session,
+    stream,
+    versions,
+)
 from varloom.web.pages.assets import static_files
 from varloom.web.pages.error_page import error_page
 
@@ -17,6 +29,7 @@ for part in (
     stream.router,
     jobs.router,
     queue.router,
+    versions.router,
     samples.router,
     pgx.router,
     sample_files.router,

@@ -134,7 +134,7 @@ def job_entry(job: JobView, now: datetime | None = None) -> JobEntry:
         retry_label=_retry_label(job, retry_seconds),
         can_change=job.state in {"failed", "cancelled"},
         needs_change=job.state == "failed" and job.error is not None and not is_of_the_file(job.error.code),
-        can_go_unannotated=job.state == "failed" and job.error is not None and job.error.stage == "annotate",
+        can_go_unannotated=_can_go_unannotated(job),
         can_replace=_can_replace(job),
         can_dismiss=final,
         announcement=_announcement(job, text),
@@ -156,6 +156,8 @@ def _facts(job: JobView) -> tuple[str, ...]:
         facts.append("Reads")
     if job.options.get("split_by_sample"):
         facts.append("Split by sample")
+    if job.renews_sample_id is not None:
+        facts.append("New version of a sample")
     if job.priority:
         facts.append(dict(PRIORITIES).get(job.priority, f"Priority {job.priority}"))
     return tuple(facts)
@@ -303,10 +305,16 @@ def _priorities(current: int) -> tuple[tuple[int, str], ...]:
     return tuple(sorted(named, reverse=True))
 
 
+def _can_go_unannotated(job: JobView) -> bool:
+    """Whether the file could be loaded all the same; a sample that is annotated again is loaded already."""
+    failed_so = job.state == "failed" and job.error is not None and job.error.stage == "annotate"
+    return failed_so and job.renews_sample_id is None
+
+
 def _can_replace(job: JobView) -> bool:
     """Whether another file would help: the content of this one was refused."""
     error = job.error
-    if job.state != "failed" or error is None or not is_of_the_file(error.code):
+    if job.state != "failed" or error is None or not is_of_the_file(error.code) or job.renews_sample_id is not None:
         return False
     return not error.retryable and error.stage != "download"
 

@@ -88,8 +88,8 @@ async def retry_form(services: CurrentServices, account: CurrentAccount, job_id:
 
 
 async def _credentials_for(services: Services, account: Account, job: JobView) -> list[str] | None:
-    """Those that may be sent for the job's URL; None for a file that was sent."""
-    if job.source.kind != "url":
+    """Those that may be sent for the job's URL; None for a file that was sent, or is here already."""
+    if job.source.kind != "url" or job.renews_sample_id is not None:
         return None
     url = (await services.provenance.of_job(account.id, job.id)).source.url or ""
     [source] = (await services.sources.preflight(account.id, [url])).sources
@@ -126,6 +126,8 @@ async def retry_job(
         else:
             options = {"assembly": assembly or None, "annotate": annotate, "split_by_sample": split_by_sample}
         options |= {"pgx": pgx, "reference_sites_listed": reference_sites_listed, "outside_calls": outside_calls}
+        if (await services.jobs.get(account.id, job_id)).renews_sample_id is not None:
+            options.pop("split_by_sample", None)  # the form does not ask for it
         await services.annotations.require(parse_options(options))
     if options is not None and changed and (await services.jobs.get(account.id, job_id)).source.kind == "url":
         options["credential"] = credential or None

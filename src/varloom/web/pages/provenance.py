@@ -10,13 +10,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from varloom.errors import counted
+from varloom.services.annotation_offer import is_synthetic
 from varloom.services.samples import Table
-from varloom.services.views import DownloadProvenance, EventView, JobView, SourceProvenance
+from varloom.services.views import DownloadProvenance, EventView, JobView, SampleView, SourceProvenance, VersionView
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.formatting import clock, count, moment, size
 from varloom.web.pages.job_details import processing_facts
 from varloom.web.pages.job_entries import STATE_LOOKS
 from varloom.web.pages.rendering import page
+from varloom.web.pages.renewal import renewal_notice
 from varloom.web.pages.samples import chosen_table, sample_row, table_head
 
 HEADER_CHARACTERS = 200_000
@@ -49,18 +51,18 @@ async def provenance_page(
 ) -> HTMLResponse:
     """Where a table of a sample came from; the first unless another is named."""
     sample = await services.samples.get(account.id, sample_id)
-    table = chosen_table(sample, dataset)
+    version, table = chosen_table(sample, dataset)
     manifest = await services.samples.manifest(Table(account.id, sample_id, table.id))
     job, events = None, []
-    if sample.job_id is not None:
+    if version.job_id is not None:
         job, history = await asyncio.gather(
-            services.jobs.get(account.id, sample.job_id), services.jobs.history(account.id, sample.job_id)
+            services.jobs.get(account.id, version.job_id), services.jobs.history(account.id, version.job_id)
         )
         events = [_history_row(event) for event in history.events]
     groups = [
         ("File", _file_facts(manifest)),
         ("Table", _table_facts(manifest)),
-        ("Versions", _versions(manifest, services.annotations.newer(manifest.versions, manifest.assembly))),
+        ("Versions", _versions(manifest, _newer(sample, version))),
     ]
     if job is not None:
         groups.insert(2, ("Job", _job_facts(job)))
@@ -79,8 +81,12 @@ async def provenance_page(
         has_pgx=await services.pgx.has(account.id, sample_id),
         sample=sample_row(sample),
         table=table_head(table),
-        tables=[(str(one.id), one.name) for one in sample.datasets],
+        tables=[(str(one.id), one.name) for one in version.datasets],
+        is_newest=version.version == sample.version,
+        notice=renewal_notice(sample, version.version),
+        job_id=str(version.job_id) if version.job_id else None,
         groups=groups,
+        synthetic=is_synthetic(manifest.versions),
         warnings=[_warning(problem) for problem in manifest.warnings],
         events=events,
         header=manifest.header.encode("utf-8", "replace").decode()[:HEADER_CHARACTERS],
@@ -132,6 +138,13 @@ def _job_facts(job: JobView) -> Facts:
         seconds = (job.finished_at - job.started_at).total_seconds()
         facts.append(("Took", clock(seconds) if seconds >= 1 else "under 1 s", False))
     return facts
+
+
+def _newer(sample: SampleView, version: VersionView) -> dict[str, str]:
+    """By what the manifest calls them: the releases with which the sample would be annotated otherwise now."""
+    if version.version != sample.version:
+        return {}
+    return {f"{one.kind} {one.name}": one.release for one in sample.newer}
 
 
 def _with_newer(version: str, newer: str | None) -> str:

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from varloom.errors import counted
-from varloom.services.reference_views import MissingReferenceView, ReferenceView
+from varloom.services.accounts import Account
+from varloom.services.reference_views import MissingReferenceView, ReferencesView, ReferenceView
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.formatting import moment, size
 from varloom.web.pages.rendering import page
@@ -26,6 +27,7 @@ class InstalledRow:
     licence: str
     size: str
     holds: str
+    synthetic: bool
     source: str
     sha256: str
     added: str
@@ -46,15 +48,40 @@ class MissingRow:
 
 
 @router.get("/refs")
-async def references_page(request: Request, services: CurrentServices, account: CurrentAccount) -> HTMLResponse:  # noqa: ARG001
+async def references_page(request: Request, services: CurrentServices, account: CurrentAccount) -> HTMLResponse:
     """The library of reference data as it is."""
     found = await services.references.overview()
+    await services.annotations.look()  # what is shown here is offered elsewhere
+    return await _page(request, found, account)
+
+
+@router.post("/refs/demo")
+async def install_demo(request: Request, services: CurrentServices, account: CurrentAccount) -> HTMLResponse:
+    """Install the demonstration data; the page as it is then."""
+    found = await services.references.install_demo(account)
+    await services.annotations.look()
+    return await _page(request, found, account)
+
+
+@router.delete("/refs/demo")
+async def remove_demo(request: Request, services: CurrentServices, account: CurrentAccount) -> HTMLResponse:
+    """Remove the demonstration data; the page as it is then."""
+    await services.on_demand.close()
+    found = await services.references.remove_demo(account)
+    await services.annotations.look()
+    return await _page(request, found, account)
+
+
+async def _page(request: Request, found: ReferencesView, account: Account) -> HTMLResponse:
     lacking = Counter(one.assembly for one in found.missing)
     return await page(
         request,
         "refs.html",
         section="refs",
-        installed=[_installed(one) for one in found.installed],
+        is_owner=account.role == "owner",
+        demo=found.demo,
+        demo_rows=[_installed(one) for one in found.installed if one.synthetic],
+        installed=[_installed(one) for one in found.installed if not one.synthetic],
         missing=[
             (assembly, [_missing(one) for one in found.missing if one.assembly == assembly]) for assembly in lacking
         ],
@@ -69,6 +96,7 @@ def _installed(one: ReferenceView) -> InstalledRow:
         release=one.release,
         licence=one.licence or "not told",
         size=size(one.bytes),
+        synthetic=one.synthetic,
         holds="" if one.rows is None else counted(one.rows, "variant"),
         source=one.source,
         sha256=one.sha256,

@@ -53,6 +53,7 @@ async def page(request: Request, template: str, *, section: str, **values: Any) 
         "account_name": account.name,
         "active_jobs": await services_of(request).jobs.count_active(account.id),
         "csp_nonce": csp_nonce_of(request),
+        "only_demo": annotations.only_demo(),
         "no_annotation": {kind: annotations.why_unavailable(kind) for kind in ("small", "structural")},
         "no_pgx": annotations.why_no_pgx(),
         "genomes": annotations.genome_choices(),

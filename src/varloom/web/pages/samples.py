@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -10,10 +11,11 @@ from fastapi.responses import HTMLResponse
 
 from varloom.errors import VarloomError, counted
 from varloom.services.problems import TABLE_NOT_FOUND
-from varloom.services.views import DatasetView, SampleView, StorageView, holds_variants
+from varloom.services.views import DatasetView, SampleView, StorageView, VersionView, holds_variants
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.formatting import moment, size
 from varloom.web.pages.rendering import page, render
+from varloom.web.pages.renewal import renewal_notice
 
 PAGE = 50
 """Samples on one page of the list."""
@@ -41,6 +43,10 @@ class SampleRow:
     created: str
     job_id: str | None
     kept_for: str | None
+    versions: int
+    is_annotated: bool
+    newer: str | None
+    is_renewed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,9 @@ async def samples_page(
         "samples.html",
         section="samples",
         samples=[sample_row(sample) for sample in found.samples],
+        stale=[
+            str(sample.id) for sample in found.samples if sample.newer and sample.renewal_job_id is None and not deleted
+        ],
         query=q,
         tag=tag,
         tags=list(await services.samples.tags(account.id)),
@@ -122,7 +131,7 @@ async def table_page(
     """The table of a sample. Filters, sort order and columns stand in the address; the page's script reads them."""
     sample = await services.samples.get(account.id, sample_id)
     chosen = chosen_table(sample, dataset)
-    tables = [(str(one.id), one.name) for one in sample.datasets]
+    tables = [(str(one.id), one.name) for one in chosen.version.datasets]
     return await page(
         request,
         "sample.html",
@@ -131,8 +140,10 @@ async def table_page(
         has_files=await services.sample_files.has(account.id, sample_id),
         has_pgx=await services.pgx.has(account.id, sample_id),
         sample=sample_row(sample),
-        table=table_head(chosen),
+        table=table_head(chosen.table),
         tables=tables,
+        is_newest=chosen.version.version == sample.version,
+        notice=renewal_notice(sample, chosen.version.version),
     )
 
 
@@ -152,6 +163,10 @@ def sample_row(sample: SampleView) -> SampleRow:
         created=moment(sample.created_at),
         job_id=str(sample.job_id) if sample.job_id else None,
         kept_for=_kept_for(sample.purge_at),
+        versions=len(sample.versions),
+        is_annotated=sample.versions[0].annotate is not None,
+        newer=", ".join(f"{one.title} {one.release}" for one in sample.newer) or None,
+        is_renewed=sample.renewal_job_id is not None,
     )
 
 
@@ -190,9 +205,17 @@ def table_head(dataset: DatasetView) -> TableHead:
     )
 
 
-def chosen_table(sample: SampleView, dataset_id: UUID | None) -> DatasetView:
-    """The table that was asked for; the first unless one was."""
-    for dataset in sample.datasets:
-        if dataset_id in {None, dataset.id}:
-            return dataset
+class ChosenTable(NamedTuple):
+    """A table of a sample, and the version that it belongs to."""
+
+    version: VersionView
+    table: DatasetView
+
+
+def chosen_table(sample: SampleView, dataset_id: UUID | None) -> ChosenTable:
+    """The table that was asked for; the first of the newest version unless one was."""
+    for version in sample.versions:
+        for dataset in version.datasets:
+            if dataset_id in {None, dataset.id}:
+                return ChosenTable(version, dataset)
     raise VarloomError(TABLE_NOT_FOUND, "This sample has no such table.")

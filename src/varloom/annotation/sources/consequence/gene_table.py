@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from varloom.annotation.refs.transcript_model import TRANSCRIPTS, TRANSCRIPTS_FILE, Transcript, csq_lines, gene_line
 from varloom.annotation.sources.consequence.placed_transcript import PlacedTranscript
 from varloom.annotation.sources.consequence.problems import CONSEQUENCE_DATA_UNUSABLE
+from varloom.annotation.stretches import STRETCHES
 from varloom.errors import VarloomError
 
 if TYPE_CHECKING:
@@ -70,26 +72,6 @@ class GeneTable:
         over = np.searchsorted(np.sort(self._ends[low:high] + NEAR), starts, side="left")
         near: NDArray[np.bool_] = begun > over
         return near
-
-    def rows_ahead_of_open_transcripts(self, contig: str, positions: NDArray[np.int64]) -> int:
-        """How many of the positions can be answered by themselves: none of their transcripts has a later one.
-
-        Args:
-            contig: its bare name.
-            positions: sorted; behind the last one others may follow.
-        """
-        low, high = self._ranges.get(contig, (0, 0))
-        first = np.searchsorted(positions, self._starts[low:high] - NEAR, side="left")
-        beyond = np.searchsorted(positions, self._ends[low:high] + NEAR, side="right")
-        going_on = (self._ends[low:high] + NEAR >= positions[-1]) & (first < len(positions))
-        number = len(positions)
-        changed = True
-        while changed:  # what is cut off may have transcripts that begin before
-            within = (first < number) & ((beyond > number) | going_on)
-            earliest = int(first[within].min(initial=number))
-            changed = earliest < number
-            number = earliest
-        return number
 
     def segments(self, contig: str, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """A number for each position, the same for those between which no exon of any transcript begins or ends."""
@@ -163,6 +145,25 @@ def tells_mane(folder: Path) -> bool:
         return "select" in pq.read_table(folder / TRANSCRIPTS_FILE, columns=["mane"])["mane"].unique().to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(error) from error
+
+
+def coding_stretches(folder: Path) -> pa.Table:
+    """From where to where each transcript of a release codes, with a few bases on either side; see `STRETCHES`.
+
+    Raises:
+        VarloomError: `consequence_data_unusable`.
+    """
+    try:
+        table = pq.read_table(folder / TRANSCRIPTS_FILE, columns=["contig", "cds_starts", "cds_ends"])
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(error) from error
+    table = table.filter(pc.greater(pc.list_value_length(table["cds_starts"]), 0)).combine_chunks()
+    starts, ends = (table[name].combine_chunks() for name in ("cds_starts", "cds_ends"))
+    sizes = pc.list_value_length(starts).to_numpy()
+    beyond = np.cumsum(sizes)
+    first, last = starts.flatten().to_numpy()[beyond - sizes], ends.flatten().to_numpy()[beyond - 1]
+    columns = [table["contig"].combine_chunks(), pa.array(first - NEAR, pa.int64()), pa.array(last + NEAR, pa.int64())]
+    return pa.Table.from_arrays(columns, schema=STRETCHES)
 
 
 def _unreadable(error: Exception) -> VarloomError:

@@ -91,53 +91,67 @@ def joint_effects(
         return {}
     coding = [(site, [number for number, answer in answers.items() if answer.changes]) for site, answers in alone]
     carried = [(site, numbers, _carriers(genotypes[site.row])) for site, numbers in coding if numbers]
-    transcripts, columns = _meetings(carried)
-    samples = {column.sample for column in columns}
-    chosen = [
-        (site, carriers)
-        for site, numbers, carriers in carried
-        if not transcripts.isdisjoint(numbers) and not samples.isdisjoint(carrier.sample for carrier in carriers)
-    ]
+    meetings = _meetings(carried)
+    chosen = [chosen for chosen in (_shown(*each, meetings) for each in carried) if chosen.columns]
     if not chosen:
         return {}
-    answered = run(_haplotypes(chosen, sorted(transcripts), sorted(columns, key=str), genes))
+    columns = sorted({column for shown in chosen for column in shown.columns}, key=str)
+    answered = run(_haplotypes(chosen, sorted(meetings), columns, genes))
     said = dict(zip(answered.numbers.tolist(), answered.values.to_pylist(), strict=True))
-    return _attached([site for site, _ in chosen], said, genes)
+    return _attached([shown.site for shown in chosen], said, genes)
 
 
-def _meetings(carried: Iterable[tuple[Site, list[int], Mapping[_Carrier, str]]]) -> tuple[set[int], set[_Carrier]]:
-    """The transcripts in which variants meet on a haplotype, and the phase sets in which they do."""
+class _Shown(NamedTuple):
+    """A site as csq is shown it: who carries it, and in which columns it stands."""
+
+    site: Site
+    carriers: Mapping[_Carrier, str]
+    columns: frozenset[_Carrier]
+
+
+def _shown(
+    site: Site, numbers: Iterable[int], carriers: Mapping[_Carrier, str], meetings: Mapping[int, set[_Carrier]]
+) -> _Shown:
+    """A site in the columns of its own transcripts alone: what is said of it depends on no others."""
+    samples = {carrier.sample for carrier in carriers}
+    columns = {column for number in numbers for column in meetings.get(number, ()) if column.sample in samples}
+    return _Shown(site, carriers, frozenset(columns))
+
+
+def _meetings(carried: Iterable[tuple[Site, list[int], Mapping[_Carrier, str]]]) -> dict[int, set[_Carrier]]:
+    """The transcripts in which variants meet on a haplotype, with the phase sets in which they do."""
     counts: dict[tuple[int, int], Counter[str | None]] = defaultdict(Counter)
     for _, numbers, carriers in carried:
         for number in numbers:
             for carrier in carriers:
                 counts[number, carrier.sample][carrier.phase_set] += 1
-    transcripts, columns = set(), set()
+    meetings: dict[int, set[_Carrier]] = defaultdict(set)
     for (number, sample), sets in counts.items():
         always = sets.pop(None, 0)  # in phase with every set
         meeting: list[str | None] = [name for name, count in sets.items() if count + always > 1]
         if always > 1 and not meeting:
             meeting = [None]
         if meeting:
-            transcripts.add(number)
-            columns |= {_Carrier(sample, name) for name in meeting}
-    return transcripts, columns
+            meetings[number] |= {_Carrier(sample, name) for name in meeting}
+    return meetings
 
 
 def _haplotypes(
-    chosen: Sequence[tuple[Site, Mapping[_Carrier, str]]],
+    chosen: Sequence[_Shown],
     transcripts: Sequence[int],
     columns: Sequence[_Carrier],
     genes: GeneTable,
 ) -> CsqInput:
     """The sites with a column for each phase set of each sample; alleles in phase with all of them stand in each."""
     records = []
-    for site, carriers in chosen:
+    for site, carriers, own in chosen:
         always = {carrier.sample: text for carrier, text in carriers.items() if carrier.phase_set is None}
-        texts = [carriers.get(column) or always.get(column.sample) or "0|0" for column in columns]
+        texts = [
+            carriers.get(column) or always.get(column.sample) or "0|0" if column in own else "0|0" for column in columns
+        ]
         record = f"{site.contig}\t{site.position}\t{site.row}\t{site.ref}\t{site.alt}\t.\t.\t.\tGT\t"
         records.append(record + "\t".join(texts) + "\n")
-    contigs = {site.contig: 2**31 - 1 for site, _ in chosen}
+    contigs = {shown.site.contig: 2**31 - 1 for shown in chosen}
     return CsqInput(genes.gff_of(transcripts), records, contigs, [f"s{number}" for number in range(len(columns))])
 
 

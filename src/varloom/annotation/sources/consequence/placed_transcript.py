@@ -88,6 +88,36 @@ class PlacedTranscript:
         behind = from_right <= from_left
         return f"{self._numbered(right)}+{from_right}" if behind else f"{self._numbered(left)}-{from_left}"
 
+    def position_of(self, mark: str, number: int, step: int) -> int | None:
+        """The base (1-based) of the genome that HGVS numbers so: the inverse of `c_position`.
+
+        Args:
+            mark: `-` before the first coding base, `*` behind the last one, else empty.
+            number: from 1.
+            step: into an intron: bases behind, or where it is negative before, the last base of an exon.
+
+        Returns:
+            None where the transcript has no such position.
+        """
+        offset = {"": self.first_coding + number - 1, "-": self.first_coding - number, "*": self.last_coding + number}[
+            mark
+        ]
+        is_coding = self.first_coding <= offset <= self.last_coding
+        if number < 1 or not 0 <= offset < self._length or is_coding != (mark == ""):
+            return None
+        ahead = offset if self.model.strand > 0 else self._length - 1 - offset
+        index = bisect_right(self._ahead, ahead) - 1
+        start, end = self.model.exons[index]
+        position = start + ahead - self._ahead[index]
+        if not step:
+            return position
+        target = position + step * self.model.strand
+        if target > position:
+            inside = position == end and index + 1 < len(self._starts) and target < self._starts[index + 1]
+        else:
+            inside = position == start and index > 0 and target > self.model.exons[index - 1][1]
+        return target if inside else None
+
     def _numbered(self, position: int) -> str:
         offset = self._offset(position)
         if offset < self.first_coding:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from varloom.annotation.model import Annotated, VariantKind
 from varloom.annotation.refs.genome import GENOME
@@ -16,12 +14,11 @@ from varloom.annotation.source import Need
 from varloom.annotation.sources.consequence.batch import Batch, Tools
 from varloom.annotation.sources.consequence.columns import FIELDS, JOINT, NEIGHBOURS, NESTED, declared
 from varloom.annotation.sources.consequence.csq_program import CsqProgram
-from varloom.annotation.sources.consequence.gene_table import GeneTable, tells_mane
+from varloom.annotation.sources.consequence.gene_table import GeneTable, coding_stretches, tells_mane
 from varloom.annotation.sources.consequence.genome import Genome
 from varloom.annotation.sources.consequence.problems import CONSEQUENCE_DATA_UNUSABLE
 from varloom.annotation.sources.consequence.reports import INTERGENIC_BLOCK
 from varloom.errors import VarloomError
-from varloom.genomics.contigs import bare_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,6 +43,14 @@ class ConsequenceSource:
     def columns(self, releases: Mapping[Need, InstalledRelease]) -> Sequence[AnnotationColumn]:
         """The columns that it adds with these releases: those of MANE Select only where a release tells it."""
         return declared(has_mane=MANE in releases or tells_mane(releases[GENES].folder))
+
+    def stretches(self, releases: Mapping[Need, InstalledRelease]) -> pa.Table:
+        """The coding parts of transcripts, from the first to the last: what changes one protein is answered together.
+
+        Raises:
+            VarloomError: `consequence_data_unusable`.
+        """
+        return coding_stretches(releases[GENES].folder)
 
     @contextmanager
     def open(self, releases: Mapping[Need, InstalledRelease], scratch: Path) -> Iterator[OpenConsequences]:
@@ -79,7 +84,7 @@ class OpenConsequences:
         """The consequences of each variant alone, and of those that stand together in a codon or a frame.
 
         Batches may have the further columns of `varloom.annotation.model.PHASED_VARIANTS`. Variants of one transcript
-        in different batches are not seen together.
+        in different batches are not seen together: see `ConsequenceSource.stretches`.
 
         Raises:
             VarloomError: `consequence_failed`.
@@ -87,27 +92,6 @@ class OpenConsequences:
         batch = Batch(variants, self._tools, on_step)
         batch.answer()
         return Annotated(self._columns(batch), tuple(batch.sites.set_aside))
-
-    def rows_together(self, variants: pa.RecordBatch) -> int:
-        """How many of the rows, from the first on, a batch should have, so that no transcript goes on behind it.
-
-        Only then are all variants of a transcript seen together. All rows, where the last contig has no other place to
-        cut, or the file is not sorted.
-
-        Args:
-            variants: sorted by contig and position; others may follow.
-        """
-        contigs = variants.column(variants.schema.names.index("contig"))
-        positions = variants.column(variants.schema.names.index("position")).to_numpy()
-        if not len(positions):
-            return 0
-        other = np.flatnonzero(pc.not_equal(contigs, contigs[-1]).to_numpy(zero_copy_only=False))
-        begin = int(other[-1]) + 1 if len(other) else 0
-        here = positions[begin:]
-        if (np.diff(here) < 0).any():
-            return len(positions)
-        contig = bare_name(contigs[-1].as_py(), self._tools.assembly)
-        return begin + self._tools.genes.rows_ahead_of_open_transcripts(contig, here) or len(positions)
 
     def _columns(self, batch: Batch) -> pa.RecordBatch:
         """The declared columns, one row for each of the batch; reports that rows share are made into values once."""

@@ -92,6 +92,9 @@ class StructuralSource:
         dosage = DOSAGE_COLUMNS if DOSAGE in releases else ()
         return (*EVENT_COLUMNS, *GENE_COLUMNS, *population, *dosage, *SCORE_COLUMNS)
 
+    def stretches(self, releases: Mapping[Need, InstalledRelease]) -> None:
+        """See `AnnotationSource.stretches`: each variant is answered by itself."""
+
     @contextmanager
     def open(self, releases: Mapping[Need, InstalledRelease], scratch: Path) -> Iterator[OpenStructuralSource]:  # noqa: ARG002
         """Read the releases into memory: some seconds, and about 300 MB with 1.2 million known variants."""

@@ -1,16 +1,16 @@
 // Export links: exactly the rows that the filters leave, in the order of the table.
 import { address } from "./api.js";
-import { joinNames, joined } from "./query.js";
+import { asked, joinNames, joined } from "./query.js";
 
 export function startExport({ base, query, shown }) {
   const menu = document.getElementById("export-menu");
   const refresh = () => {
-    const { filters, sort, dataset } = query.state;
+    const { filters, sort } = query.state;
     const all = menu.querySelector("[name=export-columns]:checked").value === "all";
     for (const link of menu.querySelectorAll("[data-format]")) {
       link.href = address(`${base}/export`, {
         format: link.dataset.format,
-        dataset,
+        ...asked(query),
         filter: joined(filters),
         sort,
         columns: all ? "" : joinNames(shown()),

@@ -1,7 +1,7 @@
 // What a column holds among the rows that the other filters leave: its most frequent values, or its distribution.
 import { fetchJson } from "./api.js";
 import { kindOf } from "./expressions.js";
-import { joined } from "./query.js";
+import { asked, joined } from "./query.js";
 import { say } from "./saying.js";
 
 const number = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 6 });
@@ -25,13 +25,12 @@ export function startSummary({ base, query }, { chosen, ranged }) {
     asking?.abort();
     asking = new AbortController();
     const { signal } = asking;
-    const { filters, dataset } = query.state;
-    const asked = { dataset, filter: joined(filters) };
+    const which = { ...asked(query), filter: joined(query.state.filters) };
     const numeric = column.kind === "number";
     area.setAttribute("aria-busy", "true");
     try {
       const route = `${base}/${numeric ? "histogram" : "facets"}/${encodeURIComponent(column.name)}`;
-      const found = await fetchJson(route, { ...asked, ...(numeric ? { bins: BINS } : { search: search.value.trim(), limit: MOST }) }, signal);
+      const found = await fetchJson(route, { ...which, ...(numeric ? { bins: BINS } : { search: search.value.trim(), limit: MOST }) }, signal);
       numeric ? drawHistogram(found, ranged) : drawValues(found);
       area.setAttribute("aria-busy", "false");
       say(document.getElementById("column-summary-note").textContent);

@@ -2,6 +2,7 @@
 import { fetchJson } from "./api.js";
 import { expression, kindOf, questionsOf } from "./expressions.js";
 import { startSummary } from "./facets.js";
+import { asked } from "./query.js";
 import { say } from "./saying.js";
 
 const number = new Intl.NumberFormat("en-US");
@@ -31,7 +32,7 @@ async function addFilter(table, box) {
   const text = box.value.trim();
   if (!text) return;
   try {
-    await fetchJson(`${base}/count`, { dataset: query.state.dataset, filter: text });
+    await fetchJson(`${base}/count`, { ...asked(query), filter: text });
   } catch (error) {
     return showRefusal(error, text);
   }
@@ -179,7 +180,7 @@ async function submitForm(event, { base, query }, dialog, column, picked) {
   if (question.value === "among" && picked.length === 0) return refuse("Choose one of the values below, or another condition.");
   const text = expression(column, question.value, question.value === "among" ? picked : [value.value, upper.value]);
   try {
-    await fetchJson(`${base}/count`, { dataset: query.state.dataset, filter: text });
+    await fetchJson(`${base}/count`, { ...asked(query), filter: text });
   } catch (error) {
     return refuse(error.message);
   }

@@ -19,7 +19,7 @@ import { kindOf } from "./expressions.js";
 import { whenRoomChanges } from "./groups.js";
 import { ColumnHeader, HiddenHeader, shortName } from "./header.js";
 import { keepOrder, same, sayPlace } from "./moving.js";
-import { joinNames, joined, sortOrder, sortText } from "./query.js";
+import { asked, joinNames, joined, sortOrder, sortText } from "./query.js";
 import { theme } from "./theme.js";
 
 ModuleRegistry.registerModules([
@@ -46,6 +46,7 @@ export function startGrid(table) {
   const drawAnew = () => isDrawnAs(grid, table) || grid.setGridOption("columnDefs", definitionsOf(table));
   whenRoomChanges(drawAnew);
   table.loadAgain = () => grid.purgeInfiniteCache();
+  table.loadedRow = (index) => grid.getDisplayedRowAtIndex(index)?.data;
   // Rows that were not fetched yet are, by being scrolled to.
   table.rowAt = (index) => {
     if (index < 0 || index >= grid.getDisplayedRowCount()) return undefined;
@@ -74,7 +75,7 @@ export function startGrid(table) {
   table.focusRow = (index) => show(index, null, grid.getFocusedCell()?.column ?? DETAILS);
   table.goTo = (index) => show(index, "top", table.shown().includes("position") ? "position" : DETAILS);
   query.listen((state, before) => {
-    if (state.dataset !== before.dataset) return location.reload();
+    if (state.dataset !== before.dataset || state.view !== before.view) return location.reload();
     drawAnew();
     if (changed(state, before, "sort")) applySort(grid, state.sort);
     if (changed(state, before, "filters") || hasOthers(before, state)) grid.purgeInfiniteCache();
@@ -98,7 +99,7 @@ function hasOthers(before, state) {
 function drawnOrder(grid) {
   return grid
     .getColumnState()
-    .filter(({ colId }) => colId !== DETAILS)
+    .filter(({ colId }) => !OURS.has(colId))
     .map(({ colId, pinned }) => ({ name: colId, pinned: pinned === "left" }));
 }
 
@@ -153,7 +154,7 @@ function optionsOf(table) {
       if (source === "uiColumnDragged" || source === "uiColumnMoved") keepOrder(table, drawnOrder(api));
     },
     // What does not fit beside the others scrolls with them, but for the button of the row.
-    processUnpinnedColumns: ({ api }) => api.getDisplayedLeftColumns().filter((column) => column.getColId() !== DETAILS),
+    processUnpinnedColumns: ({ api }) => api.getDisplayedLeftColumns().filter((column) => !OURS.has(column.getColId())),
     // Arrows go from cell to cell; Tab leaves the rows, or else it would take thousands to get out.
     tabToNextCell: () => false,
     tabToNextHeader: () => false,
@@ -172,10 +173,30 @@ function definitionsOf(table) {
   const known = new Map(table.columns.map((column) => [column.name, column]));
   const pinned = new Set(table.pinned());
   const chosen = table.shown().map((name) => known.get(name)).filter(Boolean);
-  return [detailsColumn(table), ...chosen.map((column) => definitionOf(table, column, order, pinned))];
+  return [...(table.selection ? [selectColumn(table)] : []), detailsColumn(table), ...chosen.map((column) => definitionOf(table, column, order, pinned))];
 }
 
-const DETAILS = "details of the row"; // no column of a file ends up with this name: the reader trims and numbers names
+const SELECT = "selection of the row";
+const DETAILS = "details of the row"; // no column of a file ends up with these names: the reader trims and numbers names
+
+const OURS = new Set([SELECT, DETAILS]);
+
+// A box for each row, by which several are chosen to be annotated; only where that can be done.
+function selectColumn(table) {
+  return {
+    colId: SELECT,
+    headerName: "Selected",
+    headerComponent: HiddenHeader,
+    pinned: "left",
+    lockPosition: "left",
+    sortable: false,
+    resizable: false,
+    width: 34,
+    minWidth: 34,
+    cellClass: "cell-select",
+    cellRenderer: ({ data, node }) => table.selection.boxOf(data, node.rowIndex),
+  };
+}
 
 // The first column: a button that opens all that is known of the row.
 function detailsColumn(table) {
@@ -218,6 +239,10 @@ function cellKey(table, event, column, value, rowIndex, data) {
   if (event.key === "Enter" && !event.target.closest("button")) {
     event.preventDefault();
     table.openRow(rowIndex, data);
+  }
+  if (event.key === " " && table.selection && data && !event.target.closest("button, input")) {
+    event.preventDefault();
+    table.selection.toggle(data, rowIndex, event.shiftKey);
   }
   if (event.key.toLowerCase() === "c" && (event.ctrlKey || event.metaKey) && !getSelection()?.toString() && data) {
     const known = table.columns.find(({ name }) => name === column.getColId());
@@ -273,9 +298,9 @@ function datasourceOf(table) {
   return {
     async getRows({ startRow, endRow, successCallback, failCallback }) {
       const { filters, sort, dataset } = query.state;
-      const asked = { dataset, offset: startRow, limit: endRow - startRow, sort, filter: joined(filters) };
+      const page = { ...asked(query), offset: startRow, limit: endRow - startRow, sort, filter: joined(filters) };
       try {
-        const { rows, total } = await fetchJson(`${base}/rows`, { ...asked, columns: joinNames(shown()) });
+        const { rows, total } = await fetchJson(`${base}/rows`, { ...page, columns: joinNames(shown()) });
         if (filters === query.state.filters && dataset === query.state.dataset) { // else nobody asks for it any more
           table.total = total;
           root.dispatchEvent(new CustomEvent("rows", { detail: { total } }));

@@ -30,11 +30,16 @@ export function grouped(columns) {
 // Where a row stood in the file is kept for every row, but rarely of interest.
 const OUT_OF_SIGHT = new Set(["rowno", "record", "line", "allele"]);
 
+const FIRST_OF_SPLIT = ["sv.gene", "sv.gene_extent", "sv.gene_part", "sv.gene_exons"];
+
 // The names that are shown when the address says nothing: all but the bookkeeping, and what each of many samples has.
 export function defaultColumns(columns) {
   const ofManySamples = ({ origin, sample, virtual }) => virtual || (origin === "FORMAT" && !sample);
-  const shown = columns.filter((column) => !ofManySamples(column) && !OUT_OF_SIGHT.has(column.name));
-  return shown.map(({ name }) => name);
+  const shown = columns.filter((column) => !ofManySamples(column) && !OUT_OF_SIGHT.has(column.name)).map(({ name }) => name);
+  // In the split view of structural variants the gene is what tells one row from the next.
+  const genes = shown.filter((name) => FIRST_OF_SPLIT.includes(name));
+  const [others, place] = [shown.filter((name) => !genes.includes(name)), shown.indexOf("position") + 1];
+  return [...others.slice(0, place), ...genes, ...others.slice(place)];
 }
 
 const WIDE = window.matchMedia("(min-width: 60rem)");

@@ -1,6 +1,6 @@
 // Goes to a position of the genome: to the row that is nearest to it, in the order of the file.
 import { fetchJson } from "./api.js";
-import { joined } from "./query.js";
+import { asked, joined } from "./query.js";
 import { say } from "./saying.js";
 
 const thousands = new Intl.NumberFormat("en-US");
@@ -18,9 +18,9 @@ export function startJump(table) {
     event.preventDefault();
     const position = field.value.trim();
     if (!position) return;
-    const { filters, dataset, sort } = table.query.state;
+    const { filters, sort } = table.query.state;
     try {
-      const found = await fetchJson(`${table.base}/locate`, { dataset, position, filter: joined(filters) });
+      const found = await fetchJson(`${table.base}/locate`, { ...asked(table.query), position, filter: joined(filters) });
       if (found.offset === null) return told(`No row on ${found.contig}${filters.length ? " passes the filters" : ""}.`, true);
       if (sort) table.query.change({ sort: "" });
       table.goTo(found.offset);

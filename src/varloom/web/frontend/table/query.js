@@ -1,11 +1,12 @@
 // The query as it stands in the address:
-// ?filter=...&filter=...&sort=-qual,position&columns=a,b&pinned=a&dataset=...&page=3
-const EMPTY = { filters: [], sort: "", columns: null, pinned: null, dataset: "", page: 0 };
+// ?filter=...&filter=...&sort=-qual,position&columns=a,b&pinned=a&view=split&dataset=...&page=3
+const EMPTY = { filters: [], sort: "", columns: null, pinned: null, dataset: "", view: "", page: 0 };
 
-/** The query of this page: `state`, `change(part)` and `listen(callback)`; the callback hears what changed. */
-export function openQuery() {
+/** The query of this page, to a table by its id: `state`, `change(part)` and `listen(callback)`, which hears what changed. */
+export function openQuery(dataset) {
   const listeners = [];
   const query = {
+    dataset,
     state: read(),
     listen: (callback) => listeners.push(callback),
     change(part) {
@@ -22,6 +23,11 @@ export function openQuery() {
     for (const callback of listeners) callback(query.state, before);
   });
   return query;
+}
+
+/** Which table is asked, as every request says it, and how it is seen. */
+export function asked({ dataset, state: { view } }) {
+  return { dataset, view };
 }
 
 /** All filters as one expression of the filter language. */
@@ -42,7 +48,7 @@ export function readView(text) {
 
 /** The text that a view is kept as: all but which table and which page. */
 export function writeView(state) {
-  return write({ ...state, dataset: EMPTY.dataset, page: EMPTY.page });
+  return write({ ...state, dataset: EMPTY.dataset, view: EMPTY.view, page: EMPTY.page });
 }
 
 function read() {
@@ -50,16 +56,18 @@ function read() {
   return {
     ...readView(location.search),
     dataset: given.get("dataset") ?? EMPTY.dataset,
+    view: given.get("view") === "split" ? "split" : EMPTY.view,
     page: Math.max(0, (Number.parseInt(given.get("page"), 10) || 1) - 1),
   };
 }
 
-function write({ filters, sort, columns, pinned, dataset, page }) {
+function write({ filters, sort, columns, pinned, dataset, view, page }) {
   const parameters = new URLSearchParams();
   for (const filter of filters) parameters.append("filter", filter);
   if (sort) parameters.set("sort", sort);
   if (columns) parameters.set("columns", joinNames(columns));
   if (pinned) parameters.set("pinned", joinNames(pinned));
+  if (view) parameters.set("view", view);
   if (dataset) parameters.set("dataset", dataset);
   if (page) parameters.set("page", page + 1);
   const text = parameters.toString();

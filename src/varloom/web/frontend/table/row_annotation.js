@@ -39,7 +39,8 @@ export function startRowAnnotation(table, dialog, current) {
 
 function draw(area, { variants: [found], releases }) {
   const used = releases.map(({ name, release }) => `${name} ${release}`).join(", ");
-  const notes = [found.error?.message, ...Object.entries(found.not_annotated).map(([source, why]) => `${source}: ${why}`)];
+  const made = found.synthetic ? ["Synthetic demonstration data: nothing of it is real."] : [];
+  const notes = [...made, found.error?.message, ...Object.entries(found.not_annotated).map(([source, why]) => `${source}: ${why}`)];
   const values = Object.entries(found.annotation);
   const isList = ([, value]) => Array.isArray(value) && value.some((item) => item && typeof item === "object");
   const there = values.filter((entry) => entry[1] !== null && !isList(entry));

@@ -6,6 +6,7 @@ import { drawEntries, holdsEntries } from "./entries.js";
 import { grouped } from "./groups.js";
 import { shortName } from "./header.js";
 import { linksOf } from "./links.js";
+import { asked } from "./query.js";
 import { startRowAnnotation } from "./row_annotation.js";
 
 const thousands = new Intl.NumberFormat("en-US");
@@ -24,8 +25,7 @@ export function startRowDetail(table) {
     const body = dialog.querySelector(".row-body");
     body.setAttribute("aria-busy", "true");
     try {
-      const asked = { dataset: table.query.state.dataset, offset: row.rowno, limit: 1 };
-      const { rows } = await fetchJson(`${table.base}/rows`, asked);
+      const { rows } = await fetchJson(`${table.base}/rows`, { ...asked(table.query), offset: row.rowno, limit: 1 });
       if (shown.index !== index) return;
       shown.row = rows[0];
       draw(table, dialog, rows[0]);
