@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.rendering import page
+from varloom.web.pages.renewal import renewal_notice
 from varloom.web.pages.samples import chosen_table, sample_row, table_head
 
 router = APIRouter(include_in_schema=False)
@@ -79,6 +80,7 @@ async def pgx_page(
     found = await services.samples.get(account.id, sample_id)
     result = await services.pgx.get(account.id, sample_id)
     called = next((one for one in result["samples"] if one["sample"] == sample), result["samples"][0])
+    version, table = chosen_table(found, dataset)
     return await page(
         request,
         "sample_pgx.html",
@@ -87,8 +89,10 @@ async def pgx_page(
         has_files=await services.sample_files.has(account.id, sample_id),
         has_pgx=True,
         sample=sample_row(found),
-        table=table_head(chosen_table(found, dataset)),
-        tables=[(str(one.id), one.name) for one in found.datasets],
+        table=table_head(table),
+        tables=[(str(one.id), one.name) for one in version.datasets],
+        is_newest=version.version == found.version,
+        notice=renewal_notice(found, version.version),
         names=[one["sample"] for one in result["samples"]],
         called_name=called["sample"],
         genes=[_gene_row(one) for one in called["genes"]],

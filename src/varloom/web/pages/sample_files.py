@@ -11,6 +11,7 @@ from varloom.web.api.openapi import PREFIX
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.formatting import size
 from varloom.web.pages.rendering import page
+from varloom.web.pages.renewal import renewal_notice
 from varloom.web.pages.samples import chosen_table, sample_row, table_head
 
 router = APIRouter(include_in_schema=False)
@@ -47,7 +48,7 @@ async def files_page(
 ) -> HTMLResponse:
     """The files of a sample."""
     sample = await services.samples.get(account.id, sample_id)
-    table = chosen_table(sample, dataset)
+    version, table = chosen_table(sample, dataset)
     files = (await services.sample_files.of_sample(account.id, sample_id)).files
     return await page(
         request,
@@ -58,7 +59,9 @@ async def files_page(
         has_pgx=await services.pgx.has(account.id, sample_id),
         sample=sample_row(sample),
         table=table_head(table),
-        tables=[(str(one.id), one.name) for one in sample.datasets],
+        tables=[(str(one.id), one.name) for one in version.datasets],
+        is_newest=version.version == sample.version,
+        notice=renewal_notice(sample, version.version),
         files=[_row(sample_id, file) for file in files],
         quality=await services.sample_files.quality(account.id, sample_id),
         alignment=next((file.download_name for file in files if file.role == "alignment"), None),

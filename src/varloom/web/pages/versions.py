@@ -57,6 +57,8 @@ async def versions_page(
         sample=sample_row(sample),
         table=table_head(table),
         tables=[(str(one.id), one.name) for one in sample.datasets],
+        has_files=await services.sample_files.has(account.id, sample_id),
+        has_pgx=await services.pgx.has(account.id, sample_id),
         is_newest=True,
         notice=renewal_notice(sample, sample.version),
         versions=[_version_row(sample, version) for version in sample.versions],
