@@ -186,6 +186,7 @@ async def test_the_preflight_tells_what_each_line_would_be(api):
         "credential": "lab",
         "priority": 5,
         "further": [],
+        "pgx": False,
         "reference": None,
     }
     assert (second["sample_name"], second["assembly"], second["priority"]) == ("NA2", "GRCh38", 3)

@@ -32,6 +32,8 @@ ROWS = st.fixed_dictionaries(
         "reference": st.just(""),
         "caller": st.sampled_from(["", "deepvariant"]),
         "engine": st.sampled_from(["", "cpu"]),
+        "pgx": st.sampled_from(["", "no", "yes"]),
+        "reference_sites_listed": st.sampled_from(["", "yes"]),
         "credential": st.just("") | PLAIN.filter(lambda name: "://" not in name),
         "priority": st.just("") | st.integers(-1000, 1000).map(str),
     }
@@ -78,6 +80,7 @@ def test_what_is_written_is_what_is_read(columns, rows, between, delimiter, end,
         assert line.options.assembly == {"": None, "hg19": "GRCh37", "GRCh38": "GRCh38"}[row["assembly"]]
         assert line.options.annotate == (row["annotate"] if row["annotate"] in {"small", "structural"} else None)
         assert line.options.split_by_sample is (row["split_by_sample"] in {"yes", "TRUE"})
+        assert line.options.pgx is (row["pgx"] == "yes")
     kept = manifest.lines[-1]
     (alone,) = parse_manifest(manifest.text_of({kept.number}).encode()).lines
     assert alone == kept

@@ -65,10 +65,10 @@ def pgx(
     data: Path | None,
     storage: str | None,
 ) -> None:
-    """Call pharmacogenes in a file of GRCh38, without a server.
+    """Call pharmacogenes in a file, without a server.
 
-    FILE is a VCF or BCF, compressed or not, or - for the standard input. The definitions of alleles come from releases
-    that `varloom refs add` installed. A position that the file does not have is not taken for the reference.
+    FILE is a VCF or BCF of GRCh38, compressed or not, or - for the standard input. The definitions of alleles come from
+    releases that `varloom refs add` installed. A position that the file does not have is not taken for the reference.
     """
     from varloom.services.pgx_files import PgxQuestion, call_file
     from varloom.settings import load_settings

@@ -54,7 +54,13 @@ def refs() -> None:
 @click.argument("name")
 @click.option("--kind", required=True, type=click.Choice(KINDS), help="What it is.")
 @_assembly_option(required=True)
-@click.option("--from", "source", metavar="PATH|URL", required=True, help="The published file, or a folder of several.")
+@click.option(
+    "--from",
+    "source",
+    metavar="PATH|URL",
+    required=True,
+    help="The published file, or a folder of several; package:NAME takes a package of the package index.",
+)
 @click.option("--release", help="Its name, such as 2026-11-15; default: the date in the file, else that of the file.")
 @click.option("--sha256", help="The checksum that the file has to have.")
 @click.option("--licence", help="Its licence in words; default: what the catalogue tells.")

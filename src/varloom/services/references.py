@@ -26,6 +26,7 @@ from varloom.annotation.refs.release import Release, checked_release_key
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.genomics.assemblies import Assembly
 from varloom.services.owners import require_owner
+from varloom.services.package_index import fetched_package
 from varloom.services.problems import DEMO_FILE_NOT_FOUND
 from varloom.services.reference_views import DemoView, MissingReferenceView, ReferencesView, ReferenceView
 from varloom.storage import LocalCopies, open_storage
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from varloom.storage import Storage
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_PACKAGE = re.compile(r"package:([A-Za-z0-9][A-Za-z0-9._-]{0,99}(?:==[A-Za-z0-9.+!-]{1,40})?)")
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]")
 OnStep = Callable[[str, int, int | None], None]
 """Told what is being done, the bytes done, and of how many; it raises to cancel."""
@@ -51,7 +53,7 @@ class NewRelease:
         name: such as `clinvar`.
         kind: such as `variants`.
         assembly: of its coordinates.
-        source: a file, a folder of files, or a URL.
+        source: a file, a folder of files, a URL, or `package:NAME` for a package of the configured package index.
         release: None takes what the file tells, else the day of its last change.
         sha256: that the file has to have.
         licence: None takes what the catalogue tells.
@@ -194,6 +196,10 @@ def add_release(settings: Settings, new: NewRelease, on_step: OnStep) -> Release
 def _published(settings: Settings, new: NewRelease, on_step: OnStep) -> Iterator[Published]:
     """The published file on this machine."""
     published = Published(Path(new.source), None, new.sha256, new.licence, new.excerpt)
+    if package := _PACKAGE.fullmatch(new.source):
+        with fetched_package(package[1], partial(on_step, "downloading")) as wheel:
+            yield published._replace(path=wheel, url=f"package {package[1]}")
+        return
     if not _URL.match(new.source):
         yield published
         return

@@ -195,6 +195,26 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
             "GRCh37": Publication(f"{_CLINGEN}_GRCh37.tsv", 1 * _MB),
         },
     ),
+    CatalogueEntry(
+        "pgx",
+        "pharmcat",
+        "PGx allele definitions (PharmCAT)",
+        "star alleles and phenotypes: PGx calling",
+        "CC BY-SA 4.0 (ClinPGx)",
+        {
+            "GRCh38": Publication(
+                "https://github.com/PharmGKB/PharmCAT/tree/main/src/main/resources/org/pharmgkb/pharmcat", 12 * _MB
+            ),
+        },
+    ),
+    CatalogueEntry(
+        "pgx",
+        "cpic",
+        "CPIC tables (of the package pypgx)",
+        "what CPIC recommends for each drug, and phenotypes that definitions lack",
+        "CC0 1.0 (CPIC); MIT (pypgx)",
+        {"GRCh38": Publication("https://github.com/sbslee/pypgx/tree/master/pypgx/api/data", 2 * _MB)},
+    ),
 )
 
 

@@ -115,10 +115,12 @@ def install(library: ReferenceLibrary, key: ReleaseKey, published: Published, on
 
 
 def release_told_by(path: Path) -> str:
-    """The name of a release that nobody named: the date that a VCF tells, else that of the file's last change."""
+    """The name of a release that nobody named: a VCF's date, a wheel's version, else when the file was last changed."""
     from varloom.annotation.refs.published_text import PublishedText
 
     first = _files_of(path)[0]
+    if wheel := re.fullmatch(r"[A-Za-z0-9_.]+-([A-Za-z0-9._]{1,40})(-[A-Za-z0-9_.]+){3,4}\.whl", first.name):
+        return wheel[1]
     with contextlib.suppress(VarloomError), PublishedText(first) as text:
         for line in text.comments():
             match = re.fullmatch(r"##fileDate=(\d{4})-?(\d{2})-?(\d{2})", line.strip())

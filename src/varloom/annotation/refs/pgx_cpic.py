@@ -52,6 +52,8 @@ _TABLES: Mapping[str, frozenset[str]] = {
 _NEEDED = ("alleles", "genes", "diplotypes", "recommendations", "pairs")
 _RANGE = re.compile(r"(?P<low>[0-9.]+) (?:<= score(?: < (?P<high>[0-9.]+))?|== score)")
 _VARIANT = re.compile(r"(?P<contig>[0-9XYM]+)-(?P<position>[0-9]+)-(?P<ref>[ACGT]+)-(?P<alt>[ACGT]+)")
+_EITHER = {frozenset(pair): code for pair, code in zip(("AG", "CT", "CG", "AT", "GT", "AC"), "RYSWKM", strict=True)}
+"""The IUPAC codes of two bases."""
 _MALE = "MALE"
 """What stands for the second allele of a man, who has one copy of a gene of chromosome X."""
 _MOST_BYTES = 64 << 20
@@ -162,7 +164,7 @@ def _content(tables: dict[str, Rows], path: Path, unused: dict[str, int]) -> Pgx
         if row["SV"] == "TRUE":
             structural.append(gene)
         elif row["Target"] == "TRUE" and gene in alleles:
-            made = _definition(gene, alleles[gene], row["GRCh38Default"], rsids, unused)
+            made = _definition(alleles[gene], _Names(gene, row["GRCh38Default"], row["RefAllele"]), rsids, unused)
             if made is not None:
                 check_gene(made, path)
                 genes[gene] = made
@@ -184,10 +186,23 @@ def _by_gene(rows: Rows) -> dict[str, Rows]:
     return found
 
 
+class _Names(NamedTuple):
+    """A gene, the allele that the reference sequence has, and the one that the others are told against.
+
+    Those two differ where the reference sequence has a rare allele (CYP2C19: *38 and *1). What tells them apart is left
+    out of the other alleles, which can have it or not.
+    """
+
+    gene: str
+    reference: str
+    normal: str
+
+
 def _definition(
-    gene: str, rows: Rows, reference: str, rsids: Mapping[tuple[str, str], str], unused: dict[str, int]
+    rows: Rows, names: _Names, rsids: Mapping[tuple[str, str], str], unused: dict[str, int]
 ) -> GeneDefinition | None:
     """The gene; None if nothing tells its alleles apart."""
+    reference = names.reference
     variants: dict[str, tuple[_Variant, ...]] = {}
     for row in rows:
         name = row["StarAllele"]
@@ -199,17 +214,26 @@ def _definition(
     loci = _loci({one for own in variants.values() for one in own}, rsids)
     if not loci or reference not in variants:
         return None
+    alleles = tuple(NamedAllele(name, _cells(name, names, variants, loci), name == reference) for name in variants)
+    return GeneDefinition(names.gene, loci, alleles)
+
+
+def _cells(
+    name: str, names: _Names, variants: Mapping[str, tuple[_Variant, ...]], loci: tuple[Locus, ...]
+) -> dict[int, str]:
+    """What an allele has at the positions that define it."""
+    if name == names.reference:
+        return {index: locus.ref for index, locus in enumerate(loci)}
     places = {(locus.contig, locus.position): index for index, locus in enumerate(loci)}
-    alleles = []
-    for name, own in variants.items():
-        cells = {}
-        for one in own:
-            index = places[one.contig, one.position]
-            cells[index] = one.alt + loci[index].ref[len(one.ref) :]
-        if name == reference:
-            cells = {index: locus.ref for index, locus in enumerate(loci)}
-        alleles.append(NamedAllele(name, cells, name == reference))
-    return GeneDefinition(gene, loci, tuple(alleles))
+    cells = {}
+    for one in variants[name]:
+        index = places[one.contig, one.position]
+        cells[index] = one.alt + loci[index].ref[len(one.ref) :]
+    for one in variants[names.normal] if names.normal in variants and name != names.normal else ():
+        either = _EITHER.get(frozenset({one.ref, one.alt}))
+        if either is not None:
+            cells.setdefault(places[one.contig, one.position], either)
+    return cells
 
 
 def _variant(text: str) -> _Variant:

@@ -16,7 +16,7 @@ from varloom.annotation.problems import ASSEMBLY_NEEDED
 from varloom.errors import VarloomError
 from varloom.genomics.contigs import bare_name
 from varloom.genomics.minimal_alleles import left_aligned
-from varloom.genomics.recognition import VARIANT_FORMATS
+from varloom.genomics.recognition import VARIANT_FORMATS, SourceFormat
 from varloom.processing.pgx.locus_alleles import UNSEEN, Change, Record, change_of
 from varloom.processing.pgx.problems import PGX_NEEDS_GENOTYPES, PGX_WRONG_ASSEMBLY
 from varloom.reader import open_reader
@@ -79,6 +79,8 @@ def assembly_of(path: Path, name: str, told: Assembly | None) -> Assembly:
     found = preflight(path, name, whole=True)
     if found is not None and found[1] is not None:
         raise found[1]
+    if found is not None and found[0].format in {SourceFormat.CSV, SourceFormat.TSV}:
+        raise VarloomError(PGX_NEEDS_GENOTYPES, f"The file is {found[0].format.upper()}, and has no genotypes.")
     guess = found[0].assembly if found is not None else None
     if guess is not None and guess.assembly not in {None, "GRCh38"}:
         raise VarloomError(PGX_WRONG_ASSEMBLY, f"The file is of {guess.assembly}, by {guess.evidence}.")
