@@ -19,6 +19,9 @@ def test_the_table_of_commands_says_what_each_command_says_of_itself():
     for name, (_, told) in COMMANDS.items():
         command = main.commands[name]
         assert isinstance(command, click.Command)
+        if told.startswith("The same as"):
+            assert command.name != name
+            continue
         assert command.name == name
         assert command.help is not None
         assert command.help.startswith(told.rstrip(".")), name

@@ -28,6 +28,9 @@ SELECT sample_files.name, sample_files.role, sample_files.storage_key, sample_fi
 FROM sample_files JOIN samples ON samples.id = sample_files.sample_id
 WHERE samples.account_id = %(account)s AND samples.id = %(sample)s AND samples.deleted_at IS NULL
 """
+_VARIANTS = """
+SELECT name, role, storage_key, bytes, sha256 FROM sample_files WHERE sample_id = %s AND role = 'variants'
+"""
 
 
 class SampleFile(NamedTuple):
@@ -46,24 +49,6 @@ class SampleFile(NamedTuple):
     storage_key: str
     bytes: int
     sha256: str | None
-
-
-_VARIANTS = """
-SELECT name, role, storage_key, bytes, sha256 FROM sample_files WHERE sample_id = %(sample)s AND role = 'variants'
-"""
-"""The VCF that was called from reads: of it, and not of the reads, new versions of the table are made."""
-
-
-async def variants_of(conn: AsyncConnection[Any], sample_id: UUID) -> SampleFile | None:
-    """The VCF that was called from a sample's reads; None for one that was uploaded as a VCF."""
-    async with conn.cursor(row_factory=class_row(SampleFile)) as cursor:
-        return await (await cursor.execute(_VARIANTS, {"sample": sample_id})).fetchone()
-
-
-def variants_now(conn: Connection[Any], sample_id: UUID) -> SampleFile | None:
-    """The same over a connection that blocks."""
-    with conn.cursor(row_factory=class_row(SampleFile)) as cursor:
-        return cursor.execute(_VARIANTS, {"sample": sample_id}).fetchone()
 
 
 async def keep_files(conn: AsyncConnection[Any], sample_id: UUID, files: Sequence[SampleFile]) -> None:
@@ -94,6 +79,18 @@ async def file_of(conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID,
         if file.name == name:
             return file
     raise VarloomError(SAMPLE_FILE_NOT_FOUND, f"The sample has no file {safe_excerpt(name, 80)!r}.")
+
+
+async def variants_of(conn: AsyncConnection[Any], sample_id: UUID) -> SampleFile | None:
+    """The VCF that was called from a sample's reads; None for one that was uploaded as a VCF."""
+    async with conn.cursor(row_factory=class_row(SampleFile)) as cursor:
+        return await (await cursor.execute(_VARIANTS, (sample_id,))).fetchone()
+
+
+def variants_now(conn: Connection[Any], sample_id: UUID) -> SampleFile | None:
+    """The VCF that was made of a sample's reads, for whoever blocks; None where there were none."""
+    with conn.cursor(row_factory=class_row(SampleFile)) as cursor:
+        return cursor.execute(_VARIANTS, [sample_id]).fetchone()
 
 
 _ORDER = (

@@ -69,8 +69,8 @@ class PipelineBackend:
         storage: where uploads and datasets are.
         scratch: where children keep files meanwhile; needed by a worker whose storage is not on its machine.
         downloads: needed by a worker that fetches files from URLs.
-        conninfo: of the database; needed by a worker that makes new versions of tables.
         processing: what the worker has for secondary analysis.
+        conninfo: of the database; needed by a worker that makes new versions of tables.
     """
 
     child_module = "varloom.pipeline.child"
@@ -81,14 +81,14 @@ class PipelineBackend:
         storage: Storage,
         scratch: WorkerScratch | None = None,
         downloads: Downloads | None = None,
-        conninfo: str | None = None,
         processing: Processing | None = None,
+        conninfo: str | None = None,
     ) -> None:
         self._storage = storage
         self._scratch = scratch
         self._downloads = downloads
-        self._conninfo = conninfo
         self._processing = processing or Processing()
+        self._conninfo = conninfo
 
     def request(self, claim: Claim) -> dict[str, Any]:
         """What the child needs to run the stage.
@@ -109,22 +109,22 @@ class PipelineBackend:
             location=location,
             job=str(claim.job.id),
             annotation=claim.job.artefacts.get(Stage.ANNOTATE, {}).get("key"),
-            keeps_choice=not _is_asked_anew(claim),
-            previous=self._previous(claim),
             further=tuple(file for file in further if file is not None),
             further_locations=tuple(one for one in further_locations if one is not None),
             processing=self._processing if claim.stage is Stage.PROCESS else None,
             sample=claim.job.sample_name,
+            keeps_choice=not _is_asked_anew(claim),
+            previous=self._previous(claim),
         ).as_json()
 
     def _sources_of(self, claim: Claim) -> list[SourceFile | None]:
-        """The files that a stage reads; of a sample that was made of reads, the VCF that was called from them."""
+        """The files that a stage reads; of a sample that was made of reads a new version is made of its VCF."""
         renewed = claim.job.renews_sample_id
         if renewed is not None and self._conninfo is not None:
             with psycopg.connect(self._conninfo, connect_timeout=CONNECT_TIMEOUT) as conn:
-                called = sample_files.variants_now(conn, renewed)
-            if called is not None:
-                return [SourceFile(called.storage_key, called.name, called.bytes, called.sha256)]
+                made = sample_files.variants_now(conn, renewed)
+            if made is not None:
+                return [SourceFile(made.storage_key, made.name, made.bytes, made.sha256)]
         return _sources_of(claim)
 
     def _previous(self, claim: Claim) -> tuple[str, ...]:

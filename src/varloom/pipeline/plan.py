@@ -9,7 +9,7 @@ from varloom.jobs.lifecycle import Stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PLAN_VERSION = 4
+PLAN_VERSION = 5
 """Of the plans and options that this version makes, and the newest that its workers know.
 
 A worker takes no job with a newer one. Raise it with every stage or option that a worker of the version before would
@@ -41,7 +41,7 @@ def make_plan(options: Mapping[str, Any], source_kind: str = "file") -> tuple[St
 def version_of(plan: tuple[Stage, ...]) -> int:
     """The first version that knows all stages of the plan: workers of an earlier one leave the job to others."""
     if Stage.PROCESS in plan:
-        return 4
+        return 5
     if Stage.ANNOTATE in plan:
         return 3
     return 2 if Stage.DOWNLOAD in plan else 1

@@ -118,10 +118,10 @@ class StageRequest:
         further_locations: where the other files come from.
         job: the name of folders that belong to the job and outlive its attempts.
         annotation: the storage key of what the annotate stage left, for the stage after it.
-        keeps_choice: whether what earlier attempts chose of what is installed holds: not when somebody asked anew.
-        previous: the storage keys of the datasets of which the stage makes a new version, in their order.
         processing: what the worker has for it, for the process stage.
         sample: what the user named the sample.
+        keeps_choice: whether what earlier attempts chose of what is installed holds: not when somebody asked anew.
+        previous: the storage keys of the datasets of which the stage makes a new version, in their order.
     """
 
     stage: str
@@ -133,12 +133,12 @@ class StageRequest:
     location: SourceLocation | None = None
     job: str = ""
     annotation: str | None = None
-    keeps_choice: bool = True
-    previous: tuple[str, ...] = ()
     further: tuple[SourceFile, ...] = ()
     further_locations: tuple[SourceLocation, ...] = ()
     processing: Processing | None = None
     sample: str = ""
+    keeps_choice: bool = True
+    previous: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The request as plain JSON values."""
@@ -155,10 +155,10 @@ class StageRequest:
             "storage": StorageAccess.from_json(values["storage"]),
             "scratch": None if values["scratch"] is None else Scratch.from_json(values["scratch"]),
             "location": None if values["location"] is None else SourceLocation.from_json(values["location"]),
-            "previous": tuple(values.get("previous", ())),
             "further": tuple(SourceFile(**file) for file in values["further"]),
             "further_locations": tuple(SourceLocation.from_json(one) for one in values["further_locations"]),
             "processing": None if values["processing"] is None else Processing.from_json(values["processing"]),
+            "previous": tuple(values.get("previous", ())),
         }
         return cls(**{**values, **given})
 
