@@ -187,7 +187,7 @@ class _Seen:
         calls = []
         for line, view in self._touching[locus]:
             cell = line.cells[sample]
-            calls.append(Call(line.record, view, cell.genotype, cell.phase_set, cell.unread))
+            calls.append(Call(line.record, view, cell.genotype, cell.phase_set, cell.evidence))
         found = genotype_at(calls, locus.contig) if calls else ABSENT
         if all(bases == locus.ref for bases in found.alleles):
             for line, number in self._suspects.get(locus, ()):

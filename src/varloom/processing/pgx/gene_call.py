@@ -169,9 +169,6 @@ def _base(
     assumed = sum(one.state is State.ASSUMED for one in genotypes)
     if assumed:
         notes += (f"{counted(assumed, 'position')} without a record taken for the reference, as was told.",)
-    filters = sorted({one.filter for one in genotypes if one.filter and one.is_known})
-    if filters:
-        notes += (f"Some genotypes come from records with the filter {', '.join(filters)[:80]}.",)
     uncallable = [
         _core(table.definition, allele.name)
         for number, allele in enumerate(table.alleles)
