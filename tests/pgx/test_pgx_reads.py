@@ -1,4 +1,4 @@
-"""From simulated reads of a person with known diplotypes to PGx calls: the process stage with the engine on processors."""
+"""From simulated reads of a person with known diplotypes to PGx calls, by the process stage and the CPU engine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A person with known diplotypes, sequenced by simulation over a genome that is small: pharmacogenes moved together.
 
-Alleles, REF and ALT are the published ones. The bases between positions are made up, and gaps of more than 400 bases are
-closed, in the definitions as in the genome.
+Alleles, REF and ALT are the published ones. The bases between positions are made up, and gaps of more than 400 bases
+are closed, in the definitions as in the genome.
 """
 
 from __future__ import annotations
@@ -65,9 +65,11 @@ def sequenced(folder: Path) -> Person:
 
 def _moved_together(genes, chance):
     """The contigs, and the place of each published (contig, position) on them."""
-    loci = sorted({(one["chromosome"], one["position"], one["ref"]) for gene in genes.values() for one in gene["variants"]})
+    loci = sorted(
+        {(one["chromosome"], one["position"], one["ref"]) for gene in genes.values() for one in gene["variants"]}
+    )
     moved, lengths, before = {}, {}, {}
-    for contig, position, ref in loci:
+    for contig, position, _ in loci:
         gap = min(_APART, position - before[contig]) if contig in before else 0
         place = moved[contig, position] = lengths.get(contig, _AROUND) + gap
         before[contig], lengths[contig] = position, place
@@ -104,7 +106,9 @@ def _write_definitions(folder, genes, moved):
         (folder / f"{gene}_translation.json").write_text(json.dumps(found))
         shutil.copy(PGX / "phenotype" / f"{gene}.json", folder.with_name("phenotype"))
         rules = exemptions.get(gene, {})
-        rules["amp1Positions"] = [moved[contig, one] for one in rules.get("amp1Positions", ()) if (contig, one) in moved]
+        rules["amp1Positions"] = [
+            moved[contig, one] for one in rules.get("amp1Positions", ()) if (contig, one) in moved
+        ]
         rules["extraPositions"] = []
     kept = {gene: exemptions[gene] for gene in genes if gene in exemptions}
     (folder / "exemptions.json").write_text(json.dumps(kept))

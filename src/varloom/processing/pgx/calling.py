@@ -246,8 +246,8 @@ class _Seen:
             found.append(f"An indel near {named} may be the documented one; install the reference genome to tell.")
         if assume and not self.is_anchored:
             found.append(
-                "The file has no record at any position that defines alleles, which hardly a person on GRCh38 is without: "
-                "what is absent was not taken for the reference."
+                "The file has no record at any position that defines alleles, and hardly a person on GRCh38 is without "
+                "one: what is absent was not taken for the reference."
             )
         if self.kind == "variants" and not assume and total.get("withheld", 0) + total.get("no_data", 0):
             found.append(

@@ -1,8 +1,8 @@
 """Whether a genotype stands on enough reads to be relied on: what is not is no call, be it a variant or the reference.
 
-Source of the limits: those of gnomAD for a genotype that counts ("adj"): quality 20, depth 10, depth 5 of one copy. With
-10 reads one of two alleles is missed once in 500 times; one read shows the reference of every second carrier. What a
-file does not tell (arrays have no depth) is not held against it.
+Source of the limits: those of gnomAD for a genotype that counts ("adj"): quality 20, depth 10, depth 5 of one copy.
+With 10 reads one of two alleles is missed once in 500 times; one read shows the reference of every second carrier. What
+a file does not tell (arrays have no depth) is not held against it.
 """
 
 from __future__ import annotations

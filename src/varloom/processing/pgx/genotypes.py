@@ -185,7 +185,7 @@ def _known(call: Call, numbers: Numbers, contig: str) -> Genotype:
     return Genotype(state, alleles, numbers.is_phased, phase_set, is_changed=not is_reference)
 
 
-def _together(changed: Sequence[Genotype], reference: str) -> Genotype:
+def _together(changed: Sequence[Genotype], reference: str | None) -> Genotype:
     """Two records of one locus, each with one of the alleles, as `bcftools norm -m-` writes them.
 
     A record that stands twice tells what it tells once, but for an order of alleles in which they differ.

@@ -57,7 +57,9 @@ class Phenotypes:
         opinion, not of other words: its phenotype is none of these.
         """
         reported = self.of(gene, names).phenotype
-        return frozenset() if reported is None else frozenset({reported.lower(), *self._others(gene, names, reported)[0]})
+        return (
+            frozenset() if reported is None else frozenset({reported.lower(), *self._others(gene, names, reported)[0]})
+        )
 
     def other_opinions(self, gene: str, names: Sequence[str]) -> list[str]:
         """What releases that are of another opinion give this diplotype; see `words`."""

@@ -261,10 +261,9 @@ def _change(contig: str, position: int, ref: str, alt: str, genome: Genome | Non
     return change_of(*left_aligned(position, ref, alt, genome.base_at(contig)))
 
 
-def _cell(
-    genotype: Any, phase_set: Any, failed: Any, depth: Any, least_depth: Any, quality: Any, reference_quality: Any
-) -> Cell:
-    told = least((depth, least_depth)), least((quality, reference_quality)), None if failed is None else str(failed)
+def _cell(genotype: Any, phase_set: Any, failed: Any, *numbers: Any) -> Cell:
+    """A cell of the fields of `_FIELDS`, in their order: the numbers are two depths and two qualities."""
+    told = least(numbers[:2]), least(numbers[2:]), None if failed is None else str(failed)
     evidence = Evidence(*told) if told != (None, None, None) else NO_EVIDENCE
     text = None if genotype is None else str(genotype)
     return Cell(text, None if phase_set in {None, "."} else str(phase_set), evidence)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from varloom.processing.pgx.gene_call import Status
 from varloom.processing.pgx.genotypes import State
-from varloom.processing.pgx.phenotypes import deciding
+from varloom.processing.pgx.phenotypes import INDETERMINATE, deciding
 from varloom.processing.pgx.recommending import Told
 from varloom.processing.pgx.withholding import place_of, why_undecided, why_undocumented, why_withheld
 
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from varloom.annotation.refs.pgx_content import GeneDefinition
-    from varloom.processing.pgx.gene_call import GeneCall
+    from varloom.processing.pgx.gene_call import Diplotype, GeneCall
     from varloom.processing.pgx.genotypes import Genotype
     from varloom.processing.pgx.outside import OutsideCall
     from varloom.processing.pgx.phenotypes import Phenotypes
 
+_MOST_IN_NOTE = 3
 _BLANK: Mapping[str, Any] = {
     "gene": None,
     "source": None,
@@ -114,9 +115,14 @@ def outside_report(call: OutsideCall, phenotypes: Phenotypes, *, replaced: bool)
     notes = ["The call was made elsewhere and is taken as it was given."]
     if replaced:
         notes.append("It takes the place of what the file tells.")
-    for given, tabled in ((call.phenotype, meaning and meaning.phenotype), (call.activity_score, meaning and meaning.activity_score)):
+    for given, tabled in (
+        (call.phenotype, meaning and meaning.phenotype),
+        (call.activity_score, meaning and meaning.activity_score),
+    ):
         if given and tabled and not _is_same(given, tabled):
             notes.append(f"The installed tables give {tabled} for this diplotype, not {given}.")
+    if call.diplotype and not call.phenotype:
+        notes += _opinions(call.gene, [call.diplotype], phenotypes)
     entry = {
         **_BLANK,
         "gene": call.gene,
@@ -187,13 +193,24 @@ def _phenotype(
 
 
 def _notes(gene: str, call: GeneCall, phenotype: str | None, phenotypes: Phenotypes) -> list[str]:
-    """What is to be said of diplotypes that were left out for being rarer."""
-    other = [
-        f"{one.name} ({meaning})"
-        for one in call.alternatives
-        if (meaning := phenotypes.of(gene, one.names).phenotype) != phenotype
-    ]
-    return [f"Rarer, and of another phenotype: {', '.join(other)}."] if other else []
+    """What is to be said of what was left out and means something else: for being rarer, or by its lower score."""
+    notes = []
+    if rarer := _of_another(gene, call.alternatives, phenotype, phenotypes):
+        notes.append(f"Rarer, and of another phenotype: {', '.join(rarer[:_MOST_IN_NOTE])}.")
+    if phenotype is not None and (lesser := _of_another(gene, call.lesser, phenotype, phenotypes)):
+        listed = ", ".join(lesser[:_MOST_IN_NOTE])
+        notes.append(f"Without phase these explain the genotypes, too, with a lower score: {listed}.")
+    if phenotype is not None and 1 < len(call.found) == len({*call.found}):
+        together = phenotypes.of(gene, phenotypes.lowest(gene, phenotypes.lowest(gene, call.found)[:1])).phenotype
+        if together != phenotype:
+            notes.append(f"Without phase the variants count as those of both chromosomes; on one they mean {together}.")
+    return notes
+
+
+def _of_another(gene: str, diplotypes: Sequence[Diplotype], phenotype: str | None, phenotypes: Phenotypes) -> list[str]:
+    """Diplotypes of another phenotype, with what they mean."""
+    told = ((one, phenotypes.of(gene, one.names).phenotype) for one in diplotypes)
+    return [f"{one.name} ({meaning or INDETERMINATE})" for one, meaning in told if meaning != phenotype]
 
 
 def _opinions(gene: str, decided: Sequence[tuple[str, ...]], phenotypes: Phenotypes) -> list[str]:

@@ -1,8 +1,8 @@
 """`pgx.json` in other shapes: a table of genes, and what PharmCAT's matcher writes.
 
-Source of those shapes: `CallsOnlyFormat` (`report.tsv`) and `haplotype.model` (`match.json`) of PharmCAT 3.1. Columns and
-entries that they have mean the same; what Varloom adds stands behind them. PharmCAT writes its version on a line above the
-columns, and the whole definition of an allele beside its name: both are left out.
+Source of those shapes: `CallsOnlyFormat` (`report.tsv`) and `haplotype.model` (`match.json`) of PharmCAT 3.1. Columns
+and entries that they have mean the same; what Varloom adds stands behind them. PharmCAT writes its version on a line
+above the columns, and the whole definition of an allele beside its name: both are left out.
 """
 
 from __future__ import annotations

@@ -51,7 +51,9 @@ def why_undocumented(
     gene = definition.gene
     base = {phenotypes.of(gene, names).phenotype for names in decided}
     lost = phenotypes.without_function(gene, (allele.name for allele in definition.alleles))
-    worse = list(dict.fromkeys(pair for names in decided for name in lost for pair in _with_one(gene, names, name, phenotypes)))
+    worse = list(
+        dict.fromkeys(pair for names in decided for name in lost for pair in _with_one(gene, names, name, phenotypes))
+    )
     told = [phenotypes.of(gene, names).phenotype for names in worse]
     if worse and {*told} == base:
         return None

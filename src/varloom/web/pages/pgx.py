@@ -1,6 +1,6 @@
 """The PGx page of a sample: genes, drugs, and what could not be told. It prints as a report of one page."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -232,7 +232,7 @@ def _drug_groups(drugs: Sequence[Mapping[str, Any]], genes: Sequence[Mapping[str
     )
 
 
-def _marked(drug: Mapping[str, Any], abnormal: Set[str]) -> bool:
+def _marked(drug: Mapping[str, Any], abnormal: Collection[str]) -> bool:
     return any(gene["phenotype"] and gene["gene"] in abnormal for gene in drug["genes"])
 
 
