@@ -7,11 +7,8 @@ import uuid
 
 import pytest
 from tests.shared_data import needs
-from tests.support.simulated_pharmacogenes import PGX, sequenced
+from tests.support.simulated_pharmacogenes import PGX, install_releases, sequenced
 
-from varloom.annotation.model import ReleaseKey
-from varloom.annotation.refs.installing import Published, install
-from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.pipeline.request import Processing, SourceFile, StageRequest
 from varloom.pipeline.stages import process
 from varloom.storage import LocalStorage
@@ -25,13 +22,7 @@ def called(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reads")
     person = sequenced(folder)
     storage = LocalStorage(folder / "storage")
-    library = ReferenceLibrary(storage)
-    for key, published in (
-        (ReleaseKey("fasta", "genes", "GRCh38", "1"), Published(person.fasta, excerpt=True)),
-        (ReleaseKey("pgx", "pharmcat", "GRCh38", "1"), Published(person.definition)),
-        (ReleaseKey("pgx", "cpic", "GRCh38", "1"), Published(PGX / "cpic")),
-    ):
-        install(library, key, published, lambda *_: None)
+    install_releases(storage, person)
     job, files = str(uuid.uuid4()), []
     for path in person.reads:
         storage.write_bytes(f"uploads/{job}/{path.name}", path.read_bytes())

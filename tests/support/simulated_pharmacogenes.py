@@ -14,8 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.shared_data import SHARED
 from tests.support import simulated_reads as simulated
 
+from varloom.annotation.model import ReleaseKey
+from varloom.annotation.refs.installing import Published, install
+from varloom.annotation.refs.library import ReferenceLibrary
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from varloom.storage import Storage
 
 PGX = SHARED / "data" / "pgx"
 DIPLOTYPES = {
@@ -61,6 +67,17 @@ def sequenced(folder: Path) -> Person:
         _write_definitions(folder / "definition", genes, moved),
         simulated.write_pairs(folder, "P1", reads),
     )
+
+
+def install_releases(storage: Storage, person: Person) -> None:
+    """The genome, the definitions on it, and CPIC's tables."""
+    library = ReferenceLibrary(storage)
+    for key, published in (
+        (ReleaseKey("fasta", "genes", "GRCh38", "1"), Published(person.fasta, excerpt=True)),
+        (ReleaseKey("pgx", "pharmcat", "GRCh38", "1"), Published(person.definition)),
+        (ReleaseKey("pgx", "cpic", "GRCh38", "1"), Published(PGX / "cpic")),
+    ):
+        install(library, key, published, lambda *_: None)
 
 
 def _moved_together(genes, chance):
