@@ -149,9 +149,9 @@ async def test_files_of_a_set_that_end_at_the_same_moment_become_one_job(api, an
         return hashed(path)
 
     monkeypatch.setattr(resumable, "sha256_of", slowly)
-    answers = await asyncio.gather(*[
-        send(ann, place, 0, content) for place, (_, (_, content)) in zip(places, FILES, strict=True)
-    ])
+    answers = await asyncio.gather(
+        *[send(ann, place, 0, content) for place, (_, (_, content)) in zip(places, FILES, strict=True)]
+    )
     assert [answer.status_code for answer in answers] == [204, 204]
     assert len((await ann.client.get("/api/v1/jobs")).json()["jobs"]) == 1
     assert contents(settings) == {"source": FIRST, "source-2": SECOND}
@@ -161,7 +161,11 @@ async def test_a_set_belongs_to_its_account_and_goes_with_each_of_its_files(api,
     ben = await api.person()
     hers, his = await begin_pair(ann), await begin_pair(ben)
     for place in hers:
-        for answer in (await ben.client.get(place), await send(ben, place, 0, FIRST), await ben.client.delete(place, headers=TUS)):
+        for answer in (
+            await ben.client.get(place),
+            await send(ben, place, 0, FIRST),
+            await ben.client.delete(place, headers=TUS),
+        ):
             assert answer.status_code == 404, answer.text
     assert (await send(ann, hers[0], 0, FIRST)).status_code == 204
     assert (await send(ben, his[1], 0, SECOND)).status_code == 204
@@ -201,7 +205,10 @@ async def test_urls_become_one_job_whose_secrets_are_kept_for_each(api, ann, dat
 
 
 async def test_a_caller_that_the_engine_has_not_is_a_fault_of_its_line(ann):
-    lines = ["url,caller,engine", *(f"https://example.org/{name}.bam,deepvariant,{name}" for name in ("cpu", "parabricks"))]
+    lines = [
+        "url,caller,engine",
+        *(f"https://example.org/{name}.bam,deepvariant,{name}" for name in ("cpu", "parabricks")),
+    ]
     text = "\n".join(lines)
     found = (await ann.client.post("/api/v1/manifests/preflight", content=text.encode())).json()
     assert [line["line"] for line in found["lines"]] == [3], "the genome was installed a moment ago"

@@ -11,9 +11,8 @@ import psycopg
 import pytest
 from tests.sources import web_source
 
-from varloom.errors import VarloomError
-
 from running import QUICK, serving
+from varloom.errors import VarloomError
 
 QUOTA = 10_000
 TUS = {"Tus-Resumable": "1.0.0"}

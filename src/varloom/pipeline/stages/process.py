@@ -141,7 +141,8 @@ def _pinned(request: StageRequest, library: ReferenceLibrary) -> _Releases:
 
 def _chosen(request: StageRequest, installed: Sequence[ReleaseKey]) -> _Releases:
     """What the options mean of what is installed, the newest first."""
-    options, pgx = request.options, ()
+    options = request.options
+    pgx: tuple[ReleaseKey, ...] = ()
     genome = None
     if options.get("reads"):
         genome = chosen_reference(installed, options.get("reference"), options.get("assembly"))

@@ -24,9 +24,7 @@ async def list_files(services: CurrentServices, account: CurrentAccount, sample_
 
 
 @router.head("/samples/{sample_id}/files/{name}", response_class=Response)
-async def describe_file(
-    services: CurrentServices, account: CurrentAccount, sample_id: UUID, name: str
-) -> Response:
+async def describe_file(services: CurrentServices, account: CurrentAccount, sample_id: UUID, name: str) -> Response:
     """Size and validator of a file, without its bytes."""
     piece = await services.sample_files.open(account.id, sample_id, name)
     return Response(headers=_headers(piece), media_type=_media_type(name))
