@@ -13,6 +13,10 @@ const CHANGES = [
   // What would send bases of a read to a service for BLAT.
   [/(\/\/ TODO test if genome supports blat\s+const seqstring = )clickedAlignment\.seq;/g, "$1null;", 1],
   [/items\.push\(\{(\s+label: 'BLAT visible sequence')/g, "void ({$1", 1],
+  // The last block of a packed FASTA was taken for an empty one: the end of every genome, and the whole of a small one.
+  [/return \[highestBlockNumber\]/g, "return [highestBlockNumber, -1]", 1],
+  // Without a genome there is none, which is said above the reads.
+  [/console\.error\("No sequence for: "[^\n]*/g, "", 1],
 ];
 
 export const igvSource = {

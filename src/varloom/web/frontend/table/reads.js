@@ -1,6 +1,7 @@
 // The reads at the variant of a row, in a dialog. What draws them is large: it is loaded when it is asked for.
 import { fetchJson } from "./api.js";
 
+const KEYS = "Arrow keys move, + and - zoom.";
 const thousands = new Intl.NumberFormat("en-US");
 
 /** Sets what the button of the row's dialog does; `current()` gives the row that is shown. */
@@ -19,7 +20,7 @@ export function startReads(table, dialog, current) {
     reads.showModal();
     view.setAttribute("aria-busy", "true");
     try {
-      const [found, { drawReads }] = await Promise.all([fetchJson(`${table.base}/reads`), import("./reads_view.js")]);
+      const [found, { drawReads }] = await Promise.all([fetchJson(`${table.base}/reads`, {}), import("./reads_view.js")]);
       if (turn !== opened) return;
       about.textContent = toldOf(found);
       const ended = await drawReads(view, table.base, found, row);
@@ -44,8 +45,8 @@ export function startReads(table, dialog, current) {
 
 function toldOf({ name, genome }) {
   return genome
-    ? `${name}, aligned to ${genome.name} (${genome.assembly}). Bases that differ from it are coloured and lettered.`
-    : `${name}. The genome that it was aligned to is not installed any more, so bases that differ cannot be told apart.`;
+    ? `${name}, aligned to ${genome.name} (${genome.assembly}). Bases that differ from it are coloured, and lettered from near. ${KEYS}`
+    : `${name}. The genome that it was aligned to is not installed any more, so bases that differ cannot be told. ${KEYS}`;
 }
 
 function refuse(reads, error) {
