@@ -6,6 +6,7 @@ const CHANGES = [
   // Styles put into the page's head: those of the colour picker are in igv's shadow tree as well, the others are unused.
   [/document\.documentElement\.firstElementChild\.appendChild\(style\);/g, "", 1],
   [/document\.head\.insertBefore\(style, document\.head\.childNodes\[ document\.head\.childNodes\.length - 1 \]\);/g, "", 1],
+  [/\\n\/\*# sourceMappingURL=[^*]*\*\//g, "", 1],
   // Styles in attributes of markup.
   [/<(hr|span) style="[^"]*"/g, "<$1", 15],
   // A list, on the makers' site, of where files have moved to.

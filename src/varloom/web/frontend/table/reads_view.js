@@ -43,7 +43,8 @@ function dress(shadow) {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(`
     .igv-container { color-scheme: light; }
-    .igv-navbar-toggle-button-container, .igv-logo, .igv-current-genome { display: none; }
+    .igv-navbar-toggle-button-container, .igv-logo, .igv-current-genome { display: none !important; }
+    .igv-windowsize-panel-container { white-space: nowrap; }
     :focus-visible { outline: 2px solid #1a56a8; outline-offset: 1px; }
   `);
   shadow.adoptedStyleSheets.push(sheet);
