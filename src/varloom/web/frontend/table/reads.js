@@ -13,6 +13,7 @@ export function startReads(table, dialog, current) {
   let close = () => {};
   button.addEventListener("click", async () => {
     const row = current();
+    if (!row) return; // it is on its way
     const turn = ++opened;
     document.getElementById("reads-title").textContent = `Reads at ${row.contig}:${thousands.format(row.position)}`;
     reads.querySelector("[data-refusal]").hidden = true;

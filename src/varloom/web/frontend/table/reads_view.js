@@ -45,6 +45,7 @@ function dress(shadow) {
     .igv-container { color-scheme: light; }
     .igv-navbar-toggle-button-container, .igv-logo, .igv-current-genome { display: none !important; }
     .igv-windowsize-panel-container { white-space: nowrap; }
+    @media (max-width: 30rem) { .igv-search-container { width: 10rem !important; } }
     :focus-visible { outline: 2px solid #1a56a8; outline-offset: 1px; }
   `);
   shadow.adoptedStyleSheets.push(sheet);
