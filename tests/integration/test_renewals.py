@@ -193,6 +193,38 @@ async def test_what_analysed_the_reads_is_told_of_every_version(api, worker, tmp
         assert "made 1" in page
 
 
+async def test_reads_are_shown_to_their_account_with_and_without_their_genome(api, worker, tmp_path, connection):
+    ann, ben = await api.person(), await api.person()
+    sample = await loaded(ann, worker, Stage.PARSE)
+    base = f"/api/v1/samples/{sample}/reads"
+    assert (await ann.client.get(base)).json()["code"] == "sample_file_not_found", "it was a VCF"
+    for role, name in (("alignment", "alignment.bam"), ("alignment_index", "alignment.bam.bai")):
+        api.services.storage.write_bytes(f"processed/{name}", b"bam")
+        values = [sample, name, role, f"processed/{name}"]
+        query = "INSERT INTO sample_files (sample_id, name, role, storage_key, bytes) VALUES (%s, %s, %s, %s, 3)"
+        await connection.execute(query, values)
+    left = {"reference": "made 1", "assembly": "GRCh38"}
+    query = "UPDATE jobs SET artefacts = artefacts || %s WHERE sample_id = %s"
+    await connection.execute(query, [Jsonb({"process": left}), sample])
+    told = (await ann.client.get(base)).json()
+    assert (told["genome"], told["contigs"], told["alignment"]) == (None, {"chr1": 248956422}, "alignment.bam")
+    assert (await ann.client.get(f"{base}/genome/genome.fa.gz")).json()["code"] == "sample_file_not_found"
+
+    fasta = tmp_path / "genome.fa"
+    fasta.write_text(">1\nACGT\n")
+    for name in ("made", "other"):
+        key = ReleaseKey("fasta", name, "GRCh38", "1")
+        library = ReferenceLibrary(api.services.storage)
+        await asyncio.to_thread(install, library, key, Published(fasta, excerpt=True), lambda *_: None)
+    told = (await ann.client.get(base)).json()
+    assert (told["genome"]["name"], told["contigs"]) == ("made 1", {})
+    for name in (told["genome"][which] for which in ("fasta", "index", "packed_index")):
+        assert (await ann.client.get(f"{base}/genome/{name}")).status_code == 200
+        answer = await ben.client.get(f"{base}/genome/{name}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "sample_not_found")
+    assert (await ben.client.get(base)).json()["code"] == "sample_not_found"
+
+
 async def test_a_release_that_is_left_when_a_newer_one_was_removed_is_not_newer(api, worker, tmp_path):
     ann = await api.person()
     await install_clinvar(api, tmp_path, "2026-10-01", OLD)
