@@ -42,6 +42,8 @@ OPTION_NAMES = {
     "caller": "Variant caller",
     "engine": "Engine",
 }
+ENGINE_NAMES = {"auto": "Parabricks, else the CPU", "cpu": "CPU", "parabricks": "Parabricks"}
+CALLER_NAMES = {"haplotypecaller": "HaplotypeCaller", "deepvariant": "DeepVariant"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def job_details(
         dismissed=job.dismissed,
         stages=tuple(_stage(stage) for stage in job.stages),
         attempts=tuple(tried_of(one) for one in job.attempts),
-        options=tuple((OPTION_NAMES.get(name, name), option_text(value)) for name, value in job.options.items()),
+        options=tuple((OPTION_NAMES.get(name, name), option_text(name, value)) for name, value in job.options.items()),
         source=_source(job, provenance),
         checksum=provenance.source.sha256,
         tables=tuple(_table(one) for one in provenance.datasets),
@@ -125,13 +127,21 @@ def job_details(
     )
 
 
-def option_text(value: object) -> str:
+def option_text(name: str, value: object) -> str:
     """The value of an option as people read it."""
     match value:
         case None | "":
-            return "Not stated"
+            return "The engine's own" if name == "caller" else "Not stated"
         case bool():
             return "Yes" if value else "No"
+        case str() if name == "annotate":
+            return f"{value.capitalize()} variants"
+        case str() if name == "engine":
+            return ENGINE_NAMES.get(value, value)
+        case str() if name == "caller":
+            return CALLER_NAMES.get(value, value)
+        case str() if name == "reference" and value.count("/") == 2:
+            return "{}, {} {}".format(*value.split("/"))
         case str() if "\n" in value or "\t" in value:
             return counted(len(value.split("\n")), "line")
         case _:
@@ -173,8 +183,8 @@ def _processing(provenance: ProvenanceView) -> dict[str, str]:
 def processing_facts(done: ProcessingProvenance) -> tuple[tuple[str, str], ...]:
     """Engine, caller, reference and tools, as pairs of a name and a text."""
     return (
-        ("Engine", done.engine),
-        ("Variant caller", done.caller),
+        ("Engine", ENGINE_NAMES.get(done.engine, done.engine)),
+        ("Variant caller", CALLER_NAMES.get(done.caller, done.caller)),
         ("Reference genome", f"{done.reference} ({done.assembly})"),
         ("Tools", ", ".join(f"{tool.name} {tool.version}" for tool in done.tools)),
     )
