@@ -240,7 +240,8 @@ class _Seen:
             no_data = f"{counted(total.get('no_data', 0), 'gene')} without data"
             found.append(
                 "The file lists variants only, and a position without a record is not taken for the reference: "
-                f"{withheld}, {no_data}. Say that positions without a record are the reference if you know that all were genotyped."
+                f"{withheld}, {no_data}. Say that positions without a record are the reference if you know that all "
+                "were genotyped."
             )
         return [Problem(PGX_NOTICE, message, Severity.WARNING) for message in found]
 

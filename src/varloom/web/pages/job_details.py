@@ -44,6 +44,12 @@ OPTION_NAMES = {
 }
 ENGINE_NAMES = {"auto": "Parabricks, else the CPU", "cpu": "CPU", "parabricks": "Parabricks"}
 CALLER_NAMES = {"haplotypecaller": "HaplotypeCaller", "deepvariant": "DeepVariant"}
+VALUE_NAMES = {
+    "annotate": {"small": "Small variants", "structural": "Structural variants"},
+    "caller": {"": "The engine's own", **CALLER_NAMES},
+    "engine": ENGINE_NAMES,
+}
+"""By option: what its values are called, where they are not told as they stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +135,13 @@ def job_details(
 
 def option_text(name: str, value: object) -> str:
     """The value of an option as people read it."""
+    if isinstance(value, str | None) and (told := VALUE_NAMES.get(name, {}).get(value or "")):
+        return told
     match value:
         case None | "":
-            return "The engine's own" if name == "caller" else "Not stated"
+            return "Not stated"
         case bool():
             return "Yes" if value else "No"
-        case str() if name == "annotate":
-            return f"{value.capitalize()} variants"
-        case str() if name == "engine":
-            return ENGINE_NAMES.get(value, value)
-        case str() if name == "caller":
-            return CALLER_NAMES.get(value, value)
         case str() if name == "reference" and value.count("/") == 2:
             return "{}, {} {}".format(*value.split("/"))
         case str() if "\n" in value or "\t" in value:
