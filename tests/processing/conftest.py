@@ -5,7 +5,7 @@ import pytest
 from tests.support import simulated_reads as simulated
 
 from varloom.processing.cpu.engine import CpuEngine
-from varloom.processing.fastq import is_interleaved
+from varloom.processing.fastq import are_mates, is_interleaved
 from varloom.processing.lanes import gather
 from varloom.processing.model import Analysis, Caller, Place, ReadsFile, Reference
 
@@ -22,7 +22,7 @@ class Person(NamedTuple):
 
 def analyse(files, fasta, base, *, sites=None, sample="P1", indexes=None, threads=2):
     """Run the CPU engine in a folder, whose checkpoints stay there."""
-    reads = gather([ReadsFile(Path(file), Path(file).name) for file in files], is_interleaved)
+    reads = gather([ReadsFile(Path(file), Path(file).name) for file in files], is_interleaved, are_mates)
     reference = Reference(Path(fasta), indexes or base / "indexes", "GRCh38", "test 1")
     (base / "output").mkdir(parents=True, exist_ok=True)
     place = Place(base / "checkpoints", base / "work", base / "output")

@@ -7,7 +7,7 @@ import pytest
 
 from varloom.errors import VarloomError
 from varloom.processing import fastq
-from varloom.processing.fastq import count, is_interleaved
+from varloom.processing.fastq import are_mates, count, is_interleaved
 from varloom.processing.lanes import gather, mate_name
 from varloom.processing.model import Lane, ReadsFile
 
@@ -126,7 +126,7 @@ def test_interleaved_reads_are_told_by_their_names(tmp_path):
 
 
 def lanes(*names, interleaved=False):
-    found = gather([ReadsFile(None, name) for name in names], lambda _: interleaved)
+    found = gather([ReadsFile(None, name) for name in names], lambda _: interleaved, lambda *_: False)
     return [(lane.first.name, lane.second.name if lane.second else None) for lane in found.lanes]
 
 
@@ -148,6 +148,16 @@ def test_names_tell_what_belongs_together():
     ]
     assert lanes("patient_7.fq", interleaved=True) == [("patient_7.fq", None)]
     assert mate_name("NA12878.fq") == ("NA12878", None)
+
+
+def test_mates_are_found_by_their_reads_where_names_tell_nothing(tmp_path):
+    mates = [given(tmp_path, name, reads(mate)) for mate, name in ((1, "zoe.fq"), (2, "adam.fq"))]
+    later = [given(tmp_path, name, reads(mate, 11, 20)) for mate, name in ((1, "b.fq"), (2, "c.fq"))]
+    assert gather(mates, is_interleaved, are_mates).lanes == (Lane(*mates),)
+    assert gather([*mates, *later], is_interleaved, are_mates).lanes == (Lane(*mates), Lane(*later))
+    assert gather([mates[0], later[0]], is_interleaved, are_mates).lanes == (Lane(later[0]), Lane(mates[0]))
+    with pytest.raises(VarloomError, match="others single"):
+        gather([*mates, later[0]], is_interleaved, are_mates)
 
 
 @pytest.mark.parametrize(

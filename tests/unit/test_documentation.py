@@ -81,3 +81,15 @@ def test_links_between_documents_lead_somewhere():
     broken = [f"{page.name} -> {target}" for page, target in local if not (page.parent / target).exists()]
     assert len(local) > 5
     assert broken == []
+
+
+def test_every_page_is_found_from_the_list_of_pages():
+    docs = ROOT / "docs"
+    listed = set(re.findall(r"\]\(([^)#]+\.md)\)", (docs / "README.md").read_text(encoding="utf-8")))
+    assert listed == {str(page.relative_to(docs)) for page in docs.rglob("*.md")} - {"README.md"}
+
+
+def test_the_glossary_is_sorted():
+    words = re.findall(r"^\*\*(.+?)\*\*", (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert words == sorted(words, key=str.lower)
+    assert len(words) == len(set(words))

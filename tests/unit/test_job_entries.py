@@ -327,8 +327,8 @@ def test_code_in_steps_is_marked_and_all_else_is_escaped():
 @pytest.mark.parametrize(
     ("progress", "told"),
     [
-        ({"done": 41, "total": 100, "unit": "aligning reads"}, "Aligning reads, 41 %"),
-        ({"done": 1339, "total": 3266, "unit": "reads aligned"}, "Aligning reads, 40 %"),
+        ({"done": 41, "total": 100, "unit": "aligning reads"}, "Aligning reads, 41%"),
+        ({"done": 1339, "total": 3266, "unit": "reads aligned"}, "Aligning reads, 40%"),
         (
             {"done": 150_000_000, "total": None, "unit": "aligning reads (bases)"},
             "Aligning reads, 150,000,000 bases so far",

@@ -21,7 +21,7 @@ _ASSEMBLIES = {"hg38": "GRCh38", "hg19": "GRCh37", "grch38": "GRCh38", "grch37":
 
 
 @click.command()
-@click.argument("variants", metavar="VARIANT...", nargs=-1)
+@click.argument("variants", metavar="[VARIANT]...", nargs=-1)
 @click.option("--sample", metavar="NAME|ID", multiple=True, help="Annotate this sample instead of variants.")
 @click.option("--kind", type=click.Choice(["small", "structural"]), help="Which variants of a sample; as before.")
 @click.option(

@@ -111,14 +111,21 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("Sample", safe_excerpt(found["sample_name"])),
         ("File", f"{safe_excerpt(found['source']['name'])} ({found['source']['bytes'] or 0:,} bytes)"),
         ("State", state_of(found)),
-        ("Options", ", ".join(f"{name}={value}" for name, value in found["options"].items()) or "none"),
+        ("Options", _options_text(found["options"])),
     ]
     if found["held_up"]:
         facts.append(("Held up", safe_excerpt(found["held_up"]["message"], 300)))
     if found["records"] is not None:
         facts.append(("Rows", counts(found["records"], found["variants"])))
-    facts.extend(("Warning", safe_excerpt(warning["message"])) for warning in found["warnings"])
+    facts.extend(("Warning", safe_excerpt(warning["message"], 400)) for warning in found["warnings"])
     return facts
+
+
+def _options_text(options: dict[str, Any]) -> str:
+    """What was chosen: `reads, engine=auto`."""
+    chosen = {name: value for name, value in options.items() if value not in (None, False)}
+    told = [name if value is True else f"{name}={safe_excerpt(str(value))}" for name, value in chosen.items()]
+    return ", ".join(told) or "none"
 
 
 @click.command()

@@ -38,8 +38,13 @@ _ASSEMBLIES = {"grch38": "GRCh38", "hg38": "GRCh38", "grch37": "GRCh37", "hg19":
     help="Of the reference.",
 )
 @click.option("--sample", help="The sample's name; default: from the name of the first file.")
-@click.option("--engine", default="cpu", show_default=True, help="What does the work.")
-@click.option("--caller", default="bcftools", show_default=True, help="What calls the variants.")
+@click.option("--engine", default="cpu", show_default=True, help="What does the work: cpu or parabricks.")
+@click.option(
+    "--caller",
+    default="bcftools",
+    show_default=True,
+    help="What calls the variants: bcftools; with Parabricks haplotypecaller or deepvariant.",
+)
 @click.option("--sites", metavar="VCF", type=click.Path(path_type=Path), help="Sites that get a genotype in any case.")
 @click.option("--threads", type=click.IntRange(min=1), help="How many processors; default: all.")
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder with reference data.")

@@ -186,7 +186,7 @@ def remove(
     click.echo(f"{told(key)} is removed.")
 
 
-@refs.command("demo")
+@refs.command("demo", short_help="Install synthetic data that shows annotation at once.")
 @click.option(
     "--into",
     type=click.Path(file_okay=False, path_type=Path),

@@ -126,7 +126,8 @@ def _checked_sets(sources: tuple[str, ...], name: str | None, *, are_one: bool) 
         raise click.UsageError("- can be given once.")
     sets = _sets(sources, are_one=are_one)
     if name is not None and len(sets) > 1:
-        raise click.UsageError("--name is for one SOURCE, or the reads of one sample; several would get the same name.")
+        message = "--name is for one SOURCE, or the reads of one sample (--reads); several would get the same name."
+        raise click.UsageError(message)
     for source in sources:
         check_readable(source)
     return sets

@@ -252,10 +252,23 @@ def is_interleaved(file: ReadsFile) -> bool:
     Raises:
         VarloomError: those of `FastqText`.
     """
+    names = _first_names(file)
+    return len(names) > 1 and all(one == other for one, other in zip(names[::2], names[1::2], strict=False))
+
+
+def are_mates(first: ReadsFile, second: ReadsFile) -> bool:
+    """Whether the first reads of two files have the same names.
+
+    Raises:
+        VarloomError: those of `FastqText`.
+    """
+    return (names := _first_names(first)) == _first_names(second) and bool(names)
+
+
+def _first_names(file: ReadsFile) -> list[bytes]:
     for piece in FastqText(file).pieces():
-        names = [read_name(piece.lines[4 * read]) for read in range(min(piece.reads, 64))]
-        return len(names) > 1 and all(one == other for one, other in zip(names[::2], names[1::2], strict=False))
-    return False
+        return [read_name(piece.lines[4 * read]) for read in range(min(piece.reads, 64))]
+    return []
 
 
 class LaneReader:

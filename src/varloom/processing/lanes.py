@@ -1,5 +1,8 @@
 """Which files belong together: FASTQ by lane and mate, told by their names; one file alone may be interleaved.
 
+Files whose names tell nothing are mates if their reads have the same names: taken one by one they would be aligned as
+single reads, and the pairs be lost without a word.
+
 Names are those of the sequencers and of the archives: `NAME_S1_L001_R1_001.fastq.gz` (Illumina's bcl2fastq),
 `NAME_1.fq.gz` (ENA), `NAME.R1.fastq`, `NAME_read1.fastq`.
 """
@@ -62,12 +65,17 @@ def mate_name(name: str) -> MateName:
     return MateName(lane, int(best["mate"]))
 
 
-def gather(files: Iterable[ReadsFile], is_interleaved: Callable[[ReadsFile], bool]) -> Reads:
+def gather(
+    files: Iterable[ReadsFile],
+    is_interleaved: Callable[[ReadsFile], bool],
+    are_mates: Callable[[ReadsFile, ReadsFile], bool],
+) -> Reads:
     """The reads of one sample from its files, in the order of the lanes' names.
 
     Args:
         files: FASTQ files of one or more lanes, or one BAM or CRAM.
         is_interleaved: asked of a FASTQ file that has no partner.
+        are_mates: asked of two FASTQ files, one given after the other, of whose mates their names tell nothing.
 
     Raises:
         VarloomError: `reads_not_together`.
@@ -86,7 +94,32 @@ def gather(files: Iterable[ReadsFile], is_interleaved: Callable[[ReadsFile], boo
     if len(given) == 2 and _differ_in_mate_alone(given[0].name, given[1].name):
         first, second = sorted(given, key=lambda file: mate_name(file.name).mate or 0)
         return Reads(lanes=(Lane(first, second),))
-    return Reads(lanes=tuple(_lanes(given, is_interleaved)))
+    return Reads(lanes=tuple(_paired_by_reads(_lanes(given, is_interleaved), given, are_mates)))
+
+
+def _paired_by_reads(
+    lanes: list[Lane], given: list[ReadsFile], are_mates: Callable[[ReadsFile, ReadsFile], bool]
+) -> list[Lane]:
+    """The lanes, with those of two files that follow one another as they were given, and hold mates, made one."""
+    if len(lanes) < 2 or any(lane.second is not None or lane.is_interleaved for lane in lanes):
+        return lanes
+    paired: list[Lane] = []
+    waiting: Lane | None = None
+    for lane in sorted(lanes, key=lambda lane: given.index(lane.first)):
+        if waiting is not None and are_mates(waiting.first, lane.first):
+            paired.append(Lane(waiting.first, lane.first))
+            waiting = None
+        else:
+            paired += [waiting] if waiting is not None else []
+            waiting = lane
+    paired += [waiting] if waiting is not None else []
+    kinds = {lane.second is not None for lane in paired}
+    if len(kinds) > 1:
+        raise VarloomError(READS_NOT_TOGETHER, _MIXED)
+    return paired if True in kinds else lanes
+
+
+_MIXED = "Some lanes have pairs, and others single reads."
 
 
 def _lanes(files: list[ReadsFile], is_interleaved: Callable[[ReadsFile], bool]) -> list[Lane]:
@@ -113,7 +146,7 @@ def _lanes(files: list[ReadsFile], is_interleaved: Callable[[ReadsFile], bool]) 
             raise VarloomError(READS_NOT_TOGETHER, message)
         lanes.append(Lane(alone, is_interleaved=interleaved))
     if len({(lane.second is not None or lane.is_interleaved) for lane in lanes}) > 1:
-        raise VarloomError(READS_NOT_TOGETHER, "Some lanes have pairs, and others single reads.")
+        raise VarloomError(READS_NOT_TOGETHER, _MIXED)
     return lanes
 
 

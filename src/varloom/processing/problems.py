@@ -79,9 +79,11 @@ REFERENCE_UNUSABLE = define(
 )
 REFERENCE_GENOME_MISSING = define(
     "reference_genome_missing",
-    "No reference genome is installed",
-    cause="Reads are aligned to a genome, and none of the chosen assembly is installed here.",
+    "Reference genome not installed",
+    cause="Reads are aligned to a genome, and none of the chosen name and assembly is installed here. That of the "
+    "demonstration serves its own files alone.",
     resolution=(
+        "Choose one that is installed: `varloom refs list`.",
         "Ask the operator to install one with `varloom refs add NAME --kind fasta`.",
         "On the command line a FASTA file can be given by --reference.",
     ),

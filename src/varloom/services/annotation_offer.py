@@ -17,7 +17,7 @@ from varloom.errors import VarloomError
 from varloom.genomics.assemblies import Assembly
 from varloom.processing.pgx.choice import choose_pgx
 from varloom.processing.pgx.problems import PGX_DEFINITIONS_MISSING, PGX_WRONG_ASSEMBLY
-from varloom.processing.reference_choice import GENOME_KIND, chosen_reference, reference_text
+from varloom.processing.reference_choice import chosen_reference, genomes_for_reads, reference_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -145,8 +145,7 @@ class AnnotationOffer:
 
     def genome_choices(self) -> list[tuple[str, str]]:
         """The genomes for reads, GRCh38 and what was added last first: each as options name it, and for people."""
-        genomes = [key for key in self._installed if key.kind == GENOME_KIND]
-        genomes.sort(key=lambda key: key.assembly, reverse=True)
+        genomes = sorted(genomes_for_reads(self._installed), key=lambda key: key.assembly, reverse=True)
         return [(reference_text(key), f"{key.assembly}, {key.name} {key.release}") for key in genomes]
 
     def with_reference(self, options: JobOptions) -> JobOptions:

@@ -14,7 +14,7 @@ from varloom.dataset.durable import disk_full_told, write_atomically
 from varloom.errors import VarloomError
 from varloom.processing import references
 from varloom.processing.engines import engine_named
-from varloom.processing.fastq import is_interleaved
+from varloom.processing.fastq import are_mates, is_interleaved
 from varloom.processing.lanes import gather, mate_name
 from varloom.processing.model import Analysis, Caller, Place, ReadsFile
 from varloom.processing.problems import CALLER_UNAVAILABLE, REFERENCE_GENOME_MISSING
@@ -70,7 +70,7 @@ def processed(wanted: Wanted, report: Report, *, data: Path | None, storage: str
     settings = load_settings(data=data, storage=storage)
     caller = _caller(wanted.caller)
     engine = engine_named(wanted.engine, caller)
-    reads = gather([ReadsFile(path, path.name) for path in wanted.reads], is_interleaved)
+    reads = gather([ReadsFile(path, path.name) for path in wanted.reads], is_interleaved, are_mates)
     sample = wanted.sample or _sample_name(wanted.reads[0].name)
     place = Place(wanted.directory / CHECKPOINTS, wanted.directory / WORK, wanted.directory)
     wanted.directory.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from varloom.errors import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -138,7 +140,7 @@ def _shares(reads: Mapping[str, Any]) -> list[Bar]:
 
 def _depths(depth: Mapping[str, Any]) -> list[Bar]:
     return [
-        Bar(f"{least} reads or more", round(100 * share, 2), f"{share:.1%} of the reference")
+        Bar(f"{counted(int(least), 'read')} or more", round(100 * share, 2), f"{share:.1%} of the reference")
         for least, share in (depth.get("at_least") or {}).items()
     ]
 
@@ -163,13 +165,13 @@ def _charts(insert: Mapping[str, Any] | None, depth: Mapping[str, Any]) -> list[
     if covered:
         told = (
             f"The mean depth is {depth['mean']:.1f}, and {depth['mean_covered']:.1f} where there are reads at all; "
-            f"{depth['at_least'].get('1', 0):.1%} of the reference have at least one read."
+            f"{depth['at_least'].get('1', 0):.1%} of the reference has at least one read."
         )
         charts.append(_chart("Depth", told, covered, "reads at a position", "positions"))
     return charts
 
 
-def _chart(title: str, told: str, histogram: Sequence[Sequence[int]], axis: str, counted: str) -> Chart:
+def _chart(title: str, told: str, histogram: Sequence[Sequence[int]], axis: str, unit: str) -> Chart:
     """A distribution (value, count) as an area over its lower part."""
     last = _last_shown(histogram)
     step = max(1, -(-(last + 1) // _BINS))
@@ -185,7 +187,7 @@ def _chart(title: str, told: str, histogram: Sequence[Sequence[int]], axis: str,
         outline += [f"L{number * wide:.1f} {level}", f"L{(number + 1) * wide:.1f} {level}"]
     outline.append(f"L{WIDTH} {HEIGHT}Z")
     ticks = tuple(Tick(round(WIDTH * value / (len(heights) * step), 1), f"{value:,}") for value in _round_values(last))
-    return Chart(title, told, "".join(outline), ticks, f"{top:,} {counted}", axis)
+    return Chart(title, told, "".join(outline), ticks, f"{top:,} {unit}", axis)
 
 
 def _last_shown(histogram: Sequence[Sequence[int]]) -> int:

@@ -94,4 +94,6 @@ def check_against_genome(genes: Iterable[GeneDefinition], genome: Path | None) -
                     message = f"{gene.gene}: {locus.named} has {locus.ref}, and the installed genome has {bases}."
                     raise VarloomError(REFERENCE_WRONG_ASSEMBLY, message)
                 compared += 1
+    if not compared:
+        return ("The installed genome has none of the positions: their reference bases were not compared with it.",)
     return (f"The reference bases of {compared:,} positions are those of the installed genome.",)

@@ -26,7 +26,7 @@ from varloom.pipeline.workspace import open_workspace
 from varloom.processing import references
 from varloom.processing.choice import AUTO, choose_engine
 from varloom.processing.engines import engines
-from varloom.processing.fastq import is_interleaved
+from varloom.processing.fastq import are_mates, is_interleaved
 from varloom.processing.lanes import gather
 from varloom.processing.model import Analysis, Caller, Place, ReadsFile
 from varloom.processing.reference_choice import chosen_reference
@@ -189,7 +189,7 @@ def _from_reads(request: StageRequest, workspace: Workspace, bench: _Bench) -> _
     processing = request.processing or Processing()
     given = [(workspace.source, request.source), *zip(workspace.further, request.further, strict=True)]
     files = [ReadsFile(path, file.name) for path, file in given if file is not None]
-    reads = gather([file for file in files if not _INDEX.search(file.name)], is_interleaved)
+    reads = gather([file for file in files if not _INDEX.search(file.name)], is_interleaved, are_mates)
     key = bench.releases.genome
     if key is None:
         raise AssertionError("reads have a genome")

@@ -250,10 +250,12 @@ class _Seen:
                 "one: what is absent was not taken for the reference."
             )
         if self.kind == "variants" and not assume and total.get("withheld", 0) + total.get("no_data", 0):
+            withheld = f"{counted(total.get('withheld', 0), 'phenotype')} withheld"
+            no_data = f"{counted(total.get('no_data', 0), 'gene')} without data"
             found.append(
                 "The file lists variants only, and a position without a record is not taken for the reference: "
-                f"{total['withheld']} phenotypes are withheld and {total['no_data']} genes have no data. Say that "
-                "positions without a record are the reference if you know that all were genotyped."
+                f"{withheld}, {no_data}. Say that positions without a record are the reference if you know that all "
+                "were genotyped."
             )
         return [Problem(PGX_NOTICE, message, Severity.WARNING) for message in found]
 

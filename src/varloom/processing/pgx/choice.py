@@ -27,7 +27,7 @@ def choose_pgx(installed: Iterable[ReleaseKey]) -> tuple[ReleaseKey, ...]:
             continue
         if key.kind == "pgx" and key.name in DEFINITIONS:
             newest.setdefault(key.name, key)
-        elif key.kind == "fasta" and genome is None:
+        elif key.kind == "fasta" and genome is None and not key.is_demo:
             genome = key
     chosen = [newest[name] for name in DEFINITIONS if name in newest]
     return (*chosen, genome) if chosen and genome is not None else tuple(chosen)

@@ -346,8 +346,8 @@ function sendText(waiting, active) {
 
 /** "2 files", "3 URLs", "1 file and 3 URLs". */
 function kindsText(some) {
-  const files = some.filter((row) => row.kind === "file").length;
-  const counts = [[files, "file"], [some.reduce((sum, row) => sum + row.count, 0) - files, "URL"]];
+  const [own, others] = [some.filter((row) => row.kind === "file"), some.filter((row) => row.kind !== "file")];
+  const counts = [[own.reduce((sum, row) => sum + (row.files?.length ?? 1), 0), "file"], [others.reduce((sum, row) => sum + row.count, 0), "URL"]];
   const told = counts.filter(([count]) => count > 0).map(([count, noun]) => countText(count, noun));
   return told.join(" and ");
 }

@@ -42,6 +42,14 @@ OPTION_NAMES = {
     "caller": "Variant caller",
     "engine": "Engine",
 }
+ENGINE_NAMES = {"auto": "Parabricks, else the CPU", "cpu": "CPU", "parabricks": "Parabricks"}
+CALLER_NAMES = {"haplotypecaller": "HaplotypeCaller", "deepvariant": "DeepVariant"}
+VALUE_NAMES = {
+    "annotate": {"small": "Small variants", "structural": "Structural variants"},
+    "caller": {"": "The engine's own", **CALLER_NAMES},
+    "engine": ENGINE_NAMES,
+}
+"""By option: what its values are called, where they are not told as they stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +124,7 @@ def job_details(
         dismissed=job.dismissed,
         stages=tuple(_stage(stage) for stage in job.stages),
         attempts=tuple(tried_of(one) for one in job.attempts),
-        options=tuple((OPTION_NAMES.get(name, name), option_text(value)) for name, value in job.options.items()),
+        options=tuple((OPTION_NAMES.get(name, name), option_text(name, value)) for name, value in job.options.items()),
         source=_source(job, provenance),
         checksum=provenance.source.sha256,
         tables=tuple(_table(one) for one in provenance.datasets),
@@ -125,13 +133,17 @@ def job_details(
     )
 
 
-def option_text(value: object) -> str:
+def option_text(name: str, value: object) -> str:
     """The value of an option as people read it."""
+    if isinstance(value, str | None) and (told := VALUE_NAMES.get(name, {}).get(value or "")):
+        return told
     match value:
         case None | "":
             return "Not stated"
         case bool():
             return "Yes" if value else "No"
+        case str() if name == "reference" and value.count("/") == 2:
+            return "{}, {} {}".format(*value.split("/"))
         case str() if "\n" in value or "\t" in value:
             return counted(len(value.split("\n")), "line")
         case _:
@@ -173,8 +185,8 @@ def _processing(provenance: ProvenanceView) -> dict[str, str]:
 def processing_facts(done: ProcessingProvenance) -> tuple[tuple[str, str], ...]:
     """Engine, caller, reference and tools, as pairs of a name and a text."""
     return (
-        ("Engine", done.engine),
-        ("Variant caller", done.caller),
+        ("Engine", ENGINE_NAMES.get(done.engine, done.engine)),
+        ("Variant caller", CALLER_NAMES.get(done.caller, done.caller)),
         ("Reference genome", f"{done.reference} ({done.assembly})"),
         ("Tools", ", ".join(f"{tool.name} {tool.version}" for tool in done.tools)),
     )

@@ -228,10 +228,10 @@ STEPS = {
 
 
 def step_text(progress: ProgressView) -> str:
-    """The step of the process stage, and how much of it is done where that is known: "Aligning reads, 41 %"."""
+    """The step of the process stage, and how much of it is done where that is known: "Aligning reads, 41%"."""
     step = STEPS.get(progress.unit, progress.unit[:1].upper() + progress.unit[1:])
     if progress.total:
-        return f"{step}, {min(100, int(100 * progress.done / progress.total))} %"
+        return f"{step}, {min(100, int(100 * progress.done / progress.total))}%"
     name, mark, _ = step.partition(" (bases)")
     return f"{name}, {count(progress.done)} bases so far" if mark else step
 

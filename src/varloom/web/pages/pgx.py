@@ -127,7 +127,7 @@ def _gene_row(gene: Mapping[str, Any]) -> GeneRow:
     phenotype = f"{gene['phenotype']}{score}" if gene["phenotype"] else ""
     told = gene["reason"] or ""
     if gene["phenotype_if_reference"]:
-        told += f" If the reference: {gene['phenotype_if_reference']}."
+        told += f" Were all of them the reference: {gene['phenotype_if_reference']}."
     return GeneRow(
         gene=gene["gene"],
         status_code=gene["status"],

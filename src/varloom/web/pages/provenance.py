@@ -22,7 +22,7 @@ from varloom.services.views import (
 )
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.formatting import clock, count, moment, size
-from varloom.web.pages.job_details import processing_facts
+from varloom.web.pages.job_details import OPTION_NAMES, option_text, processing_facts
 from varloom.web.pages.job_entries import STATE_LOOKS
 from varloom.web.pages.rendering import page
 from varloom.web.pages.samples import chosen_table, sample_heading
@@ -131,8 +131,9 @@ def _table_facts(manifest: Any) -> Facts:
 
 
 def _job_facts(job: JobView) -> Facts:
-    options = [f"{name}: {value}" for name, value in job.options.items() if value not in {None, False}]
-    facts = [("Id", str(job.id), True), ("Options", ", ".join(options) or "Defaults", False)]
+    chosen = {name: value for name, value in job.options.items() if value not in {None, False}}
+    options = [f"{OPTION_NAMES.get(name, name)}: {option_text(name, value)}" for name, value in chosen.items()]
+    facts = [("Id", str(job.id), True), ("Options", "; ".join(options) or "Defaults", False)]
     facts.append(("Stages", ", ".join(job.plan), False))
     if job.started_at and job.finished_at:
         seconds = (job.finished_at - job.started_at).total_seconds()

@@ -13,6 +13,19 @@ from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.formatting import moment, size
 from varloom.web.pages.rendering import page
 
+KINDS = {
+    "fasta": "reference genome",
+    "genes": "gene models",
+    "mane": "MANE summary",
+    "variants": "known variants",
+    "scores": "scores",
+    "structural": "structural variants",
+    "dosage": "dosage",
+    "pgx": "PGx",
+}
+_FILES_NAMED = 3
+"""Of a release that was made of more files, so many are named at once."""
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -91,19 +104,26 @@ async def _page(request: Request, found: ReferencesView, account: Account) -> HT
 def _installed(one: ReferenceView) -> InstalledRow:
     return InstalledRow(
         name=one.name,
-        kind=one.kind,
+        kind=KINDS.get(one.kind, one.kind),
         assembly=one.assembly,
         release=one.release,
         licence=one.licence or "not told",
         size=size(one.bytes),
         synthetic=one.synthetic,
         holds="" if one.rows is None else counted(one.rows, "variant"),
-        source=one.source,
+        source=_first_of(one.source),
         sha256=one.sha256,
         added=moment(one.added_at),
         added_iso=one.added_at.isoformat(),
         notes=tuple(one.notes),
     )
+
+
+def _first_of(files: str) -> str:
+    """The first of several names, and how many more there are."""
+    names = files.split(", ")
+    more = len(names) - _FILES_NAMED
+    return f"{', '.join(names[:_FILES_NAMED])} and {more:,} more" if more > 1 else files
 
 
 def _missing(one: MissingReferenceView) -> MissingRow:

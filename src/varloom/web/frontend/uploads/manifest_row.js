@@ -116,9 +116,9 @@ export class ManifestRow extends HandedOver {
     this.find("[data-lines]").hidden = upTo === 0;
   }
 
-  _lineRow({ line, url, sample_name: name, ...options }) {
+  _lineRow({ line, url, sample_name: name, further, ...options }) {
     const row = document.createElement("tr");
-    const cells = [line.toLocaleString("en"), name, url, optionsText(options)];
+    const cells = [line.toLocaleString("en"), name, further.length ? `${url} and ${further.length} more` : url, optionsText(options)];
     row.append(...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
     return row;
   }
@@ -172,7 +172,7 @@ function faultItem({ line, field, message }) {
   return item;
 }
 
-function optionsText({ assembly, annotate, pgx, split_by_sample: split, credential, priority }) {
-  const told = [assembly, annotate && `${annotate} variants annotated`, pgx && "PGx", split && "split by sample", credential && `credential ${credential}`, priority && `priority ${priority}`];
+function optionsText({ reference, assembly, annotate, pgx, split_by_sample: split, credential, priority }) {
+  const told = [reference ? `reads to ${reference}` : assembly, annotate && `${annotate} variants annotated`, pgx && "PGx", split && "split by sample", credential && `credential ${credential}`, priority && `priority ${priority}`];
   return told.filter(Boolean).join(", ");
 }

@@ -28,7 +28,7 @@ export function leftText(seconds) {
 }
 
 export function percentText(done, total) {
-  return `${Math.floor((100 * done) / total)} %`;
+  return `${Math.floor((100 * done) / total)}%`;
 }
 
 const SLOTS = { download: "Downloading", process: "Processing", annotate: "Annotating", parse: "Parsing" };
