@@ -198,6 +198,7 @@ async def test_provenance_tells_file_options_versions_and_checksums(api, worker)
         "sha256": hashlib.sha256(VCF).hexdigest(),
         "download": None,
         "url": None,
+        "further": [],
     }
     assert (told["options"], told["plan"]) == ({"assembly": "GRCh38", "split_by_sample": False}, ["parse"])
     (made,) = told["datasets"]

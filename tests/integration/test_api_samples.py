@@ -108,7 +108,15 @@ async def test_what_an_account_stores_is_told(api, worker, ann):
     sample_id = await sample_of(ann, worker)
     told = (await ann.client.get("/api/v1/storage")).json()
     table = (await ann.client.get(f"/api/v1/samples/{sample_id}")).json()["bytes"]
-    assert told == {"samples": 1, "tables": table, "originals": len(VCF), "begun": 0, "quota": None, "deleted": 0}
+    assert told == {
+        "samples": 1,
+        "tables": table,
+        "originals": len(VCF),
+        "results": 0,
+        "begun": 0,
+        "quota": None,
+        "deleted": 0,
+    }
     assert (await (await api.person()).client.get("/api/v1/storage")).json()["originals"] == 0
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 import uuid
 
 import pyarrow.parquet as pq
@@ -396,13 +397,16 @@ def test_bad_input_fails_with_code_place_and_resolution_and_publishes_nothing(se
 
 
 def test_the_queue_is_shown_paused_and_resumed(run, vcf):
-    seen = json.loads(run("queue", "--json").out)
+    deadline = time.monotonic() + 30
+    while not (seen := json.loads(run("queue", "--json").out))["workers"]:  # it starts beside the server
+        assert time.monotonic() < deadline
     assert seen["stages"] == [
         {"stage": "download", "busy": 0, "total": 4, "waiting": 0, "delayed": 0},
+        {"stage": "process", "busy": 0, "total": 1, "waiting": 0, "delayed": 0},
         {"stage": "annotate", "busy": 0, "total": 1, "waiting": 0, "delayed": 0},
         {"stage": "parse", "busy": 0, "total": 2, "waiting": 0, "delayed": 0},
     ]
-    assert [worker["slots"] for worker in seen["workers"]] == [{"download": 4, "annotate": 1, "parse": 2}]
+    assert [worker["slots"] for worker in seen["workers"]] == [{"download": 4, "process": 1, "annotate": 1, "parse": 2}]
     paused = run("queue", "pause", "--stage", "parse", "--reason", "new disk")
     assert (paused.status, paused.err) == (0, "")
     assert "stage parse: new disk" in paused.out

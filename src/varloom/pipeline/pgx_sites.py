@@ -33,14 +33,15 @@ def write_pgx_sites(
     if reference.assembly != "GRCh38":
         return None
     lengths = {bare_name(name): length for name, length in contigs_of(reference.fasta).items()}
-    loci = {
-        (locus.contig, locus.position, locus.ref): locus
-        for locus in _loci(library, keys)
-        if locus.position + len(locus.ref) - 1 <= lengths.get(locus.contig, 0)
-    }
+    loci: dict[tuple[str, int], Locus] = {}
+    for locus in _loci(library, keys):
+        if locus.position + len(locus.ref) - 1 <= lengths.get(locus.contig, 0):
+            held = loci.setdefault((locus.contig, locus.position), locus)
+            if len(locus.ref) > len(held.ref):  # reads that show all of it show the shorter one, too
+                loci[locus.contig, locus.position] = locus
     if not loci:
         return None
-    rows = sorted(loci.values(), key=lambda locus: (contig_order(locus.contig), locus.position, locus.ref))
+    rows = sorted(loci.values(), key=lambda locus: (contig_order(locus.contig), locus.position))
     with disk_full_told("the PGx positions"):
         path.write_text(_HEADER + "".join(map(_row, rows)), encoding="utf-8")
     return path
@@ -50,6 +51,8 @@ def _loci(library: ReferenceLibrary, keys: Sequence[ReleaseKey]) -> list[Locus]:
     found: list[Locus] = []
     with contextlib.ExitStack() as held:
         for key in keys:
+            if key.kind != "pgx":
+                continue  # the genome
             content = load_content(held.enter_context(library.borrow(key)).folder)
             for definition in content.genes.values():
                 found += [*definition.loci, *definition.extra]
