@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 from tests.reads import GENOME, R1, R2, install_genome, known_snps
 from tests.shared_data import needs
+from tests.support.simulated_pharmacogenes import PGX, install_releases, sequenced
 
 from running import QUICK, serving
 from varloom.storage import LocalStorage
@@ -100,6 +101,32 @@ def test_reads_need_a_genome_and_both_mates_and_become_a_table(visitor: Visitor,
     assert (provenance["processing"]["engine"], provenance["processing"]["reference"]) == ("cpu", "na12878 1")
     assert [one["name"] for one in provenance["source"]["further"]] == ["NA12878_R2.fastq.gz"]
     check_parts(server, sample["id"], (tmp_path / "NA12878.bam").read_bytes())
+
+
+@needs(PGX)
+def test_pgx_of_reads_is_shown_with_what_no_read_covers(visitor: Visitor, tmp_path: Path) -> None:
+    person, server = sequenced(tmp_path), visitor.server
+    install_releases(LocalStorage(server.data / "storage"), person)
+    server.client.post("jobs", files={"file": ("x.vcf", b"")}, data={"pgx": "true"})  # and the server looks anew
+    files = [("file", (path.name, path.read_bytes())) for path in person.reads]
+    asked = server.client.post("jobs", files=files, data={"pgx": "true", "reference": "genes"})
+    job = server.at_rest(asked.raise_for_status().json()["id"])
+    assert (job["state"], job["plan"]) == ("completed", ["process", "parse"]), job
+    visitor.log_in()
+    visitor.page.goto(f"{server.url}/samples/{job['sample_id']}")
+    visitor.page.get_by_role("link", name="PGx").click()
+    genes = visitor.page.get_by_role("region", name="Genes")
+    expect(genes.get_by_role("row", name="CYP2C19 ")).to_contain_text("*2/*17")
+    expect(genes.get_by_role("row", name="CYP2C19 ")).to_contain_text("Intermediate Metabolizer")
+    uncovered = genes.get_by_role("row", name="CYP2C9 ")
+    expect(uncovered).to_contain_text("*1/*3")
+    expect(uncovered).to_contain_text("rs1799853")
+    expect(uncovered).to_contain_text("Withheld")
+    expect(genes.get_by_role("row", name="CYP3A5 ")).to_contain_text("No data")
+    other = visitor.page.request.get(f"{server.url}/samples/{job['sample_id']}/pgx?sample=somebody")
+    assert not other.ok
+    assert "The file has no sample" in other.text()  # nor anybody else's calls in its place
+    assert "CYP2C19" not in other.text()
 
 
 def check_parts(server: Server, sample: str, whole: bytes) -> None:

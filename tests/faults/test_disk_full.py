@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 
 import pytest
+from tests.processing.conftest import analyse
+from tests.reads import GENOME, R1, R2
 from tests.running import QUICK, serving, write_vcf
+from tests.shared_data import needs
+
+from varloom.errors import VarloomError
+from varloom.processing import disk_space
+from varloom.processing.references import from_fasta
 
 RECORDS = 30_000
 MIB = 1024 * 1024
@@ -58,3 +66,23 @@ def test_an_upload_that_does_not_fit_is_refused_and_leaves_nothing(server, small
     assert (response.status_code, response.json()["code"]) == (507, "storage_full")
     assert server.client.get("jobs").json()["jobs"] == []
     assert os.statvfs(small_disk).f_bavail >= before - 4
+
+
+@needs(GENOME)
+def test_an_alignment_on_a_disk_that_fills_up_says_so_and_goes_on_when_there_is_space(
+    small_disk, tmp_path, monkeypatch
+):
+    """The space that it needs is looked at before it begins; others may take it meanwhile."""
+    pytest.importorskip("pybwa")
+    monkeypatch.setattr(disk_space, "hold_to", lambda *_: None)
+    fasta = tmp_path / GENOME.name
+    shutil.copyfile(GENOME, fasta)
+    reference = from_fasta(fasta, "GRCh38", tmp_path / "indexes", lambda *_: None)
+    filler = small_disk / "filler"
+    free = os.statvfs(small_disk)
+    filler.write_bytes(b"\0" * (free.f_bavail * free.f_frsize - 200 * 1024))
+    with pytest.raises(VarloomError) as full:
+        analyse([R1, R2], reference.fasta, small_disk, indexes=reference.indexes)
+    assert full.value.code == "disk_full"
+    filler.unlink()
+    assert analyse([R1, R2], reference.fasta, small_disk, indexes=reference.indexes).variants.exists()

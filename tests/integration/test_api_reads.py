@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import psycopg
 import pytest
 from api_support import VCF
-from test_api_resumable import begin, send
+from test_api_resumable import TUS, begin, send
 from test_api_uploads import stored
 
 from varloom.annotation.model import ReleaseKey
 from varloom.annotation.refs.installing import Published, install
 from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.pipeline.sweep import sweep
+from varloom.services import resumable
 
 FIRST, SECOND = b"@r/1\nACGT\n+\nIIII\n", b"@r/2\nTTTT\n+\nIIII\n"
 FILES = [("file", ("s_R1.fastq", FIRST)), ("file", ("s_R2.fastq", SECOND))]
@@ -93,8 +97,90 @@ async def test_files_in_portions_become_one_job_when_the_last_is_there(ann, sett
     assert jobs[0]["id"] == jobs[1]["id"]
     assert (jobs[0]["source"]["name"], jobs[0]["further_files"]) == ("s_R1.fastq", ["s_R2.fastq"])
     assert contents(settings) == {"source": FIRST, "source-2": SECOND}
-    for fields in ({"set": "x"}, {"set": "x", "position": 3, "files": 2}, {"position": 1}):
-        assert (await begin(ann, 4, filename="a.fastq", **fields)).json()["code"] == "request_invalid", fields
+    fields = {"set": "x", "position": 1, "files": 2}
+    assert (await begin(ann, 4, filename="a.fastq", **fields)).status_code == 201
+    for wrong in (
+        {"position": None, "files": None},
+        {"position": 3},
+        {"set": None, "files": None},
+        {"position": 2, "files": 3},
+        {"set": "\0"},
+        {"set": "y", "filename": "a.vcf"},
+        {"set": "y", "reads": "no"},
+    ):
+        given = {name: value for name, value in ({"filename": "a.fastq"} | fields | wrong).items() if value is not None}
+        assert (await begin(ann, 4, **given)).json()["code"] == "request_invalid", wrong
+
+
+async def begin_pair(person, **fields):
+    """Both files of a set, of which nothing has come yet: where they go."""
+    begun = [
+        await begin(person, len(content), filename=name, set="pair", position=position, files=2, **fields)
+        for position, (_, (name, content)) in enumerate(FILES, 1)
+    ]
+    return [one.headers["location"] for one in begun]
+
+
+async def test_a_set_that_is_refused_is_refused_as_a_whole(api, ann, settings):
+    """Nobody sends the rest of what becomes no job, and its room is free again."""
+    places = await begin_pair(ann)
+    assert (await send(ann, places[1], 0, SECOND)).status_code == 204
+    changed = await ann.client.post(f"{places[1]}/options", json={"options": {"reads": False}})
+    assert changed.status_code == 200, changed.text
+    refused = await send(ann, places[0], 0, FIRST)
+    assert refused.json()["code"] == "request_invalid"
+    for place in places:
+        told = (await ann.client.get(place)).json()
+        assert (told["error"] or {}).get("code") == "request_invalid", place
+    later = await begin(ann, 4, filename="s_R1.fastq", set="pair", position=1, files=2)
+    assert later.json()["code"] == "request_invalid"
+    assert (await ann.client.get("/api/v1/uploads")).json()["uploads"] == []
+    assert (await ann.client.get("/api/v1/storage")).json()["begun"] == 0
+    assert contents(settings) == {}
+    assert list((settings.data / "storage" / ".arriving").glob("*")) == []
+
+
+async def test_files_of_a_set_that_end_at_the_same_moment_become_one_job(api, ann, settings, monkeypatch):
+    """Each would take the bytes of both away, and tell the other's client that they are lost."""
+    places, hashed = await begin_pair(ann), resumable.sha256_of
+
+    def slowly(path):
+        time.sleep(0.1)
+        return hashed(path)
+
+    monkeypatch.setattr(resumable, "sha256_of", slowly)
+    answers = await asyncio.gather(
+        *[send(ann, place, 0, content) for place, (_, (_, content)) in zip(places, FILES, strict=True)]
+    )
+    assert [answer.status_code for answer in answers] == [204, 204]
+    assert len((await ann.client.get("/api/v1/jobs")).json()["jobs"]) == 1
+    assert contents(settings) == {"source": FIRST, "source-2": SECOND}
+
+
+async def test_a_set_belongs_to_its_account_and_goes_with_each_of_its_files(api, ann, settings):
+    ben = await api.person()
+    hers, his = await begin_pair(ann), await begin_pair(ben)
+    for place in hers:
+        for answer in (
+            await ben.client.get(place),
+            await send(ben, place, 0, FIRST),
+            await ben.client.delete(place, headers=TUS),
+        ):
+            assert answer.status_code == 404, answer.text
+    assert (await send(ann, hers[0], 0, FIRST)).status_code == 204
+    assert (await send(ben, his[1], 0, SECOND)).status_code == 204
+    assert (await ann.client.delete(hers[1], headers=TUS)).status_code == 204
+    assert (await ann.client.get(hers[0])).status_code == 404
+    assert (await send(ben, his[0], 0, FIRST)).status_code == 204
+    assert (await ann.client.get("/api/v1/jobs")).json()["jobs"] == []
+    assert len((await ben.client.get("/api/v1/jobs")).json()["jobs"]) == 1
+
+
+async def test_a_retry_cannot_leave_files_out(ann):
+    job = (await post(ann)).json()
+    await ann.client.post(f"/api/v1/jobs/{job['id']}/cancel")
+    answer = await ann.client.post(f"/api/v1/jobs/{job['id']}/retry", json={"options": {"reads": False}})
+    assert answer.json()["code"] == "request_invalid"
 
 
 async def test_urls_become_one_job_whose_secrets_are_kept_for_each(api, ann, database_url):
@@ -116,6 +202,17 @@ async def test_urls_become_one_job_whose_secrets_are_kept_for_each(api, ann, dat
     found = (await ann.client.post("/api/v1/manifests/preflight", content=text.encode())).json()
     assert [(line["sample_name"], len(line["further"])) for line in found["lines"]] == [("pair", 1), ("cell", 1)]
     assert [problem["line"] for problem in found["problems"]] == [4]
+
+
+async def test_a_caller_that_the_engine_has_not_is_a_fault_of_its_line(ann):
+    lines = [
+        "url,caller,engine",
+        *(f"https://example.org/{name}.bam,deepvariant,{name}" for name in ("cpu", "parabricks")),
+    ]
+    text = "\n".join(lines)
+    found = (await ann.client.post("/api/v1/manifests/preflight", content=text.encode())).json()
+    assert [line["line"] for line in found["lines"]] == [3], "the genome was installed a moment ago"
+    assert [(problem["line"], problem["field"]) for problem in found["problems"]] == [(2, "caller")]
 
 
 async def test_all_files_go_when_the_job_is_dismissed(api, ann, settings):

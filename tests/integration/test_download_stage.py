@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import uuid
+from dataclasses import replace
 
 import pytest
 from tests.sources import web_source
@@ -37,7 +38,7 @@ class Stage:
         )
         self.scratch = tmp_path / "scratch"
 
-    def run(self):
+    def run(self, *further):
         token = str(uuid.uuid4())
         scratch = Scratch(self.scratch / token, self.scratch / "sources", 10**9, self.scratch / "downloads")
         request = StageRequest(
@@ -48,6 +49,7 @@ class Stage:
             self.storage.access,
             None if isinstance(self.storage, LocalStorage) else scratch,
             self.location,
+            further_locations=further,
         )
         request = StageRequest.from_json(request.as_json())
         assert "canary" not in repr(request)
@@ -133,3 +135,35 @@ def test_a_disk_that_cannot_take_the_last_step_is_told(source, tmp_path, monkeyp
     with pytest.raises(VarloomError) as caught:
         stage.run()
     assert caught.value.code == "storage_full"
+
+
+def test_of_several_files_one_that_fails_is_named_and_the_others_are_not_fetched_again(stage, source):
+    """As the two mates of a lane, of which the second is missing."""
+    stage.location = replace(stage.location, url=source.url("/R1.fastq"))
+    mates = {f"/R{number}.fastq": bytes([64 + number]) * 300_000 for number in (1, 2, 3)}
+    source.serve("/R1.fastq", mates["/R1.fastq"])
+    further = [
+        replace(stage.location, folder=f"{stage.location.folder}/{number}", url=source.url(f"/R{number}.fastq"))
+        for number in (2, 3)
+    ]
+    with pytest.raises(VarloomError) as missing:
+        stage.run(*further)
+    assert (missing.value.code, missing.value.place.url) == ("download_not_found", source.url("/R2.fastq"))
+    sent = sum(asked.sent for asked in source.asked if asked.path == "/R1.fastq")
+    assert sent >= 300_000
+    for path in ("/R2.fastq", "/R3.fastq"):
+        source.serve(path, mates[path])
+    result = stage.run(*further)
+    assert sum(asked.sent for asked in source.asked if asked.path == "/R1.fastq") - sent < 1_000
+    files = [result, *result["further"]]
+    assert [stage.storage.read_bytes(file["key"]) for file in files] == list(mates.values())
+    assert stage.storage.local_path("x") is not None or not stage.arriving.exists(), "it is in the storage now"
+
+
+def test_several_files_have_the_room_of_an_account_together(stage, source):
+    options = replace(stage.location.transfer, room=len(CONTENT) * 2 + 10)
+    stage.location = replace(stage.location, transfer=options)
+    further = [replace(stage.location, folder=f"{stage.location.folder}/{number}") for number in (2, 3)]
+    with pytest.raises(VarloomError) as over:
+        stage.run(*further)
+    assert over.value.code == "quota_exceeded"

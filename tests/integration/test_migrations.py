@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from procrastinate.schema import SchemaManager
+from psycopg.types.json import Jsonb
 
 from varloom.db import migrate as migrate_module
 from varloom.db.migrate import Migration, known_migrations, migrate
@@ -169,3 +170,54 @@ def test_a_step_gets_through_beside_a_worker_that_goes_on(
             worker.execute("SELECT * FROM jobs")
         worker.rollback()
         assert migrating.result(60) == tuple(step.name for step in steps[5:])
+
+
+def test_samples_that_were_annotated_before_there_were_versions_are_first_versions(
+    make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a database of the version before, with an upload under way."""
+    conninfo, steps = make_database(migrated=False), known_migrations()
+    with monkeypatch.context() as earlier:
+        earlier.setattr(migrate_module, "known_migrations", lambda: steps[:17])
+        migrate(conninfo)
+    artefacts = {
+        "whole": {"annotate": {"key": "k", "releases": [["variants", "clinvar", "GRCh38", "2026-11-15"]]}},
+        "bare": {"annotate": {"key": "k"}},
+        "plain": {},
+    }
+    with psycopg.connect(conninfo) as connection:
+        [(account,)] = connection.execute("INSERT INTO accounts (name) VALUES ('ann') RETURNING id").fetchall()
+        for name, left in artefacts.items():
+            [(upload,)] = connection.execute(
+                "INSERT INTO uploads (id, account_id, kind, name) VALUES (gen_random_uuid(), %s, 'file', %s)"
+                " RETURNING id",
+                [account, name],
+            ).fetchall()
+            [(job,)] = connection.execute(
+                "INSERT INTO jobs (account_id, upload_id, sample_name, plan, stage, options, artefacts)"
+                " VALUES (%s, %s, %s, '{annotate,parse}', 'parse', %s, %s) RETURNING id",
+                [account, upload, name, Jsonb({"annotate": "small"} if left else {}), Jsonb(left)],
+            ).fetchall()
+            [(sample,)] = connection.execute(
+                "INSERT INTO samples (account_id, name) VALUES (%s, %s) RETURNING id", [account, name]
+            ).fetchall()
+            connection.execute(
+                "INSERT INTO datasets (account_id, sample_id, job_id, upload_id, position, name, storage_key, format,"
+                " records, variants, bytes, content_hash) VALUES (%s, %s, %s, %s, 0, %s, 'k', 'vcf', 1, 1, 1, 'h')",
+                [account, sample, job, upload, name],
+            )
+        connection.execute(
+            "INSERT INTO resumable_uploads (id, account_id, name, bytes, sample_name, options, expires_at)"
+            " VALUES (gen_random_uuid(), %s, 'a.vcf', 9, 'a', '{}', now() + interval '1 day')",
+            [account],
+        )
+    assert migrate(conninfo) == tuple(step.name for step in steps[17:])
+    with psycopg.connect(conninfo) as connection:
+        rows = connection.execute("SELECT name, version, annotation, changes FROM datasets ORDER BY name").fetchall()
+        whole = {"kind": "small", "releases": {"variants clinvar": "2026-11-15"}}
+        assert rows == [
+            ("bare", 1, {"kind": "small", "releases": {}}, None),
+            ("plain", 1, None, None),
+            ("whole", 1, whole, None),
+        ]
+        assert connection.execute("SELECT set_key, position, files FROM resumable_uploads").fetchall() == [(None, 1, 1)]

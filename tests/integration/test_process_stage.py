@@ -83,12 +83,17 @@ class Stages:
             key = f"uploads/{self.job}/source" + ("-2" if number == 2 else "")
             storage.write_bytes(key, gzip.compress(READS))
             self.files.append(SourceFile(key, f"NA1_R{number}.fastq.gz", None, None))
-        fasta = tmp_path / "genome.fa"
-        fasta.write_text(">q\n" + "ACGTAC" * 20 + "\n")
-        key = ReleaseKey("fasta", "tiny", "GRCh38", "1")
-        install(ReferenceLibrary(storage), key, Published(fasta, excerpt=True), lambda *_: None)
+        self.fasta = tmp_path / "genome.fa"
+        self.fasta.write_text(">q\n" + "ACGTAC" * 20 + "\n")
+        self.library = ReferenceLibrary(storage)
+        self.install("1")
 
-    def request(self, stage, files, **options):
+    def install(self, release):
+        key = ReleaseKey("fasta", "tiny", "GRCh38", release)
+        install(self.library, key, Published(self.fasta, excerpt=True), lambda *_: None)
+        return key
+
+    def request(self, stage, files, *, keeps_choice=True, **options):
         token = str(uuid.uuid4())
         scratch = Scratch(self.scratch / token, self.scratch / "sources", 10**9, self.scratch / "downloads")
         request = StageRequest(
@@ -102,6 +107,7 @@ class Stages:
             further=tuple(files[1:]),
             processing=Processing(threads=2),
             sample="NA 1",
+            keeps_choice=keeps_choice,
         )
         return StageRequest.from_json(json.loads(json.dumps(request.as_json())))
 
@@ -159,6 +165,28 @@ def test_finished_steps_are_not_done_again(stages, engine):
     engine.fails_after = None
     stages.process()
     assert engine.steps == ["align", "call"]
+
+
+def test_a_job_stays_with_its_genome_which_nobody_removes_meanwhile(tmp_path, engine):
+    """Else a genome that is installed between two attempts would make all that is finished useless."""
+    stages = Stages(LocalStorage(tmp_path / "storage"), tmp_path)
+    engine.fails_after = "align"
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            stages.process()
+        assert engine.seen[0].reference.release == "tiny 1"
+        with pytest.raises(VarloomError) as kept:
+            stages.library.remove(ReleaseKey("fasta", "tiny", "GRCh38", "1"))
+        assert (kept.value.code, stages.job in kept.value.message) == ("reference_in_use", True)
+        if not stages.library.has(ReleaseKey("fasta", "tiny", "GRCh38", "2")):
+            stages.install("2")
+    with pytest.raises(RuntimeError):
+        stages.process(keeps_choice=False)
+    assert engine.seen[0].reference.release == "tiny 2", "somebody asked anew"
+    stages.library.remove(ReleaseKey("fasta", "tiny", "GRCh38", "1"))
+    engine.fails_after = None
+    assert stages.process().result["reference"] == "tiny 2"
+    stages.library.remove(ReleaseKey("fasta", "tiny", "GRCh38", "2"))
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import Counter
+from dataclasses import replace
 
 import psycopg
 import pytest
 from tests.sources import web_source
 
 from running import QUICK, serving
+from varloom.errors import VarloomError
 
 QUOTA = 10_000
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -59,6 +61,39 @@ async def test_what_does_not_fit_is_refused_at_the_beginning(api, settings):
         path for path in (settings.data / "storage").rglob("*") if path.is_file() and path.stat().st_size >= 4_000
     ]
     assert len(stored) == 1
+
+
+async def test_what_is_announced_of_several_files_counts_once(api):
+    """The length of a request is that of all its files."""
+    ann = await api.person()
+
+    async def chunks(size):
+        yield b"x" * size
+
+    async def receive(*sizes):
+        async with api.services.uploads.intake(ann.account.id) as intake:
+            for mate, size in enumerate(sizes, 1):
+                await intake.receive(f"s_R{mate}.fastq", chunks(size), expected=min(sum(sizes), QUOTA))
+
+    await receive(5_000, 4_900)
+    with pytest.raises(VarloomError) as over:
+        await receive(6_000, 4_001)
+    assert over.value.code == "quota_exceeded"
+    assert (await storage(ann))["originals"] == 0
+
+
+async def test_files_that_are_larger_together_than_one_may_be_are_taken(api):
+    ann = await api.person()
+    settings = api.services.settings.model_copy(update={"max_upload_bytes": 5_000})
+    uploads = replace(api.services.uploads, settings=settings)
+
+    async def chunks(size):
+        yield b"x" * size
+
+    async with uploads.intake(ann.account.id) as intake:
+        for mate in (1, 2):
+            await intake.receive(f"s_R{mate}.fastq", chunks(4_000), expected=8_000)
+        assert intake.names == ("s_R1.fastq", "s_R2.fastq")
 
 
 async def test_begun_uploads_count_until_they_are_cancelled(api):

@@ -43,6 +43,11 @@ def test_a_folder_of_pharmcat_is_taken_with_the_phenotypes_beside_it(pgx_library
         (lambda gene: gene["namedAlleles"][0].update(reference=False), "reference_malformed", "0 alleles are the ref"),
         (lambda gene: gene["namedAlleles"][1]["alleles"].__setitem__(0, "Q"), "reference_malformed", "'Q' for bases"),
         (lambda gene: gene["variants"][0].update(alts=[]), "reference_malformed", "are not bases"),
+        (lambda gene: gene.update(gene="<script>"), "reference_malformed", "no symbol of a gene"),
+        (lambda gene: gene["namedAlleles"][1].update(name="*" + "9" * 5000), "reference_malformed", "more than 200"),
+        (lambda gene: gene["namedAlleles"][1]["alleles"].extend("ACGTACGT"), "reference_malformed", "more bases than"),
+        (lambda gene: gene["variants"][0].update(rsid={}), "reference_malformed", "A name is none"),
+        (lambda gene: gene["variants"][0].update(position=10**30), "reference_malformed", "No contig has"),
         (lambda gene: gene.pop("gene"), "reference_malformed", "An entry is missing"),
     ],
 )
@@ -55,6 +60,18 @@ def test_definitions_that_cannot_be_matched_are_refused(change, code, words, tmp
         add(tmp_path / "library", tmp_path / "source")
     assert refused.value.code == code
     assert not list((tmp_path / "library").rglob("pgx.json"))
+
+
+def test_a_phenotype_of_a_billion_copies_is_refused(tmp_path):
+    for name in ("definition", "phenotype"):
+        (tmp_path / name).mkdir()
+    shutil.copy(PGX / "definition" / "CYP3A5_translation.json", tmp_path / "definition")
+    table = json.loads((PGX / "phenotype" / "CYP3A5.json").read_text())
+    table["diplotypes"][0]["diplotypekey"] = {"*1": 10**9}
+    (tmp_path / "phenotype" / "CYP3A5.json").write_text(json.dumps(table))
+    with pytest.raises(VarloomError) as refused:
+        add(tmp_path / "library", tmp_path / "definition")
+    assert refused.value.code == "reference_malformed"
 
 
 def test_what_is_no_json_and_what_is_no_definition_is_told(tmp_path):

@@ -92,6 +92,7 @@ def test_outside_calls_have_phenotypes_and_recommendations(lab, tmp_path):
         ("CYP2D6 *1/*4", 1, "no symbol"),
         ("\nCYP2D6\t*1/*2/*3", 2, "no diplotype"),
         ("CYP2D6\t*1/*4\nCYP2D6\t*1/*4", 2, "twice"),
+        ("CYP2D6\t*1/*1\nCYP2D6\t*4/*4\t\t\ts1", 2, "twice"),
         ("CYP2D6\t\t\tmany", 1, "no activity score"),
         ("CYP2D6\t*1/*4\t\t\tnobody", 1, "no sample"),
         ("CYP2D6\t1\t2\t3\t4\t5", 1, "columns"),
@@ -103,6 +104,41 @@ def test_outside_calls_are_refused_with_their_line(text, line, words, lab, tmp_p
     with pytest.raises(VarloomError, match=words) as refused:
         lab.call(positions_vcf(tmp_path / "a.vcf"), outside=tmp_path / "o.tsv")
     assert (refused.value.code, refused.value.place.line) == ("outside_calls_malformed", line)
+
+
+def drugs_of(sample):
+    return {one["drug"]: one for one in sample["drugs"]}
+
+
+def test_recommendations_are_those_of_the_phenotype_that_is_reported(lab, tmp_path):
+    """CPIC's tables of pypgx call CYP2B6 *6/*24 a poor metabolizer, the newer ones of PharmCAT indeterminate."""
+    outside = tmp_path / "o.tsv"
+    outside.write_text("CYP2B6\t*6/*24\n")
+    sample = lab.call(positions_vcf(tmp_path / "a.vcf"), outside=outside)["samples"][0]
+    [gene] = [one for one in sample["genes"] if one["gene"] == "CYP2B6"]
+    assert gene["phenotype"] == "Indeterminate"
+    assert any("gives Poor Metabolizer" in note for note in gene["notes"])
+    assert drugs_of(sample)["efavirenz"]["state"] == "none"
+
+
+def test_a_table_without_a_recommendation_is_no_recommendation_of_nothing(lab, tmp_path):
+    outside = tmp_path / "o.tsv"
+    outside.write_text("CACNA1S\t\tMalignant Hyperthermia Susceptibility\nCYP2C19\t\twhatever <b>\nRYR1\t\t\t1\n")
+    sample = lab.call(positions_vcf(tmp_path / "a.vcf", gene="CYP2C19"), outside=outside)["samples"][0]
+    found = drugs_of(sample)
+    assert (found["halothane"]["state"], found["halothane"]["genes"][1]["phenotype"]) == ("unknown", None)
+    assert (found["clopidogrel"]["state"], found["clopidogrel"]["recommendation"]) == ("none", None)
+    [ryr1] = [one for one in sample["genes"] if one["gene"] == "RYR1"]
+    assert ryr1["phenotype"] is None
+    assert "not looked up" in ryr1["reason"]
+
+
+def test_what_explains_unphased_genotypes_as_well_is_told(lab, tmp_path):
+    trans = lab.gene(positions_vcf(tmp_path / "a.vcf", {18138997: "0/1", 18130687: "0/1"}), "TPMT")
+    assert (names(trans), trans["phenotype"]) == (["*1/*3A"], "Intermediate Metabolizer")
+    assert any("*3B/*3C (Poor Metabolizer)" in note for note in trans["notes"])
+    cis = lab.gene(positions_vcf(tmp_path / "b.vcf", {C_2846: "0/1", C_1905: "0/1"}), "DPYD")
+    assert any("on one they mean Intermediate" in note for note in cis["notes"])
 
 
 def test_each_sample_of_a_file_is_called_for_itself(lab, tmp_path):
@@ -126,7 +162,8 @@ def test_the_result_has_other_shapes(lab, tmp_path):
     [pharmcat] = as_pharmcat(result)
     gene = next(one for one in pharmcat["results"] if one["gene"] == "CYP2C19")
     assert gene["diplotypes"][0]["haplotype2"] == {"name": "*2"}
-    assert {"position": 94781859, "rsid": "rs4244285", "vcfCall": "G/A", "phased": False} in gene["variants"]
+    variant = {"position": 94781859, "rsid": "rs4244285", "vcfCall": "G/A", "phased": False, "phaseSet": None}
+    assert variant in gene["variants"]
     for content in (b"{", b"[]", b'{"format": "varloom-pgx", "format_version": 99, "samples": []}'):
         with pytest.raises(VarloomError):
             load_result(content)

@@ -198,6 +198,13 @@ def test_undocumented_bases_are_not_called_or_are_told(lab, tmp_path):
     assert [one["name"] for one in told["diplotypes"]] == ["*1/*1"]
     assert told["positions"]["undocumented"][0]["rsid"] == "rs1142345"
     assert any("no allele documents" in note for note in told["notes"])
+    assert (told["status"], told["phenotype"]) == ("withheld", None)
+    assert told["phenotype_if_reference"] == "Normal Metabolizer"
+    assert {"Intermediate Metabolizer", "Normal Metabolizer"} <= {*told["withheld"]["possible_phenotypes"]}
+    path = positions_vcf(tmp_path / "c.vcf", {18138997: "1/1", 18130687: "1/1", 18143724: "0/1"})
+    path.write_text(path.read_text().replace("18143724\trs1800462\tC\tG", "18143724\trs1800462\tC\tA"))
+    known = lab.gene(path, "TPMT")  # nothing that is not known can be worse, and it must not hide what is
+    assert ([one["name"] for one in known["diplotypes"]], known["phenotype"]) == (["*3A/*3A"], "Poor Metabolizer")
 
 
 def test_half_a_genotype_is_missing_or_stops_the_call(lab, tmp_path):

@@ -16,6 +16,7 @@ from varloom.annotation.sources.structural import StructuralSettings, Structural
 from varloom.annotation.variant_batches import variant_batches
 from varloom.errors import VarloomError
 from varloom.reader import open_reader
+from varloom.services.split_views import GENE_ROWS
 
 SETTINGS = StructuralSettings()
 CHOSEN = {"10", "20", "21"}
@@ -268,8 +269,14 @@ def test_the_reference_tells_of_every_column():
     installed = dict.fromkeys(StructuralSource().needs)
     page = (Path(__file__).parents[2] / "docs/reference/structural-columns.md").read_text(encoding="utf-8")
     rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `sv.")]
+    columns = [*GENE_ROWS.fields.values(), GENE_ROWS.row]
+    of_split = [(f"| `{each.name}`", f"{each.description} |") for each in columns]
+    told = [(row[0], row[-1]) for row in rows]
+    assert [row for row in told if row in of_split] == of_split
     declared = StructuralSource().columns(installed)
-    assert [(row[0], row[-1]) for row in rows] == [(f"| `{each.name}`", f"{each.description} |") for each in declared]
+    assert [row for row in told if row not in of_split] == [
+        (f"| `{each.name}`", f"{each.description} |") for each in declared
+    ]
 
 
 def test_a_batch_with_too_many_overlaps_is_refused_but_no_single_variant(tmp_path, monkeypatch):

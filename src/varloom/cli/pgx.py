@@ -148,4 +148,6 @@ def _print(result: dict[str, Any]) -> None:
                 click.echo(f"            {gene['reason']}")
             if gene["phenotype_if_reference"]:
                 click.echo(f"            Were all of them the reference: {gene['phenotype_if_reference']}.")
+            for note in gene["notes"]:
+                click.echo(f"            Note: {note}")
     click.echo(result["disclaimer"])

@@ -13,8 +13,10 @@ from varloom.processing.pgx.model import PgxWanted
 from varloom.processing.pgx.problems import PGX_DEFINITIONS_MISSING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from varloom.annotation.model import ReleaseKey
     from varloom.annotation.refs.library import ReferenceLibrary
     from varloom.genomics.assemblies import Assembly
     from varloom.processing.pgx.model import PgxMade, Report
@@ -41,15 +43,22 @@ class PgxPlace(NamedTuple):
     output: Path
 
 
-def call_for_job(place: PgxPlace, options: dict[str, Any], library: ReferenceLibrary, report: Report) -> PgxMade:
-    """Call all samples of a file with the newest releases.
+def releases_for_job(installed: Iterable[ReleaseKey]) -> tuple[ReleaseKey, ...]:
+    """The releases that a job calls with; `installed` has the newest first. Raises `pgx_definitions_missing`."""
+    keys = choose_pgx(installed)
+    if not keys:
+        raise VarloomError(PGX_DEFINITIONS_MISSING, "No release of the kind pgx is installed here.")
+    return keys
+
+
+def call_for_job(
+    place: PgxPlace, options: dict[str, Any], library: ReferenceLibrary, keys: Sequence[ReleaseKey], report: Report
+) -> PgxMade:
+    """Call all samples of a file with these releases.
 
     Raises:
         VarloomError: see `call_pgx`; those of the storage.
     """
-    keys = choose_pgx(library.newest_first())
-    if not keys:
-        raise VarloomError(PGX_DEFINITIONS_MISSING, "No release of the kind pgx is installed here.")
 
     def on_bytes(done: int, total: int | None) -> None:
         report(done, total, "bytes")

@@ -73,8 +73,10 @@ _LIVE_GATHERINGS: LiteralString = """
       AND (finished_at IS NULL OR finished_at > now() - interval '7 days')
 """
 
-# Releases are pinned by who annotates, or will go on with it. See `varloom.annotation.refs.pins`.
-_LIVE_PINS: LiteralString = "SELECT id::text FROM jobs WHERE stage = 'annotate' AND finished_at IS NULL"
+# Releases are pinned by who works with them, or will go on with it. See `varloom.annotation.refs.pins`.
+_LIVE_PINS: LiteralString = """
+    SELECT id::text FROM jobs WHERE stage IN ('process', 'annotate') AND finished_at IS NULL
+"""
 
 # The original is kept as long as a job may need it again, or a sample that was made of it exists or can
 # be brought back.
@@ -167,7 +169,7 @@ async def _sweep_gatherings(pool: AsyncConnectionPool, storage: Storage) -> int:
 
 
 async def _sweep_pins(pool: AsyncConnectionPool, storage: Storage) -> None:
-    """Let go of what jobs have pinned that do not annotate any more."""
+    """Let go of what jobs have pinned that do not work with it any more."""
     folders = await asyncio.to_thread(_folders, storage, "pins", _PIN)
     async with pool.connection() as conn:
         live = await _column(conn, _LIVE_PINS)

@@ -192,6 +192,8 @@ class Jobs:
             changed = parse_options(given) if options else None
             if changed is not None and changed.credential is not None and job.source_kind != "url":
                 raise VarloomError(REQUEST_INVALID, "credential: it is for files from a URL; this one was sent.")
+            if changed is not None and job.source_files and not changed.reads:
+                raise VarloomError(REQUEST_INVALID, "reads: the several files of this job are one job only as reads.")
             if job.renews_sample_id is not None:
                 await self._require_renewable(conn, job, changed)
             plan = _plan_of(job, changed) if changed else job.plan

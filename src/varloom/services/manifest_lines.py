@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from varloom.errors import Place, Problem, VarloomError, counted, safe_excerpt
 from varloom.services.names import checked_sample_name
-from varloom.services.options import JobOptions, parse_options, parse_priority
+from varloom.services.options import JobOptions, parse_options, parse_priority, refuse_strange_caller
 from varloom.services.problems import (
     MANIFEST_HEADER_INVALID,
     MANIFEST_LINE_MALFORMED,
@@ -341,6 +341,11 @@ class _Reading:
         options = JobOptions(**{"reads": any_are_reads(map(_path_of, urls)), **given})
         if len(urls) > 1 and not options.reads:
             fault(URL, MANIFEST_VALUE_INVALID, "Several files make one job only as reads: FASTQ, BAM or CRAM.")
+            return None
+        try:
+            refuse_strange_caller(options.engine, options.caller)
+        except VarloomError as error:
+            fault("caller", MANIFEST_VALUE_INVALID, _without_name(error.message))
             return None
         return ManifestLine(row.number, url, name, options, priority or 0, tuple(urls[1:]))
 

@@ -16,6 +16,7 @@ from varloom.jobs.model import NewJob
 from varloom.pipeline.plan import version_of
 from varloom.pipeline.quota import require_room
 from varloom.processing.pgx.problems import PGX_DEFINITIONS_MISSING
+from varloom.processing.problems import REFERENCE_GENOME_MISSING
 from varloom.services import manifest_rows as rows
 from varloom.services.manifest_lines import MOST_TOLD, URL, faults, parse_manifest
 from varloom.services.manifest_views import ManifestJob, ManifestJobs, ManifestLineView, ManifestPreflight
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from varloom.settings import Settings
     from varloom.transfer.source_url import SourceUrl
     from varloom.transfer.vault import Vault
+
+
+_OF_REFERENCES = (REFERENCE_GENOME_MISSING, REFERENCE_DATA_MISSING, PGX_DEFINITIONS_MISSING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ class Manifests:
             VarloomError: `manifest_unreadable`, `manifest_header_invalid`, `manifest_too_large`, `request_invalid`.
         """
         stored = (await self.credentials.all(account_id)).credentials
-        read = await asyncio.to_thread(self._read, content, defaults)
+        read = await self._read(content, defaults)
         return await asyncio.to_thread(_preflight_of, _with_credentials(read, stored))
 
     async def create(
@@ -143,7 +147,7 @@ class Manifests:
             VarloomError: as `preflight`; `manifest_lines_invalid`, `idempotency_conflict`, `quota_exceeded`.
         """
         key = checked_key(idempotency_key)
-        read = await asyncio.to_thread(self._read, content, defaults)
+        read = await self._read(content, defaults)
         if key is not None and (earlier := await self._earlier(account_id, key, read)):
             return earlier
         stored = (await self.credentials.all(account_id)).credentials
@@ -173,7 +177,15 @@ class Manifests:
         ]
         return ManifestJobs(id=manifest_id, is_new=True, jobs=created, faulty=checked.faulty, problems=checked.told)
 
-    def _read(self, content: bytes, defaults: Mapping[str, str] | None) -> _Read:
+    async def _read(self, content: bytes, defaults: Mapping[str, str] | None) -> _Read:
+        """Read the manifest; where reference data seems to be missing, it may have been installed a moment ago."""
+        read = await asyncio.to_thread(self._understood, content, defaults)
+        if self.annotations is None or not any(problem.kind in _OF_REFERENCES for problem in read.problems):
+            return read
+        await self.annotations.look()
+        return await asyncio.to_thread(self._understood, content, defaults)
+
+    def _understood(self, content: bytes, defaults: Mapping[str, str] | None) -> _Read:
         """Read the manifest and understand its URLs."""
         manifest = parse_manifest(content, defaults)
         rules = SourceRules(self.settings)

@@ -96,12 +96,12 @@ def parse_options(given: Mapping[str, Any]) -> JobOptions:
         chosen[name] = parse(value)
     if chosen.get("outside_calls") and "pgx" not in chosen:
         chosen["pgx"] = True  # nobody gives calls for anything else
-    _refuse_strange_caller(chosen.get("engine", "auto"), chosen.get("caller"))
+    refuse_strange_caller(chosen.get("engine", "auto"), chosen.get("caller"))
     return JobOptions(**chosen)
 
 
-def _refuse_strange_caller(engine: EngineName, caller: CallerName | None) -> None:
-    """A caller that the chosen engine has not is refused at once, and not by a worker."""
+def refuse_strange_caller(engine: EngineName, caller: CallerName | None) -> None:
+    """A caller that the chosen engine has not is refused at once, and not by a worker: `request_invalid`."""
     having = _CALLERS.get(engine)
     if caller is not None and having is not None and caller not in having:
         raise VarloomError(REQUEST_INVALID, f"caller: the engine {engine} calls with {' or '.join(having)}.")

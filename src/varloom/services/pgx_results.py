@@ -6,11 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from varloom.dataset import sample_files
-from varloom.errors import VarloomError
-from varloom.processing.pgx.problems import PGX_NOT_CALLED, PGX_RESULT_DAMAGED
+from varloom.errors import VarloomError, safe_excerpt
+from varloom.processing.pgx.problems import PGX_NOT_CALLED, PGX_RESULT_DAMAGED, PGX_SAMPLE_UNKNOWN
 from varloom.processing.pgx.tables import as_pharmcat, as_tsv, load_result
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
 
     from psycopg_pool import AsyncConnectionPool
@@ -39,6 +40,18 @@ class PgxResults:
             VarloomError: `sample_not_found`, `pgx_not_called`, `pgx_result_damaged`.
         """
         return await asyncio.to_thread(load_result, await self.content(account_id, sample_id))
+
+    def sample_of(self, result: Mapping[str, Any], name: str | None) -> dict[str, Any]:
+        """The calls of one sample of the file, of the first if none is named; never another one's in its place.
+
+        Raises:
+            VarloomError: `pgx_sample_unknown`.
+        """
+        found = [one for one in result["samples"] if name is None or one["sample"] == name]
+        if not found:
+            raise VarloomError(PGX_SAMPLE_UNKNOWN, f"The file has no sample {safe_excerpt(name or '', 60)!r}.")
+        called: dict[str, Any] = found[0]
+        return called
 
     async def content(self, account_id: UUID, sample_id: UUID) -> bytes:
         """The bytes of `pgx.json`.

@@ -16,6 +16,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
+from weakref import WeakValueDictionary
 
 from psycopg import OperationalError
 from psycopg.errors import UniqueViolation
@@ -31,12 +32,14 @@ from varloom.services.options import parse_options
 from varloom.services.preflights import PreflightOfArrival, refusal_again
 from varloom.services.problems import (
     IDEMPOTENCY_CONFLICT,
+    REQUEST_INVALID,
     UPLOAD_EMPTY,
     UPLOAD_FINISHED,
     UPLOAD_NOT_FOUND,
     UPLOAD_OFFSET_WRONG,
     UPLOADS_UNAVAILABLE,
 )
+from varloom.services.read_files import goes_with_reads
 from varloom.services.uploads import JobRequest, ReceivedFile, checked_key, refuse_credential, source_key
 from varloom.storage.incoming import too_large
 from varloom.storage.problems import UPLOAD_LOCKED
@@ -92,6 +95,7 @@ class ResumableUploads:
         self._lifetime = timedelta(days=settings.unfinished_upload_days)
         self._spool = Spool(storage.gathering_place() or settings.data / "arriving")
         self._arrivals: defaultdict[UUID, Arrival] = defaultdict(Arrival)
+        self._ends: WeakValueDictionary[tuple[UUID, str], asyncio.Lock] = WeakValueDictionary()
         self._closed = False
 
     # --- beginning --------------------------------------------------------------------------------------------------
@@ -124,6 +128,8 @@ class ResumableUploads:
         values = self._checked(name, size, request) | asdict(member or SetMember(None, 1, 1))
         if key is not None and (earlier := await self._begun_before(account_id, key, values)):
             return earlier
+        if member is not None:
+            await self._require_fitting(account_id, member, values)
         async with self._pool.connection() as conn:
             promised = await rows.promised(conn)
         upload_id = uuid4()
@@ -156,6 +162,29 @@ class ResumableUploads:
             "options": request.options.as_dict(),
             "priority": request.priority,
         }
+
+    async def _require_fitting(self, account_id: UUID, member: SetMember, values: dict[str, Any]) -> None:
+        """See that the file can become one job with the others of its set, before any of its bytes is sent.
+
+        Raises:
+            VarloomError: `request_invalid`, `idempotency_conflict`; what refused another file of the set.
+        """
+        if member.files > 1:
+            if not goes_with_reads(values["name"]):
+                message = "file: a job takes one file, unless all are reads (FASTQ, BAM, CRAM) of one sample."
+                raise VarloomError(REQUEST_INVALID, message)
+            if member.position == 1 and not values["options"].get("reads"):
+                raise VarloomError(REQUEST_INVALID, "file: several files make one job only as reads; choose `reads`.")
+        async with self._pool.connection() as conn:
+            begun = await rows.set_named(conn, account_id, member.set_key or "")
+        for other in begun:
+            if other.error is not None:
+                raise refusal_again(other.error)
+            if other.job_id is not None:
+                raise VarloomError(IDEMPOTENCY_CONFLICT, f"This set has become the job {other.job_id}.")
+            if other.files != member.files:
+                message = f"files: this set has {counted(other.files, 'file')}, not {member.files}."
+                raise VarloomError(REQUEST_INVALID, message)
 
     async def _insert(
         self, upload_id: UUID, account_id: UUID, key: str | None, values: dict[str, Any]
@@ -220,12 +249,16 @@ class ResumableUploads:
     ) -> ResumableUpload:
         """Change the name or the options of what has not become a job; options that are not named stay.
 
+        Of a set all files are changed: the job is made by what the first of them says.
+
         Raises:
             VarloomError: `upload_not_found`, `upload_finished`, `sample_name_invalid`, and those of `parse_options`.
         """
         upload = await self.get(account_id, upload_id)
         name = None if sample_name is None else checked_sample_name(sample_name)
-        chosen = None if options is None else parse_options({**upload.options, **options})
+        async with self._pool.connection() as conn:
+            first = next(iter(await rows.set_of(conn, upload)), upload)
+        chosen = None if options is None else parse_options({**first.options, **options})
         if chosen is not None:
             refuse_credential(chosen)
         async with self._pool.connection() as conn:
@@ -358,8 +391,16 @@ class ResumableUploads:
     async def _finish(self, arrival: Arrival, upload: ResumableUpload) -> ResumableUpload:
         """Let the file become a job, whatever of this was done before the server died.
 
-        The files of a set become one job when the last of them is there; before, nothing happens.
+        The files of a set become one job when the last of them is there; before, nothing happens. Two that end at the
+        same moment do not both take the bytes of both away.
         """
+        if upload.set_key is None:
+            return await self._end(arrival, upload)
+        one_at_a_time = self._ends.setdefault((upload.account_id, upload.set_key), asyncio.Lock())
+        async with one_at_a_time:
+            return await self._end(arrival, await self._wanted(upload.account_id, upload.id))
+
+    async def _end(self, arrival: Arrival, upload: ResumableUpload) -> ResumableUpload:
         if upload.job_id is not None:
             return upload
         async with self._pool.connection() as conn:
@@ -422,11 +463,16 @@ class ResumableUploads:
             await self._uploads.remove_unused(upload.id)
 
     async def _give_up(self, upload: ResumableUpload, error: VarloomError) -> None:
-        """Say why the upload cannot become a job, and let its bytes go."""
+        """Say why the upload cannot become a job, and let its bytes go; all of its set likewise."""
         async with self._pool.connection() as conn:
-            await rows.note_refusal(conn, upload.id, error.as_dict())
-        await in_thread(self._spool.remove, upload.id)
-        await self._uploads.remove_unused(upload.id)
+            await rows.note_refusal(conn, upload, error.as_dict())
+            whole = await rows.set_of(conn, upload)
+        for one in whole:
+            arrival = self._arrivals.get(one.id)
+            if one.id != upload.id and arrival is not None and arrival.writing is not None:
+                arrival.writing.cancel()  # its client asks where to go on, and is told
+            await in_thread(self._spool.remove, one.id)
+        await self._uploads.remove_unused(whole[0].id if whole else upload.id)
 
     # --- the sweep --------------------------------------------------------------------------------------------------
 

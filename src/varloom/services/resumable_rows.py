@@ -64,14 +64,21 @@ _NOTE_JOB = """
 UPDATE resumable_uploads SET job_id = %(job_id)s, expires_at = now() + %(lifetime)s
 WHERE id = %(id)s AND sample_name = %(sample_name)s AND options = %(options)s
 """
+# What concerns one file of a set concerns them all: they become one job, or none.
 _NOTE_REFUSAL = """
-UPDATE resumable_uploads SET error = %s, expires_at = now() + %s WHERE id = %s AND job_id IS NULL
+UPDATE resumable_uploads SET error = %(error)s, expires_at = now() + %(lifetime)s
+WHERE job_id IS NULL AND (id = %(id)s OR account_id = %(account_id)s AND set_key = %(set_key)s)
 """
 _CHANGE: LiteralString = f"""
-UPDATE resumable_uploads
-SET sample_name = coalesce(%(sample_name)s, sample_name), options = coalesce(%(options)s, options), changed_at = now()
-WHERE account_id = %(account_id)s AND id = %(id)s AND job_id IS NULL AND error IS NULL AND expires_at > now()
-RETURNING {_COLUMNS}
+WITH asked AS (SELECT set_key FROM resumable_uploads WHERE account_id = %(account_id)s AND id = %(id)s),
+changed AS (
+    UPDATE resumable_uploads SET sample_name = coalesce(%(sample_name)s, sample_name),
+        options = coalesce(%(options)s, options), changed_at = now()
+    WHERE account_id = %(account_id)s AND (id = %(id)s OR set_key = (SELECT set_key FROM asked))
+      AND job_id IS NULL AND error IS NULL AND expires_at > now()
+    RETURNING {_COLUMNS}
+)
+SELECT {_COLUMNS} FROM changed WHERE id = %(id)s
 """
 _DELETE = "DELETE FROM resumable_uploads WHERE account_id = %s AND id = %s"
 # A file of a set lives as long as any other of the set does.
@@ -188,7 +195,12 @@ async def note_job(conn: AsyncConnection[Any], upload: ResumableUpload, job_id: 
 
 async def set_of(conn: AsyncConnection[Any], upload: ResumableUpload) -> list[ResumableUpload]:
     """All files of an upload's set that were begun, in their order."""
-    return [upload] if upload.set_key is None else await _all(conn, _SET, [upload.account_id, upload.set_key])
+    return [upload] if upload.set_key is None else await set_named(conn, upload.account_id, upload.set_key)
+
+
+async def set_named(conn: AsyncConnection[Any], account_id: UUID, set_key: str) -> list[ResumableUpload]:
+    """The files of one of the account's sets that were begun, in their order."""
+    return await _all(conn, _SET, [account_id, set_key])
 
 
 async def note_job_of_set(conn: AsyncConnection[Any], upload: ResumableUpload, job_id: UUID) -> None:
@@ -197,9 +209,16 @@ async def note_job_of_set(conn: AsyncConnection[Any], upload: ResumableUpload, j
     await conn.execute(_NOTE_JOB_OF_SET, values)
 
 
-async def note_refusal(conn: AsyncConnection[Any], upload_id: UUID, error: Mapping[str, Any]) -> None:
-    """Note why no more bytes are wanted."""
-    await conn.execute(_NOTE_REFUSAL, [Jsonb(dict(error)), FINISHED, upload_id])
+async def note_refusal(conn: AsyncConnection[Any], upload: ResumableUpload, error: Mapping[str, Any]) -> None:
+    """Note why no more bytes are wanted of the upload, and of all files of its set."""
+    values = {
+        "id": upload.id,
+        "account_id": upload.account_id,
+        "set_key": upload.set_key,
+        "error": Jsonb(dict(error)),
+        "lifetime": FINISHED,
+    }
+    await conn.execute(_NOTE_REFUSAL, values)
 
 
 async def change(
@@ -210,7 +229,7 @@ async def change(
     sample_name: str | None,
     options: Mapping[str, Any] | None,
 ) -> ResumableUpload | None:
-    """Change what is None not; None if it has become a job, was refused, or is not there."""
+    """Change what is None not, of all files of a set; None if it has become a job, was refused, or is not there."""
     values = {
         "account_id": account_id,
         "id": upload_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -44,9 +45,14 @@ _NAME_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a file, from `start` on and before `end`; `is_part` unless the whole was asked for."""
+    """A part of a file, from `start` on and before `end`; `is_part` unless the whole was asked for.
+
+    Attributes:
+        etag: a strong validator (RFC 9110, section 8.8.3): what lies under a name of the storage never changes.
+    """
 
     download_name: str
+    etag: str
     size: int
     start: int
     end: int
@@ -94,7 +100,9 @@ class SampleFiles:
             return None
         return quality_view(json.loads(await asyncio.to_thread(self.storage.read_bytes, file.storage_key)))
 
-    async def open(self, account_id: UUID, sample_id: UUID, name: str, asked: str | None = None) -> Piece:
+    async def open(
+        self, account_id: UUID, sample_id: UUID, name: str, asked: str | None = None, *, only_if: str | None = None
+    ) -> Piece:
         """A file, or the part of it that a Range header asks for.
 
         Args:
@@ -102,6 +110,7 @@ class SampleFiles:
             sample_id: which.
             name: of the file.
             asked: the header; one that asks for several parts, or in other units, is as good as none.
+            only_if: the header If-Range: of another file than it names the whole is sent.
 
         Raises:
             VarloomError: `sample_not_found`, `sample_file_not_found`, `range_invalid`.
@@ -109,10 +118,11 @@ class SampleFiles:
         async with self.pool.connection() as conn:
             sample = await catalog.get_sample(conn, account_id, sample_id)
             file = await sample_files.file_of(conn, account_id, sample_id, name)
-        part = _part(asked, file.bytes)
+        etag = f'"{hashlib.sha256(file.storage_key.encode()).hexdigest()[:32]}"'
+        part = _part(asked, file.bytes) if only_if in {None, etag} else None
         start, end = part or (0, file.bytes)
         content = self._content(file.storage_key, start, end)
-        return Piece(_download_name(sample.name, file), file.bytes, start, end, part is not None, content)
+        return Piece(_download_name(sample.name, file), etag, file.bytes, start, end, part is not None, content)
 
     async def _content(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
         for begin in range(start, end, PORTION):

@@ -23,13 +23,8 @@ from varloom.services.paging import check_limit, checked_search
 from varloom.services.problems import TABLE_NOT_FOUND
 from varloom.services.sample_views import SampleViews
 from varloom.services.split_views import SplitViews, View, can_be_split, split_hash
+from varloom.services.table_views import ColumnList, CountView, FacetsView, HistogramView, LocationView, RowPage
 from varloom.services.views import (
-    ColumnList,
-    CountView,
-    FacetsView,
-    HistogramView,
-    LocationView,
-    RowPage,
     SampleList,
     SampleView,
     StorageView,

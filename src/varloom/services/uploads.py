@@ -127,7 +127,7 @@ class Intake:
         Args:
             name: as the user's machine calls it.
             chunks: the bytes.
-            expected: at least so many bytes are announced, if any number is.
+            expected: at least so many bytes are announced of all files together, if any number is.
 
         Raises:
             VarloomError: `request_invalid` for a second file that is no reads; `upload_empty`; `quota_exceeded`; those
@@ -138,14 +138,26 @@ class Intake:
         upload_id = self._received[0].upload_id if self._received else uuid4()
         if self._earlier is None:
             before = sum(file.bytes for file in self._received)
-            async with self._uploads.arriving(self._account_id, before + (expected or 0)) as within_quota:
-                content, place = within_quota(chunks), len(self._received) + 1
-                received = await self._uploads.store(shown, content, expected, upload_id=upload_id, place=place)
+            async with self._uploads.arriving(self._account_id, expected or 0, before=before) as within_quota:
+                received = await self._uploads.store(
+                    shown,
+                    within_quota(chunks),
+                    self._left_of(expected, shown, before),
+                    upload_id=upload_id,
+                    place=len(self._received) + 1,
+                )
         else:
             received = await _fingerprint(shown, chunks)
         self._received.append(received)
         if received.bytes == 0:
             raise VarloomError(UPLOAD_EMPTY, f"{received.name} has no bytes.")
+
+    def _left_of(self, expected: int | None, name: str, before: int) -> int | None:
+        """How much of what is announced this file may have; others may follow reads, and the limit is that of one."""
+        if expected is None:
+            return None
+        left = max(0, expected - before)
+        return min(left, self._uploads.settings.max_upload_bytes) if goes_with_reads(name) else left
 
     def _refuse_further(self, name: str) -> None:
         """Several files are one sample's reads, or not one job."""
@@ -188,12 +200,15 @@ class Uploads:
     _arriving: Counter[UUID] = field(default_factory=Counter)
 
     @contextlib.asynccontextmanager
-    async def arriving(self, account_id: UUID, expected: int) -> AsyncIterator[Callable[[Chunks], Chunks]]:
+    async def arriving(
+        self, account_id: UUID, expected: int, *, before: int = 0
+    ) -> AsyncIterator[Callable[[Chunks], Chunks]]:
         """Count a file towards the account's quota while it arrives; what its chunks are to be passed through.
 
         Args:
             account_id: whose it will be.
             expected: at least so many bytes are announced.
+            before: the bytes of the files that came before it in the same upload, which no row counts yet.
 
         Raises:
             VarloomError: `quota_exceeded`, at once or in the midst of the chunks.
@@ -205,14 +220,14 @@ class Uploads:
         async with self.pool.connection() as conn:
             use = await catalog.storage_of(conn, account_id)
         others = self._arriving[account_id]
-        check_room(use, quota, expected, arriving=others)
+        counted = max(expected, before)  # what is announced is the whole upload
+        check_room(use, quota, counted, arriving=others)
         room = quota - use.used - others
-        counted = expected
         self._arriving[account_id] += counted
 
         async def within_quota(chunks: Chunks) -> Chunks:
             nonlocal counted
-            position = 0
+            position = before
             async for chunk in chunks:
                 position += len(chunk)
                 if position > room:
@@ -402,8 +417,8 @@ async def _fingerprint(name: str, chunks: AsyncIterator[bytes]) -> ReceivedFile:
     return ReceivedFile(uuid4(), name, size, digest.hexdigest(), None)
 
 
-def checked_key(key: str | None) -> str | None:
-    """The Idempotency-Key of a request.
+def checked_key(key: str | None, name: str = "Idempotency-Key") -> str | None:
+    """The Idempotency-Key of a request, or another key that its sender made up; `name` is what it is called.
 
     Raises:
         VarloomError: `request_invalid`.
@@ -411,5 +426,5 @@ def checked_key(key: str | None) -> str | None:
     if key is None:
         return None
     if not 1 <= len(key) <= KEY_LIMIT or not key.isascii() or not key.isprintable():
-        raise VarloomError(REQUEST_INVALID, f"Idempotency-Key: expected 1 to {KEY_LIMIT} printable ASCII characters.")
+        raise VarloomError(REQUEST_INVALID, f"{name}: expected 1 to {KEY_LIMIT} printable ASCII characters.")
     return key

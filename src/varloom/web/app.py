@@ -44,7 +44,9 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 # Exports are made in threads, but would be compressed in the loop: a piece of megabytes held up everyone for 200 ms.
 _UPLOADS = re.compile(rf"{UPLOAD_PATH}|{MANIFEST_PATH}(/preflight)?|{RESUMABLE_PATH}/[^/]+")
 _EXPORTS = ("text/csv", "text/tab-separated-values", "application/jsonl", "application/vnd.apache.parquet")
-_NOT_COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, *_EXPORTS)
+# Alignments are packed already, and a browser wants their length to tell how far a download is.
+_PACKED = ("application/octet-stream",)
+_NOT_COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, *_EXPORTS, *_PACKED)
 
 
 def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncContextManager[Services]]) -> FastAPI:

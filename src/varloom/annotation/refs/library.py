@@ -169,7 +169,7 @@ class ReferenceLibrary:
         if not self.has(key):
             raise _missing(key)
         if not force and (jobs := Pins(self.storage).jobs_with(key)):
-            needed = f"{counted(len(jobs), 'job')} that {'annotates' if len(jobs) == 1 else 'annotate'}"
+            needed = f"{counted(len(jobs), 'job')} that {'works' if len(jobs) == 1 else 'work'} with it"
             message = f"{told(key)} is needed by {needed}: {', '.join(jobs[:_MOST_TOLD])}."
             raise VarloomError(REFERENCE_IN_USE, message)
         local = self.storage.local_path(folder_of(key))

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from varloom.annotation.refs.pgx_content import GeneDefinition
 
 _BASES = re.compile(r"[ACGT]+")
+_GENE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
+_CONTIG = re.compile(r"[A-Za-z0-9_.]{1,40}")
+_MOST_OF_NAME, _LAST_POSITION = 200, 300_000_000
 _CELL = re.compile(r"[ACGT]+|[RYSWKMBDHVN]")
 
 
@@ -26,8 +29,22 @@ def check_gene(gene: GeneDefinition, path: Path) -> None:
     Raises:
         VarloomError: `reference_malformed`.
     """
-    if fault := _fault_of_alleles(gene) or _fault_of_bases(gene):
-        raise malformed(path, f"{safe_excerpt(gene.gene, 40)}: {fault}")
+    if fault := _fault_of_names(gene) or _fault_of_alleles(gene) or _fault_of_bases(gene):
+        raise malformed(path, f"{safe_excerpt(str(gene.gene), 40)}: {fault}")
+
+
+def _fault_of_names(gene: GeneDefinition) -> str | None:
+    """Of what is shown, counted or looked up: a published file can hold anything at all in its place."""
+    if not isinstance(gene.gene, str) or not _GENE.fullmatch(gene.gene):
+        return "It is no symbol of a gene."
+    names = [*(allele.name for allele in gene.alleles), *gene.core_of.keys(), *gene.core_of.values()]
+    names += [locus.rsid for locus in (*gene.loci, *gene.extra) if locus.rsid is not None]
+    if not all(isinstance(name, str) and name.isprintable() and 0 < len(name) <= _MOST_OF_NAME for name in names):
+        return f"A name is none, or has more than {_MOST_OF_NAME} characters."
+    for locus in (*gene.loci, *gene.extra):
+        if not _CONTIG.fullmatch(locus.contig) or not 1 <= locus.position <= _LAST_POSITION:
+            return f"No contig has a position {safe_excerpt(f'{locus.contig}:{locus.position}', 40)}."
+    return None
 
 
 def _fault_of_alleles(gene: GeneDefinition) -> str | None:
@@ -49,6 +66,8 @@ def _fault_of_bases(gene: GeneDefinition) -> str | None:
             return f"The alleles at {locus.position} are not bases."
     for allele in gene.alleles:
         for index, cell in allele.cells.items():
+            if not 0 <= index < len(gene.loci):
+                return f"{safe_excerpt(allele.name, 60)} has more bases than there are positions."
             if not _CELL.fullmatch(cell):
                 return f"{safe_excerpt(allele.name, 60)} has {safe_excerpt(cell, 20)!r} for bases."
             if len(cell) > 1 and cell not in (gene.loci[index].ref, *gene.loci[index].alts):

@@ -26,6 +26,7 @@ from varloom.errors import VarloomError, safe_excerpt
 from varloom.genomics.contigs import bare_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from varloom.annotation.refs.importer import ImportTask
@@ -36,6 +37,7 @@ NOT_USED = "files that are neither definitions nor phenotypes of a gene"
 NO_PHENOTYPES = "genes without a table of phenotypes; another release may have it"
 _STRUCTURAL = frozenset({"CYP2D6"})
 """Genes that are defined and cannot be called from small variants: copies, deletions and hybrids decide."""
+_MOST_COPIES = 2
 _MOST_BYTES = 64 << 20
 """Of one file; the largest that is published has 4 MB."""
 
@@ -71,7 +73,7 @@ def import_pharmcat(task: ImportTask) -> Imported:
         task.on_progress(done, total)
     if not genes:
         raise malformed(task.sources[0], "No file is a definition of the alleles of a gene.")
-    genes = {name: _exempted(genes[name], exemptions.get(name, {})) for name in sorted(genes)}
+    genes = _all_exempted(genes, exemptions, task.sources[0])
     checked = check_against_genome(genes.values(), task.genome)
     content = PgxContent(
         SOURCE,
@@ -134,6 +136,18 @@ def _locus(one: dict[str, Any]) -> Locus:
     return Locus(contig, int(one["position"]), one["ref"].upper(), tuple(a.upper() for a in one["alts"]), one["rsid"])
 
 
+def _all_exempted(
+    genes: Mapping[str, GeneDefinition], rules: Mapping[str, Any], path: Path
+) -> dict[str, GeneDefinition]:
+    try:
+        exempted = {name: _exempted(genes[name], rules.get(name, {})) for name in sorted(genes)}
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise malformed(path, f"An exemption is of another kind ({error!r}).") from error
+    for gene in exempted.values():
+        check_gene(gene, path)  # its reference allele may be among those that are to be left out
+    return exempted
+
+
 def _exempted(gene: GeneDefinition, rules: dict[str, Any]) -> GeneDefinition:
     """The gene with what PharmCAT's table of exemptions says of it."""
     ignored = {name.lower() for name in rules.get("ignoredAlleles", ())}
@@ -158,12 +172,15 @@ def _phenotypes(found: dict[str, Any]) -> PhenotypeTable:
             continue  # n/a: the allele has no value
     diplotypes = {}
     for one in found["diplotypes"]:
-        names = tuple(sorted(name for name, copies in one["diplotypekey"].items() for _ in range(int(copies))))
+        key = one["diplotypekey"]
+        if not 1 <= sum(map(int, key.values())) <= _MOST_COPIES or not all(int(copies) > 0 for copies in key.values()):
+            raise ValueError(key)
+        names = tuple(sorted(name for name, copies in key.items() for _ in range(int(copies))))
         score = one.get("activityScore")
         diplotypes[names] = (str(one["phenotype"]), None if score in {None, "n/a", "None"} else str(score))
     functions = dict(found["haplotypes"])  # of genes with an activity score these are its values
     functions |= {one["name"]: one["functionValue"] for one in found.get("namedAlleles", ()) if one["functionValue"]}
-    return PhenotypeTable(functions, activities, diplotypes)
+    return PhenotypeTable({name: str(function) for name, function in functions.items()}, activities, diplotypes)
 
 
 def _contigs(genes: dict[str, GeneDefinition]) -> dict[str, int]:

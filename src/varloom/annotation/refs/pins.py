@@ -1,8 +1,8 @@
-"""Pins: which releases jobs that annotate work with, told in the storage beside the library, where all see them.
+"""Pins: which releases jobs work with, told in the storage beside the library, where all see them.
 
-A job pins its releases before it reads the first of them. Its next attempt works with the same ones, so that what is
-finished still fits, and they are not removed meanwhile. The pin goes when the annotation is done; those of jobs that
-ended otherwise are swept.
+A stage that analyses reads, calls PGx or annotates pins the releases of its job before it reads the first of them. The
+next attempt works with the same ones, so that what is finished still fits, and they are not removed meanwhile. The pin
+goes when the stage is done; those of jobs that ended otherwise are swept.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from varloom.storage import Storage
 
 PREFIX = "pins"
+ANNOTATE, PROCESS = "releases", "process"
+"""What the pins of the two stages are called."""
 
 
 class Pin(NamedTuple):
     """What one job chose.
 
     Attributes:
-        kind: of the variants.
-        assembly: of their coordinates.
+        kind: of the variants; `process` for the genome of reads and for PGx definitions.
+        assembly: of their coordinates; empty where it is not known yet.
         releases: that it works with.
     """
 
@@ -39,26 +41,26 @@ class Pins:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def of_job(self, job: str) -> Pin | None:
-        """What a job has pinned."""
-        return self._read(_key(job))
+    def of_job(self, job: str, name: str = ANNOTATE) -> Pin | None:
+        """What a stage of a job has pinned."""
+        return self._read(_key(job, name))
 
-    def put(self, job: str, pin: Pin) -> None:
-        """Pin releases for a job, instead of what it had pinned before."""
-        if self.of_job(job) == pin:
+    def put(self, job: str, pin: Pin, name: str = ANNOTATE) -> None:
+        """Pin releases for a stage of a job, instead of what it had pinned before."""
+        if self.of_job(job, name) == pin:
             return
-        self.remove(job)
+        self.remove(job, name)
         with contextlib.suppress(FileExistsError):  # an attempt that was given up for dead is at it as well
-            self._storage.write_bytes(_key(job), json.dumps(pin).encode())
+            self._storage.write_bytes(_key(job, name), json.dumps(pin).encode())
 
-    def remove(self, job: str) -> None:
-        """Let go of what a job has pinned, if anything."""
-        self._storage.delete_tree(f"{PREFIX}/{job}")
+    def remove(self, job: str, name: str = ANNOTATE) -> None:
+        """Let go of what a stage of a job has pinned, if anything."""
+        self._storage.delete_tree(_key(job, name))
 
     def jobs_with(self, release: ReleaseKey) -> list[str]:
         """The jobs that have pinned a release."""
         pins = ((key, self._read(key)) for key in self._storage.list_prefix(PREFIX))
-        return [key.split("/")[1] for key, pin in pins if pin is not None and release in pin.releases]
+        return sorted({key.split("/")[1] for key, pin in pins if pin is not None and release in pin.releases})
 
     def _read(self, key: str) -> Pin | None:
         """A pin; None where there is none, or where it says nothing that can be understood."""
@@ -69,5 +71,5 @@ class Pins:
             return None
 
 
-def _key(job: str) -> str:
-    return f"{PREFIX}/{job}/releases.json"
+def _key(job: str, name: str) -> str:
+    return f"{PREFIX}/{job}/{name}.json"

@@ -11,6 +11,7 @@ from varloom.dataset.durable import disk_full_told, sync_directory
 from varloom.failpoints import failpoint
 from varloom.pipeline.request import StageResult
 from varloom.storage import connect
+from varloom.storage.held_folder import unused
 from varloom.transfer.access import Access
 from varloom.transfer.download import Download
 from varloom.transfer.partial_file import disk_told
@@ -42,15 +43,17 @@ def run(request: StageRequest, report: Report) -> StageResult:
         raise AssertionError("a download needs a URL")
     storage = connect(request.storage)
     first = _fetch(request, request.location, ORIGINAL, storage, report)
-    further = [
-        _fetch(request, _within(location, first["bytes"]), f"{ORIGINAL}-{place}", storage, report)
-        for place, location in enumerate(request.further_locations, 2)
-    ]
+    further: list[dict[str, Any]] = []
+    for place, location in enumerate(request.further_locations, 2):
+        taken = sum(file["bytes"] for file in (first, *further))
+        further.append(_fetch(request, _within(location, taken), f"{ORIGINAL}-{place}", storage, report))
+    if further and storage.local_path(request.output_key) is None:
+        _let_go(_arriving(request, request.location, storage))
     return StageResult({**first, "further": further} if further else first)
 
 
 def _within(location: SourceLocation, taken: int) -> SourceLocation:
-    """The same, with the room that the file before it has left."""
+    """The same, with the room that the files before it have left."""
     room = location.transfer.room
     if room is None:
         return location
@@ -76,6 +79,13 @@ def _fetch(
         if storage.local_path(request.output_key) is None and not request.further_locations:
             download.discard()  # it is in the storage now
     return {"key": f"{request.output_key}/{name}", "url": source.shown, **arrived.as_json()}
+
+
+def _let_go(folder: Path) -> None:
+    """Remove what has come of all files, which are in the storage now, unless another process works there."""
+    with unused(folder) as is_unused:
+        if is_unused:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _begun(request: StageRequest, access: Access, folder: Path, options: TransferOptions, count: BytesDone) -> Download:

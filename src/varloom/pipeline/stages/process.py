@@ -16,7 +16,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from varloom.annotation.refs.library import ReferenceLibrary
+from varloom.annotation.refs.pins import PROCESS, Pin, Pins
 from varloom.dataset.durable import disk_full_told, sync_directory, sync_file
+from varloom.errors import VarloomError
 from varloom.failpoints import failpoint
 from varloom.pipeline.request import Processing, StageResult
 from varloom.pipeline.workspace import open_workspace
@@ -31,9 +33,10 @@ from varloom.storage import LocalCopies, connect
 from varloom.storage.held_folder import hold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from varloom.annotation.model import ReleaseKey
     from varloom.pipeline.request import StageRequest
     from varloom.pipeline.workspace import Report, Workspace
     from varloom.processing.choice import ChosenEngine
@@ -58,8 +61,16 @@ class _Bench(NamedTuple):
 
     storage: Storage
     library: ReferenceLibrary
+    releases: _Releases
     work: Path
     report: Report
+
+
+class _Releases(NamedTuple):
+    """What a job works with: the genome to which reads are aligned, and what PGx is called with."""
+
+    genome: ReleaseKey | None
+    pgx: tuple[ReleaseKey, ...]
 
 
 class _Made(NamedTuple):
@@ -83,11 +94,13 @@ def run(request: StageRequest, report: Report) -> StageResult:
         workspace.output.mkdir(parents=True, mode=0o700)
         failpoint("stage.after_folder")
         library = ReferenceLibrary(storage, _copies(request))
+        releases = _pinned(request, library)
         with _work_folder(workspace.output) as work:
-            made = _analyse(request, workspace, _Bench(storage, library, work, report))
+            made = _analyse(request, workspace, _Bench(storage, library, releases, work, report))
         files = [_described(role, path) for role, path in made.files.items()]
         _write(workspace.output / COMPLETE, {"files": files, **made.told})
         sync_directory(workspace.output)
+    Pins(storage).remove(request.job, PROCESS)
     if request.scratch is not None:  # what was finished is in the storage now
         shutil.rmtree(_gathering(request, storage), ignore_errors=True)
     return StageResult({"key": request.output_key, "files": files, **made.told}, made.warnings)
@@ -101,6 +114,43 @@ def _work_folder(output: Path) -> Iterator[Path]:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _pinned(request: StageRequest, library: ReferenceLibrary) -> _Releases:
+    """The releases of the job, which nobody removes before it is done with them.
+
+    Those of its attempts before are taken again, so that finished steps fit, unless somebody asked anew, or they are
+    not what the options mean, or not installed, any more.
+
+    Raises:
+        VarloomError: `reference_genome_missing`, `reference_genome_unchosen`, `pgx_definitions_missing`.
+    """
+    pins, installed = Pins(library.storage), tuple(library.newest_first())
+    before = pins.of_job(request.job, PROCESS) if request.keeps_choice else None
+    chosen = None
+    if before is not None and set(before.releases) <= set(installed):
+        with contextlib.suppress(VarloomError):
+            chosen = _chosen(request, before.releases)
+    chosen = chosen or _chosen(request, installed)
+    genome = () if chosen.genome is None else (chosen.genome,)
+    # in this order the same are chosen of them again
+    releases = tuple(dict.fromkeys((*chosen.pgx, *genome)))
+    pins.put(request.job, Pin(PROCESS, request.options.get("assembly") or "", releases), PROCESS)
+    return chosen
+
+
+def _chosen(request: StageRequest, installed: Sequence[ReleaseKey]) -> _Releases:
+    """What the options mean of what is installed, the newest first."""
+    options = request.options
+    pgx: tuple[ReleaseKey, ...] = ()
+    genome = None
+    if options.get("reads"):
+        genome = chosen_reference(installed, options.get("reference"), options.get("assembly"))
+    if options.get("pgx"):
+        from varloom.pipeline.pgx_step import releases_for_job  # few jobs call PGx
+
+        pgx = releases_for_job(installed)
+    return _Releases(genome, pgx)
 
 
 def _analyse(request: StageRequest, workspace: Workspace, bench: _Bench) -> _Made:
@@ -120,7 +170,11 @@ def _with_pgx(request: StageRequest, workspace: Workspace, bench: _Bench, made: 
         name, assembly = path.name, made.told["assembly"]
     bench.work.mkdir(mode=0o700, exist_ok=True)
     called = call_for_job(
-        PgxPlace(path, name, assembly, bench.work, workspace.output), request.options, bench.library, bench.report
+        PgxPlace(path, name, assembly, bench.work, workspace.output),
+        request.options,
+        bench.library,
+        bench.releases.pgx,
+        bench.report,
     )
     files, told = ({}, {}) if made is None else (made.files, made.told)
     told = {**told, "pgx_releases": [list(key) for key in called.releases], "pgx_counts": dict(called.counts)}
@@ -136,7 +190,9 @@ def _from_reads(request: StageRequest, workspace: Workspace, bench: _Bench) -> _
     given = [(workspace.source, request.source), *zip(workspace.further, request.further, strict=True)]
     files = [ReadsFile(path, file.name) for path, file in given if file is not None]
     reads = gather([file for file in files if not _INDEX.search(file.name)], is_interleaved, are_mates)
-    key = chosen_reference(library.newest_first(), request.options.get("reference"), request.options.get("assembly"))
+    key = bench.releases.genome
+    if key is None:
+        raise AssertionError("reads have a genome")
     caller = request.options.get("caller")
     chosen = choose_engine(
         engines(replace(processing.parabricks, job=request.job)),
@@ -166,7 +222,7 @@ def _sites(request: StageRequest, bench: _Bench, reference: Reference) -> Path |
     from varloom.pipeline.pgx_sites import write_pgx_sites  # few jobs call PGx
 
     bench.work.mkdir(mode=0o700, exist_ok=True)
-    return write_pgx_sites(bench.library, reference, bench.work / "pgx-sites.vcf")
+    return write_pgx_sites(bench.library, bench.releases.pgx, reference, bench.work / "pgx-sites.vcf")
 
 
 def _engine_wanted(request: StageRequest, processing: Processing) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from varloom.processing.cpu.aligner import Task
     from varloom.processing.model import Report
 
+_FULL_BYTES = 1 << 20
+"""A disk with less of it free has no room for a batch."""
 _LIFE_SECONDS = 1.0
 
 
@@ -52,7 +55,7 @@ def align(task: Task, total: int, report: Report) -> dict[str, Any]:
             if process.stdout is not None:
                 process.stdout.close()
         if error is not None:
-            raise error
+            raise _disk_full() if error.kind is PROGRAM_FAILED and _is_full(task) else error
         if process.returncode:
             raise programs.failed("bwa mem", process.returncode, programs.last_words(said))
     if reads != total:
@@ -95,9 +98,18 @@ def _read(pipe: IO[bytes], lines: queue.SimpleQueue[bytes]) -> None:
 
 def _error(told: dict[str, Any]) -> VarloomError:
     if is_disk_full(OSError(told["message"])):
-        return VarloomError(DISK_FULL, "There is no space left on the disk for the alignment.")
+        return _disk_full()
     place = Spot(told["line"], told["column"], told["field"], told["excerpt"], told["url"])
     return VarloomError(kind_of(told["code"]), told["message"], place, tuple(told["resolution"]))
+
+
+def _is_full(task: Task) -> bool:
+    """Whether the disk is full: a batch that could not be written does not tell why."""
+    return min(shutil.disk_usage(folder).free for folder in (task.work, task.batches)) < _FULL_BYTES
+
+
+def _disk_full() -> VarloomError:
+    return VarloomError(DISK_FULL, "There is no space left on the disk for the alignment.")
 
 
 def batch_files(folder: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from varloom.annotation.refs.genome import Genome
 from varloom.annotation.refs.pgx_content import load_content
 from varloom.dataset.durable import disk_full_told, sync_directory, sync_file
 from varloom.errors import Place, Problem, Severity, VarloomError, counted, safe_excerpt
+from varloom.genomics.contigs import bare_name
 from varloom.processing.pgx.gene_call import call_gene
 from varloom.processing.pgx.genotypes import ABSENT, Call, Genotype, State, genotype_at, parse_genotype
 from varloom.processing.pgx.locus_alleles import may_be, view_at
@@ -74,11 +75,13 @@ def call_pgx(wanted: PgxWanted, report: Report) -> PgxMade:
     with contextlib.ExitStack() as held:
         reference = held.enter_context(Genome(genome)) if genome is not None else None
         lines = read_lines(wanted.path, wanted.name, loci, reference, report)
+        aligned = frozenset(map(bare_name, reference.lengths)) if reference is not None else frozenset()
     chosen = _chosen_samples(lines.samples, wanted.samples)
     outside = read_outside_calls(wanted.outside, lines.samples) if wanted.outside is not None else []
-    seen = _Seen(lines, tables, has_genome=reference is not None)
+    seen = _Seen(lines, tables, aligned)
     seen.check_reference(strict=wanted.lists_reference_sites)
-    caller = _Caller(known, seen, assume=wanted.lists_reference_sites)
+    assume = wanted.lists_reference_sites and seen.is_anchored
+    caller = _Caller(known, seen, assume=assume)
     samples = []
     for done, number in enumerate(chosen):
         report(done, len(chosen), "samples")
@@ -169,25 +172,31 @@ class _Seen:
 
     Attributes:
         kind: `variants`, `reference sites` or `blocks`: whether the file lists where samples have the reference.
+        aligned: the contigs whose genome is there, by which indels were moved to the left.
     """
 
-    def __init__(self, lines: Lines, tables: Sequence[AlleleTable], *, has_genome: bool) -> None:
+    def __init__(self, lines: Lines, tables: Sequence[AlleleTable], aligned: frozenset[str]) -> None:
         self._lines = lines.lines
         self._suspects: dict[Locus, list[tuple[Line, int]]] = {}
         self._bad: dict[Locus, Record] = {}
         self._fitting = 0
         places = [locus for table in tables for locus in (*table.definition.loci, *table.definition.extra)]
         self._touching: dict[Locus, list[_Touching]] = {locus: [] for locus in places}
-        self._place_records(list(self._touching), has_genome=has_genome)
+        self._place_records(list(self._touching), aligned)
         self._suspected: dict[Locus, None] = {}
         self.kind = self._kind()
+
+    @property
+    def is_anchored(self) -> bool:
+        """Whether REF fits at any of the loci: else nothing shows that the file is of this assembly at all."""
+        return self._fitting > 0
 
     def at(self, locus: Locus, sample: int, *, assume: bool) -> Genotype:
         """The genotype of a sample."""
         calls = []
         for line, view in self._touching[locus]:
             cell = line.cells[sample]
-            calls.append(Call(line.record, view, cell.genotype, cell.phase_set, cell.unread))
+            calls.append(Call(line.record, view, cell.genotype, cell.phase_set, cell.evidence))
         found = genotype_at(calls, locus.contig) if calls else ABSENT
         if all(bases == locus.ref for bases in found.alleles):
             for line, number in self._suspects.get(locus, ()):
@@ -235,6 +244,11 @@ class _Seen:
         if self._suspected:
             named = ", ".join(locus.named for locus in list(self._suspected)[:3])
             found.append(f"An indel near {named} may be the documented one; install the reference genome to tell.")
+        if assume and not self.is_anchored:
+            found.append(
+                "The file has no record at any position that defines alleles, and hardly a person on GRCh38 is without "
+                "one: what is absent was not taken for the reference."
+            )
         if self.kind == "variants" and not assume and total.get("withheld", 0) + total.get("no_data", 0):
             withheld = f"{counted(total.get('withheld', 0), 'phenotype')} withheld"
             no_data = f"{counted(total.get('no_data', 0), 'gene')} without data"
@@ -247,7 +261,7 @@ class _Seen:
 
     # --- within ---------------------------------------------------------------------------------------------------
 
-    def _place_records(self, loci: list[Locus], *, has_genome: bool) -> None:
+    def _place_records(self, loci: list[Locus], aligned: frozenset[str]) -> None:
         index = LocusIndex(loci)
         indels = LocusIndex(moving := [locus for locus in loci if len({len(locus.ref), *map(len, locus.alts)}) > 1])
         for line in self._lines:
@@ -261,7 +275,7 @@ class _Seen:
                         self._fitting += 1
                     else:
                         self._bad.setdefault(locus, record)
-            if not has_genome:
+            if record.contig not in aligned:
                 self._place_suspect(line, moving, indels)
 
     def _place_suspect(self, line: Line, moving: list[Locus], indels: LocusIndex) -> None:

@@ -66,6 +66,7 @@ class GeneCall:
         why: it is not, in a sentence.
         diplotypes: the best, all of them.
         alternatives: that are as possible and were left out by what is known of their frequencies.
+        lesser: that explain genotypes without phase as well, with a lower score, the highest first.
         found: for genes that are called variant by variant and are not phased: the variants, twice where both copies
             have them.
         copies: how many the sample has of the gene.
@@ -83,6 +84,7 @@ class GeneCall:
     why: str | None = None
     diplotypes: tuple[Diplotype, ...] = ()
     alternatives: tuple[Diplotype, ...] = ()
+    lesser: tuple[Diplotype, ...] = ()
     found: tuple[str, ...] = ()
     copies: int = 2
     is_phased: bool = False
@@ -169,9 +171,6 @@ def _base(
     assumed = sum(one.state is State.ASSUMED for one in genotypes)
     if assumed:
         notes += (f"{counted(assumed, 'position')} without a record taken for the reference, as was told.",)
-    filters = sorted({one.filter for one in genotypes if one.filter and one.is_known})
-    if filters:
-        notes += (f"Some genotypes come from records with the filter {', '.join(filters)[:80]}.",)
     uncallable = [
         _core(table.definition, allele.name)
         for number, allele in enumerate(table.alleles)
@@ -201,11 +200,14 @@ def _called(call: GeneCall, table: AlleleTable, matcher: Matcher) -> GeneCall:
         return _with(call, status=Status.NOT_CALLED, why="No two documented alleles together explain the genotypes.")
     chosen, left, notes = _best(table, matcher, matches)
     unknown = frozenset(call.unknown)
+    kept = {*chosen, *left}
+    lesser = [] if matcher.is_effectively_phased else [one for one in matches if one not in kept]
     possible = _possible(table, matcher, everyone, unknown) if len(everyone) <= _MOST_ALLELES else None
     return _with(
         call,
         diplotypes=_reported(table, chosen),
         alternatives=_reported(table, left),
+        lesser=_by_score(table, lesser),
         possible=possible,
         alike=_alike(table, everyone, unknown),
         notes=(*call.notes, *notes),
@@ -227,6 +229,10 @@ def _best(
                 return [named[priority.pick]], left, (note,)
     best = matches[0].score
     return [one for one in matches if one.score == best], [], ()
+
+
+def _by_score(table: AlleleTable, matches: Sequence[Match]) -> tuple[Diplotype, ...]:
+    return tuple(sorted(_reported(table, matches), key=lambda one: -(one.score or 0)))
 
 
 def _reported(table: AlleleTable, matches: Sequence[Match]) -> tuple[Diplotype, ...]:

@@ -15,6 +15,7 @@ from varloom.errors import safe_excerpt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from varloom.processing.pgx.evidence import Evidence
     from varloom.processing.pgx.locus_alleles import Record, View
 
 _GENOTYPE = re.compile(r"[/|]?(?:\.|[0-9]+)(?:[/|](?:\.|[0-9]+))*")
@@ -46,7 +47,7 @@ class Genotype(NamedTuple):
         is_phased: whether their order tells the chromosome (`|`, or one copy).
         phase_set: within which the order holds; None for the whole chromosome.
         why: of what is not known, a sentence.
-        filter: of the record that told, where it is not PASS.
+        is_changed: whether it has anything but the reference, be it known what or not.
     """
 
     state: State
@@ -54,7 +55,7 @@ class Genotype(NamedTuple):
     is_phased: bool = False
     phase_set: str | None = None
     why: str | None = None
-    filter: str | None = None
+    is_changed: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -77,14 +78,14 @@ class Call(NamedTuple):
         record, view: the line, and how it looks from the locus.
         genotype: GT as the file writes it; None if it has none.
         phase_set: PS likewise.
-        unread: whether no read supports it: depth or quality is 0.
+        evidence: what the record tells of how sure the genotype is.
     """
 
     record: Record
     view: View
     genotype: str | None
     phase_set: str | None
-    unread: bool
+    evidence: Evidence
 
 
 class Numbers(NamedTuple):
@@ -106,34 +107,38 @@ def parse_genotype(text: str) -> Numbers | None:
 
 def genotype_at(calls: Sequence[Call], contig: str) -> Genotype:
     """The genotype at a locus from all records that touch it."""
-    seen = [_seen(call, contig) for call in calls]
-    found = [one for one in seen if one is not None]
-    changed = [one for one in found if one.state is State.PARTIAL or _is_changed(one, calls)]
-    if len(changed) == 1:
-        return changed[0]
-    if len(changed) > 1:
-        return _together(changed, calls)
-    known = [one for one in found if one.alleles]
-    if known:
-        return next((one for one in known if one.state is State.CALLED), known[0])
-    return found[0] if found else ABSENT
+    seen = [(call, one) for call in calls if (one := _seen(call, contig)) is not None]
+    if not seen:
+        return ABSENT
+    if _contradict(seen):
+        return _no_call(_CONTRADICTION, is_changed=True)
+    changed = [one for _, one in seen if one.is_changed]
+    if changed:
+        return changed[0] if len(changed) == 1 else _together(changed, calls[0].view.alleles[0])
+    found = [one for _, one in seen]
+    unknown = next((one for one in found if not one.alleles), None)
+    return unknown or next((one for one in found if one.state is State.CALLED), found[0])
 
 
-def _is_changed(one: Genotype, calls: Sequence[Call]) -> bool:
-    """Whether it has anything but the reference, or says that it is changed to something unknown."""
-    reference = calls[0].view.alleles[0]
-    return any(allele != reference for allele in one.alleles) or (one.why or "").startswith(_CHANGED)
+_CONTRADICTION = "Several records of the file contradict each other here."
 
 
-_CHANGED = "It is changed"
+def _contradict(seen: Sequence[tuple[Call, Genotype]]) -> bool:
+    """Whether one record tells of an allele that another one has as well, and does not tell as often."""
+    for _, one in seen:
+        for call, other in seen:
+            offered = set(call.view.alleles.values()) - {call.view.alleles[0]}
+            if any(one.alleles.count(bases) != other.alleles.count(bases) for bases in {*one.alleles} & offered):
+                return True
+    return False
 
 
 def _seen(call: Call, contig: str) -> Genotype | None:
     """What one record says; None if nothing."""
     numbers = parse_genotype(call.genotype) if call.genotype is not None else None
-    if not call.view.covers:
+    if not (call.view.covers and call.view.tells):
         return _seen_in_part(call, numbers, contig)
-    return _seen_whole(call, numbers, contig) if call.view.tells else None
+    return _seen_whole(call, numbers, contig)
 
 
 def _seen_in_part(call: Call, numbers: Numbers | None, contig: str) -> Genotype | None:
@@ -145,7 +150,8 @@ def _seen_in_part(call: Call, numbers: Numbers | None, contig: str) -> Genotype 
         return None
     if numbers is not None and changed <= view.listed and view.fits and len(numbers.alleles) <= 2:
         return _known(call, numbers, contig)  # an insertion has fewer bases of the reference than the locus
-    return _no_call(f"{_CHANGED} by the variant at {record.position} (line {record.line}), which overlaps it.")
+    why = f"It is changed by the variant at {record.position} (line {record.line}), which overlaps it."
+    return _no_call(why, is_changed=True)
 
 
 def _seen_whole(call: Call, numbers: Numbers | None, contig: str) -> Genotype:
@@ -155,7 +161,7 @@ def _seen_whole(call: Call, numbers: Numbers | None, contig: str) -> Genotype:
     if numbers is None or all(allele is None for allele in numbers.alleles):
         return _no_call(f"Line {line} has no genotype ({safe_excerpt(call.genotype or 'no GT', 20)}).")
     if len(numbers.alleles) > 2:
-        return _no_call(f"Line {line} has {len(numbers.alleles)} copies.")
+        return _no_call(f"Line {line} has {len(numbers.alleles)} copies.", is_changed=any(numbers.alleles))
     return _known(call, numbers, contig)
 
 
@@ -164,29 +170,32 @@ def _known(call: Call, numbers: Numbers, contig: str) -> Genotype:
     given = [number for number in numbers.alleles if number is not None]
     bases = [view.alleles.get(number) for number in given]
     if any(one is None for one in bases):
-        return _no_call(f"{_CHANGED} by an allele of line {record.line} that is not written as bases of this place.")
+        why = f"It is changed by an allele of line {record.line} that is not written as bases of this place."
+        return _no_call(why, is_changed=True)
     alleles = tuple(one for one in bases if one is not None)
     is_reference = all(one == view.alleles[0] for one in alleles)
-    if call.unread and is_reference:
-        return _no_call(f"Line {record.line} covers it without reads.")
+    doubt = call.evidence.doubt(len(numbers.alleles), record.filter, is_reference=is_reference)
+    if doubt is not None:
+        return _no_call(f"Line {record.line} {doubt}.", is_changed=not is_reference)
     if len(given) < len(numbers.alleles) or (len(given) == 1 and contig not in {"X", "Y", "MT"}):
-        if is_reference:
-            return _no_call(f"Line {record.line} tells one of two alleles ({call.genotype}).")
         why = f"Line {record.line} tells one of two alleles ({call.genotype})."
-        return Genotype(State.PARTIAL, alleles, why=why, filter=record.filter)
+        return _no_call(why) if is_reference else Genotype(State.PARTIAL, alleles, why=why, is_changed=True)
     state = State.BLOCK if record.is_block and record.end > record.position + len(record.ref) - 1 else State.CALLED
     phase_set = call.phase_set if numbers.is_phased else None
-    return Genotype(state, alleles, numbers.is_phased, phase_set, None, record.filter)
+    return Genotype(state, alleles, numbers.is_phased, phase_set, is_changed=not is_reference)
 
 
-def _together(changed: list[Genotype], calls: Sequence[Call]) -> Genotype:
-    """Two records of one locus, each with one of the alleles, as `bcftools norm -m-` writes them."""
-    if len({one.alleles for one in changed}) == 1 and len({one.state for one in changed}) == 1:
-        return changed[0]
+def _together(changed: Sequence[Genotype], reference: str | None) -> Genotype:
+    """Two records of one locus, each with one of the alleles, as `bcftools norm -m-` writes them.
+
+    A record that stands twice tells what it tells once, but for an order of alleles in which they differ.
+    """
+    first, second = changed[0], changed[1]
+    if len({(one.state, *sorted(one.alleles)) for one in changed}) == 1 and first.alleles:
+        is_same = len({(one.alleles, one.is_phased, one.phase_set) for one in changed}) == 1
+        return first if is_same else first._replace(is_phased=False, phase_set=None)
     if any(not one.alleles for one in changed) or len(changed) > 2:
-        return _no_call("Several records of the file contradict each other here.")
-    first, second = changed
-    reference = calls[0].view.alleles[0]
+        return _no_call(_CONTRADICTION, is_changed=True)
     if first.is_phased and second.is_phased and first.phase_set == second.phase_set and len(first.alleles) == 2:
         slots = list(zip(first.alleles, second.alleles, strict=False))
         if len(slots) == 2 and all(reference in slot for slot in slots):
@@ -194,9 +203,9 @@ def _together(changed: list[Genotype], calls: Sequence[Call]) -> Genotype:
             return first._replace(alleles=alleles)
     alts = [allele for one in changed for allele in one.alleles if allele != reference]
     if len(alts) == 2 and not (first.is_phased or second.is_phased):
-        return Genotype(State.CALLED, (alts[0], alts[1]), filter=first.filter or second.filter)
-    return _no_call("Several records of the file contradict each other here.")
+        return Genotype(State.CALLED, (alts[0], alts[1]), is_changed=True)
+    return _no_call(_CONTRADICTION, is_changed=True)
 
 
-def _no_call(why: str) -> Genotype:
-    return Genotype(State.NO_CALL, why=why)
+def _no_call(why: str, *, is_changed: bool = False) -> Genotype:
+    return Genotype(State.NO_CALL, why=why, is_changed=is_changed)

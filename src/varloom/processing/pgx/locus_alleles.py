@@ -64,8 +64,8 @@ class View(NamedTuple):
 
     Attributes:
         covers: whether it speaks of all of the locus.
-        tells: whether it is about what varies here: it is a block, or one of its alleles changes the locus. The record
-            of a deletion beside it lists bases of the reference, and leaves open whether one of them varies.
+        tells: whether it is about what varies here: it is a block, or one of its alleles is other bases of the locus.
+            The record of a deletion that begins beside it, or of a structural variant, leaves open whether they vary.
         fits: whether its REF has the bases of the locus, as far as it is written out.
         alleles: the bases over the locus by the number in genotypes; None where they are changed to something else.
         listed: the numbers of the alleles that the locus documents beside the reference.
@@ -104,7 +104,7 @@ def view_at(record: Record, locus: Locus) -> View:
     alleles: dict[int, str | None] = {0: locus.ref}
     for number, change in record.changes.items():
         alleles[number] = _applied(locus, change, takes_insertions=takes_insertions)
-    tells = record.is_block or any(bases != locus.ref for bases in alleles.values())
+    tells = record.is_block or any(bases not in {None, locus.ref} for bases in alleles.values())
     listed = frozenset(number for number, bases in alleles.items() if bases in locus.alts)
     return View(covers, tells, fits, alleles, listed)
 

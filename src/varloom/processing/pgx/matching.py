@@ -102,7 +102,7 @@ class Matcher:
     Attributes:
         known: the loci whose genotype is known.
         is_haploid: whether there is one copy at all of them.
-        is_phased: whether the order of alleles holds for all of them.
+        is_phased: whether the order of alleles holds for all of them, within one phase set.
         is_effectively_phased: whether they allow one pair of sequences only.
     """
 
@@ -112,9 +112,9 @@ class Matcher:
         self.known = [index for index, one in enumerate(genotypes) if one.is_known]
         found = [genotypes[index] for index in self.known]
         self.is_haploid = bool(found) and all(len(one.alleles) == 1 for one in found)
-        self.is_phased = bool(found) and all(one.is_phased for one in found)
         self._different = [index for index in self.known if len(set(genotypes[index].alleles)) == 2]
         self._units = self._phase_units()
+        self.is_phased = bool(found) and all(one.is_phased for one in found) and len(self._units) <= 1
         self.is_effectively_phased = len(self._units) <= 1
         known = set(self.known)
         self._wobbles = [

@@ -68,7 +68,7 @@ def parse_outside_calls(text: str, samples: Sequence[str] | None) -> list[Outsid
         if not line.strip() or line.startswith("#") or _is_heading(line):
             continue
         call = _call(line, number, samples)
-        if (call.gene, call.sample) in found:
+        if any(gene == call.gene and (None in {of, call.sample} or of == call.sample) for gene, of in found):
             raise _refusal(f"{call.gene} is called twice.", number, line)
         found[call.gene, call.sample] = call
     return list(found.values())

@@ -19,6 +19,7 @@ _REFERENCE_OF_ONE = re.compile(r"rs\d+ reference \([ACGT]+\)")
 _VARIANT_OF_ONE = re.compile(r"(rs\d+) variant \([ACGT]+\)")
 _COPIES = re.compile(r"(?P<name>.+?)x(?P<copies>\d+)")
 _HARMFUL = "malignant hyperthermia associated"
+_WITHOUT_FUNCTION = ("no function", "deficient", _HARMFUL)
 SUSCEPTIBLE, UNCERTAIN = "Malignant Hyperthermia Susceptibility", "Uncertain Susceptibility"
 
 
@@ -38,6 +39,7 @@ class Phenotypes:
     def __init__(self, contents: Iterable[PgxContent]) -> None:
         self._sources = [content.phenotypes for content in contents]
         self._tables: dict[str, list[PhenotypeTable]] = {}
+        self._vocabularies: dict[str, list[frozenset[str]]] = {}
         self._known: dict[tuple[str, tuple[str, ...]], Meaning] = {}
 
     def of(self, gene: str, names: Sequence[str]) -> Meaning:
@@ -49,10 +51,34 @@ class Phenotypes:
         return self._known[key]
 
     def words(self, gene: str, names: Sequence[str]) -> frozenset[str]:
-        """The phenotype in the words of every release: recommendations may be in those of another one."""
-        chosen = tuple(sorted(names))
-        found = [_meaning(gene, table, chosen) for table in self._of_gene(gene)]
-        return frozenset(one.phenotype.lower() for one in found if one and one.phenotype)
+        """The phenotype in the words of every release: recommendations may be in those of another one.
+
+        A release that has the reported phenotype under the same name and gives this diplotype another one is of another
+        opinion, not of other words: its phenotype is none of these.
+        """
+        reported = self.of(gene, names).phenotype
+        return (
+            frozenset() if reported is None else frozenset({reported.lower(), *self._others(gene, names, reported)[0]})
+        )
+
+    def other_opinions(self, gene: str, names: Sequence[str]) -> list[str]:
+        """What releases that are of another opinion give this diplotype; see `words`."""
+        reported = self.of(gene, names).phenotype
+        return [] if reported is None else self._others(gene, names, reported)[1]
+
+    def _others(self, gene: str, names: Sequence[str], reported: str) -> tuple[list[str], list[str]]:
+        """Other words for the reported phenotype, in lower case, and other phenotypes."""
+        words: list[str] = []
+        opinions: list[str] = []
+        for table, vocabulary in zip(self._of_gene(gene), self._vocabularies[gene], strict=True):
+            meaning = _meaning(gene, table, tuple(sorted(names)))
+            if meaning is None or meaning.phenotype is None or meaning.phenotype.lower() == reported.lower():
+                continue
+            if reported.lower() in vocabulary:
+                opinions.append(meaning.phenotype)
+            else:
+                words.append(meaning.phenotype.lower())
+        return words, opinions
 
     def function(self, gene: str, name: str) -> str | None:
         """Of an allele; of several of one chromosome the functions of all."""
@@ -72,6 +98,15 @@ class Phenotypes:
             activity = self.activity(gene, name)
             return activity is None or activity < 1
         return _HARMFUL in (self._function(gene, name) or "").lower()
+
+    def without_function(self, gene: str, names: Iterable[str]) -> list[str]:
+        """Those of the alleles that do all the harm that an allele of the gene can do."""
+        return [
+            name
+            for name in names
+            if self.activity(gene, name) == 0
+            or any(word in (self._function(gene, name) or "").lower() for word in _WITHOUT_FUNCTION)
+        ]
 
     def lowest(self, gene: str, variants: Sequence[str]) -> tuple[str, ...]:
         """Of the variants of both copies the two that decide: those that do the most harm."""
@@ -94,6 +129,7 @@ class Phenotypes:
     def _of_gene(self, gene: str) -> list[PhenotypeTable]:
         if gene not in self._tables:
             self._tables[gene] = [source[gene] for source in self._sources if gene in source]
+            self._vocabularies[gene] = list(map(_vocabulary, self._tables[gene]))
         return self._tables[gene]
 
     def _function(self, gene: str, name: str) -> str | None:
@@ -135,6 +171,12 @@ def _meaning(gene: str, table: PhenotypeTable, names: tuple[str, ...]) -> Meanin
             if total == score.low if score.high == score.low else score.low <= total < (score.high or float("inf")):
                 return Meaning(score.phenotype, str(total))
     return None
+
+
+def _vocabulary(table: PhenotypeTable) -> frozenset[str]:
+    """All phenotypes that a table tells, in lower case."""
+    told = {phenotype.lower() for phenotype, _ in table.diplotypes.values()}
+    return frozenset(told | {score.phenotype.lower() for score in table.scores} | set(table.priorities))
 
 
 def _of_function(table: PhenotypeTable, names: tuple[str, ...]) -> Meaning | None:

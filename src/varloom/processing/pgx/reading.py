@@ -17,6 +17,7 @@ from varloom.errors import VarloomError
 from varloom.genomics.contigs import bare_name
 from varloom.genomics.minimal_alleles import left_aligned
 from varloom.genomics.recognition import VARIANT_FORMATS, SourceFormat
+from varloom.processing.pgx.evidence import NO_EVIDENCE, Evidence, least
 from varloom.processing.pgx.locus_alleles import UNSEEN, Change, Record, change_of
 from varloom.processing.pgx.problems import PGX_NEEDS_GENOTYPES, PGX_WRONG_ASSEMBLY
 from varloom.reader import open_reader
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
 
 NEAR = 100
 """Bases around a locus in which an indel of a repeat may be written."""
-_FIELDS = ("GT", "PS", "DP", "MIN_DP", "GQ")
+_FIELDS = ("GT", "PS", "FT", "DP", "MIN_DP", "GQ", "RGQ")
+_COPIES_CHANGE = "^<(DEL|DUP|CNV)[:>]"
+"""ALT alleles that take copies of a stretch away, or add some: genotypes within it are not what they seem."""
 _FIXED = ("record", "line", "allele", "contig", "position", "ref", "alt", "filter")
 
 
@@ -44,7 +47,7 @@ class Cell(NamedTuple):
 
     genotype: str | None
     phase_set: str | None
-    unread: bool
+    evidence: Evidence
 
 
 class Line(NamedTuple):
@@ -174,15 +177,21 @@ def _ends(batch: pa.RecordBatch, starts: NDArray[np.int64]) -> NDArray[np.int64]
 
 
 def _told_ends(batch: pa.RecordBatch) -> pa.Array | None:
-    """INFO.END, of records without an allele of their own; None if the file has none."""
-    if "INFO.END" not in batch.schema.names:
-        return None
-    ends = batch.column("INFO.END")
-    if not pa.types.is_integer(ends.type):
-        return None
+    """Where INFO says that a block, or a deletion or duplication without bases, ends; None if the file does not."""
     alts = batch.column("alt").cast(pa.string())
     block = pc.or_kleene(pc.is_null(alts), pc.is_in(alts, pa.array([*UNSEEN, "."])))
-    return pc.if_else(block, ends.cast(pa.int64()), None)
+    copies = pc.fill_null(pc.match_substring_regex(alts, _COPIES_CHANGE), fill_value=False)
+    told = [pc.if_else(pc.or_(block, copies), ends, None) for ends in _whole_numbers(batch, "INFO.END")]
+    for lengths in _whole_numbers(batch, "INFO.SVLEN"):
+        ends = pc.add(batch.column("position").cast(pa.int64()), pc.abs(lengths))
+        told.append(pc.if_else(copies, ends, None))
+    return pc.max_element_wise(*told) if told else None
+
+
+def _whole_numbers(batch: pa.RecordBatch, name: str) -> list[pa.Array]:
+    """The column, if the file has it with such numbers."""
+    found = batch.column(name) if name in batch.schema.names else None
+    return [] if found is None or not pa.types.is_integer(found.type) else [found.cast(pa.int64())]
 
 
 # --- rows become records ----------------------------------------------------------------------------------------------
@@ -204,7 +213,7 @@ def _lines(table: pa.Table, columns: _FormatColumns, genome: Genome | None) -> I
     for row in range(1, len(fixed) + 1):
         if row < len(fixed) and fixed[row]["record"] == fixed[start]["record"]:
             continue
-        record = _record(fixed[start:row], ends[start], genome)
+        record = _record(fixed[start:row], max(end or 0 for end in ends[start:row]), genome)
         cells = [_cell(*one) for one in zip(*(values[field][start] for field in _FIELDS), strict=True)]
         yield Line(record, cells)
         start = row
@@ -225,7 +234,7 @@ def _gathered(table: pa.Table, columns: _FormatColumns, field: str) -> Sequence[
     return list(zip(*lists, strict=True))
 
 
-def _record(rows: Sequence[Mapping[str, Any]], told_end: int | None, genome: Genome | None) -> Record:
+def _record(rows: Sequence[Mapping[str, Any]], told_end: int, genome: Genome | None) -> Record:
     first = rows[0]
     contig = bare_name(first["contig"], "GRCh38")
     position, ref = int(first["position"]), str(first["ref"]).upper()
@@ -237,7 +246,7 @@ def _record(rows: Sequence[Mapping[str, Any]], told_end: int | None, genome: Gen
         allele = row["allele"] if row["allele"] is not None else number
         changes[int(allele)] = _change(contig, position, ref, str(alt).upper(), genome)
     start = min([position, *(change.start - 1 for change in changes.values() if change is not None)])
-    end = max(position + len(ref) - 1, told_end or 0)
+    end = max(position + len(ref) - 1, told_end)
     filters = first["filter"]
     return Record(
         contig, position, start, end, ref, changes, first["line"], None if filters in {None, "PASS", "."} else filters
@@ -252,11 +261,12 @@ def _change(contig: str, position: int, ref: str, alt: str, genome: Genome | Non
     return change_of(*left_aligned(position, ref, alt, genome.base_at(contig)))
 
 
-def _cell(genotype: Any, phase_set: Any, depth: Any, least_depth: Any, quality: Any) -> Cell:
-    unread = any(one is not None and not isinstance(one, (str, list)) and one == 0 for one in (depth, least_depth))
-    unread = unread or (isinstance(quality, (int, float)) and quality == 0)
+def _cell(genotype: Any, phase_set: Any, failed: Any, *numbers: Any) -> Cell:
+    """A cell of the fields of `_FIELDS`, in their order: the numbers are two depths and two qualities."""
+    told = least(numbers[:2]), least(numbers[2:]), None if failed is None else str(failed)
+    evidence = Evidence(*told) if told != (None, None, None) else NO_EVIDENCE
     text = None if genotype is None else str(genotype)
-    return Cell(text, None if phase_set in {None, "."} else str(phase_set), unread)
+    return Cell(text, None if phase_set in {None, "."} else str(phase_set), evidence)
 
 
 class LocusIndex:

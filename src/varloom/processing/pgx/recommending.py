@@ -57,10 +57,10 @@ class Recommendations:
             return None
         if withheld:
             state = "withheld"
-        elif row is None:
-            state = "none"
+        elif row is not None and row.text:
+            state = "given"
         else:
-            state = "given" if row.text else "none"
+            state = "none" if len(known) == len(genes) else "unknown"
         return {
             "drug": drug,
             "state": state,

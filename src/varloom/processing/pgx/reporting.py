@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from varloom.processing.pgx.gene_call import Status
 from varloom.processing.pgx.genotypes import State
-from varloom.processing.pgx.phenotypes import deciding
+from varloom.processing.pgx.phenotypes import INDETERMINATE, deciding
 from varloom.processing.pgx.recommending import Told
-from varloom.processing.pgx.withholding import place_of, why_undecided, why_withheld
+from varloom.processing.pgx.withholding import place_of, why_undecided, why_undocumented, why_withheld
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from varloom.annotation.refs.pgx_content import GeneDefinition
-    from varloom.processing.pgx.gene_call import GeneCall
+    from varloom.processing.pgx.gene_call import Diplotype, GeneCall
     from varloom.processing.pgx.genotypes import Genotype
     from varloom.processing.pgx.outside import OutsideCall
     from varloom.processing.pgx.phenotypes import Phenotypes
 
+_MOST_IN_NOTE = 3
 _BLANK: Mapping[str, Any] = {
     "gene": None,
     "source": None,
@@ -68,7 +69,11 @@ def gene_report(
     gene = definition.gene
     decided = _decided(gene, call, phenotypes)
     phenotype, score, reason = _phenotype(gene, decided, phenotypes)
-    withheld = why_undecided(gene, decided, phenotypes) or why_withheld(definition, call, phenotypes, decided)
+    withheld = (
+        why_undecided(gene, decided, phenotypes)
+        or why_withheld(definition, call, phenotypes, decided)
+        or why_undocumented(definition, call, phenotypes, decided)
+    )
     status = str(call.status) if call.status is not Status.CALLED or withheld is None else "withheld"
     entry = {
         **_BLANK,
@@ -94,7 +99,7 @@ def gene_report(
         "positions": _positions(definition, call, genotypes),
         "not_told_apart": [list(group) for group in call.alike],
         "uncallable": list(call.uncallable) if call.status is not Status.NO_DATA else [],
-        "notes": [*call.notes, *_notes(gene, call, phenotype, phenotypes)],
+        "notes": [*call.notes, *_notes(gene, call, phenotype, phenotypes), *_opinions(gene, decided, phenotypes)],
     }
     words = frozenset(word for names in decided for word in phenotypes.words(gene, names))
     given = entry["phenotype"]
@@ -110,14 +115,20 @@ def outside_report(call: OutsideCall, phenotypes: Phenotypes, *, replaced: bool)
     notes = ["The call was made elsewhere and is taken as it was given."]
     if replaced:
         notes.append("It takes the place of what the file tells.")
-    if call.phenotype and meaning and meaning.phenotype and meaning.phenotype.lower() != call.phenotype.lower():
-        notes.append(f"The installed tables give {meaning.phenotype} for this diplotype.")
+    for given, tabled in (
+        (call.phenotype, meaning and meaning.phenotype),
+        (call.activity_score, meaning and meaning.activity_score),
+    ):
+        if given and tabled and not _is_same(given, tabled):
+            notes.append(f"The installed tables give {tabled} for this diplotype, not {given}.")
+    if call.diplotype and not call.phenotype:
+        notes += _opinions(call.gene, [call.diplotype], phenotypes)
     entry = {
         **_BLANK,
         "gene": call.gene,
         "source": "outside",
         "status": "called",
-        "reason": None if phenotype else "The installed tables do not have this diplotype.",
+        "reason": None if phenotype else _why_untold(call),
         "copies": len(call.diplotype) or None,
         "diplotypes": [_diplotype(call.gene, call.diplotype, None, phenotypes)] if call.diplotype else [],
         "decided_by": ["/".join(call.diplotype)] if call.diplotype else [],
@@ -129,6 +140,20 @@ def outside_report(call: OutsideCall, phenotypes: Phenotypes, *, replaced: bool)
     words |= {phenotype.lower()} if phenotype else frozenset()
     entry["abnormal"] = phenotypes.is_of_priority(call.gene, words)
     return GeneReport(entry, Told(phenotype, words))
+
+
+def _is_same(given: str, tabled: str) -> bool:
+    """Whether two phenotypes are the same, or two activity scores: `1` is `1.0`."""
+    try:
+        return float(given) == float(tabled)
+    except ValueError:
+        return given.lower() == tabled.lower()
+
+
+def _why_untold(call: OutsideCall) -> str:
+    if call.diplotype:
+        return "The installed tables do not have this diplotype."
+    return "A score was given without a diplotype or a phenotype: its phenotype is not looked up."
 
 
 def structural_report(gene: str) -> GeneReport:
@@ -168,13 +193,30 @@ def _phenotype(
 
 
 def _notes(gene: str, call: GeneCall, phenotype: str | None, phenotypes: Phenotypes) -> list[str]:
-    """What is to be said of diplotypes that were left out for being rarer."""
-    other = [
-        f"{one.name} ({meaning})"
-        for one in call.alternatives
-        if (meaning := phenotypes.of(gene, one.names).phenotype) != phenotype
-    ]
-    return [f"Rarer, and of another phenotype: {', '.join(other)}."] if other else []
+    """What is to be said of what was left out and means something else: for being rarer, or by its lower score."""
+    notes = []
+    if rarer := _of_another(gene, call.alternatives, phenotype, phenotypes):
+        notes.append(f"Rarer, and of another phenotype: {', '.join(rarer[:_MOST_IN_NOTE])}.")
+    if phenotype is not None and (lesser := _of_another(gene, call.lesser, phenotype, phenotypes)):
+        listed = ", ".join(lesser[:_MOST_IN_NOTE])
+        notes.append(f"Without phase these explain the genotypes, too, with a lower score: {listed}.")
+    if phenotype is not None and 1 < len(call.found) == len({*call.found}):
+        together = phenotypes.of(gene, phenotypes.lowest(gene, phenotypes.lowest(gene, call.found)[:1])).phenotype
+        if together != phenotype:
+            notes.append(f"Without phase the variants count as those of both chromosomes; on one they mean {together}.")
+    return notes
+
+
+def _of_another(gene: str, diplotypes: Sequence[Diplotype], phenotype: str | None, phenotypes: Phenotypes) -> list[str]:
+    """Diplotypes of another phenotype, with what they mean."""
+    told = ((one, phenotypes.of(gene, one.names).phenotype) for one in diplotypes)
+    return [f"{one.name} ({meaning or INDETERMINATE})" for one, meaning in told if meaning != phenotype]
+
+
+def _opinions(gene: str, decided: Sequence[tuple[str, ...]], phenotypes: Phenotypes) -> list[str]:
+    """What is to be said where the releases do not agree."""
+    other = dict.fromkeys(one for names in decided for one in phenotypes.other_opinions(gene, names))
+    return [f"Another of the installed releases gives {' or '.join(other)}."] if other else []
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
@@ -184,7 +226,14 @@ def _diplotype(gene: str, names: Sequence[str], score: int | None, phenotypes: P
     meaning = phenotypes.of(gene, deciding(phenotypes, gene, names))
     return {
         "name": "/".join(names),
-        "alleles": [{"name": name, "function": phenotypes.function(gene, name)} for name in names],
+        "alleles": [
+            {
+                "name": name,
+                "function": phenotypes.function(gene, name),
+                "activity": phenotypes.activity(gene, name),
+            }
+            for name in names
+        ],
         "score": score,
         "activity_score": meaning.activity_score,
         "phenotype": meaning.phenotype,

@@ -1,7 +1,8 @@
 """`pgx.json` in other shapes: a table of genes, and what PharmCAT's matcher writes.
 
-Source of those shapes: `report.tsv` and `match.json` of PharmCAT 3.1. Columns and entries that they have mean the same;
-what Varloom adds stands behind them.
+Source of those shapes: `CallsOnlyFormat` (`report.tsv`) and `haplotype.model` (`match.json`) of PharmCAT 3.1. Columns
+and entries that they have mean the same; what Varloom adds stands behind them. PharmCAT writes its version on a line
+above the columns, and the whole definition of an allele beside its name: both are left out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from varloom.errors import VarloomError
 from varloom.processing.pgx.calling import FORMAT, FORMAT_VERSION
+from varloom.processing.pgx.gene_call import UNDOCUMENTED_AS_REFERENCE
 from varloom.processing.pgx.problems import PGX_RESULT_DAMAGED
 
 if TYPE_CHECKING:
@@ -18,19 +20,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COLUMNS = (
-    "Sample",
+    "Sample ID",
     "Gene",
     "Source Diplotype",
     "Phenotype",
     "Activity Score",
     "Haplotype 1",
     "Haplotype 1 Function",
+    "Haplotype 1 Activity Value",
     "Haplotype 2",
     "Haplotype 2 Function",
+    "Haplotype 2 Activity Value",
     "Outside Call",
     "Match Score",
     "Missing positions",
     "Recommendation Lookup Diplotype",
+    "Recommendation Lookup Phenotype",
+    "Recommendation Lookup Activity Score",
     "Status",
     "Reason",
     "Phenotype If Reference",
@@ -40,7 +46,7 @@ COLUMNS = (
     "Undocumented",
     "Notes",
 )
-"""Those up to `Recommendation Lookup Diplotype` are PharmCAT's, but for `Sample`."""
+"""Those up to `Recommendation Lookup Activity Score` are PharmCAT's, as it writes them for files of several samples."""
 
 
 def load_result(content: bytes) -> dict[str, Any]:
@@ -93,12 +99,16 @@ def _row(sample: str, gene: Mapping[str, Any]) -> tuple[object, ...]:
         gene["activity_score"],
         alleles[0].get("name"),
         alleles[0].get("function"),
+        alleles[0].get("activity"),
         alleles[1].get("name"),
         alleles[1].get("function"),
+        alleles[1].get("activity"),
         "yes" if gene["source"] == "outside" else "no",
         first["score"] if first is not None else None,
         "yes" if unknown else "no",
         " OR ".join(gene["decided_by"]),
+        gene["phenotype"],
+        gene["activity_score"],
         gene["status"],
         gene["reason"],
         gene["phenotype_if_reference"],
@@ -121,7 +131,7 @@ def _cell(value: object) -> str:
 
 
 def as_pharmcat(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """An object for each sample, as PharmCAT's matcher writes one a file."""
+    """An object for each sample, as PharmCAT's matcher writes one a file; it has no time, to be the same each time."""
     for sample in result["samples"]:
         called = [gene for gene in sample["genes"] if gene["source"] == "file"]
         yield {
@@ -129,19 +139,25 @@ def as_pharmcat(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "namedAlleleMatcherVersion": f"Varloom {result['varloom']}",
                 "genomeBuild": result["assembly"],
                 "inputFilename": result["file"],
+                "timestamp": None,
                 "topCandidatesOnly": True,
                 "findCombinations": False,
-                "callCyp2d6": False,
+                "callCyp2d": False,
                 "sampleId": sample["sample"],
+                "sampleProps": None,
             },
             "results": [_as_gene_call(gene, result) for gene in called],
+            "vcfWarnings": {},
         }
 
 
 def _as_gene_call(gene: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
-    places = {one["position"]: one for one in result["genes"][gene["gene"]]["positions"]}
+    about = result["genes"][gene["gene"]]
+    places = {one["position"]: one for one in about["positions"]}
     positions = gene["positions"]
-    missing = [*positions["missing"], *(one["position"] for one in positions["no_call"])]
+    missing = sorted({*positions["missing"], *(one["position"] for one in positions["no_call"])} & places.keys())
+    names = dict.fromkeys(allele["name"] for one in gene["diplotypes"] for allele in one["alleles"])
+    genotypes = positions["used"].values()
     return {
         "source": result["definitions"]["source"],
         "version": result["definitions"]["version"],
@@ -156,6 +172,7 @@ def _as_gene_call(gene: Mapping[str, Any], result: Mapping[str, Any]) -> dict[st
             }
             for one in gene["diplotypes"]
         ],
+        "haplotypes": [{"name": name} for name in names],
         "haplotypeMatches": [{"name": one["name"]} for one in gene["variants_found"]],
         "phased": gene["phased"],
         "variants": [
@@ -163,20 +180,32 @@ def _as_gene_call(gene: Mapping[str, Any], result: Mapping[str, Any]) -> dict[st
                 "position": int(position),
                 "rsid": places[int(position)]["rsid"],
                 "vcfCall": genotype,
-                "phased": "|" in genotype,
+                "phased": "/" not in genotype,
+                "phaseSet": None,
             }
             for position, genotype in positions["used"].items()
         ],
+        "variantsOfInterest": [],
         "matchData": {
-            "missingPositions": [
-                {key: places[one][key] for key in ("position", "rsid")} for one in sorted(missing) if one in places
-            ],
-            "positionsWithUndocumentedVariations": [
-                {key: one[key] for key in ("position", "rsid")} for one in positions["undocumented"]
-            ],
+            "missingPositions": [_as_locus(places[one]) for one in missing],
+            "positionsWithUndocumentedVariations": [_as_locus(one) for one in positions["undocumented"]],
+            "treatUndocumentedVariationsAsReference": gene["gene"] in UNDOCUMENTED_AS_REFERENCE,
             "phased": gene["phased"],
+            "homozygous": all(len(set(one.replace("|", "/").split("/"))) == 1 for one in genotypes),
             "effectivelyPhased": gene["effectively_phased"],
+            "missingAmp1Positions": [str(places[one]["rsid"]) for one in missing if one in about["tier1"]],
         },
         "uncallableHaplotypes": gene["uncallable"],
+        "warnings": [],
         "varloom": {key: gene[key] for key in ("status", "reason", "phenotype", "phenotype_if_reference", "withheld")},
+    }
+
+
+def _as_locus(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "chromosome": one["contig"],
+        "position": one["position"],
+        "rsid": one["rsid"],
+        "ref": one["ref"],
+        "alts": one["alts"],
     }

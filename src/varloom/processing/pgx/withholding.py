@@ -38,6 +38,43 @@ def why_undecided(gene: str, decided: Sequence[tuple[str, ...]], phenotypes: Phe
     }
 
 
+def why_undocumented(
+    definition: GeneDefinition, call: GeneCall, phenotypes: Phenotypes, decided: Sequence[tuple[str, ...]]
+) -> dict[str, Any] | None:
+    """Why there is no phenotype where bases that nobody has documented count as the reference.
+
+    They may do any harm. None where there are none of them, or where the known alleles mean the same phenotype already
+    as with an allele without function in place of one of them.
+    """
+    if call.status is not Status.CALLED or not call.undocumented or not decided:
+        return None
+    gene = definition.gene
+    base = {phenotypes.of(gene, names).phenotype for names in decided}
+    lost = phenotypes.without_function(gene, (allele.name for allele in definition.alleles))
+    worse = list(
+        dict.fromkeys(pair for names in decided for name in lost for pair in _with_one(gene, names, name, phenotypes))
+    )
+    told = [phenotypes.of(gene, names).phenotype for names in worse]
+    if worse and {*told} == base:
+        return None
+    named = ", ".join(definition.loci[index].named for index in call.undocumented)
+    return {
+        "reason": f"Withheld, because no allele documents the bases at {named}, and nobody knows what they do.",
+        "settled_by": [],
+        "settled_by_phase": False,
+        "possible_phenotypes": list(dict.fromkeys(phenotype or INDETERMINATE for phenotype in [*base, *told])),
+        "possible_diplotypes": [],
+        "possible_diplotypes_count": 0,
+    }
+
+
+def _with_one(gene: str, names: tuple[str, ...], lost: str, phenotypes: Phenotypes) -> list[tuple[str, ...]]:
+    """Diplotypes with an allele without function in place of one that is there, or beside those that decide."""
+    if gene in single_variants.GENES:
+        return [phenotypes.lowest(gene, (*names, lost))]
+    return [(*names[:place], lost, *names[place + 1 :]) for place in range(len(names))]
+
+
 def why_withheld(
     definition: GeneDefinition, call: GeneCall, phenotypes: Phenotypes, decided: Sequence[tuple[str, ...]]
 ) -> dict[str, Any] | None:

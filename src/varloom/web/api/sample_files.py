@@ -4,8 +4,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
+from varloom.services.sample_files import Piece
 from varloom.services.views import SampleFileList
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.problem_documents import problem_responses
@@ -22,6 +23,13 @@ async def list_files(services: CurrentServices, account: CurrentAccount, sample_
     return await services.sample_files.of_sample(account.id, sample_id)
 
 
+@router.head("/samples/{sample_id}/files/{name}", response_class=Response)
+async def describe_file(services: CurrentServices, account: CurrentAccount, sample_id: UUID, name: str) -> Response:
+    """Size and validator of a file, without its bytes."""
+    piece = await services.sample_files.open(account.id, sample_id, name)
+    return Response(headers=_headers(piece), media_type=_media_type(name))
+
+
 @router.get(
     "/samples/{sample_id}/files/{name}",
     response_class=StreamingResponse,
@@ -32,18 +40,28 @@ async def download_file(
     account: CurrentAccount,
     sample_id: UUID,
     name: str,
+    *,
     range: Annotated[str | None, Header(description="one part, such as `bytes=0-65535`")] = None,  # noqa: A002
+    if_range: Annotated[str | None, Header(description="the ETag of the file of which a part is wanted")] = None,
 ) -> StreamingResponse:
     """A file, or one part of it."""
-    piece = await services.sample_files.open(account.id, sample_id, name, range)
-    headers = {
+    piece = await services.sample_files.open(account.id, sample_id, name, range, only_if=if_range)
+    headers = _headers(piece)
+    if piece.is_part:
+        headers["Content-Range"] = f"bytes {piece.start}-{piece.end - 1}/{piece.size}"
+    return StreamingResponse(
+        piece.content, status_code=206 if piece.is_part else 200, media_type=_media_type(name), headers=headers
+    )
+
+
+def _headers(piece: Piece) -> dict[str, str]:
+    return {
         "Content-Disposition": f'attachment; filename="{piece.download_name}"',
         "Content-Length": str(piece.end - piece.start),
         "Accept-Ranges": "bytes",
+        "ETag": piece.etag,
     }
-    if piece.is_part:
-        headers["Content-Range"] = f"bytes {piece.start}-{piece.end - 1}/{piece.size}"
-    media_type = _MEDIA_TYPES.get(name.rpartition(".")[2], "application/octet-stream")
-    return StreamingResponse(
-        piece.content, status_code=206 if piece.is_part else 200, media_type=media_type, headers=headers
-    )
+
+
+def _media_type(name: str) -> str:
+    return _MEDIA_TYPES.get(name.rpartition(".")[2], "application/octet-stream")

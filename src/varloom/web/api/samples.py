@@ -12,14 +12,9 @@ from varloom.services.options import PRIORITY_LIMIT
 from varloom.services.paging import PAGE_LIMIT
 from varloom.services.renewals import WantedAnnotation
 from varloom.services.samples import LARGEST_PAGE, ExportFormat, Question, Table, parse_names
+from varloom.services.table_views import ColumnList, CountView, FacetsView, HistogramView, LocationView, RowPage
 from varloom.services.views import (
-    ColumnList,
-    CountView,
-    FacetsView,
-    HistogramView,
     JobView,
-    LocationView,
-    RowPage,
     SampleList,
     SampleView,
     StorageView,

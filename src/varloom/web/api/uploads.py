@@ -249,7 +249,7 @@ def _member(fields: dict[str, str]) -> SetMember | None:
         if place is not None or files is not None:
             raise VarloomError(REQUEST_INVALID, "Upload-Metadata: position and files are for the files of a set.")
         return None
-    checked_key(key)
+    checked_key(key, "Upload-Metadata: set")
     member = SetMember(key, _number("position", place or ""), _number("files", files or ""))
     if not 1 <= member.position <= member.files <= MOST_FILES:
         raise VarloomError(REQUEST_INVALID, f"Upload-Metadata: expected 1 to {MOST_FILES} files, counted from 1.")

@@ -114,6 +114,7 @@ function setLink(state, text) {
 /** The newest jobs, complete down to a floor: an entry above it that is not among them has gone. */
 function applySnapshot(html) {
   const { articles, floor } = parse(html);
+  const missed = articles.some(completedUnheard);
   latest.clear();
   for (const article of articles) {
     latest.set(article.dataset.job, article);
@@ -124,6 +125,16 @@ function applySnapshot(html) {
   connections += 1;
   settle();
   if (connections > 1) refreshJobPage(); // what came while nobody listened may have changed it
+  if (missed) tellCompleted();
+}
+
+/** Whether a job has completed since this page was asked for, and nobody here was told. */
+function completedUnheard({ dataset: { job, state, finished } }) {
+  return state === "completed" && known.get(job) !== state && Date.parse(finished) >= performance.timeOrigin;
+}
+
+function tellCompleted() {
+  document.body.dispatchEvent(new CustomEvent("varloom:completed"));
 }
 
 /** Bring a list up to what has come: all that it should hold down to the floor. */
@@ -255,7 +266,7 @@ function announce(article) {
   known.set(job, state);
   say(text, { of: job, kind: state });
   notify(article.dataset);
-  if (state === "completed") document.body.dispatchEvent(new CustomEvent("varloom:completed"));
+  if (state === "completed") tellCompleted();
   return true;
 }
 

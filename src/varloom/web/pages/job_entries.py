@@ -69,6 +69,7 @@ class JobEntry:
     ticking: bool
     created_key: str
     created_iso: str
+    finished_iso: str
     created: str
     completed: bool
     sample_url: str | None
@@ -120,6 +121,7 @@ def job_entry(job: JobView, now: datetime | None = None) -> JobEntry:
         ticking=ticking,
         created_key=f"{created_key(job.created_at)}-{job.id}",
         created_iso=job.created_at.isoformat(),
+        finished_iso=job.finished_at.isoformat() if job.finished_at else "",
         created=moment(job.created_at),
         completed=job.state == "completed",
         sample_url=f"/samples/{job.sample_id}" if job.state == "completed" and job.sample_id else None,

@@ -1,6 +1,6 @@
 """The PGx page of a sample: genes, drugs, and what could not be told. It prints as a report of one page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -40,6 +40,7 @@ class GeneRow:
     phenotype: str
     is_abnormal: bool
     told: str
+    notes: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
 
 
@@ -61,6 +62,8 @@ class DrugGroups:
     to_act: tuple[DrugRow, ...]
     ordinary: tuple[DrugRow, ...]
     withheld: str
+    unknown: str
+    marked_without: str
     without: str
     guideline_only: str
 
@@ -78,7 +81,7 @@ async def pgx_page(
     """The PGx calls of one sample of the file; of the first unless another is named."""
     found = await services.samples.get(account.id, sample_id)
     result = await services.pgx.get(account.id, sample_id)
-    called = next((one for one in result["samples"] if one["sample"] == sample), result["samples"][0])
+    called = services.pgx.sample_of(result, sample)
     return await page(
         request,
         "sample_pgx.html",
@@ -134,6 +137,7 @@ def _gene_row(gene: Mapping[str, Any]) -> GeneRow:
         phenotype=phenotype,
         is_abnormal=bool(gene["abnormal"]),
         told=told,
+        notes=tuple(gene["notes"]),
         facts=tuple((label, text) for label, text in _gene_facts(gene) if text),
     )
 
@@ -168,7 +172,6 @@ def _gene_facts(gene: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Undocumented", ", ".join(f"{_place(one)} {one['genotype']}" for one in positions.get("undocumented", ()))),
         ("Not told apart", "; ".join(" = ".join(group) for group in gene["not_told_apart"])),
         ("Cannot be seen", ", ".join(gene["uncallable"])),
-        ("Notes", " ".join(gene["notes"])),
     ]
 
 
@@ -214,15 +217,23 @@ def _cut(texts: Sequence[str]) -> str:
 def _drug_groups(drugs: Sequence[Mapping[str, Any]], genes: Sequence[Mapping[str, Any]]) -> DrugGroups:
     abnormal = {gene["gene"] for gene in genes if gene["abnormal"]}
     given = [one for one in drugs if one["state"] == "given"]
-    to_act = [one for one in given if abnormal & {gene["gene"] for gene in one["genes"] if gene["phenotype"]}]
-    ordinary = [one for one in given if one not in to_act]
+    to_act = [one for one in given if _marked(one, abnormal)]
+    silent = [one for one in drugs if one["state"] in {"none", "unknown"}]
+    marked = [one for one in silent if _marked(one, abnormal)]
+    others = [one for one in silent if one not in marked]
     return DrugGroups(
         _together(to_act),
-        _together(ordinary),
+        _together([one for one in given if one not in to_act]),
         _named(drugs, "withheld"),
-        _named(drugs, "none"),
+        _named(others, "unknown"),
+        ", ".join(map(_with_genes, marked)),
+        _named(others, "none"),
         _named(drugs, "guideline"),
     )
+
+
+def _marked(drug: Mapping[str, Any], abnormal: Collection[str]) -> bool:
+    return any(gene["phenotype"] and gene["gene"] in abnormal for gene in drug["genes"])
 
 
 def _together(drugs: Sequence[Mapping[str, Any]]) -> tuple[DrugRow, ...]:
@@ -244,5 +255,8 @@ def _together(drugs: Sequence[Mapping[str, Any]]) -> tuple[DrugRow, ...]:
 
 
 def _named(drugs: Sequence[Mapping[str, Any]], state: str) -> str:
-    found = [one for one in drugs if one["state"] == state]
-    return ", ".join(f"{one['drug']} ({' and '.join(gene['gene'] for gene in one['genes'])})" for one in found)
+    return ", ".join(_with_genes(one) for one in drugs if one["state"] == state)
+
+
+def _with_genes(drug: Mapping[str, Any]) -> str:
+    return f"{drug['drug']} ({' and '.join(gene['gene'] for gene in drug['genes'])})"

@@ -47,11 +47,20 @@ export class ReadsRow extends Entry {
       this._now = sending;
       const { job, error, arrived } = await sending.send(this._asked());
       if (job) return this._sent(job);
-      if (error) return this._fail(error);
+      if (error) return this._refused(error);
       if (!arrived) return;
       this._arrived += sending.file.size;
     }
     this._fail({ title: "The server made no job of these files", detail: "", resolution: ["Try again."] });
+  }
+
+  /** What was refused is refused as a whole: the next try sends all files, as another set. */
+  _refused(error) {
+    if (error.refused) {
+      this._setKey = randomKey();
+      for (const sending of this.sendings) sending.lose();
+    }
+    this._fail(error);
   }
 
   async pause() {

@@ -49,7 +49,7 @@ export class Sending {
     this._stopped = false;
     const ready = this.id ? await changeUpload(this.id, options) : await this._begin(options);
     if (ready.error) {
-      if (ready.error.status === 404) this._lose();
+      if (ready.error.status === 404) this.lose();
       return { error: ready.error };
     }
     const outcome = this._stopped ? { stopped: true } : ((await alone(this.id, () => this._run())) ?? { error: ELSEWHERE });
@@ -61,7 +61,7 @@ export class Sending {
     }
     if (this._member && body && !body.error && body.offset === body.bytes) return { arrived: true };
     if (!body?.error) return { error: outcome.error ?? error };
-    this._lose();
+    this.lose();
     return { error: { ...told(body.error), refused: true } };
   }
 
@@ -131,12 +131,13 @@ export class Sending {
   _failed(error) {
     const answer = error.originalResponse;
     if (!answer) return this._end({ error: LOST });
-    if (answer.getStatus() === 404) this._lose();
+    if (answer.getStatus() === 404) this.lose();
     this._end({ error: refusal(answer.getStatus(), answer.getBody()) });
   }
 
-  _lose() {
-    forget(this.id);
+  /** Begin anew the next time: the server has no use for what it had of it. */
+  lose() {
+    if (this.id) forget(this.id);
     this.id = null;
     this._key = randomKey();
   }
