@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pysam
 import pytest
+from accessibility import violations
 from playwright.sync_api import expect
 from tests.reads import GENOME, R1, R2, install_genome, known_snps
 from tests.shared_data import needs
@@ -83,6 +86,7 @@ def test_reads_need_a_genome_and_both_mates_and_become_a_table(visitor: Visitor,
 
     visitor.follow(visitor.entry("NA12878").get_by_role("link", name="Open table"))
     expect(page.locator("#row-count")).to_contain_text("rows")
+    look_at_reads(visitor)
     visitor.follow(page.get_by_role("link", name="Reads and files"))
     with page.expect_download() as bam:
         page.get_by_role("link", name="Download NA12878.bam", exact=True).click()
@@ -129,6 +133,55 @@ def test_pgx_of_reads_is_shown_with_what_no_read_covers(visitor: Visitor, tmp_pa
     assert "CYP2C19" not in other.text()
 
 
+COLOURED = """element => [...element.querySelector("div").shadowRoot.querySelectorAll("canvas")].map(canvas => {
+    if (!canvas.width || !canvas.height) return 0;
+    const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    let coloured = 0;
+    for (let at = 0; at < bytes.length; at += 4)
+        if (Math.max(...bytes.slice(at, at + 3)) - Math.min(...bytes.slice(at, at + 3)) > 100) coloured++;
+    return coloured;
+})"""
+"""Of each canvas, how many pixels are of a letter: reads themselves are grey."""
+
+
+def look_at_reads(visitor: Visitor) -> None:
+    """What igv.js draws of the reads at a variant; it may neither ask other hosts nor break the policy of the page."""
+    page, server = visitor.page, visitor.server
+    expect(page.locator('#table[data-ready=true] .ag-row[row-index="0"] .ag-cell[col-id="position"]')).not_to_be_empty()
+    page.locator("#table .row-button").first.click()
+    show = page.get_by_role("button", name="Show reads")
+    with page.expect_response("**/files/alignment.bam") as part:
+        show.click()
+    assert part.value.status == 206
+    dialog = page.get_by_role("dialog", name="Reads at q:")
+    view = dialog.get_by_role("region", name="Reads at q:")
+    expect(view).to_have_attribute("aria-busy", "false")
+    expect(dialog).to_contain_text("NA12878.bam, aligned to na12878 1 (GRCh38).")
+    expect(view.get_by_text("NA12878.bam", exact=True)).to_be_visible()
+    drawn = view.evaluate(COLOURED)
+    assert sum(1 for coloured in drawn if coloured > 20) >= 2, f"the genome and bases that differ from it: {drawn}"
+    place = view.get_by_label("Place, such as")
+    before = place.input_value()
+    view.press("ArrowRight")
+    expect(place).not_to_have_value(before)
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(show).to_be_focused()
+
+    [bam] = (server.data / "storage" / "processed").rglob("alignment.bam")
+    moved = bam.rename(bam.with_name("moved"))
+    visitor.expected = ("status of 410",)
+    show.click()
+    expect(dialog.get_by_role("alert")).to_contain_text("NA12878.bam is not in the storage any more.")
+    answer = server.client.get(urlsplit(part.value.url).path.removeprefix("/api/v1/"), headers={"Range": "bytes=0-9"})
+    assert (answer.status_code, answer.json()["code"]) == (410, "sample_file_gone")
+    visitor.expected = ()
+    moved.rename(bam)
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").get_by_role("button", name="Close").click()
+
+
 def check_parts(server: Server, sample: str, whole: bytes) -> None:
     """A file comes in parts, too, to its account alone."""
     address = f"samples/{sample}/files/alignment.bam"
@@ -141,3 +194,11 @@ def check_parts(server: Server, sample: str, whole: bytes) -> None:
     answer = server.client.get(address, headers={"Authorization": "Bearer none"})
     assert answer.status_code == 401
     assert server.client.get(f"samples/{sample}/files/passwd").json()["code"] == "sample_file_not_found"
+    genome = f"samples/{sample}/reads/genome"
+    text = server.client.get(f"{genome}/genome.fa.gz").content
+    assert gzip.decompress(text).startswith(b">q\n")
+    assert server.client.get(f"{genome}/genome.fa.gz", headers={"Range": "bytes=5-9"}).content == text[5:10]
+    for name in ("release.json", "..%2frelease.json", "passwd"):
+        assert server.client.get(f"{genome}/{name}").status_code == 404
+    for path in (f"samples/{sample}/reads", f"{genome}/genome.fa.gz.fai"):
+        assert server.client.get(path, headers={"Authorization": "Bearer none"}).status_code == 401

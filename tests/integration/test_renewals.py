@@ -7,6 +7,7 @@ import json
 import uuid
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from varloom.annotation.model import ReleaseKey
 from varloom.annotation.refs.installing import Published, install
@@ -161,6 +162,67 @@ async def test_a_newer_release_makes_a_new_version(api, worker, tmp_path):
         found = (await ann.client.get(f"/api/v1/jobs/{version['job_id']}/provenance")).json()
         [dataset] = found["datasets"]
         assert dataset["versions"]["variants clinvar"] == version["releases"]["variants clinvar"]
+
+
+async def test_what_analysed_the_reads_is_told_of_every_version(api, worker, tmp_path, connection):
+    """The job of a later version only annotates; where the table came from is what the first one did."""
+    ann = await api.person()
+    await install_clinvar(api, tmp_path, "2026-10-01", OLD)
+    sample = await loaded(ann, worker, annotate="small", assembly="GRCh38")
+    first = (await sample_of(ann, sample))["job_id"]
+    left = {
+        "engine": "cpu",
+        "caller": "bcftools",
+        "reference": "made 1",
+        "assembly": "GRCh38",
+        "tools": [["bwa", "0.7"]],
+    }
+    query = "UPDATE jobs SET artefacts = artefacts || %s WHERE id = %s"
+    await connection.execute(query, [Jsonb({"process": left}), first])
+    await ask(ann, sample)
+    await worker.finish()
+    for version in (await sample_of(ann, sample))["versions"]:
+        told = (await ann.client.get(f"/api/v1/jobs/{version['job_id']}/provenance")).json()["processing"]
+        assert (told["engine"], told["reference"], told["tools"]) == (
+            "cpu",
+            "made 1",
+            [{"name": "bwa", "version": "0.7"}],
+        )
+        page = await page_of(ann, f"/samples/{sample}/provenance?dataset={version['datasets'][0]['id']}")
+        assert "<h2>Reads</h2>" in page
+        assert "made 1" in page
+
+
+async def test_reads_are_shown_to_their_account_with_and_without_their_genome(api, worker, tmp_path, connection):
+    ann, ben = await api.person(), await api.person()
+    sample = await loaded(ann, worker, Stage.PARSE)
+    base = f"/api/v1/samples/{sample}/reads"
+    assert (await ann.client.get(base)).json()["code"] == "sample_file_not_found", "it was a VCF"
+    for role, name in (("alignment", "alignment.bam"), ("alignment_index", "alignment.bam.bai")):
+        api.services.storage.write_bytes(f"processed/{name}", b"bam")
+        values = [sample, name, role, f"processed/{name}"]
+        query = "INSERT INTO sample_files (sample_id, name, role, storage_key, bytes) VALUES (%s, %s, %s, %s, 3)"
+        await connection.execute(query, values)
+    left = {"reference": "made 1", "assembly": "GRCh38"}
+    query = "UPDATE jobs SET artefacts = artefacts || %s WHERE sample_id = %s"
+    await connection.execute(query, [Jsonb({"process": left}), sample])
+    told = (await ann.client.get(base)).json()
+    assert (told["genome"], told["contigs"], told["alignment"]) == (None, {"chr1": 248956422}, "alignment.bam")
+    assert (await ann.client.get(f"{base}/genome/genome.fa.gz")).json()["code"] == "sample_file_not_found"
+
+    fasta = tmp_path / "genome.fa"
+    fasta.write_text(">1\nACGT\n")
+    for name in ("made", "other"):
+        key = ReleaseKey("fasta", name, "GRCh38", "1")
+        library = ReferenceLibrary(api.services.storage)
+        await asyncio.to_thread(install, library, key, Published(fasta, excerpt=True), lambda *_: None)
+    told = (await ann.client.get(base)).json()
+    assert (told["genome"]["name"], told["contigs"]) == ("made 1", {})
+    for name in (told["genome"][which] for which in ("fasta", "index", "packed_index")):
+        assert (await ann.client.get(f"{base}/genome/{name}")).status_code == 200
+        answer = await ben.client.get(f"{base}/genome/{name}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "sample_not_found")
+    assert (await ben.client.get(base)).json()["code"] == "sample_not_found"
 
 
 async def test_a_release_that_is_left_when_a_newer_one_was_removed_is_not_newer(api, worker, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import shutil
@@ -12,6 +13,9 @@ from datetime import timedelta
 import pytest
 from psycopg.types.json import Jsonb
 
+from varloom.cancelling import cancel_all
+from varloom.pipeline.genomes import genomes_folder
+from varloom.pipeline.scratch import WorkerScratch
 from varloom.pipeline.sweep import UPLOAD_GRACE, Swept, sweep
 from varloom.services import work
 from varloom.storage import LocalStorage, ObjectStorage
@@ -243,6 +247,22 @@ async def test_one_worker_sweeps_at_a_time_and_a_long_sweep_is_not_cut_off(world
     assert swept == [False, 0]
     monkeypatch.undo()
     assert await work.sweep_alone(pool, world.storage), "the lock was given back"
+
+
+async def test_each_worker_removes_genomes_of_releases_that_are_gone_from_its_machine(world, pool, tmp_path):
+    """No job of reads has to begin for it; what a user's own FASTA left stays."""
+    local = isinstance(world.storage, LocalStorage)
+    scratch = None if local else WorkerScratch(*(tmp_path / name for name in ("a", "sources")), 1, tmp_path / "c")
+    root = genomes_folder(world.storage, scratch and scratch.sources)
+    gone, unfinished, own = (root / name for name in ("GRCh38-x-1", "GRCh37-x-1.unfinished", "file-0"))
+    for folder in (gone, unfinished, own):
+        (folder / "indexes").mkdir(parents=True)
+    sweeping = asyncio.create_task(work._sweep_for_ever(pool, world.storage, scratch))
+    async with asyncio.timeout(30):
+        while gone.exists() or unfinished.exists():
+            await asyncio.sleep(0.02)
+    await cancel_all([sweeping])
+    assert own.exists()
 
 
 class Downloads:

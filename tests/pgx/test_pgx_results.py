@@ -51,6 +51,8 @@ def test_a_man_has_one_copy_of_g6pd(lab, tmp_path):
     assert called["copies"] == 1
     assert len(names(called)) >= 1
     assert "/" not in names(called)[0]
+    mixed = lab.gene(positions_vcf(tmp_path / "c.vcf", {154536002: "0/1", 154534440: "0"}, gene="G6PD"), "G6PD")
+    assert ["one allele" in one["why"] for one in mixed["positions"]["no_call"]] == [True]
     reference = lab.gene(positions_vcf(tmp_path / "b.vcf", gene="G6PD"), "G6PD")
     assert (names(reference), reference["phenotype"]) == (["B (reference)/B (reference)"], "G6PD Normal")
 

@@ -55,7 +55,12 @@ def test_an_installed_genome_is_unpacked_once_and_removed_with_its_release(perso
             )
             assert references.sweep(library, root) == 0
     assert len(told) == 1
+    damaged = library.storage.path("refs/GRCh38/fasta/other/1/release.json")
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("{")
     library.remove(release.key)
+    assert references.sweep(library, root) == 0, "what cannot be read may be installed"
+    damaged.unlink()
     assert references.sweep(library, root) == 1
     assert not [path for path in root.iterdir() if path.is_dir()]
 

@@ -32,8 +32,10 @@ def test_every_file_that_a_template_asks_for_is_built(name: str) -> None:
 def test_the_licences_of_what_is_bundled_are_shipped_and_source_maps_are_not() -> None:
     licences = (BUILT / "LICENSES.txt").read_text()
     locked = json.loads((assets.STATIC.parents[3] / "package-lock.json").read_text())["packages"]
-    for name in ("htmx.org", "ag-grid-community", "ag-stack", "tus-js-client", "url-parse", "js-base64"):
+    for name in ("htmx.org", "ag-grid-community", "ag-stack", "tus-js-client", "url-parse", "js-base64", "igv"):
         assert f"{name} {locked[f'node_modules/{name}']['version']} (" in licences
+    for brought in ("DOMPurify", "vanilla-picker", "pako 2.1.0"):
+        assert brought in licences, "igv brings it along"
     assert list(BUILT.glob("*.map")) == []
     assert not any("sourceMappingURL" in path.read_text() for path in BUILT.glob("*.js"))
 

@@ -80,15 +80,23 @@ def folder_name(key: ReleaseKey) -> str:
 
 
 def sweep(library: ReferenceLibrary, root: Path) -> int:
-    """Remove the unused genomes of releases that are not installed any more; how many those were."""
+    """Remove the unused genomes of releases that are not installed any more; how many those were.
+
+    Nothing is removed while a release cannot be read: it may be one of these, and an index takes an hour.
+    """
     if not root.is_dir():
         return 0
-    installed = {folder_name(release.key) for release in library.releases() if release.kind == "fasta"}
+    folders = [folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith("file-")]
+    unreadable: list[VarloomError] = []
+    releases = library.releases(unreadable.append) if folders else []
+    installed = {folder_name(release.key) for release in releases if release.kind == "fasta"}
     removed = 0
-    for folder in root.iterdir():
-        if folder.is_dir() and not folder.name.startswith("file-") and _release_of(folder) not in installed:
-            lock = _lock_of(folder.with_name(_release_of(folder)))
-            with contextlib.suppress(BlockingIOError), locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+    for folder in folders:
+        if unreadable or _release_of(folder) in installed:
+            continue
+        lock = _lock_of(folder.with_name(_release_of(folder)))
+        with contextlib.suppress(BlockingIOError), locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            if folder.exists():  # another may have been faster
                 shutil.rmtree(folder)
                 removed += 1
     return removed

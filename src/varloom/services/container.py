@@ -16,6 +16,7 @@ from varloom.db.pool import open_pool
 from varloom.db.problems import DATABASE_UNREACHABLE
 from varloom.errors import VarloomError
 from varloom.services.accounts import Accounts
+from varloom.services.aligned_reads import AlignedReads
 from varloom.services.annotation_offer import AnnotationOffer
 from varloom.services.credentials import Credentials
 from varloom.services.events import Events
@@ -72,6 +73,7 @@ class Services:
     queue: Queue
     samples: Samples
     sample_files: SampleFiles
+    aligned_reads: AlignedReads
     saved_views: SavedViews
     events: Events
     annotations: AnnotationOffer
@@ -146,6 +148,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 queue=Queue(pool, settings),
                 samples=samples,
                 sample_files=SampleFiles(pool, storage),
+                aligned_reads=AlignedReads(pool, storage),
                 saved_views=SavedViews(pool),
                 events=events,
                 annotations=annotations,

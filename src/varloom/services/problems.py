@@ -259,6 +259,16 @@ ACCOUNT_NOT_FOUND = define(
     resolution=("Check the name; the menu at the top right of each page shows the name of one's own account.",),
     status=404,
 )
+SAMPLE_FILE_GONE = define(
+    "sample_file_gone",
+    "The file is not in the storage any more",
+    cause="A file that was made for a sample was removed from the storage by something else than Varloom.",
+    resolution=(
+        "Bring it back from a backup, under the name that it had.",
+        "Else send the reads again: the new sample has files of its own. The table does not need them.",
+    ),
+    status=410,
+)
 RANGE_INVALID = define(
     "range_invalid",
     "The file has no such part",

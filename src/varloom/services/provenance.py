@@ -12,6 +12,7 @@ from varloom.dataset.stored import load_manifest
 from varloom.errors import VarloomError
 from varloom.jobs import repository
 from varloom.services.annotation_offer import is_synthetic
+from varloom.services.origins import first_job
 from varloom.services.views import (
     DatasetProvenance,
     DownloadProvenance,
@@ -48,6 +49,7 @@ class Provenance:
         async with self.pool.connection() as conn:
             job = await repository.get_job(conn, account_id, job_id)
             records = await _datasets(conn, job)
+            origin = await _origin(conn, job)
         datasets = await asyncio.to_thread(self._datasets, records)
         return ProvenanceView.model_validate(
             {
@@ -57,7 +59,7 @@ class Provenance:
                     "bytes": job.source_bytes,
                     "url": job.source_url,
                     "sha256": job.source_sha256,
-                    "download": download_of(job),
+                    "download": download_of(job) or download_of(origin),
                     "further": [
                         {"name": part.name, "bytes": part.bytes, "url": part.url, "sha256": part.sha256}
                         for part in job.source_files
@@ -65,7 +67,7 @@ class Provenance:
                 },
                 "options": job.options,
                 "plan": [stage.value for stage in job.plan],
-                "processing": processing_of(job),
+                "processing": processing_of(job) or processing_of(origin),
                 "datasets": datasets,
             }
         )
@@ -92,6 +94,18 @@ def processing_of(job: Job) -> ProcessingProvenance | None:
     tools = [{"name": name, "version": version} for name, version in left["tools"]]
     kept = {name: left[name] for name in ("engine", "caller", "reference", "assembly")}
     return ProcessingProvenance.model_validate({**kept, "tools": tools})
+
+
+async def _origin(conn: AsyncConnection[Any], job: Job) -> Job:
+    """The job that made the sample of which this one made a new version; itself for all others."""
+    if job.renews_sample_id is None:
+        return job
+    try:
+        return await first_job(conn, job.account_id, job.renews_sample_id) or job
+    except VarloomError as error:
+        if error.kind is not SAMPLE_NOT_FOUND:
+            raise
+        return job  # it was deleted
 
 
 async def _datasets(conn: AsyncConnection[Any], job: Job) -> tuple[DatasetRecord, ...]:

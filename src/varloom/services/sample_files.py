@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from varloom.dataset import catalog, sample_files
-from varloom.errors import VarloomError
-from varloom.services.problems import RANGE_INVALID
+from varloom.services.pieces import open_piece
 from varloom.services.quality_view import quality_view
 from varloom.services.views import SampleFileList, SampleFileView
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from uuid import UUID
 
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.dataset.sample_files import SampleFile
+    from varloom.services.pieces import Piece
     from varloom.services.quality_view import QualityView
     from varloom.storage import Storage
 
-PORTION = 4 << 20
-"""Bytes that are read at a time."""
-
-_RANGE = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})")
 _ENDINGS = {
     "alignment": ("bam", "cram"),
     "alignment_index": ("bam.bai", "cram.crai"),
@@ -41,23 +35,6 @@ _ENDINGS = {
 }
 """What follows the sample's name in that of a download."""
 _NAME_LIMIT = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of a file, from `start` on and before `end`; `is_part` unless the whole was asked for.
-
-    Attributes:
-        etag: a strong validator (RFC 9110, section 8.8.3): what lies under a name of the storage never changes.
-    """
-
-    download_name: str
-    etag: str
-    size: int
-    start: int
-    end: int
-    is_part: bool
-    content: AsyncIterator[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +53,7 @@ class SampleFiles:
             files=[
                 SampleFileView(
                     name=file.name,
-                    download_name=_download_name(sample.name, file),
+                    download_name=download_name(sample.name, file),
                     role=file.role,
                     bytes=file.bytes,
                     sha256=file.sha256,
@@ -113,39 +90,17 @@ class SampleFiles:
             only_if: the header If-Range: of another file than it names the whole is sent.
 
         Raises:
-            VarloomError: `sample_not_found`, `sample_file_not_found`, `range_invalid`.
+            VarloomError: `sample_not_found`, `sample_file_not_found`, `sample_file_gone`, `range_invalid`.
         """
         async with self.pool.connection() as conn:
             sample = await catalog.get_sample(conn, account_id, sample_id)
             file = await sample_files.file_of(conn, account_id, sample_id, name)
-        etag = f'"{hashlib.sha256(file.storage_key.encode()).hexdigest()[:32]}"'
-        part = _part(asked, file.bytes) if only_if in {None, etag} else None
-        start, end = part or (0, file.bytes)
-        content = self._content(file.storage_key, start, end)
-        return Piece(_download_name(sample.name, file), etag, file.bytes, start, end, part is not None, content)
-
-    async def _content(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        for begin in range(start, end, PORTION):
-            yield await asyncio.to_thread(self.storage.read_range, key, begin, min(end, begin + PORTION))
+        named = download_name(sample.name, file)
+        return await open_piece(self.storage, file.storage_key, file.bytes, named, asked, only_if=only_if)
 
 
-def _part(asked: str | None, size: int) -> tuple[int, int] | None:
-    """Where the part begins and ends that is asked for; None for the whole (RFC 9110, section 14)."""
-    match = _RANGE.fullmatch(asked.strip().replace(" ", "")) if asked else None
-    if match is None or not (match["first"] or match["last"]):
-        return None
-    if not match["first"]:
-        start, end = max(0, size - int(match["last"])), size
-    else:
-        start = int(match["first"])
-        end = min(size, int(match["last"]) + 1) if match["last"] else size
-    if start >= size or start >= end:
-        raise VarloomError(RANGE_INVALID, f"Range: the file has {size:,} bytes.")
-    return start, end
-
-
-def _download_name(sample: str, file: SampleFile) -> str:
-    """The sample's name and what the file is, harmless everywhere."""
+def download_name(sample: str, file: SampleFile) -> str:
+    """What a browser calls a file: the sample's name and what the file is, harmless everywhere."""
     stem = re.sub(r"[^A-Za-z0-9._-]+", "_", sample).strip("._")[:_NAME_LIMIT] or "sample"
     endings = _ENDINGS.get(file.role, ())
     ending = next((one for one in endings if file.name.endswith(one.rpartition(".")[2])), None)

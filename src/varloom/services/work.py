@@ -20,6 +20,7 @@ from varloom.jobs.lifecycle import Stage
 from varloom.jobs.worker import DATABASE_AWAY, Worker, WorkerOptions
 from varloom.pipeline.backend import Downloads, PipelineBackend
 from varloom.pipeline.child import STAGES
+from varloom.pipeline.genomes import sweep_genomes
 from varloom.pipeline.request import Processing
 from varloom.pipeline.scratch import worker_scratch
 from varloom.pipeline.source_secrets import SourceSecrets
@@ -91,7 +92,7 @@ async def run_worker(settings: Settings, database: Database, *, stop: asyncio.Ev
         )
         beside = [
             asyncio.create_task(_stop_when(stop, worker)),
-            asyncio.create_task(_sweep_for_ever(pool, storage)),
+            asyncio.create_task(_sweep_for_ever(pool, storage, scratch)),
             asyncio.create_task(_keep_database(database)),
         ]
         try:
@@ -224,11 +225,12 @@ async def _keep_database(database: Database) -> None:
             logger.exception("the database is down and could not be started")
 
 
-async def _sweep_for_ever(pool: AsyncConnectionPool, storage: Storage) -> None:
-    """Sweep the storage now and then, one worker at a time."""
+async def _sweep_for_ever(pool: AsyncConnectionPool, storage: Storage, scratch: WorkerScratch | None) -> None:
+    """Sweep now and then: the storage, one worker at a time, and what each keeps on its machine of genomes."""
     while True:
         try:
             await sweep_alone(pool, storage)
+            await asyncio.to_thread(sweep_genomes, storage, scratch.sources if scratch else None)
         except DATABASE_AWAY:
             logger.warning("the sweep waits: the database is away")
         except Exception:

@@ -35,9 +35,10 @@ def check_gene(gene: GeneDefinition, path: Path) -> None:
 
 def _fault_of_names(gene: GeneDefinition) -> str | None:
     """Of what is shown, counted or looked up: a published file can hold anything at all in its place."""
-    if not isinstance(gene.gene, str) or not _GENE.fullmatch(gene.gene):
+    symbol: object = gene.gene
+    if not isinstance(symbol, str) or not _GENE.fullmatch(symbol):
         return "It is no symbol of a gene."
-    names = [*(allele.name for allele in gene.alleles), *gene.core_of.keys(), *gene.core_of.values()]
+    names: list[object] = [*(allele.name for allele in gene.alleles), *gene.core_of.keys(), *gene.core_of.values()]
     names += [locus.rsid for locus in (*gene.loci, *gene.extra) if locus.rsid is not None]
     if not all(isinstance(name, str) and name.isprintable() and 0 < len(name) <= _MOST_OF_NAME for name in names):
         return f"A name is none, or has more than {_MOST_OF_NAME} characters."

@@ -20,6 +20,7 @@ from varloom.annotation.refs.pins import PROCESS, Pin, Pins
 from varloom.dataset.durable import disk_full_told, sync_directory, sync_file
 from varloom.errors import VarloomError
 from varloom.failpoints import failpoint
+from varloom.pipeline.genomes import genomes_folder
 from varloom.pipeline.request import Processing, StageResult
 from varloom.pipeline.workspace import open_workspace
 from varloom.processing import references
@@ -47,7 +48,6 @@ COMPLETE = "processed.json"
 """Written last: what the folder holds."""
 QUALITY = "quality.json"
 """What is known of the reads: see docs/reference/reads-quality.md."""
-_GENOMES = "reference-indexes"
 _INDEX = re.compile(r"\.(bai|crai|csi)$", re.IGNORECASE)
 """An index that was sent along with an alignment: engines make their own."""
 
@@ -200,7 +200,7 @@ def _from_reads(request: StageRequest, workspace: Workspace, bench: _Bench) -> _
         Caller(caller) if caller else None,
     )
 
-    root = _genomes(request, storage)
+    root = genomes_folder(storage, request.scratch.sources if request.scratch else None)
     references.sweep(library, root)
     with (
         references.borrowed(library, key, root, bench.report) as reference,
@@ -255,16 +255,6 @@ def _made_of_reads(analysed: Analysed, chosen: ChosenEngine, reference: Referenc
 
 def _index_of(alignment: Path) -> Path:
     return alignment.with_name(f"{alignment.name}.{'crai' if alignment.suffix == '.cram' else 'bai'}")
-
-
-def _genomes(request: StageRequest, storage: Storage) -> Path:
-    """Where genomes are kept unpacked on this machine, with the indexes of engines."""
-    kept = storage.local_path(_GENOMES)
-    if kept is not None:
-        return kept
-    if request.scratch is None:
-        raise AssertionError("a storage on another machine needs scratch space")
-    return request.scratch.sources.with_name(_GENOMES)
 
 
 def _sample_name(request: StageRequest) -> str:

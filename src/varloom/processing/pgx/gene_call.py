@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 UNDOCUMENTED_AS_REFERENCE = frozenset({"CACNA1S", "DPYD", "G6PD", "NUDT15", "RYR1", "TPMT"})
 """Genes in which bases that no allele documents count as the reference, as PharmCAT does: their alleles decide on harm,
 and a known one is not to be hidden by a change that nobody knows."""
+OTHER_PLOIDY = "It has one allele, and other positions of the gene have two."
 _MOST_ALLELES = 250
 """With more alleles that could be there, not all pairs are tried: nothing is known of the gene."""
 
@@ -134,9 +135,9 @@ def _one_ploidy(genotypes: Sequence[Genotype]) -> tuple[list[Genotype], tuple[st
     if sizes != {1, 2}:
         return list(genotypes), ()
     if any(len(set(one.alleles)) == 2 for one in genotypes):
-        why = "It has one allele, and other positions of the gene have two."
         kept = [
-            Genotype(State.NO_CALL, why=why) if one.is_known and len(one.alleles) == 1 else one for one in genotypes
+            Genotype(State.NO_CALL, why=OTHER_PLOIDY) if one.is_known and len(one.alleles) == 1 else one
+            for one in genotypes
         ]
         return kept, ()
     kept = [one._replace(alleles=one.alleles[:1], is_phased=True) if one.is_known else one for one in genotypes]

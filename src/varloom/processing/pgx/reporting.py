@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from varloom.processing.pgx.gene_call import Status
+from varloom.processing.pgx.gene_call import OTHER_PLOIDY, Status
 from varloom.processing.pgx.genotypes import State
 from varloom.processing.pgx.phenotypes import INDETERMINATE, deciding
 from varloom.processing.pgx.recommending import Told
@@ -252,7 +252,7 @@ def _positions(definition: GeneDefinition, call: GeneCall, genotypes: Sequence[G
         "used": {str(loci[index].position): genotypes[index].text for index in call.used},
         "missing": of_state(State.ABSENT),
         "no_call": [
-            {**place_of(loci[index]), "why": genotypes[index].why}
+            {**place_of(loci[index]), "why": genotypes[index].why or OTHER_PLOIDY}
             for index in call.unknown
             if genotypes[index].state in {State.NO_CALL, State.PARTIAL} or genotypes[index].is_known
         ],

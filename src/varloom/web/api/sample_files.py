@@ -1,12 +1,13 @@
-"""The files of samples: alignments, VCFs and reports, whole or in parts."""
+"""The files of samples: alignments, VCFs and reports, whole or in parts; and what shows reads."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 from fastapi import APIRouter, Header
 from fastapi.responses import Response, StreamingResponse
 
-from varloom.services.sample_files import Piece
+from varloom.services.aligned_reads import AlignedReadsView
+from varloom.services.pieces import Piece
 from varloom.services.views import SampleFileList
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.problem_documents import problem_responses
@@ -15,6 +16,10 @@ router = APIRouter(tags=["samples"], responses=problem_responses(404))
 
 _MEDIA_TYPES = {"json": "application/json", "gz": "application/gzip"}
 _BYTES: dict[str, Any] = {"content": {"application/octet-stream": {}}}
+_IN_PARTS: dict[int | str, dict[str, Any]] = {200: _BYTES, 206: _BYTES, **problem_responses(410, 416)}
+
+PartAsked: TypeAlias = Annotated[str | None, Header(description="one part, such as `bytes=0-65535`")]
+IfRange: TypeAlias = Annotated[str | None, Header(description="the ETag of the file of which a part is wanted")]
 
 
 @router.get("/samples/{sample_id}/files")
@@ -30,22 +35,39 @@ async def describe_file(services: CurrentServices, account: CurrentAccount, samp
     return Response(headers=_headers(piece), media_type=_media_type(name))
 
 
-@router.get(
-    "/samples/{sample_id}/files/{name}",
-    response_class=StreamingResponse,
-    responses={200: _BYTES, 206: _BYTES, **problem_responses(416)},
-)
+@router.get("/samples/{sample_id}/files/{name}", response_class=StreamingResponse, responses=_IN_PARTS)
 async def download_file(
     services: CurrentServices,
     account: CurrentAccount,
     sample_id: UUID,
     name: str,
     *,
-    range: Annotated[str | None, Header(description="one part, such as `bytes=0-65535`")] = None,  # noqa: A002
-    if_range: Annotated[str | None, Header(description="the ETag of the file of which a part is wanted")] = None,
+    range: PartAsked = None,  # noqa: A002
+    if_range: IfRange = None,
 ) -> StreamingResponse:
     """A file, or one part of it."""
-    piece = await services.sample_files.open(account.id, sample_id, name, range, only_if=if_range)
+    return _sent(await services.sample_files.open(account.id, sample_id, name, range, only_if=if_range), name)
+
+
+@router.get("/samples/{sample_id}/reads", responses=problem_responses(410))
+async def get_reads(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> AlignedReadsView:
+    """Where a viewer of reads finds the alignment of a sample and its genome."""
+    return await services.aligned_reads.of_sample(account.id, sample_id)
+
+
+@router.get("/samples/{sample_id}/reads/genome/{name}", response_class=StreamingResponse, responses=_IN_PARTS)
+async def download_genome(
+    services: CurrentServices,
+    account: CurrentAccount,
+    sample_id: UUID,
+    name: str,
+    range: PartAsked = None,  # noqa: A002
+) -> StreamingResponse:
+    """A file of the genome that the sample's reads were aligned to, or one part of it."""
+    return _sent(await services.aligned_reads.genome_file(account.id, sample_id, name, range), name)
+
+
+def _sent(piece: Piece, name: str) -> StreamingResponse:
     headers = _headers(piece)
     if piece.is_part:
         headers["Content-Range"] = f"bytes {piece.start}-{piece.end - 1}/{piece.size}"

@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 
 import * as esbuild from "esbuild";
 
+import { igvSource, licenceComments } from "./igv_source.mjs";
+
 const here = path.dirname(fileURLToPath(import.meta.url));
 const output = path.resolve(here, "../static/dist");
 const packages = findPackages();
@@ -27,6 +29,7 @@ const result = await esbuild.build({
   define: { "process.env.NODE_ENV": '"production"' },
   legalComments: "none",
   metafile: true,
+  plugins: [igvSource],
   logLevel: "warning",
 });
 await writeFile(path.join(output, "manifest.json"), `${JSON.stringify(manifestOf(result.metafile), null, 2)}\n`);
@@ -50,7 +53,9 @@ async function licencesOf(metafile) {
   const texts = [...new Set(used)].sort().map(async (name) => {
     const folder = path.join(packages, name);
     const about = JSON.parse(await readFile(path.join(folder, "package.json"), "utf8"));
-    return `${name} ${about.version} (${about.license})\n\n${(await licenceText(folder)).trim()}\n`;
+    const brought = name === "igv" ? licenceComments(await readFile(path.join(folder, "dist/igv.esm.js"), "utf8")) : [];
+    const text = [(await licenceText(folder)).trim(), ...brought].join("\n\n");
+    return `${name} ${about.version} (${about.license})\n\n${text}\n`;
   });
   return (await Promise.all(texts)).join(`\n${"-".repeat(80)}\n\n`);
 }

@@ -140,7 +140,8 @@ async def table_page(
     """The table of a sample. Filters, sort order and columns stand in the address; the page's script reads them."""
     sample = await services.samples.get(account.id, sample_id)
     heading = await sample_heading(services, account, sample, chosen_table(sample, dataset))
-    return await page(request, "sample.html", tab="table", **heading)
+    has_reads = await services.aligned_reads.there(account.id, sample_id)
+    return await page(request, "sample.html", tab="table", **heading, has_reads=has_reads)
 
 
 async def sample_heading(

@@ -7,6 +7,7 @@ import { grouped } from "./groups.js";
 import { shortName } from "./header.js";
 import { linksOf } from "./links.js";
 import { asked } from "./query.js";
+import { startReads } from "./reads.js";
 import { startRowAnnotation } from "./row_annotation.js";
 
 const thousands = new Intl.NumberFormat("en-US");
@@ -16,6 +17,7 @@ export function startRowDetail(table) {
   const dialog = document.getElementById("row-dialog");
   let shown = null;
   const canAnnotate = dialog.querySelector("[data-annotate]") !== null;
+  const offerReads = dialog.querySelector("[data-show-reads]") ? startReads(table, dialog, () => shown?.row) : () => {};
   const beginAnnotation = canAnnotate ? startRowAnnotation(table, dialog, () => shown?.row) : () => {};
   table.openRow = async (index, row) => {
     if (!row) return;
@@ -30,6 +32,7 @@ export function startRowDetail(table) {
       shown.row = rows[0];
       draw(table, dialog, rows[0]);
       beginAnnotation(rows[0]);
+      offerReads(rows[0]);
       body.scrollTo(0, 0);
     } catch (error) {
       const refusal = dialog.querySelector("[data-refusal]");

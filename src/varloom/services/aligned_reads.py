@@ -1,0 +1,154 @@
+"""The reads of a sample, for a viewer: the alignment, and the genome that they were aligned to."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from varloom.annotation.refs.genome import GENOME
+from varloom.annotation.refs.library import ReferenceLibrary
+from varloom.annotation.refs.problems import REFERENCE_DAMAGED, REFERENCE_MISSING, REFERENCE_NAME_INVALID
+from varloom.annotation.refs.release import checked_release_key, folder_of
+from varloom.dataset import catalog, sample_files
+from varloom.dataset.problems import SAMPLE_FILE_NOT_FOUND
+from varloom.dataset.stored import load_manifest
+from varloom.errors import VarloomError, safe_excerpt
+from varloom.processing.reference_choice import GENOME_KIND
+from varloom.services.origins import first_job
+from varloom.services.pieces import open_piece
+from varloom.services.problems import SAMPLE_FILE_GONE
+from varloom.services.sample_files import download_name
+from varloom.services.views import View
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from psycopg_pool import AsyncConnectionPool
+
+    from varloom.annotation.refs.release import Release
+    from varloom.dataset.sample_files import SampleFile
+    from varloom.jobs.model import Job
+    from varloom.services.pieces import Piece
+    from varloom.storage import Storage
+
+_CONTIG = re.compile(r"^##contig=<ID=([^,>]+),(?:[^>]*,)?length=(\d{1,10})[,>]", re.MULTILINE)
+
+
+class GenomeView(View):
+    """The genome that reads were aligned to, packed with bgzip; the names are those of its files."""
+
+    name: str = Field(description="and its release")
+    assembly: str
+    fasta: str
+    index: str = Field(description="places of contigs: .fai")
+    packed_index: str = Field(description="places of blocks: .gzi")
+
+
+class AlignedReadsView(View):
+    """What a viewer needs to show reads of a sample."""
+
+    name: str = Field(description="of the alignment, for people")
+    alignment: str = Field(description="a BAM, by its name among the files of the sample")
+    index: str = Field(description="likewise")
+    genome: GenomeView | None = Field(description="null where its release is not installed any more")
+    contigs: dict[str, int] = Field(description="where there is no genome: names and lengths, as the VCF tells them")
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedReads:
+    """The reads of the account's samples."""
+
+    pool: AsyncConnectionPool
+    storage: Storage
+
+    async def there(self, account_id: UUID, sample_id: UUID) -> bool:
+        """Whether a sample has reads that can be shown. Raises `sample_not_found`."""
+        async with self.pool.connection() as conn:
+            found = await sample_files.files_of(conn, account_id, sample_id)
+        return _alignment_of(found) is not None
+
+    async def of_sample(self, account_id: UUID, sample_id: UUID) -> AlignedReadsView:
+        """Where a viewer finds the reads.
+
+        Raises:
+            VarloomError: `sample_not_found`, `sample_file_not_found` for a sample that was not made of reads,
+                `sample_file_gone`.
+        """
+        async with self.pool.connection() as conn:
+            sample = await catalog.get_sample(conn, account_id, sample_id)
+            pair = _alignment_of(await sample_files.files_of(conn, account_id, sample_id))
+            if pair is None:
+                raise VarloomError(SAMPLE_FILE_NOT_FOUND, "The sample has no alignment of reads that can be shown.")
+            job = await first_job(conn, account_id, sample_id)
+            newest = (await catalog.datasets_of(conn, account_id, sample_id))[0]
+        for file in pair:
+            if not await asyncio.to_thread(self.storage.exists, file.storage_key):
+                name = download_name(sample.name, file)
+                raise VarloomError(SAMPLE_FILE_GONE, f"{name} is not in the storage any more.")
+        release = await asyncio.to_thread(self._genome, job)
+        contigs = {} if release else await asyncio.to_thread(self._contigs, newest.storage_key)
+        return AlignedReadsView(
+            name=download_name(sample.name, pair[0]),
+            alignment=pair[0].name,
+            index=pair[1].name,
+            genome=_genome_view(release) if release else None,
+            contigs=contigs,
+        )
+
+    async def genome_file(self, account_id: UUID, sample_id: UUID, name: str, asked: str | None = None) -> Piece:
+        """A file of the genome that a sample's reads were aligned to, or the part that a Range header asks for.
+
+        Raises:
+            VarloomError: `sample_not_found`; `sample_file_not_found` also where the release was removed;
+                `sample_file_gone`, `range_invalid`.
+        """
+        async with self.pool.connection() as conn:
+            await catalog.get_sample(conn, account_id, sample_id)
+            job = await first_job(conn, account_id, sample_id)
+        release = await asyncio.to_thread(self._genome, job)
+        file = next((one for one in release.files if one.name == name), None) if release else None
+        if release is None or file is None:
+            message = f"The genome of the sample's reads is not installed, or has no file {safe_excerpt(name, 80)!r}."
+            raise VarloomError(SAMPLE_FILE_NOT_FOUND, message)
+        key = f"{folder_of(release.key)}/{release.folder}/{file.name}"
+        return await open_piece(self.storage, key, file.bytes, file.name, asked)
+
+    def _genome(self, job: Job | None) -> Release | None:
+        """The release that the job aligned to, if it is installed still."""
+        left = job.artefacts.get("process") if job else None
+        name, _, release = str((left or {}).get("reference", "")).partition(" ")
+        try:
+            key = checked_release_key(GENOME_KIND, name, (left or {}).get("assembly", ""), release)
+            return ReferenceLibrary(self.storage).get(key)
+        except VarloomError as error:
+            if error.kind not in {REFERENCE_MISSING, REFERENCE_DAMAGED, REFERENCE_NAME_INVALID}:
+                raise
+            return None
+
+    def _contigs(self, key: str) -> dict[str, int]:
+        header = load_manifest(self.storage, key).header
+        return {name: int(length) for name, length in _CONTIG.findall(header)}
+
+
+def _alignment_of(files: Sequence[SampleFile]) -> tuple[SampleFile, SampleFile] | None:
+    """The BAM and its index; viewers in browsers cannot unpack a CRAM without running code that the pages forbid."""
+    roles = {file.role: file for file in files}
+    alignment, index = roles.get("alignment"), roles.get("alignment_index")
+    if alignment is None or index is None or not alignment.name.endswith(".bam"):
+        return None
+    return alignment, index
+
+
+def _genome_view(release: Release) -> GenomeView:
+    return GenomeView(
+        name=f"{release.name} {release.release}",
+        assembly=release.assembly,
+        fasta=GENOME,
+        index=f"{GENOME}.fai",
+        packed_index=f"{GENOME}.gzi",
+    )
