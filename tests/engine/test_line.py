@@ -220,7 +220,11 @@ async def test_a_long_history_and_a_long_queue_cost_a_claim_and_a_page_nothing(
     assert positions.rows_of_jobs < 1000, "one turn of each account"
 
     mine = {"account_id": engine.account.id}
-    page = {**mine, **dict.fromkeys(("states", "before_at", "before_id", "search", "since", "until")), "limit": 101}
+    page = {
+        **mine,
+        **dict.fromkeys(("states", "before_at", "before_id", "search", "since", "until", "ids")),
+        "limit": 101,
+    }
     first = await explain(connection, repository.job_statement("list_jobs"), page)
     assert "jobs_newest_idx" in first.indexes
     assert first.rows_of_jobs < 300

@@ -139,7 +139,7 @@ def test_a_job_works_with_the_releases_that_it_chose_and_they_stay_until_it_is_d
     first = stages.run(annotate, **how)
     stages.install_clinvar(tmp_path, "2024")
     assert stages.run(annotate, **how).result["releases"] == [list(old)], "another attempt of the same job"
-    with pytest.raises(VarloomError, match=rf"needed by 1 job that annotates: {stages.job}") as refused:
+    with pytest.raises(VarloomError, match=rf"needed by 1 job that works with it: {stages.job}") as refused:
         library.remove(old)
     assert refused.value.code == "reference_in_use"
     library.remove(new)

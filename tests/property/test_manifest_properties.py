@@ -30,7 +30,7 @@ ROWS = st.fixed_dictionaries(
         "url2": st.just(""),
         "reads": st.sampled_from(["", "no"]),
         "reference": st.just(""),
-        "caller": st.sampled_from(["", "deepvariant"]),
+        "caller": st.sampled_from(["", "bcftools"]),
         "engine": st.sampled_from(["", "cpu"]),
         "pgx": st.sampled_from(["", "no", "yes"]),
         "reference_sites_listed": st.sampled_from(["", "yes"]),
