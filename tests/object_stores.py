@@ -21,10 +21,11 @@ import time
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from tests.absent import absent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,13 +75,6 @@ def s3_environment(endpoint: str, key: str = KEY, secret: str = SECRET) -> dict[
         "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_REGION": "us-east-1",
     }
-
-
-def absent(what: str) -> NoReturn:
-    """Skip a test whose program is not there; a run that has to be complete fails by it instead."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ dialog of the browser fails the test.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
+from tests.absent import absent
 from tests.sources import web_source
 from visiting import Visitor, visiting
 
@@ -38,8 +38,7 @@ def browser() -> Iterator[Browser]:
         [sys.executable, script, "--find"], capture_output=True, text=True, check=True
     ).stdout.strip()
     if not found:
-        message = "needs a Chromium: `python scripts/ensure_browser.py` tries to install one"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+        absent("needs a Chromium: `python scripts/ensure_browser.py` tries to install one")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield browser

@@ -10,6 +10,7 @@ import pysam
 import pytest
 from accessibility import violations
 from playwright.sync_api import expect
+from tests.absent import require_aligner
 from tests.reads import GENOME, R1, R2, install_genome, known_snps
 from tests.shared_data import needs
 from tests.support.simulated_pharmacogenes import PGX, install_releases, sequenced
@@ -30,7 +31,7 @@ pytestmark = [pytest.mark.browser, needs(GENOME)]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    pytest.importorskip("pybwa", reason="reads are aligned by pybwa, of the extra `reads`")
+    require_aligner()
     folder = tmp_path_factory.mktemp("server") / "data"
     with serving(folder, **QUICK) as running:
         yield running

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 import pytest
+from tests.absent import require_aligner
 from tests.processing.conftest import analyse
 from tests.reads import GENOME, R1, R2
 from tests.running import QUICK, serving, write_vcf
@@ -73,7 +74,7 @@ def test_an_alignment_on_a_disk_that_fills_up_says_so_and_goes_on_when_there_is_
     small_disk, tmp_path, monkeypatch
 ):
     """The space that it needs is looked at before it begins; others may take it meanwhile."""
-    pytest.importorskip("pybwa")
+    require_aligner()
     monkeypatch.setattr(disk_space, "hold_to", lambda *_: None)
     fasta = tmp_path / GENOME.name
     shutil.copyfile(GENOME, fasta)

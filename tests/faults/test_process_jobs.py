@@ -7,6 +7,7 @@ import time
 
 import psutil
 import pytest
+from tests.absent import require_aligner
 from tests.reads import GENOME, R1, R2, PbrunStandIn, install_genome, known_snps
 from tests.running import QUICK, serving
 from tests.shared_data import needs
@@ -38,7 +39,7 @@ def stand_in(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, stand_in):
-    pytest.importorskip("pybwa")
+    require_aligner()
     folder = tmp_path_factory.mktemp("server")
     rules = f"processing.sorted.begun=kill@1;log={folder / 'fired.log'}"  # a step that the CPU engine alone has
     with serving(folder / "data", **QUICK, **stand_in.environment, **{VARIABLE: rules}) as running:

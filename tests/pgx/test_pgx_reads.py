@@ -6,6 +6,7 @@ import json
 import uuid
 
 import pytest
+from tests.absent import require_aligner
 from tests.shared_data import needs
 from tests.support.simulated_pharmacogenes import PGX, install_releases, sequenced
 
@@ -18,7 +19,7 @@ pytestmark = needs(PGX)
 
 @pytest.fixture(scope="module")
 def called(tmp_path_factory):
-    pytest.importorskip("pybwa", reason="reads are aligned by pybwa, of the extra `reads`")
+    require_aligner()
     folder = tmp_path_factory.mktemp("reads")
     person = sequenced(folder)
     storage = LocalStorage(folder / "storage")

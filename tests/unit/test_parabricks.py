@@ -6,6 +6,7 @@ import os
 
 import pysam
 import pytest
+from tests.absent import require_aligner
 from tests.reads import PbrunStandIn
 
 from varloom.errors import VarloomError
@@ -55,7 +56,7 @@ class Run:
 
 @pytest.fixture
 def stand_in(tmp_path, monkeypatch):
-    pytest.importorskip("pybwa", reason="the index is built by pybwa, of the extra `reads`")
+    require_aligner()
     return Run(tmp_path, monkeypatch)
 
 

@@ -12,12 +12,12 @@ from varloom.processing.cpu import align, duplicates, index, read_groups, sort
 from varloom.processing.cpu.aligner import LaneTask, Task
 from varloom.processing.cpu.checking import tools
 from varloom.processing.cpu.read_groups import ReadGroup
+from varloom.processing.life import Life
 from varloom.processing.model import Lane, ReadsFile
 from varloom.processing.problems import READS_EMPTY
 from varloom.processing.programs import Stage, pipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from varloom.processing.checkpoints import Checkpoints
@@ -101,7 +101,7 @@ class Aligning:
                     ),
                     Stage.samtools("fastq", "-n", "-c", 1, "-T", "RG", "-o", pairs, "-s", orphans, "-0", singles, "-"),
                 ],
-                self._life("reads taken out of the alignment"),
+                Life(self._report, "reads taken out of the alignment"),
             )
         told: dict[str, Any] = {}
         for path in (pairs, orphans, singles):
@@ -163,7 +163,7 @@ class Aligning:
     def _sort_batches(self) -> dict[str, Any]:
         made = self._work / _SORTED
         files = align.batch_files(self._kept.folder / BATCHES)
-        sort.sort_batches(files, made, self._work, self._analysis.threads, self._life("reads sorted"))
+        sort.sort_batches(files, made, self._work, self._analysis.threads, Life(self._report, "reads sorted"))
         self._kept.keep(made, _SORTED)
         return {"batches": len(files)}
 
@@ -187,7 +187,7 @@ class Aligning:
                     made,
                     work=self._work,
                     threads=self._analysis.threads,
-                    on_life=self._life("reads sorted"),
+                    on_life=Life(self._report, "reads sorted"),
                     before=self._before_sorting(given, facts),
                     needs_mates=not facts.is_marked,
                 )
@@ -210,7 +210,7 @@ class Aligning:
         return stages
 
     def _mark(self, alignment: Path, *, is_marked: bool) -> dict[str, Any]:
-        made, life = self._work / alignment.name, self._life("duplicates marked")
+        made, life = self._work / alignment.name, Life(self._report, "duplicates marked")
         given = self._analysis.reads.alignment
         if is_marked and given is not None:
             shutil.copyfile(self._sorted, made)
@@ -221,9 +221,6 @@ class Aligning:
         self._kept.keep(made.with_name(f"{made.name}.bai"), f"{alignment.name}.bai")
         self._kept.keep(made, alignment.name)
         return {"marked_before": is_marked}
-
-    def _life(self, what: str) -> Callable[[], None]:
-        return lambda: self._report(0, None, what)
 
 
 def _programs() -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from varloom.failpoints import failpoint
 from varloom.processing.cpu.regions import reads_per_region, regions
+from varloom.processing.life import Life
 from varloom.processing.programs import Stage, pipe
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ ANNOTATIONS = "FORMAT/AD,FORMAT/DP,FORMAT/SP,INFO/AD"
 MAX_DEPTH = 1000
 """Reads beyond this depth are left out; bcftools' own default of 250 is less than panels have."""
 _LIFE_SECONDS = 1.0
+_SILENT_SECONDS = 60.0
+"""After which it is told that the same number of regions goes on: their share is not shown until the next is done."""
 
 
 class CallingStoppedError(Exception):
@@ -71,15 +75,17 @@ def _watched(stop: threading.Event, alive: threading.Event) -> Callable[[], None
 def _wait(tasks: Sequence[Any], alive: threading.Event, report: Report) -> None:
     """Report how many regions are done while some one of them works; raise what one of them raised."""
     report(0, len(tasks), "regions called")
-    told = 0
+    told, told_at, life = 0, time.monotonic(), Life(report, "regions called")
     while True:
         finished, left = wait(tasks, timeout=_LIFE_SECONDS, return_when=FIRST_EXCEPTION)
         for task in finished:
             task.result()
-        if len(finished) > told or alive.is_set():
-            told = len(finished)
-            alive.clear()
+        if len(finished) > told:
+            told, told_at = len(finished), time.monotonic()
             report(told, len(tasks), "regions called")
+        elif alive.is_set() and time.monotonic() - told_at > _SILENT_SECONDS:
+            life()  # a whole chromosome without a gap in its reads takes hours
+        alive.clear()
         if not left:
             return
 

@@ -8,8 +8,6 @@ sites are genotyped (`sites`). A finished step stays in the checkpoints.
 from __future__ import annotations
 
 import importlib.util
-import os
-import shutil
 from typing import TYPE_CHECKING, Any
 
 from varloom.dataset.durable import disk_full_told
@@ -18,14 +16,13 @@ from varloom.processing.checkpoints import Checkpoints
 from varloom.processing.cpu import call, header, sites
 from varloom.processing.cpu.aligning import Aligning
 from varloom.processing.cpu.checking import check, identity, tools
+from varloom.processing.life import Life
 from varloom.processing.model import Analysed, Caller
 from varloom.processing.problems import FEW_READS_MAPPED, READS_NO_DEPTH
 from varloom.processing.quality.summary import alignment_quality, variant_quality
+from varloom.processing.results import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from varloom.processing.model import Analysis, Place, Report
 
 NAME = "cpu"
@@ -78,7 +75,8 @@ class _Run:
         self._remove("region-*.bcf")
         known = self._kept.step("genotyped", lambda: self._genotyped(wanted)) if wanted is not None else None
         with disk_full_told("the results"):
-            files = {name: self._publish(name) for name in self._left(wanted is not None)}
+            kept, output = self._kept.folder, self._place.output
+            files = {name: publish(kept, name, output) for name in self._left(wanted is not None)}
         quality = {**quality, "variants": counts, "sites": known}
         return Analysed(
             alignment=files[MARKED],
@@ -92,7 +90,7 @@ class _Run:
 
     def _quality(self) -> dict[str, Any]:
         return alignment_quality(
-            self._alignment, self._fasta, self._place.work, self._analysis.threads, self._life("quality counts")
+            self._alignment, self._fasta, self._place.work, self._analysis.threads, Life(self._report, "quality counts")
         )
 
     def _called(self) -> dict[str, Any]:
@@ -107,7 +105,7 @@ class _Run:
         )
 
     def _joined(self) -> dict[str, Any]:
-        work, life = self._place.work, self._life("variants joined")
+        work, life = self._place.work, Life(self._report, "variants joined")
         files = sorted(self._kept.folder.glob("region-*.bcf"))
         raw, named = work / "joined.vcf.gz", work / VARIANTS
         if files:
@@ -130,7 +128,7 @@ class _Run:
 
     def _genotyped(self, wanted: list[sites.Site]) -> dict[str, Any]:
         work = self._place.work
-        found = sites.genotype(self._alignment, self._fasta, wanted, work, self._life("sites genotyped"))
+        found = sites.genotype(self._alignment, self._fasta, wanted, work, Life(self._report, "sites genotyped"))
         made = work / GENOTYPED
         known = sites.write_sites(
             wanted,
@@ -149,28 +147,9 @@ class _Run:
     def _left(has_sites: bool) -> list[str]:  # noqa: FBT001 - of this class alone
         return [MARKED, VARIANTS, *([GENOTYPED] if has_sites else [])]
 
-    def _publish(self, name: str) -> Path:
-        """A result and its index, as files of the output; they stay among the checkpoints, too."""
-        index = ".bai" if name == MARKED else ".tbi"
-        for one in (f"{name}{index}", name):
-            _link(self._kept.folder / one, self._place.output / one)
-        return self._place.output / name
-
-    def _life(self, what: str) -> Callable[[], None]:
-        return lambda: self._report(0, None, what)
-
     def _remove(self, pattern: str) -> None:
         for path in self._kept.folder.glob(pattern):
             path.unlink(missing_ok=True)
-
-
-def _link(source: Path, target: Path) -> None:
-    """The same file under another name; a copy on another disk."""
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _warnings(quality: dict[str, Any]) -> list[Problem]:

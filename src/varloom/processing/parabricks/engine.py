@@ -6,7 +6,6 @@ was given is made ready as there, too: sorted, duplicates marked, contigs named 
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from varloom.processing.cpu import index, sites
 from varloom.processing.cpu.aligning import Aligning
 from varloom.processing.cpu.checking import check, identity, tools
 from varloom.processing.cpu.read_groups import group_line, groups_of
+from varloom.processing.life import Life
 from varloom.processing.model import Analysed, Caller
 from varloom.processing.parabricks import command, running
 from varloom.processing.parabricks.container import end_container, in_container
@@ -28,6 +28,7 @@ from varloom.processing.parabricks.output import Reading
 from varloom.processing.parabricks.problems import GPU_MEMORY, INDEX_MISSING, INPUT_REFUSED
 from varloom.processing.programs import Stage, pipe
 from varloom.processing.quality.summary import alignment_quality, variant_quality
+from varloom.processing.results import link, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +87,6 @@ class _Run:
         self._report = report
         self._fasta = analysis.reference.fasta
         self._alignment = kept.folder / MARKED
-        self._lines = 0
 
     def result(self) -> Analysed:
         """All steps."""
@@ -103,7 +103,8 @@ class _Run:
         counts = self._kept.step("packed", self._pack)
         known = self._kept.step("genotyped", lambda: self._genotyped(wanted)) if wanted is not None else None
         with disk_full_told("the results"):
-            files = {name: self._publish(name) for name in (MARKED, VARIANTS, *([GENOTYPED] if wanted else []))}
+            kept, names = self._kept.folder, (MARKED, VARIANTS, *([GENOTYPED] if wanted else []))
+            files = {name: publish(kept, name, self._place.output) for name in names}
         return Analysed(
             alignment=files[MARKED],
             variants=files[VARIANTS],
@@ -137,14 +138,14 @@ class _Run:
         told = self._saving_memory("fq2bam", "aligning reads", asked, reference)
         index_of_made = made.with_name(f"{MARKED}.bai")
         if not index_of_made.exists():
-            pipe([Stage.samtools("index", "-@", self._analysis.threads, made)], self._life("alignment indexed"))
+            pipe([Stage.samtools("index", "-@", self._analysis.threads, made)], Life(self._report, "alignment indexed"))
         self._kept.keep(index_of_made, f"{MARKED}.bai")
         self._kept.keep(made, MARKED)
         return told
 
     def _quality(self) -> dict[str, Any]:
         return alignment_quality(
-            self._alignment, self._fasta, self._place.work, self._analysis.threads, self._life("quality counts")
+            self._alignment, self._fasta, self._place.work, self._analysis.threads, Life(self._report, "quality counts")
         )
 
     def _call(self) -> dict[str, Any]:
@@ -162,7 +163,7 @@ class _Run:
 
     def _pack(self) -> dict[str, Any]:
         work, made = self._place.work, self._place.work / VARIANTS
-        life = self._life("variants packed")
+        life = Life(self._report, "variants packed")
         pipe([Stage.bcftools("view", "--no-version", "-Oz", "-o", made, self._kept.folder / CALLED)], life)
         pipe([Stage.bcftools("index", "-t", "-f", made)], life)
         counts = variant_quality(made, work, life)
@@ -173,7 +174,9 @@ class _Run:
 
     def _genotyped(self, wanted: list[sites.Site]) -> dict[str, Any]:
         made = self._place.work / GENOTYPED
-        found = sites.genotype(self._alignment, self._fasta, wanted, self._place.work, self._life("sites genotyped"))
+        found = sites.genotype(
+            self._alignment, self._fasta, wanted, self._place.work, Life(self._report, "sites genotyped")
+        )
         known = sites.write_sites(
             wanted,
             found,
@@ -247,26 +250,10 @@ class _Run:
         prefix = index.bwa_index(self._analysis.reference, self._report)
         folder.mkdir(mode=0o700, exist_ok=True)
         for end in ends:
-            _link(prefix.with_name(prefix.name + end), fasta.with_name(fasta.name + end))
-        _link(self._fasta.with_name(f"{self._fasta.name}.fai"), fasta.with_name(f"{fasta.name}.fai"))
-        _link(self._fasta, fasta)
+            link(prefix.with_name(prefix.name + end), fasta.with_name(fasta.name + end))
+        link(self._fasta.with_name(f"{self._fasta.name}.fai"), fasta.with_name(f"{fasta.name}.fai"))
+        link(self._fasta, fasta)
         return fasta
-
-    def _publish(self, name: str) -> Path:
-        """A result and its index, as files of the output; they stay among the checkpoints, too."""
-        suffix = ".bai" if name == MARKED else ".tbi"
-        for one in (f"{name}{suffix}", name):
-            _link(self._kept.folder / one, self._place.output / one)
-        return self._place.output / name
-
-    def _life(self, what: str) -> Callable[[], None]:
-        """Whoever calls it works; each call tells another count, so that it is no stall."""
-
-        def tell() -> None:
-            self._lines += 1
-            self._report(self._lines, None, what)
-
-        return tell
 
 
 def _can_build() -> bool:
@@ -279,14 +266,5 @@ def _named(file: ReadsFile, path: Path) -> Path:
     with file.path.open("rb") as stored:
         packed = compression_of(stored.read(18)) is not Compression.NONE
     target = path.with_name(f"{path.name}.fastq{'.gz' if packed else ''}")
-    _link(file.path, target)
+    link(file.path, target)
     return target
-
-
-def _link(source: Path, target: Path) -> None:
-    """The same file under another name; a copy on another disk."""
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
