@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import varloom.web
 from accessibility import violations
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
     from visiting import Visitor
 
     from running import Server
 
 pytestmark = pytest.mark.browser
 
+DIST = Path(varloom.web.__file__).parent / "static" / "dist"
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial" / "annotated-table.md"
 BLOCKS = re.findall(r"^```(sh)?\n(.*?)^```", TUTORIAL.read_text(), re.MULTILINE | re.DOTALL)
 FILTER = next(text.strip() for language, text in BLOCKS if not language)
@@ -136,6 +138,28 @@ def test_structural_variants_are_split_by_their_genes(visitor: Visitor, server: 
     page.get_by_role("button", name="Full", exact=True).click()
     expect(page.locator("#row-count")).to_have_text("12 rows")
     expect(cell(page, 0, "sv.gene_entries")).to_be_visible()
+
+
+def test_the_view_is_changed_even_before_the_rows_can_be_drawn(
+    visitor: Visitor, server: Server, said: dict[str, str]
+) -> None:
+    visitor.log_in()
+    page = visitor.page
+    (grid,) = (file for file in DIST.glob("chunk-*.js") if "ag-cell-focus" in file.read_text())
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:  # Playwright marks the handler, which no method of a list allows
+        held.append(route)
+
+    page.route(f"**/{grid.name}", hold)
+    page.goto(f"{server.url}/samples/{sample_named(server, 'Demo SV')}", wait_until="domcontentloaded")
+    split = page.get_by_role("button", name="Split by gene")
+    split.click()
+    expect(split).to_have_attribute("aria-pressed", "true")
+    page.unroute(f"**/{grid.name}")
+    page.reload()
+    expect(cell(page, 0, "sv.gene")).to_have_text("DEMO1")
+    assert held
 
 
 def test_the_page_of_reference_data_removes_and_installs_it(

@@ -75,7 +75,6 @@ export function startGrid(table) {
   table.focusRow = (index) => show(index, null, grid.getFocusedCell()?.column ?? DETAILS);
   table.goTo = (index) => show(index, "top", table.shown().includes("position") ? "position" : DETAILS);
   query.listen((state, before) => {
-    if (state.dataset !== before.dataset || state.view !== before.view) return location.reload();
     drawAnew();
     if (changed(state, before, "sort")) applySort(grid, state.sort);
     if (changed(state, before, "filters") || hasOthers(before, state)) grid.purgeInfiniteCache();

@@ -14,15 +14,22 @@ export function openQuery(dataset) {
       query.state = { ...before, ...part };
       const target = location.pathname + write(query.state);
       if (target !== location.pathname + location.search) history.pushState(null, "", target);
-      for (const callback of listeners) callback(query.state, before);
+      tell(before);
     },
   };
   window.addEventListener("popstate", () => {
     const before = query.state;
     query.state = read();
-    for (const callback of listeners) callback(query.state, before);
+    tell(before);
   });
   return query;
+
+  // Another table or view is another page. That is seen to here: whoever draws the rows may not listen yet.
+  function tell(before) {
+    const { dataset, view } = query.state;
+    if (dataset !== before.dataset || view !== before.view) return location.reload();
+    for (const callback of listeners) callback(query.state, before);
+  }
 }
 
 /** Which table is asked, as every request says it, and how it is seen. */
