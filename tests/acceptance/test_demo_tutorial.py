@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import varloom.web
 from accessibility import violations
 from playwright.sync_api import expect
+
+import varloom.web
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
