@@ -219,6 +219,7 @@ def test_a_row_shows_all_its_fields_by_keyboard_alone(table: Page, visitor: Visi
     ]
     links = {link.inner_text().split()[0]: link.get_attribute("href") for link in dialog.get_by_role("link").all()}
     assert links["gnomAD"] == "https://gnomad.broadinstitute.org/variant/1-117000901-A-G?dataset=gnomad_r4"
+    assert links["IGV"] == "http://localhost:60151/goto?locus=chr1%3A117000901"
     assert links["UCSC"].endswith("?db=hg38&position=chr1%3A117000901-117000901")
     assert links["ClinVar"].endswith("?term=1%5Bchr%5D%20AND%20117000901%5Bchrpos38%5D")
     assert links["Ensembl"] == "https://www.ensembl.org/Homo_sapiens/Location/View?r=1%3A117000901-117000901"

@@ -1,4 +1,5 @@
-// Where else a variant can be looked up, by its position and the table's assembly. Nothing is asked there by itself.
+// Where else a variant can be looked up, by its position and the table's assembly, or shown by IGV where it runs on the
+// reader's own computer. Nothing is asked there by itself.
 
 const BUILDS = {
   GRCh38: { ucsc: "hg38", clinvar: "chrpos38", gnomad: "gnomad_r4", ensembl: "https://www.ensembl.org" },
@@ -7,11 +8,19 @@ const BUILDS = {
 const CHROMOSOME = /^(?:chr)?(\d{1,2}|X|Y|M|MT)$/i;
 const BASES = /^[ACGTN]{1,50}$/i;
 
-/** [{name, address}] for a row; empty when its place is not one that others know. */
+const IGV = "http://localhost:60151"; // IGV's batch port: where it listens unless its preferences say otherwise
+
+/** [{label, address}] for a row: other sites when its place is one that they know, and IGV for any place. */
 export function linksOf(row, assembly) {
+  if (!row.contig || !Number.isInteger(row.position)) return [];
+  const place = `${row.contig}:${row.position}`;
+  return [...sitesOf(row, assembly), { label: "IGV on this computer", address: `${IGV}/goto?locus=${encodeURIComponent(place)}` }];
+}
+
+function sitesOf(row, assembly) {
   const build = BUILDS[assembly];
   const chromosome = CHROMOSOME.exec(row.contig ?? "")?.[1].toUpperCase();
-  if (!build || !chromosome || !Number.isInteger(row.position)) return [];
+  if (!build || !chromosome) return [];
   const name = chromosome === "M" ? "MT" : chromosome;
   const end = row.position + Math.max(1, BASES.test(row.ref ?? "") ? row.ref.length : 1) - 1;
   const exact = BASES.test(row.ref ?? "") && BASES.test(row.alt ?? "");
