@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from varloom.dataset.durable import sync_file
 from varloom.errors import VarloomError
 from varloom.failpoints import failpoint
 from varloom.processing.fastq import LaneReader, read_name
@@ -285,6 +286,7 @@ class Worker:
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if status != 0:
             raise OSError(f"samtools could not write a batch (status {status})")
+        sync_file(unfinished)  # else a batch may be there after a loss of power, and empty
         failpoint("processing.align.before_rename")
         unfinished.replace(Path(self._task.batches) / file)
 

@@ -9,7 +9,7 @@ from varloom.errors import Place, VarloomError, safe_excerpt
 from varloom.genomics.contigs import bare_name
 from varloom.genomics.packing import Compression, compression_of
 from varloom.processing.alignment_file import contigs_of
-from varloom.processing.cpu.call import pileup_options
+from varloom.processing.cpu.call import NORMAL_REF, pileup_options
 from varloom.processing.cpu.header import column_name
 from varloom.processing.problems import SITES_UNUSABLE
 from varloom.processing.programs import Stage, pipe
@@ -117,7 +117,7 @@ def genotype(
                 "mpileup", *pileup_options(fasta), "-R" if len(sites) <= _MOST_JUMPS else "-T", padded, alignment
             ),
             Stage.bcftools("call", "-m", "-a", "GQ", "-Ou", "-"),
-            Stage.bcftools("norm", "--no-version", "-f", fasta, "-Ou", "-"),
+            Stage.bcftools("norm", "--no-version", *NORMAL_REF, "-f", fasta, "-Ou", "-"),
             Stage.bcftools("view", "--no-version", "-T", exact, "-Ov", "-o", called, "-"),
         ],
         on_life,
