@@ -15,8 +15,10 @@ from tests.shared_data import SHARED, needs
 from tests.support import simulated_reads as simulated
 
 from varloom.errors import VarloomError
+from varloom.processing.alignment_file import inspect
 from varloom.processing.checkpoints import Checkpoints
 from varloom.processing.cpu.aligner import LaneTask, batches
+from varloom.processing.model import ReadsFile, Reference
 from varloom.processing.quality.summary import variant_quality
 
 READS = SHARED / "data" / "reads"
@@ -162,12 +164,16 @@ def test_calling_in_regions_gives_what_one_run_gives(whole, person, tmp_path):
     assert len(told[-1]) == len(person.variants)
 
 
-@pytest.mark.parametrize("kind", ["finished", "CRAM by name", "other names, no groups", "unaligned"])
+@pytest.mark.parametrize("kind", ["finished", "not in order", "CRAM by name", "other names, no groups", "unaligned"])
 def test_alignments_are_taken_as_they_are(person, whole, tmp_path, kind):
     source, given = tmp_path / ("given.cram" if kind == "CRAM by name" else "given.bam"), str(whole.alignment)
     match kind:
         case "CRAM by name":
             pysam.samtools.sort("-n", "-O", "cram", "--reference", str(person.fasta), "-o", str(source), given)
+        case "not in order":  # whatever the header says
+            with pysam.AlignmentFile(given) as bam, pysam.AlignmentFile(str(source), "wb", template=bam) as mixed:
+                for read in sorted(bam, key=lambda read: read.query_name):
+                    mixed.write(read)
         case "unaligned":
             pysam.samtools.reset("-o", str(source), given)
         case "other names, no groups":
@@ -294,6 +300,28 @@ def test_no_read_is_lost_of_an_unaligned_bam_in_which_names_are_there_twice(pers
     assert (
         f"holds {6 if are_paired else 3} reads, of which {2 if are_paired else 1} have the name" in caught.value.message
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "is_marked"),
+    [
+        ({"ID": "sambamba", "CL": "sort -o x.bam"}, False),
+        ({"ID": "sambamba", "CL": "markdup x.bam y.bam"}, True),
+        ({"ID": "pbrun fq2bam", "CL": "pbrun fq2bam --ref g.fa --no-markdups"}, False),
+        ({"ID": "pbrun fq2bam", "CL": "pbrun fq2bam --ref g.fa"}, True),
+        ({"ID": "MarkDuplicates", "PN": "MarkDuplicates"}, True),
+    ],
+)
+def test_only_who_marks_duplicates_has_marked_them(person, whole, tmp_path, command, is_marked):
+    given = tmp_path / "given.bam"
+    with pysam.AlignmentFile(str(whole.alignment)) as source:
+        header = {**source.header.to_dict(), "PG": [command]}
+        with pysam.AlignmentFile(str(given), "wb", header=header) as target:
+            for read in source.head(20):
+                read.is_duplicate = False
+                target.write(read)
+    reference = Reference(person.fasta, person.indexes, "GRCh38", "test 1")
+    assert inspect(ReadsFile(given, given.name), reference).is_marked is is_marked
 
 
 def test_reads_of_another_species_give_an_empty_result_with_a_warning(person, tmp_path):

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 FASTA, FAI, MARK, INDEXES = "genome.fa", "genome.fa.fai", "release.json", "indexes"
 _CHUNK = 4 << 20
+_LONGEST_INDEXED = 1 << 29
 _BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 
@@ -179,7 +180,7 @@ def from_fasta(fasta: Path, assembly: Assembly, root: Path, report: Report) -> R
                 unfinished.replace(listed)
             finally:
                 unfinished.unlink(missing_ok=True)
-        _hold_names(listed, name)
+        _hold_contigs(listed, name)
     except (OSError, EOFError, SamtoolsError) as error:
         raise VarloomError(REFERENCE_UNUSABLE, f"{name} cannot be used: {safe_excerpt(str(error), 300)}.") from error
     return Reference(plain, own / INDEXES, assembly, fasta.name)
@@ -210,10 +211,13 @@ def _unpack_given(fasta: Path, plain: Path, report: Report) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def _hold_names(listed: Path, name: str) -> None:
-    """Refuse names of contigs that a VCF or a BAM cannot have, before hours of work end with them."""
+def _hold_contigs(listed: Path, name: str) -> None:
+    """Refuse contigs that a VCF, a BAM or their indexes cannot have, before hours of work end with them."""
     for line in listed.read_text(encoding="utf-8", errors="replace").splitlines():
-        contig = line.partition("\t")[0]
+        contig, _, rest = line.partition("\t")
+        if int(rest.partition("\t")[0]) > _LONGEST_INDEXED:
+            message = f"Contig {safe_excerpt(contig, 60)} of {name} is longer than an index (.bai, .tbi) can reach."
+            raise VarloomError(REFERENCE_UNUSABLE, message)
         if not contig or contig[0] in "*=" or "," in contig:
             message = f"{name} has a contig {safe_excerpt(contig, 60)!r}, and a VCF or BAM cannot have this name."
             raise VarloomError(REFERENCE_UNUSABLE, message)

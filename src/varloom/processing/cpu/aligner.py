@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 BATCH_BASES = 5_000_000
 """Of one batch: some seconds of work, so that all processes end at about the same time, and enough pairs to tell how
 long inserts are. bwa's own are twice as large."""
+_BATCH_LINES = 4 * 500_000
+"""Of one batch: reads of a few bases would else fill the memory by their number."""
 _GROUP_MARK = b"\tRG:Z:"
 
 
@@ -198,7 +200,7 @@ def batches(lane: int, task: LaneTask) -> Iterator[Batch]:
             begun = 0
             for at in range(0, len(lines), step):
                 bases += len(lines[at + 1]) + (len(lines[at + 5]) if step == 8 else 0)
-                if bases >= BATCH_BASES:
+                if bases >= BATCH_BASES or len(gathered) + at - begun >= _BATCH_LINES:
                     gathered += lines[begun : at + step]
                     yield Batch(lane, number, gathered)
                     gathered, bases, begun, number = [], 0, at + step, number + 1

@@ -92,8 +92,12 @@ def _build(reference: Reference, folder: Path, report: Report) -> None:
     prefix = unfinished / PREFIX
     tell = _progress(reference, prefix, report)
     tell()
-    run([sys.executable, "-c", _BUILD, str(reference.fasta), str(prefix)], "bwa index", tell)
-    _hold_to_list(reference, prefix)
+    try:
+        run([sys.executable, "-c", _BUILD, str(reference.fasta), str(prefix)], "bwa index", tell)
+        _hold_to_list(reference, prefix)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)  # some gigabytes, of which nothing is of use again
+        raise
     for path in unfinished.iterdir():
         sync_file(path)
     failpoint("processing.index.before_rename")
