@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from varloom.errors import Place, VarloomError, safe_excerpt
@@ -95,7 +96,7 @@ def _text_lines(path: Path) -> Iterator[str]:
     try:
         with gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8") as text:
             yield from text
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise VarloomError(SITES_UNUSABLE, f"The file of sites cannot be read: {error}.") from error
 
 
