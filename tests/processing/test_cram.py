@@ -30,7 +30,9 @@ def run(bench, reads, kept_as=AlignmentFormat.CRAM, name="run"):
     folder, reference = bench
     base = folder / name
     (base / "output").mkdir(parents=True, exist_ok=True)
-    analysis = Analysis(Reads(alignment=ReadsFile(reads, reads.name)), reference, "NA1", Caller.BCFTOOLS, None, 2, kept_as)
+    analysis = Analysis(
+        Reads(alignment=ReadsFile(reads, reads.name)), reference, "NA1", Caller.BCFTOOLS, None, 2, kept_as
+    )
     place = Place(base / "steps", base / "work", base / "output")
     return CpuEngine().run(analysis, place, lambda *_: None)
 

@@ -113,7 +113,9 @@ def with_checksums(header: str, checksums: dict[str, str], release: str) -> str:
             fields = [field for field in fields if not field.startswith(("M5:", "UR:"))]
             fields.append(f"M5:{checksums[name]}")
         lines.append("\t".join(fields))
-    lines.append(f"@CO\tAligned to {release}; M5 tells the bases of each contig, without which this file cannot be read")
+    lines.append(
+        f"@CO\tAligned to {release}; M5 tells the bases of each contig, without which this file cannot be read"
+    )
     return "\n".join(lines) + "\n"
 
 
