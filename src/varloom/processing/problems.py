@@ -146,7 +146,7 @@ READS_NO_DEPTH = define(
 ALIGNMENT_KEPT_AS_BAM = define(
     "alignment_kept_as_bam",
     "Alignment kept as BAM",
-    cause="The alignment was to be kept as CRAM, and was read again from it: some reads came back otherwise. A CRAM "
-    "cannot tell the operations `=` and `X` of a CIGAR from `M`, and keeps neither CIGAR nor quality of unmapped reads.",
+    cause="The alignment was to be kept as CRAM, and was read again from it: some reads came back otherwise. A "
+    "CRAM cannot tell `=` and `X` of a CIGAR from `M`, and keeps neither CIGAR nor mapping quality of unmapped reads.",
     resolution=("Nothing is lost: download the BAM. What a CRAM cannot keep of it is as it was.",),
 )

@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def forbid_fetched_references() -> None:
-    """See that htslib looks for the bases of a CRAM in the given FASTA alone: not in a cache, and not on the network."""
+    """See that htslib looks for the bases of a CRAM in the given FASTA alone, in no cache and on no network."""
     os.environ["REF_PATH"] = os.devnull
     os.environ.pop("REF_CACHE", None)
 

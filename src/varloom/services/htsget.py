@@ -179,6 +179,8 @@ if TYPE_CHECKING:
 def _check(wanted: Wanted) -> None:
     if wanted.contig is None:
         return
+    if not wanted.contig:
+        raise VarloomError(REQUEST_INVALID, "referenceName: give a contig, or `class=header`.")
     if wanted.end is not None and wanted.end <= wanted.start:
         raise VarloomError(REQUEST_INVALID, "end: it has to be greater than start.")
     if wanted.end is not None and wanted.end - wanted.start > LONGEST:

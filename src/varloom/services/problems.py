@@ -300,8 +300,8 @@ READS_NEED_GENOME = define(
     cause="The alignment is kept as CRAM, which tells how reads differ from the genome that they were aligned to. That "
     "release was removed by force.",
     resolution=(
-        "Add the same FASTA again, under the same name and release: `varloom refs add NAME --kind fasta --release ...`. "
-        "The MD5 of each contig stands in the header of the CRAM.",
+        "Add the same FASTA again, under the same name and release, by `varloom refs add`.",
+        "Which FASTA that is tell the MD5s of its contigs, in the header of the CRAM.",
     ),
     status=409,
 )

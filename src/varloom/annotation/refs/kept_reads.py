@@ -1,7 +1,7 @@
 """Alignments that are kept as CRAM need their genome as long as they are there: which do, told by the storage itself.
 
 The process stage leaves a folder for each job that analysed reads, `processed/JOB/ATTEMPT/`, with the alignment and
-`processed.json`, which names the genome. It goes with the sample, at the latest when that cannot be brought back any more.
+`processed.json`, which names the genome. It goes when the sample cannot be brought back any more.
 """
 
 from __future__ import annotations

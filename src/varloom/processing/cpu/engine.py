@@ -2,7 +2,8 @@
 
 Its steps, in order, each in a file of its own: the reads are checked (`checking`), aligned (`align`), sorted (`sort`),
 duplicates are marked (`duplicates`), quality is counted (`quality.summary`), variants are called (`call`), and given
-sites are genotyped (`sites`); the alignment is written as CRAM where that is wanted (`cram`). A finished step stays in the checkpoints.
+sites are genotyped (`sites`). The alignment is written as CRAM where that is wanted (`varloom.processing.cram`). A
+finished step stays in the checkpoints.
 """
 
 from __future__ import annotations
