@@ -36,10 +36,14 @@ from varloom.services.problems import (
 from varloom.services.views import View
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from varloom.annotation.model import ReleaseKey
     from varloom.annotation.refs.library import ReferenceLibrary
     from varloom.dataset.sample_files import SampleFile
     from varloom.storage import Storage
+
+    _Cutting = Callable[[list[tuple[int, int]], "Wanted"], bytes]
 
 logger = logging.getLogger(__name__)
 
@@ -124,12 +128,12 @@ class Htsget:
         cram, index_file = pair
         try:
             index = CramIndex(self.storage.read_bytes(index_file.storage_key), cram.bytes)
-            header = self.storage.read_range(cram.storage_key, 0, index.header_end)
-            end = self.storage.read_range(cram.storage_key, cram.bytes - END_BYTES, cram.bytes)
         except FileNotFoundError:
-            raise VarloomError(SAMPLE_FILE_GONE, f"{cram.name} is not in the storage any more.") from None
+            raise VarloomError(SAMPLE_FILE_GONE, f"{index_file.name} is not in the storage any more.") from None
         except ValueError as error:
-            raise VarloomError(READS_UNREADABLE, f"The index of {cram.name}: {error}.") from None
+            raise VarloomError(READS_UNREADABLE, f"{index_file.name}: {error}.") from None
+        header = self._part(cram, 0, index.header_end)
+        end = self._part(cram, cram.bytes - END_BYTES, cram.bytes)
         with (
             self.library.borrow(genome) as installed,
             tempfile.TemporaryDirectory(prefix="varloom-reads-") as folder,
@@ -142,13 +146,23 @@ class Htsget:
                 with source.open("wb") as file:
                     file.write(header)
                     for begin, after in parts:
-                        file.write(self.storage.read_range(cram.storage_key, begin, after))
+                        file.write(self._part(cram, begin, after))
                     file.write(end)
                 far = one.end if one.end is not None else one.start + LONGEST
                 _run(Cut(str(source), str(fasta), str(output), one.contig, one.start, far, MOST_READS), cram.name)
                 return output.read_bytes()
 
             return self._cut(cram, index, wanted, cut)
+
+    def _part(self, cram: SampleFile, begin: int, after: int) -> bytes:
+        """Bytes of the CRAM, all of them."""
+        try:
+            part = self.storage.read_range(cram.storage_key, begin, after)
+        except FileNotFoundError:
+            raise VarloomError(SAMPLE_FILE_GONE, f"{cram.name} is not in the storage any more.") from None
+        if len(part) != after - begin:
+            raise VarloomError(READS_UNREADABLE, f"{cram.name} ends before byte {after:,}.")
+        return part
 
     def _cut(self, cram: SampleFile, index: CramIndex, wanted: Wanted, cut: _Cutting) -> bytes:
         contigs = self._contigs.get(cram.storage_key)
@@ -168,12 +182,6 @@ class Htsget:
         if sum(after - begin for begin, after in parts) > MOST_BYTES:
             raise VarloomError(READS_PLACE_TOO_LARGE, f"The reads there take more than {MOST_BYTES >> 20} MB of CRAM.")
         return cut(parts, wanted)
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    _Cutting = Callable[[list[tuple[int, int]], Wanted], bytes]
 
 
 def _check(wanted: Wanted) -> None:
