@@ -119,7 +119,10 @@ class Htsget:
         """
         _check(wanted)
         async with self.turn:
-            bam = await asyncio.to_thread(self._bam, pair, genome, wanted)
+            return await asyncio.to_thread(self._ticket, pair, genome, wanted)
+
+    def _ticket(self, pair: tuple[SampleFile, SampleFile], genome: ReleaseKey, wanted: Wanted) -> HtsgetTicket:
+        bam = self._bam(pair, genome, wanted)
         url = f"data:{_BAM_TYPE};base64,{base64.b64encode(bam).decode()}"
         block = HtsgetUrl.model_validate({"url": url, "class": "header" if wanted.contig is None else "body"})
         return HtsgetTicket(htsget=HtsgetBlocks(urls=[block]))
