@@ -27,6 +27,15 @@ class Caller(StrEnum):
     """Google's, as Parabricks runs it."""
 
 
+class SexChromosomes(StrEnum):
+    """What is given of a sample's sex chromosomes: two copies of X, or one of X and one of Y."""
+
+    AUTO = "auto"
+    """Nothing: coverage tells, if it can."""
+    XX = "xx"
+    XY = "xy"
+
+
 @dataclass(frozen=True, slots=True)
 class ReadsFile:
     """One file of reads.
@@ -91,6 +100,7 @@ class Analysis:
         caller: how to call variants.
         sites: a VCF of positions that get a genotype even where it is the reference's; None for variants only.
         threads: how many processors may be used.
+        sex_chromosomes: what is given of the sample; see `varloom.processing.ploidy`.
     """
 
     reads: Reads
@@ -99,6 +109,7 @@ class Analysis:
     caller: Caller
     sites: Path | None
     threads: int
+    sex_chromosomes: SexChromosomes = SexChromosomes.AUTO
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,8 +120,29 @@ def _facts(quality: Mapping[str, Any], reads: Mapping[str, Any], depth: Mapping[
         ("Ti/Tv", variants.get("ti_tv"), "{:.2f}"),
     ]
     facts = [Fact(label, told.format(value)) for label, value, told in found if value is not None]
+    facts += _sex_chromosomes(quality.get("sex_chromosomes") or {})
     if sites:
         facts.append(Fact("Sites with a genotype", f"{sites['known']:,} of {sites['total']:,}"))
+    return facts
+
+
+def _sex_chromosomes(figures: Mapping[str, Any]) -> list[Fact]:
+    """What coverage says of X and Y, by which figures, and what was given."""
+    if not figures:
+        return []
+    told = figures["told"].upper() if figures["told"] else f"Not told. {figures['why']}"
+    facts = [Fact("Sex chromosomes, by coverage", told)]
+    if figures["given"] != "auto":
+        doubt = ", which coverage contradicts" if figures["contradiction"] else ""
+        facts.append(Fact("Sex chromosomes, given", f"{figures['given'].upper()}{doubt}"))
+    for label, name in (("Depth of X", "x"), ("Depth of Y", "y")):
+        depth, ratio = figures[f"{name}_depth"], figures[f"{name}_ratio"]
+        if ratio is not None:
+            facts.append(Fact(label, f"{depth:.1f}, {ratio:.2f} of the autosomes' {figures['autosome_depth']:.1f}"))
+    used = {"xx": "Two copies of X, none of Y", "xy": "One copy of X and of Y"}
+    if figures["is_known_genome"]:
+        called = "Two copies of X and Y" if figures["variants_diploid"] else used[figures["used"]]
+        facts.append(Fact("Called as", called))
     return facts
 
 
