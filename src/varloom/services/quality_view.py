@@ -81,6 +81,7 @@ class QualityView:
     """All that the tab of a sample's reads shows."""
 
     facts: tuple[Fact, ...]
+    sex_chromosomes: tuple[Fact, ...]
     shares: tuple[Bar, ...]
     depths: tuple[Bar, ...]
     contigs: tuple[Bar, ...]
@@ -97,6 +98,7 @@ def quality_view(quality: Mapping[str, Any]) -> QualityView:
     shown = {contig["contig"] for contig in sorted(contigs, key=lambda one: -one["length"])[:_CONTIGS]}
     return QualityView(
         facts=tuple(_facts(quality, reads, depth)),
+        sex_chromosomes=tuple(_sex_chromosomes(quality.get("sex_chromosomes") or {})),
         shares=tuple(_shares(reads)),
         depths=tuple(_depths(depth)),
         contigs=tuple(_contigs([contig for contig in contigs if contig["contig"] in shown])),
@@ -120,7 +122,6 @@ def _facts(quality: Mapping[str, Any], reads: Mapping[str, Any], depth: Mapping[
         ("Ti/Tv", variants.get("ti_tv"), "{:.2f}"),
     ]
     facts = [Fact(label, told.format(value)) for label, value, told in found if value is not None]
-    facts += _sex_chromosomes(quality.get("sex_chromosomes") or {})
     if sites:
         facts.append(Fact("Sites with a genotype", f"{sites['known']:,} of {sites['total']:,}"))
     return facts
@@ -131,10 +132,10 @@ def _sex_chromosomes(figures: Mapping[str, Any]) -> list[Fact]:
     if not figures:
         return []
     told = figures["told"].upper() if figures["told"] else f"Not told. {figures['why']}"
-    facts = [Fact("Sex chromosomes, by coverage", told)]
+    facts = [Fact("By coverage", told)]
     if figures["given"] != "auto":
         doubt = ", which coverage contradicts" if figures["contradiction"] else ""
-        facts.append(Fact("Sex chromosomes, given", f"{figures['given'].upper()}{doubt}"))
+        facts.append(Fact("Given", f"{figures['given'].upper()}{doubt}"))
     for label, name in (("Depth of X", "x"), ("Depth of Y", "y")):
         depth, ratio = figures[f"{name}_depth"], figures[f"{name}_ratio"]
         if ratio is not None:
