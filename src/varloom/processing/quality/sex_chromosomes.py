@@ -103,7 +103,7 @@ def _told(depths: Mapping[str, Sequence[float]], *, is_known: bool) -> dict[str,
         "x_ratio": ratios["x"],
         "y_ratio": ratios["y"],
         "even_share": round(even, 3),
-        "is_even": bool(base) and base >= LEAST_DEPTH and even >= LEAST_EVEN,
+        "is_even": base is not None and base >= LEAST_DEPTH and even >= LEAST_EVEN,
         "is_known_genome": is_known,
     }
     told, why = _answer(figures)
