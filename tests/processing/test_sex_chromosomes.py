@@ -165,8 +165,8 @@ def test_what_is_given_against_coverage_is_told_and_loses_nothing(xy, lab):
     made = lab.analyse("xy", (1, 1), given="xx")
     [warning] = made.warnings
     assert warning["code"] == "sex_chromosomes_contradict"
-    assert "XX was given, and by coverage the sample has XY" in warning["detail"]
-    assert "Y 0.5" in warning["detail"] or "Y 0.4" in warning["detail"]
+    assert "XX was given, and by coverage the sample has XY" in warning["message"]
+    assert "Y 0.5" in warning["message"] or "Y 0.4" in warning["message"]
     found = genotypes(made.variants)
     assert found["chrX", 12_000] == found["chrY", 12_000] == "1/1"
     assert genotypes(made.genotyped)["chrX", 13_000] == "0/0"
@@ -183,7 +183,7 @@ def test_other_karyotypes_are_not_forced_into_one_of_the_two(lab):
     assert "fits neither XX nor XY" in figures["why"]
     [warning] = made.warnings
     assert warning["code"] == "sex_chromosomes_untold"
-    assert "4 variants and 3 given sites of X and Y" in warning["detail"]
+    assert "4 variants and 3 given sites of X and Y" in warning["message"]
     assert genotypes(made.variants)["chrX", 12_000] == "0/1"
     assert codes(lab.analyse("xxy", (2, 1), given="xy")) == ["sex_chromosomes_contradict"]
 

@@ -83,13 +83,13 @@ def test_callers_that_know_two_copies_alone_say_so(stand_in, monkeypatch):
     stand_in.analysis = replace(stand_in.analysis, sex_chromosomes=SexChromosomes.XY)
     [warning] = stand_in.run().warnings
     assert warning["code"] == "called_diploid"
-    assert "not the X and Y" in warning["detail"]
+    assert "not the X and Y" in warning["message"]
     x = Layout("GRCh38", "q", None, (), (Span("q", 1, 12_000),), (), ())
     monkeypatch.setattr("varloom.processing.ploidy_warnings.layout_of", lambda _: x)
     monkeypatch.setattr("varloom.processing.parabricks.engine.settled", lambda figures, _: figures | FITTING)
     made = stand_in.run()
     [warning] = made.warnings
-    assert "HaplotypeCaller makes genotypes of two alleles: 1 variant of X and Y" in warning["detail"]
+    assert "HaplotypeCaller makes genotypes of two alleles: 1 variant of X and Y" in warning["message"]
     assert made.quality["sex_chromosomes"]["variants_diploid"] is True
     assert [len(call) for call in stand_in.calls] == [len(call) for call in stand_in.calls[:2]]
 
