@@ -12,12 +12,23 @@ from tests.reads import PbrunStandIn
 
 from varloom.errors import VarloomError
 from varloom.processing.engines import engines
-from varloom.processing.model import AlignmentFormat, Analysis, Caller, Lane, Place, Reads, ReadsFile, Reference
+from varloom.processing.model import (
+    AlignmentFormat,
+    Analysis,
+    Caller,
+    Lane,
+    Place,
+    Reads,
+    ReadsFile,
+    Reference,
+    SexChromosomes,
+)
 from varloom.processing.parabricks.container import container_name, end_container, in_container
 from varloom.processing.parabricks.engine import ParabricksEngine
 from varloom.processing.parabricks.failures import failure_of
 from varloom.processing.parabricks.options import ParabricksOptions
 from varloom.processing.parabricks.output import Reading, Standing
+from varloom.processing.ploidy import Layout, Span
 
 BASES = "ACGTTGCAAGCTTAGC" * 8
 
@@ -96,6 +107,23 @@ def test_the_alignment_can_be_left_as_cram(stand_in):
     assert len(bare[0]) == 1
 
 
+def test_callers_that_know_two_copies_alone_say_so(stand_in, monkeypatch):
+    """No documented option makes part of the genome haploid, so none is given."""
+    stand_in.analysis = replace(stand_in.analysis, sex_chromosomes=SexChromosomes.XY)
+    [warning] = stand_in.run().warnings
+    assert warning["code"] == "called_diploid"
+    assert "not the X and Y" in warning["message"]
+    x = Layout("GRCh38", "q", None, (), (Span("q", 1, 12_000),), (), ())
+    monkeypatch.setattr("varloom.processing.ploidy_warnings.layout_of", lambda _: x)
+    monkeypatch.setattr("varloom.processing.parabricks.engine.settled", lambda figures, _: figures | FITTING)
+    made = stand_in.run()
+    [warning] = made.warnings
+    assert "HaplotypeCaller makes genotypes of two alleles: 1 variant of X and Y" in warning["message"]
+    assert made.quality["sex_chromosomes"]["variants_diploid"] is True
+    assert [len(call) for call in stand_in.calls] == [len(call) for call in stand_in.calls[:2]]
+
+
+FITTING = {"given": "xy", "used": "xy", "told": "xy", "contradiction": False}
 FAILURES = {
     "no-gpu": "parabricks_no_gpu",
     "host-memory": "parabricks_host_memory",
