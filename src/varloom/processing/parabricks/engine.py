@@ -6,6 +6,7 @@ was given is made ready as there, too: sorted, duplicates marked, contigs named 
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,8 @@ from varloom.processing.model import Analysed, Caller
 from varloom.processing.parabricks import command, running
 from varloom.processing.parabricks.container import end_container, in_container
 from varloom.processing.parabricks.output import Reading
-from varloom.processing.parabricks.problems import GPU_MEMORY, INDEX_MISSING, INPUT_REFUSED
+from varloom.processing.parabricks.problems import GPU_MEMORY, INDEX_MISSING
+from varloom.processing.parabricks.separating import forget, separated
 from varloom.processing.programs import Stage, pipe
 from varloom.processing.quality.summary import alignment_quality, variant_quality
 from varloom.processing.results import link, publish
@@ -67,6 +69,15 @@ class ParabricksEngine:
             else f"Parabricks runs in a container here, and there is no program `{runner}`."
         )
 
+    def version(self) -> str | None:
+        """What the program tells, or the tag of the image: starting a container for it could take minutes."""
+        if self._options.image is not None:
+            _, _, tag = self._options.image.rpartition("/")[2].partition(":")
+            return tag or None
+        with contextlib.suppress(VarloomError):
+            return running.version(command.VERSION)
+        return None
+
     def run(self, analysis: Analysis, place: Place, report: Report) -> Analysed:
         """See `Engine`."""
         place.work.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -96,6 +107,7 @@ class _Run:
         facts = check(self._analysis, self._kept, self._report)
         if self._analysis.reads.alignment is None:
             self._kept.step("marked", lambda: self._align(facts))
+            forget(self._kept)
         else:
             Aligning(self._analysis, self._kept, self._place.work, self._report).reach(facts, self._alignment)
         quality = self._kept.step("quality", self._quality)
@@ -121,13 +133,12 @@ class _Run:
         return {"version": running.version(self._contained(command.VERSION, ()))}
 
     def _align(self, facts: dict[str, Any]) -> dict[str, Any]:
-        lanes = self._analysis.reads.lanes
-        if any(lane.is_interleaved for lane in lanes):
-            raise VarloomError(INPUT_REFUSED, f"{lanes[0].first.name} has both mates in turn.")
         disk_space.hold_to(
             self._kept.folder, disk_space.needed(sum(lane[1] for lane in facts["lanes"]), 0, builds_index=False)
         )
         reference = self._indexed()
+        counts = [lane[0] for lane in facts["lanes"]]
+        lanes = separated(self._analysis.reads.lanes, counts, self._kept, self._place.work, self._report)
         files = self._linked(lanes)
         made = self._place.work / MARKED
 
