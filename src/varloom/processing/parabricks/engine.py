@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from varloom.dataset.durable import disk_full_told
 from varloom.errors import VarloomError
 from varloom.genomics.packing import Compression, compression_of
-from varloom.processing import disk_space
+from varloom.processing import disk_space, fastq
 from varloom.processing.alignment_file import contigs_of
 from varloom.processing.checkpoints import Checkpoints
 from varloom.processing.cpu import index, sites
@@ -133,9 +133,7 @@ class _Run:
         return {"version": running.version(self._contained(command.VERSION, ()))}
 
     def _align(self, facts: dict[str, Any]) -> dict[str, Any]:
-        disk_space.hold_to(
-            self._kept.folder, disk_space.needed(sum(lane[1] for lane in facts["lanes"]), 0, builds_index=False)
-        )
+        self._hold_to_disk([lane[1] for lane in facts["lanes"]])
         reference = self._indexed()
         counts = [lane[0] for lane in facts["lanes"]]
         lanes = separated(self._analysis.reads.lanes, counts, self._kept, self._place.work, self._report)
@@ -153,6 +151,17 @@ class _Run:
         self._kept.keep(index_of_made, f"{MARKED}.bai")
         self._kept.keep(made, MARKED)
         return told
+
+    def _hold_to_disk(self, bases: Sequence[int]) -> None:
+        """See that there is room: what Parabricks itself needs was not measured, and is taken as for the CPU engine."""
+        lanes = self._analysis.reads.lanes
+        wanted = disk_space.of_fastq(sum(bases), fastq.packed_bytes(lanes))
+        in_turn = sum(number for lane, number in zip(lanes, bases, strict=True) if lane.is_interleaved)
+        wanted += int(in_turn * disk_space.SEPARATED_BYTES_PER_BASE)
+        if not index.is_built(self._analysis.reference):
+            wanted += disk_space.of_index(sum(contigs_of(self._fasta).values()))
+        there = sum(path.stat().st_size for path in self._kept.folder.glob("separated*.fastq.gz"))
+        disk_space.hold_to(self._kept.folder, wanted - there)
 
     def _quality(self) -> dict[str, Any]:
         return alignment_quality(
