@@ -334,7 +334,7 @@ class Worker:
                 self.id,
                 plan_version=self._backend.plan_version,
                 suspects=suspects,
-                serves=self._offer.serves,
+                serves=self._serves(slot.stage),
                 after=claim.job.account_id,
             )
         if job is not None:
@@ -348,11 +348,15 @@ class Worker:
         try:
             async with self._pool.connection() as conn, single_statements(conn):
                 return await repository.claim(
-                    conn, slot.stage, self.id, plan_version=known, suspects=suspects, serves=self._offer.serves
+                    conn, slot.stage, self.id, plan_version=known, suspects=suspects, serves=self._serves(slot.stage)
                 )
         except DATABASE_AWAY:
             logger.warning("nothing can be claimed while the database is away")
             return None
+
+    def _serves(self, stage: Stage) -> Sequence[str] | None:
+        """The needs that this worker meets, for a stage whose jobs can have any."""
+        return self._offer.serves if stage is Stage.PROCESS else None
 
     async def _run(self, claim: Claim) -> Outcome:
         """Run the claimed stage to its outcome; whatever fails, it is an outcome."""

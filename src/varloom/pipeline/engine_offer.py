@@ -35,9 +35,11 @@ class EngineOffer:
 
     def _told(self, engine: Engine) -> dict[str, Any]:
         reason = engine.unavailable()
-        if reason is None and self._versions.get(engine.name) is None:
+        if reason is not None:
+            self._versions.pop(engine.name, None)  # what is installed then may be another one
+        elif engine.name not in self._versions:
             self._versions[engine.name] = engine.version()
-        version = None if reason is not None else self._versions[engine.name]
+        version = self._versions.get(engine.name)
         callers = [caller.value for caller in Caller if caller in engine.callers]
         return {"name": engine.name, "version": version, "callers": callers, "reason": reason}
 

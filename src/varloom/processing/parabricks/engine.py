@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 NAME = "parabricks"
 MARKED, CALLED, VARIANTS, GENOTYPED = "alignment.bam", "called.vcf", "variants.vcf.gz", "sites.vcf.gz"
+_SECONDS_TO_TELL = 10.0
+"""For the version: a worker waits so long at its start."""
 _INDEX_ENDS = (".amb", ".ann", ".bwt", ".pac", ".sa")
 
 
@@ -75,7 +77,7 @@ class ParabricksEngine:
             _, _, tag = self._options.image.rpartition("/")[2].partition(":")
             return tag or None
         with contextlib.suppress(VarloomError):
-            return running.version(command.VERSION)
+            return running.version(command.VERSION, _SECONDS_TO_TELL)
         return None
 
     def run(self, analysis: Analysis, place: Place, report: Report) -> Analysed:
