@@ -93,8 +93,10 @@ def submit(
             raise click.UsageError("--manifest takes the place of SOURCE, --name and --outside-calls.")
         from varloom.cli.manifest_submission import ManifestSubmission
 
-        submission = ManifestSubmission(manifest, _fields(None, options), idempotency_key, skip_faulty=skip_faulty)
+        defaults = _fields(None, options)
+        submission = ManifestSubmission(manifest, defaults, idempotency_key, skip_faulty=skip_faulty)
         with connected(url, token, data) as server:
+            _tell_of_engine(server, defaults)
             ctx.exit(_submit_manifest(server, submission, wait=wait, as_json=as_json))
     if skip_faulty or idempotency_key:
         raise click.UsageError("--skip-faulty and --idempotency-key are for --manifest.")
@@ -102,6 +104,7 @@ def submit(
     fields = _fields(name, options)
     created: list[Job] = []
     with connected(url, token, data) as server:
+        _tell_of_engine(server, fields)
         try:
             complete = _submit_all(server, sets, fields, created)
         except (VarloomError, KeyboardInterrupt):
@@ -111,6 +114,19 @@ def submit(
     if not wait:
         print_created(created, as_json=as_json)
     ctx.exit(status if complete else ERROR)
+
+
+def _tell_of_engine(server: Server, fields: dict[str, str]) -> None:
+    """Say at once that no connected worker has the engine or the caller that was chosen; the jobs wait for one."""
+    if not {"engine", "caller"} & fields.keys():
+        return
+    try:
+        waits = server.get("/engines")["waits"]
+    except VarloomError:  # a server that does not know it yet
+        return
+    told = waits.get(f"{fields.get('engine', 'auto')}:{fields.get('caller', '')}")
+    if told is not None:
+        click.echo(f"The job can be sent. {told}", err=True)
 
 
 def _fields(name: str | None, options: dict[str, Any]) -> dict[str, str]:

@@ -173,6 +173,10 @@ class Engine(Protocol):
         """Why this machine cannot run it, in a sentence with the remedy; None if it can."""
         ...
 
+    def version(self) -> str | None:
+        """The version that this machine has, for people; None if it is not known."""
+        ...
+
     def run(self, analysis: Analysis, place: Place, report: Report) -> Analysed:
         """Align, mark duplicates, call; finished steps found in `place.checkpoints` are not done again.
 

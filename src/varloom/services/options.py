@@ -38,7 +38,7 @@ PRIORITY_LIMIT = 1000
 _T = TypeVar("_T")
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,220}")
 
-_CALLERS: Mapping[EngineName, tuple[CallerName, ...]] = {
+CALLERS: Mapping[EngineName, tuple[CallerName, ...]] = {
     "cpu": ("bcftools",),
     "parabricks": ("haplotypecaller", "deepvariant"),
 }
@@ -110,7 +110,7 @@ def parse_options(given: Mapping[str, Any]) -> JobOptions:
 
 def refuse_strange_caller(engine: EngineName, caller: CallerName | None) -> None:
     """A caller that the chosen engine has not is refused at once, and not by a worker: `request_invalid`."""
-    having = _CALLERS.get(engine)
+    having = CALLERS.get(engine)
     if caller is not None and having is not None and caller not in having:
         raise VarloomError(REQUEST_INVALID, f"caller: the engine {engine} calls with {' or '.join(having)}.")
 

@@ -54,6 +54,10 @@ class CpuEngine:
             )
         return None
 
+    def version(self) -> str | None:
+        """Those of the aligner, and of the programs that sort and call."""
+        return ", ".join(" ".join(tool) for tool in tools()[:3])
+
     def run(self, analysis: Analysis, place: Place, report: Report) -> Analysed:
         """See `Engine`."""
         place.work.mkdir(mode=0o700, parents=True, exist_ok=True)
