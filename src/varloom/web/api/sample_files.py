@@ -1,9 +1,9 @@
 """The files of samples: alignments, VCFs and reports, whole or in parts; and what shows reads."""
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias
 from uuid import UUID
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import Response, StreamingResponse
 
 from varloom.services.aligned_reads import AlignedReadsView
@@ -20,6 +20,23 @@ _IN_PARTS: dict[int | str, dict[str, Any]] = {200: _BYTES, 206: _BYTES, **proble
 
 PartAsked: TypeAlias = Annotated[str | None, Header(description="one part, such as `bytes=0-65535`")]
 IfRange: TypeAlias = Annotated[str | None, Header(description="the ETag of the file of which a part is wanted")]
+
+
+class Asked(NamedTuple):
+    """Which part of a file is asked for, and of which file alone."""
+
+    part: str | None
+    only_if: str | None
+
+
+def _asked(request: Request, range: PartAsked = None, if_range: IfRange = None) -> Asked:  # noqa: A002
+    """The headers; of two that contradict each other nobody can say which is meant, so neither counts."""
+    if any(len(request.headers.getlist(name)) > 1 for name in ("range", "if-range")):
+        return Asked(None, None)
+    return Asked(range, if_range)
+
+
+AskedPart: TypeAlias = Annotated[Asked, Depends(_asked)]
 
 
 @router.get("/samples/{sample_id}/files")
@@ -41,12 +58,11 @@ async def download_file(
     account: CurrentAccount,
     sample_id: UUID,
     name: str,
-    *,
-    range: PartAsked = None,  # noqa: A002
-    if_range: IfRange = None,
+    asked: AskedPart,
 ) -> StreamingResponse:
     """A file, or one part of it."""
-    return _sent(await services.sample_files.open(account.id, sample_id, name, range, only_if=if_range), name)
+    piece = await services.sample_files.open(account.id, sample_id, name, asked.part, only_if=asked.only_if)
+    return _sent(piece, name)
 
 
 @router.get("/samples/{sample_id}/reads", responses=problem_responses(410))
@@ -61,10 +77,18 @@ async def download_genome(
     account: CurrentAccount,
     sample_id: UUID,
     name: str,
-    range: PartAsked = None,  # noqa: A002
+    asked: AskedPart,
 ) -> StreamingResponse:
     """A file of the genome that the sample's reads were aligned to, or one part of it."""
-    return _sent(await services.aligned_reads.genome_file(account.id, sample_id, name, range), name)
+    piece = await services.aligned_reads.genome_file(account.id, sample_id, name, asked.part, only_if=asked.only_if)
+    return _sent(piece, name)
+
+
+@router.head("/samples/{sample_id}/reads/genome/{name}", response_class=Response)
+async def describe_genome(services: CurrentServices, account: CurrentAccount, sample_id: UUID, name: str) -> Response:
+    """Size and validator of a file of the genome, without its bytes."""
+    piece = await services.aligned_reads.genome_file(account.id, sample_id, name)
+    return Response(headers=_headers(piece), media_type=_media_type(name))
 
 
 def _sent(piece: Piece, name: str) -> StreamingResponse:
