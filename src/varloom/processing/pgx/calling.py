@@ -69,7 +69,7 @@ def call_pgx(wanted: PgxWanted, report: Report) -> PgxMade:
     """
     known = _known(tuple(one.folder for one in wanted.releases if one.key.kind == "pgx"))
     tables = known.tables
-    assembly = assembly_of(wanted.path, wanted.name, wanted.assembly)
+    assembly = assembly_of(wanted.path, wanted.name, wanted.assembly, aligned_here=wanted.aligned_here)
     genome = next((one.folder for one in wanted.releases if one.key.kind == "fasta"), None)
     loci = [locus for table in tables for locus in (*table.definition.loci, *table.definition.extra)]
     with contextlib.ExitStack() as held:
