@@ -102,6 +102,15 @@ async def test_a_file_comes_whole_and_in_parts(ann, sample):
     assert beyond.status_code == 200
 
 
+async def test_what_is_made_as_it_is_sent_comes_whole(ann, sample):
+    path = f"/api/v1/samples/{sample}/export"
+    whole = await ann.client.get(path)
+    for asked in ("bytes=0-3", "bytes=-1", "bytes=99999999-"):
+        part = await ann.client.get(path, headers={"Range": asked})
+        assert (part.status_code, part.content) == (200, whole.content), asked
+        assert (part.headers["accept-ranges"], "content-range" in part.headers) == ("none", False)
+
+
 async def test_an_empty_file_has_no_parts(api, worker, ann):
     sample_id = await sample_of(ann, worker, VCF, "empty.vcf")
     key = f"processed/{uuid.uuid4()}/{uuid.uuid4()}/e.bam"
