@@ -51,7 +51,7 @@ def made_guidance():
     """Drugs that are looked up in each of the ways."""
     poor, normal = [{"CYP2C19": "Poor Metabolizer"}], [{"CYP2C19": "Normal Metabolizer"}]
     return {
-        "version": "2025-11-05-00-25",
+        "version": "2026-02-03-04-05",
         "guidelines": [
             guideline(
                 "clopidogrel",

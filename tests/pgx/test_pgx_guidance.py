@@ -49,7 +49,7 @@ def test_the_guidance_is_a_release_that_calls_nothing_alone(guided_library, tmp_
     release = next(one for one in guided_library.releases() if one.name == "guidance")
     assert release.counts == {"guidelines": 7, "recommendations": 12, "drugs": 7}
     assert release.unused == {OTHERS: 1}
-    assert any("2025-11-05" in note for note in release.notes)
+    assert any("2026-02-03" in note for note in release.notes)
     assert [key.name for key in choose_pgx(guided_library.newest_first())] == ["pharmcat", "cpic", "guidance"]
     alone = ReferenceLibrary(LocalStorage(tmp_path / "alone"))
     folder = tmp_path / "pharmcat"
@@ -67,7 +67,7 @@ def test_the_guidance_is_a_release_that_calls_nothing_alone(guided_library, tmp_
 def test_strength_population_implications_and_guideline_are_told(guided, tmp_path):
     path = positions_vcf(tmp_path / "a.vcf", STAR_2)
     result = guided.call(path)
-    assert result["strength_source"].endswith("version 2025-11-05-00-25")
+    assert result["strength_source"].endswith("version 2026-02-03-04-05")
     found = {one["drug"]: one for one in result["samples"][0]["drugs"]}
     one = found["voriconazole"]
     assert (one["state"], one["strength"], one["recommendation"]) == ("given", "Moderate", "Choose another agent")
