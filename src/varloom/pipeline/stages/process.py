@@ -170,7 +170,7 @@ def _with_pgx(request: StageRequest, workspace: Workspace, bench: _Bench, made: 
         name, assembly = path.name, made.told["assembly"]
     bench.work.mkdir(mode=0o700, exist_ok=True)
     called = call_for_job(
-        PgxPlace(path, name, assembly, bench.work, workspace.output),
+        PgxPlace(path, name, assembly, bench.work, workspace.output, aligned_here=made is not None),
         request.options,
         bench.library,
         bench.releases.pgx,
