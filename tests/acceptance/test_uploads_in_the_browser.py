@@ -200,7 +200,7 @@ def test_two_tabs_do_not_fight_for_one_upload(visitor: Visitor, tmp_path: Path) 
     page = visitor.page
     file = vcf(tmp_path / "tabs.vcf", VERSION + CONTIGS + COLUMNS, 60_000)
     choose(page, file)
-    slow_down(visitor, 200)
+    slow_down(visitor, 60)  # so that the other tab comes in time, however long it takes to open
     page.click("#upload-send")
     reached(visitor, "tabs.vcf")
     other = visitor.context.new_page()
