@@ -22,6 +22,7 @@ from varloom.services.credentials import Credentials
 from varloom.services.events import Events
 from varloom.services.jobs import Jobs
 from varloom.services.manifests import Manifests
+from varloom.services.metrics import Metrics
 from varloom.services.on_demand import OnDemandAnnotation
 from varloom.services.pgx_results import PgxResults
 from varloom.services.provenance import Provenance
@@ -71,6 +72,7 @@ class Services:
     jobs: Jobs
     provenance: Provenance
     queue: Queue
+    metrics: Metrics
     samples: Samples
     sample_files: SampleFiles
     aligned_reads: AlignedReads
@@ -146,6 +148,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 provenance=Provenance(pool, storage),
                 pgx=PgxResults(pool, storage),
                 queue=Queue(pool, settings),
+                metrics=Metrics(pool, settings),
                 samples=samples,
                 sample_files=SampleFiles(pool, storage),
                 aligned_reads=AlignedReads(pool, storage),
