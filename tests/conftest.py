@@ -164,6 +164,13 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="module")
+def module_open_folder() -> Iterator[Path]:
+    folder = _open_folder()
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _leave_no_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Servers that ran in a `tmp_path` as root kept their database in /var/lib/varloom; killed ones may still run."""
