@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from varloom.processing.alignment_file import contigs_of
 from varloom.processing.programs import Pipe, Stage, pipes
+from varloom.processing.quality.sex_chromosomes import estimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ DEEPEST = 1000
 
 
 def alignment_quality(alignment: Path, fasta: Path, work: Path, threads: int, on_life: Callable[[], None]) -> Quality:
-    """Counts of reads, sizes of inserts and depths of a sorted BAM whose duplicates are marked.
+    """Counts of reads, sizes of inserts, depths and sex chromosomes of a sorted BAM whose duplicates are marked.
 
     Raises:
         VarloomError: `program_failed`, `disk_full`.
@@ -45,6 +46,7 @@ def alignment_quality(alignment: Path, fasta: Path, work: Path, threads: int, on
         "reads": _reads(json.loads(files["flagstat"].read_text(encoding="utf-8")), stats),
         "insert_size": _insert_size(stats),
         "depth": _depth(stats, files["coverage"], sum(contigs_of(fasta).values())),
+        "sex_chromosomes": estimate(alignment, fasta, work, on_life),
     }
 
 
@@ -75,6 +77,7 @@ def variant_quality(variants: Path, work: Path, on_life: Callable[[], None]) -> 
             for alleles, count in genotypes.items()
             if len(alleles) > 1 and len(set(alleles)) == 1 and alleles[0] != "0"
         ),
+        "of_one_copy": sum(count for alleles, count in genotypes.items() if len(alleles) == 1 and alleles[0] != "0"),
     }
 
 
