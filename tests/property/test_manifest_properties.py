@@ -33,6 +33,7 @@ ROWS = st.fixed_dictionaries(
         "caller": st.sampled_from(["", "bcftools"]),
         "engine": st.sampled_from(["", "cpu"]),
         "alignment_format": st.sampled_from(["", "bam", "cram"]),
+        "sex_chromosomes": st.sampled_from(["", "xx", "XY", "auto"]),
         "pgx": st.sampled_from(["", "no", "yes"]),
         "reference_sites_listed": st.sampled_from(["", "yes"]),
         "credential": st.just("") | PLAIN.filter(lambda name: "://" not in name),

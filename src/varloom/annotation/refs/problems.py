@@ -48,9 +48,9 @@ REFERENCE_MISSING = define(
 REFERENCE_IN_USE = define(
     "reference_in_use",
     "Release in use",
-    cause="Something is being annotated with this release, or waits to go on with it, so it is not removed.",
+    cause="A job is annotated with this release, or analyses reads by it, or waits to do so, so it is not removed.",
     resolution=(
-        "Wait until the jobs that annotate have ended, or cancel them, and try again.",
+        "Wait until the jobs that need it have ended, or cancel them, and try again.",
         "A job that failed or was cancelled lets go of its releases within ten minutes.",
         "Or remove it all the same by `varloom refs remove --force`: jobs that need it then fail.",
     ),
