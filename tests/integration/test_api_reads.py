@@ -61,6 +61,25 @@ async def test_reads_become_one_job_with_the_genome_that_they_mean(ann, settings
     assert contents(settings) == {"source": FIRST, "source-2": SECOND}
 
 
+async def test_a_job_whose_alignment_is_kept_as_cram_is_for_workers_that_know_it(ann, database_url):
+    plain = (await post(ann)).json()
+    job = (await post(ann, alignment_format="cram")).json()
+    assert ("alignment_format" in plain["options"], job["options"]["alignment_format"]) == (False, "cram")
+    manifest = "url,url2,alignment_format\nhttps://example.org/a_R1.fq.gz,https://example.org/a_R2.fq.gz,{}\n"
+    address, headers = "/api/v1/manifests", {"Content-Type": "text/csv"}
+    lines = await ann.client.post(f"{address}/preflight", content=manifest.format("cram"), headers=headers)
+    assert lines.json()["lines"][0]["alignment_format"] == "cram", lines.text
+    made = await ann.client.post(address, content=manifest.format("cram"), headers=headers)
+    assert made.status_code == 202, made.text
+    refused = await ann.client.post(address, content=manifest.format("sam"), headers=headers)
+    assert refused.json()["code"] == "manifest_lines_invalid"
+    with psycopg.connect(database_url) as connection:
+        found = connection.execute("SELECT id::text, plan_version, options ->> 'alignment_format' FROM jobs").fetchall()
+    versions = {id_: rest for id_, *rest in found}
+    assert versions[plain["id"]] == [5, None]
+    assert versions[job["id"]] == versions[made.json()["jobs"][0]["id"]] == [6, "cram"]
+
+
 async def test_what_is_not_the_reads_of_one_sample_is_refused(api, ann, settings, tmp_path):
     two = [("file", ("a.vcf", VCF)), ("file", ("b.vcf", VCF))]
     for files, fields, code in (
@@ -69,6 +88,7 @@ async def test_what_is_not_the_reads_of_one_sample_is_refused(api, ann, settings
         (FILES, {"reference": "other"}, "reference_genome_missing"),
         (FILES, {"assembly": "GRCh37"}, "reference_genome_missing"),
         (FILES, {"caller": "x"}, "request_invalid"),
+        (FILES, {"alignment_format": "sam"}, "request_invalid"),
         (FILES, {"caller": "deepvariant", "engine": "cpu"}, "request_invalid"),
     ):
         assert (await post(ann, files, **fields)).json()["code"] == code, fields

@@ -15,7 +15,7 @@ from tests.reads import PbrunStandIn
 from varloom.errors import VarloomError
 from varloom.processing import fastq
 from varloom.processing.engines import engines
-from varloom.processing.model import Analysis, Caller, Lane, Place, Reads, ReadsFile, Reference
+from varloom.processing.model import AlignmentFormat, Analysis, Caller, Lane, Place, Reads, ReadsFile, Reference
 from varloom.processing.parabricks import command
 from varloom.processing.parabricks.container import container_name, end_container, in_container
 from varloom.processing.parabricks.engine import ParabricksEngine
@@ -134,6 +134,25 @@ def test_mates_that_do_not_pair_are_told_before_anything_is_separated(stand_in):
         stand_in.run()
     assert (failed.value.code, failed.value.place.line) == ("reads_unpaired", 13)
     assert stand_in.calls == []
+
+
+def test_the_alignment_can_be_left_as_cram(stand_in):
+    before = stand_in.run()
+    calls = len(stand_in.calls)
+    stand_in.analysis = replace(stand_in.analysis, alignment_format=AlignmentFormat.CRAM)
+    made = stand_in.run()
+    assert len(stand_in.calls) == calls, "what Parabricks has done is not done again"
+    assert made.alignment.name == "alignment.cram"
+    assert made.alignment.with_name("alignment.cram.crai").exists()
+    assert made.warnings == ()
+    fasta = str(stand_in.analysis.reference.fasta)
+    with (
+        pysam.AlignmentFile(str(before.alignment)) as bam,
+        pysam.AlignmentFile(str(made.alignment), reference_filename=fasta) as cram,
+    ):
+        bare = [[read.to_string().split("\t")[:11] for read in one.fetch("q")] for one in (bam, cram)]
+    assert bare[0] == bare[1]
+    assert len(bare[0]) == 1
 
 
 FAILURES = {

@@ -45,6 +45,13 @@ _ASSEMBLIES = {"grch38": "GRCh38", "hg38": "GRCh38", "grch37": "GRCh37", "hg19":
     show_default=True,
     help="What calls the variants: bcftools; with Parabricks haplotypecaller or deepvariant.",
 )
+@click.option(
+    "--alignment-format",
+    type=click.Choice(["bam", "cram"]),
+    default="bam",
+    show_default=True,
+    help="How the alignment is kept; CRAM is about half as large, and is read with the same genome.",
+)
 @click.option("--sites", metavar="VCF", type=click.Path(path_type=Path), help="Sites that get a genotype in any case.")
 @click.option("--threads", type=click.IntRange(min=1), help="How many processors; default: all.")
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder with reference data.")
@@ -59,6 +66,7 @@ def process(
     sample: str | None,
     engine: str,
     caller: str,
+    alignment_format: str,
     sites: Path | None,
     threads: int | None,
     data: Path | None,
@@ -68,8 +76,8 @@ def process(
     """Align reads and call variants, without a server.
 
     READS are FASTQ files of one or more lanes, plain or gzip, whose names tell what belongs together (R1 and R2, or 1
-    and 2), an interleaved one, or one BAM or CRAM. DIR gets alignment.bam, variants.vcf.gz and quality.json. What is
-    finished stays in DIR when the command is ended, and is not done again by the same command.
+    and 2), an interleaved one, or one BAM or CRAM. DIR gets alignment.bam (or .cram), variants.vcf.gz and
+    quality.json. What is finished stays in DIR when the command is ended, and is not done again by the same command.
     """
     from varloom.services.local_processing import Wanted, processed
 
@@ -85,6 +93,7 @@ def process(
         sample=sample,
         engine=engine,
         caller=caller,
+        alignment_format=alignment_format,
         sites=sites,
         threads=threads or os.cpu_count() or 1,
     )

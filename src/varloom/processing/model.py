@@ -27,6 +27,15 @@ class Caller(StrEnum):
     """Google's, as Parabricks runs it."""
 
 
+class AlignmentFormat(StrEnum):
+    """How the finished alignment is kept."""
+
+    BAM = "bam"
+    """Every program reads it."""
+    CRAM = "cram"
+    """About half as large; it is read with the genome that it was written with."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadsFile:
     """One file of reads.
@@ -91,6 +100,7 @@ class Analysis:
         caller: how to call variants.
         sites: a VCF of positions that get a genotype even where it is the reference's; None for variants only.
         threads: how many processors may be used.
+        alignment_format: how the alignment is left. Checkpoints are the same for both.
     """
 
     reads: Reads
@@ -99,6 +109,7 @@ class Analysis:
     caller: Caller
     sites: Path | None
     threads: int
+    alignment_format: AlignmentFormat = AlignmentFormat.BAM
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,3 +143,10 @@ READS_NO_DEPTH = define(
     cause="At some of the sites that were to be genotyped no read gives evidence, so their genotype is not known.",
     resolution=("Sequence deeper or with a panel that has these sites, if their genotypes matter.",),
 )
+ALIGNMENT_KEPT_AS_BAM = define(
+    "alignment_kept_as_bam",
+    "Alignment kept as BAM",
+    cause="The alignment was to be kept as CRAM, and was read again from it: some reads came back otherwise. A "
+    "CRAM cannot tell `=` and `X` of a CIGAR from `M`, and keeps neither CIGAR nor mapping quality of unmapped reads.",
+    resolution=("Nothing is lost: download the BAM. What a CRAM cannot keep of it is as it was.",),
+)

@@ -208,7 +208,7 @@ class Jobs:
                         from_stage=_first_stage(from_stage, plan),
                         options=changed.as_dict() if changed else None,
                         plan=plan if changed else None,
-                        plan_version=None if is_renewal or not changed else version_of(plan),
+                        plan_version=None if is_renewal or not changed else version_of(plan, changed.as_dict()),
                         stale=stale,
                     )
             except UniqueViolation:

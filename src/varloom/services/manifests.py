@@ -232,7 +232,7 @@ class Manifests:
                     upload_id=urls[-1].upload_id,
                     sample_name=one.sample_name,
                     plan=plan,
-                    plan_version=version_of(plan),
+                    plan_version=version_of(plan, one.line.options.as_dict()),
                     options=one.line.options.as_dict(),
                     priority=one.line.priority,
                     max_attempts=self.settings.max_attempts,
@@ -342,6 +342,7 @@ def _preflight_of(read: _Read) -> ManifestPreflight:
             priority=one.line.priority,
             further=[source.shown for source in one.sources[1:]],
             reference=one.line.options.reference,
+            alignment_format=one.line.options.alignment_format,
         )
         for one in read.wanted
     ]

@@ -22,6 +22,7 @@ Assembly = Literal["GRCh37", "GRCh38"]
 Annotate = Literal["small", "structural"]
 CallerName = Literal["bcftools", "haplotypecaller", "deepvariant"]
 EngineName = Literal["auto", "cpu", "parabricks"]
+AlignmentFormatName = Literal["bam", "cram"]
 
 _ASSEMBLIES: dict[str, Assembly] = {
     "grch37": "GRCh37",
@@ -58,6 +59,7 @@ class JobOptions:
     reference: str | None = None
     caller: CallerName | None = None
     engine: EngineName = "auto"
+    alignment_format: AlignmentFormatName = "bam"
     pgx: bool = False
     reference_sites_listed: bool = False
     outside_calls: str | None = None
@@ -71,6 +73,8 @@ class JobOptions:
             chosen["credential"] = self.credential
         if self.reads:
             chosen |= {"reads": True, "reference": self.reference, "caller": self.caller, "engine": self.engine}
+            if self.alignment_format != "bam":
+                chosen["alignment_format"] = self.alignment_format
         if self.pgx:
             chosen |= {"pgx": True, "reference_sites_listed": self.reference_sites_listed}
             if self.outside_calls is not None:
@@ -176,6 +180,11 @@ def _engine(value: Any) -> EngineName:
     return "auto" if value in (None, "") else _one_of("engine", value, get_args(EngineName))
 
 
+def _alignment_format(value: Any) -> AlignmentFormatName:
+    known = get_args(AlignmentFormatName)
+    return "bam" if value in (None, "") else _one_of("alignment_format", value, known)
+
+
 def _one_of(name: str, value: Any, known: Sequence[_T]) -> _T:
     """The value, which must be one of these."""
     for one in known:
@@ -220,5 +229,6 @@ _PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "reference": _reference,
     "caller": _caller,
     "engine": _engine,
+    "alignment_format": _alignment_format,
 }
 """By option: what checks its value, and raises `request_invalid`."""

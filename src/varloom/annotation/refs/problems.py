@@ -56,6 +56,18 @@ REFERENCE_IN_USE = define(
     ),
     status=409,
 )
+REFERENCE_NEEDED = define(
+    "reference_needed",
+    "Alignments need this genome",
+    cause="A CRAM tells how reads differ from the genome that they were aligned to: without that release the "
+    "alignments of some samples could not be read any more.",
+    resolution=(
+        "Keep the release as long as these samples are there. A deleted sample counts until it cannot be brought back.",
+        "Or remove it all the same by `varloom refs remove --force`: tables and VCFs stay as they are.",
+        "The CRAMs can be read again once the same FASTA is added under the same name and release.",
+    ),
+    status=409,
+)
 REFERENCE_REMOVED = define(
     "reference_removed",
     "Release removed meanwhile",

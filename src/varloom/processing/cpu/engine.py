@@ -2,7 +2,8 @@
 
 Its steps, in order, each in a file of its own: the reads are checked (`checking`), aligned (`align`), sorted (`sort`),
 duplicates are marked (`duplicates`), quality is counted (`quality.summary`), variants are called (`call`), and given
-sites are genotyped (`sites`). A finished step stays in the checkpoints.
+sites are genotyped (`sites`). The alignment is written as CRAM where that is wanted (`varloom.processing.cram`). A
+finished step stays in the checkpoints.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from varloom.processing.checkpoints import Checkpoints
 from varloom.processing.cpu import call, header, sites
 from varloom.processing.cpu.aligning import Aligning
 from varloom.processing.cpu.checking import check, identity, tools
+from varloom.processing.cram import kept_alignment
 from varloom.processing.life import Life
 from varloom.processing.model import Analysed, Caller
 from varloom.processing.problems import FEW_READS_MAPPED, READS_NO_DEPTH
@@ -78,18 +80,20 @@ class _Run:
         counts = self._kept.step("joined", self._joined)
         self._remove("region-*.bcf")
         known = self._kept.step("genotyped", lambda: self._genotyped(wanted)) if wanted is not None else None
+        alignment = kept_alignment(self._kept, MARKED, self._analysis, self._place.work, self._report)
         with disk_full_told("the results"):
             kept, output = self._kept.folder, self._place.output
-            files = {name: publish(kept, name, output) for name in self._left(wanted is not None)}
+            names = (alignment.name, VARIANTS, *([GENOTYPED] if wanted is not None else []))
+            files = {name: publish(kept, name, output) for name in names}
         quality = {**quality, "variants": counts, "sites": known}
         return Analysed(
-            alignment=files[MARKED],
+            alignment=files[alignment.name],
             variants=files[VARIANTS],
             genotyped=files.get(GENOTYPED),
             quality=quality,
             engine=NAME,
             tools=tools(),
-            warnings=tuple(problem.as_dict() for problem in _warnings(quality)),
+            warnings=(*(problem.as_dict() for problem in _warnings(quality)), *alignment.warnings),
         )
 
     def _quality(self) -> dict[str, Any]:
@@ -146,10 +150,6 @@ class _Run:
         self._kept.keep(made.with_name(f"{GENOTYPED}.tbi"), f"{GENOTYPED}.tbi")
         self._kept.keep(made, GENOTYPED)
         return {"total": len(wanted), "known": known}
-
-    @staticmethod
-    def _left(has_sites: bool) -> list[str]:  # noqa: FBT001 - of this class alone
-        return [MARKED, VARIANTS, *([GENOTYPED] if has_sites else [])]
 
     def _remove(self, pattern: str) -> None:
         for path in self._kept.folder.glob(pattern):

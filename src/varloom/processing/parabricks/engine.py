@@ -21,6 +21,7 @@ from varloom.processing.cpu import index, sites
 from varloom.processing.cpu.aligning import Aligning
 from varloom.processing.cpu.checking import check, identity, tools
 from varloom.processing.cpu.read_groups import group_line, groups_of
+from varloom.processing.cram import kept_alignment
 from varloom.processing.life import Life
 from varloom.processing.model import Analysed, Caller
 from varloom.processing.parabricks import command, running
@@ -116,16 +117,18 @@ class _Run:
         self._kept.step("called", self._call)
         counts = self._kept.step("packed", self._pack)
         known = self._kept.step("genotyped", lambda: self._genotyped(wanted)) if wanted is not None else None
+        alignment = kept_alignment(self._kept, MARKED, self._analysis, self._place.work, self._report)
         with disk_full_told("the results"):
-            kept, names = self._kept.folder, (MARKED, VARIANTS, *([GENOTYPED] if wanted else []))
+            kept, names = self._kept.folder, (alignment.name, VARIANTS, *([GENOTYPED] if wanted else []))
             files = {name: publish(kept, name, self._place.output) for name in names}
         return Analysed(
-            alignment=files[MARKED],
+            alignment=files[alignment.name],
             variants=files[VARIANTS],
             genotyped=files.get(GENOTYPED),
             quality={**quality, "variants": counts, "sites": known},
             engine=NAME,
             tools=(("Parabricks", version), *(tool for tool in tools() if tool[0] != "pybwa")),
+            warnings=alignment.warnings,
         )
 
     # --- steps ----------------------------------------------------------------------------------------------------

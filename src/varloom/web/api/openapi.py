@@ -82,6 +82,11 @@ _JOB_OPTIONS: dict[str, Any] = {
         },
         "caller": {"enum": ["bcftools", "haplotypecaller", "deepvariant", None], "default": None},
         "engine": {"enum": ["auto", "cpu", "parabricks"], "default": "auto"},
+        "alignment_format": {
+            "enum": ["bam", "cram"],
+            "default": "bam",
+            "description": "for reads: how the alignment is kept",
+        },
         "credential": {"type": ["string", "null"], "description": "the name of a stored one, for a URL"},
     },
 }

@@ -41,6 +41,7 @@ OPTION_NAMES = {
     "reference": "Reference genome",
     "caller": "Variant caller",
     "engine": "Engine",
+    "alignment_format": "Alignment",
 }
 ENGINE_NAMES = {"auto": "Parabricks, else the CPU", "cpu": "CPU", "parabricks": "Parabricks"}
 CALLER_NAMES = {"haplotypecaller": "HaplotypeCaller", "deepvariant": "DeepVariant"}
@@ -48,6 +49,7 @@ VALUE_NAMES = {
     "annotate": {"small": "Small variants", "structural": "Structural variants"},
     "caller": {"": "The engine's own", **CALLER_NAMES},
     "engine": ENGINE_NAMES,
+    "alignment_format": {"cram": "CRAM"},
 }
 """By option: what its values are called, where they are not told as they stand."""
 
