@@ -164,7 +164,8 @@ class ManifestSubmission:
         }
         if line.options.reads:
             chosen = {
-                name: getattr(line.options, name) for name in ("reference", "caller", "engine", "alignment_format")
+                name: getattr(line.options, name)
+                for name in ("reference", "caller", "engine", "alignment_format", "sex_chromosomes")
             }
             options |= {"reads": "true", **chosen}
         fields = {name: str(value) for name, value in options.items() if value is not None}

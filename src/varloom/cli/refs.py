@@ -165,7 +165,9 @@ def verify(
 @_assembly_option(required=False)
 @click.option("--kind", type=click.Choice(KINDS), help="What it is, where several kinds have the name.")
 @click.option("--release", help="Which release, where several are installed.")
-@click.option("--force", is_flag=True, help="Also while jobs need it, which then fail, or a CRAM is read with it.")
+@click.option(
+    "--force", is_flag=True, help="Also while jobs wait or work with it, which then fail, or a CRAM is read with it."
+)
 @_library_options
 def remove(
     *,

@@ -53,6 +53,11 @@ _TRUE_FOR_ALL = frozenset({SERVER_UNREACHABLE.code, RESPONSE_UNEXPECTED.code, "n
 @click.option("--caller", type=click.Choice(["bcftools", "haplotypecaller", "deepvariant"]), help="For reads.")
 @click.option("--engine", type=click.Choice(["auto", "cpu", "parabricks"]), help="For reads: what analyses them.")
 @click.option("--alignment-format", type=click.Choice(["bam", "cram"]), help="For reads: how the alignment is kept.")
+@click.option(
+    "--sex-chromosomes",
+    type=click.Choice(["auto", "xx", "xy"], case_sensitive=False),
+    help="For reads: the sample's, where they are known; default: by coverage.",
+)
 @click.option("--credential", metavar="NAME", help="A stored credential, for URLs that need one.")
 @click.option("--skip-faulty", is_flag=True, help="Leave out faulty lines of the manifest instead of refusing it.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key never makes a second set of jobs of a manifest.")
@@ -81,7 +86,7 @@ def submit(
     SOURCE is a file, - for the standard input, or a URL: https://, s3://, gs:// or az://. Files of reads (FASTQ, BAM,
     CRAM) whose names say that they are of one sample become one job. Instead of SOURCEs, a manifest names many of
     them, with a column `url` and, if wanted, `url2`, `name`, `assembly`, `annotate`, `split_by_sample`, `reads`,
-    `reference`, `caller`, `engine`, `alignment_format`, `pgx`, `credential` and `priority`.
+    `reference`, `caller`, `engine`, `alignment_format`, `sex_chromosomes`, `pgx`, `credential` and `priority`.
     """
     if manifest is not None:
         if sources or name is not None or options["outside_calls"] is not None:

@@ -19,7 +19,9 @@ not know, or would understand in another way.
 _PGX = ("pgx", "reference_sites_listed", "outside_calls")
 STAGE_OPTIONS: Mapping[Stage, frozenset[str]] = {
     Stage.DOWNLOAD: frozenset({"credential"}),
-    Stage.PROCESS: frozenset({"assembly", "reads", "reference", "caller", "engine", "alignment_format", *_PGX}),
+    Stage.PROCESS: frozenset(
+        {"assembly", "reads", "reference", "caller", "engine", "alignment_format", "sex_chromosomes", *_PGX}
+    ),
     Stage.ANNOTATE: frozenset({"assembly", "annotate"}),
     Stage.PARSE: frozenset({"assembly", "annotate", *_PGX, "split_by_sample"}),
 }
@@ -38,12 +40,10 @@ def make_plan(options: Mapping[str, Any], source_kind: str = "file") -> tuple[St
     return (*stages, Stage.PARSE)
 
 
-def version_of(plan: tuple[Stage, ...], options: Mapping[str, Any]) -> int:
-    """The first version that knows all stages and options of a job: workers of an earlier one leave it to others."""
-    if options.get("alignment_format"):
-        return 6
+def version_of(plan: tuple[Stage, ...]) -> int:
+    """The first version that knows all stages of the plan: workers of an earlier one leave the job to others."""
     if Stage.PROCESS in plan:
-        return 5
+        return 6
     if Stage.ANNOTATE in plan:
         return 3
     return 2 if Stage.DOWNLOAD in plan else 1

@@ -36,6 +36,15 @@ class AlignmentFormat(StrEnum):
     """About half as large; it is read with the genome that it was written with."""
 
 
+class SexChromosomes(StrEnum):
+    """What is given of a sample's sex chromosomes: two copies of X, or one of X and one of Y."""
+
+    AUTO = "auto"
+    """Nothing: coverage tells, if it can."""
+    XX = "xx"
+    XY = "xy"
+
+
 @dataclass(frozen=True, slots=True)
 class ReadsFile:
     """One file of reads.
@@ -101,6 +110,7 @@ class Analysis:
         sites: a VCF of positions that get a genotype even where it is the reference's; None for variants only.
         threads: how many processors may be used.
         alignment_format: how the alignment is left. Checkpoints are the same for both.
+        sex_chromosomes: what is given of the sample; see `varloom.processing.ploidy`.
     """
 
     reads: Reads
@@ -110,6 +120,7 @@ class Analysis:
     sites: Path | None
     threads: int
     alignment_format: AlignmentFormat = AlignmentFormat.BAM
+    sex_chromosomes: SexChromosomes = SexChromosomes.AUTO
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,8 +139,12 @@ class AlignedReads:
             raise VarloomError(SAMPLE_FILE_NOT_FOUND, "The sample has no alignment of reads that can be shown.")
         return pair
 
-    async def genome_file(self, account_id: UUID, sample_id: UUID, name: str, asked: str | None = None) -> Piece:
-        """A file of the genome that a sample's reads were aligned to, or the part that a Range header asks for.
+    async def genome_file(
+        self, account_id: UUID, sample_id: UUID, name: str, asked: str | None = None, *, only_if: str | None = None
+    ) -> Piece:
+        """A file of the genome that a sample's reads were aligned to, or the part that the headers ask for.
+
+        `asked` and `only_if` are those of `open_piece`.
 
         Raises:
             VarloomError: `sample_not_found`; `sample_file_not_found` also where the release was removed;
@@ -155,7 +159,7 @@ class AlignedReads:
             message = f"The genome of the sample's reads is not installed, or has no file {safe_excerpt(name, 80)!r}."
             raise VarloomError(SAMPLE_FILE_NOT_FOUND, message)
         key = f"{folder_of(release.key)}/{release.folder}/{file.name}"
-        return await open_piece(self.storage, key, file.bytes, file.name, asked)
+        return await open_piece(self.storage, key, file.bytes, file.name, asked, only_if=only_if)
 
     def _genome(self, job: Job | None) -> Release | None:
         """The release that the job aligned to, if it is installed still."""

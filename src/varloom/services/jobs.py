@@ -208,7 +208,7 @@ class Jobs:
                         from_stage=_first_stage(from_stage, plan),
                         options=changed.as_dict() if changed else None,
                         plan=plan if changed else None,
-                        plan_version=None if is_renewal or not changed else version_of(plan, changed.as_dict()),
+                        plan_version=None if is_renewal or not changed else version_of(plan),
                         stale=stale,
                     )
             except UniqueViolation:

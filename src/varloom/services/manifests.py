@@ -232,7 +232,7 @@ class Manifests:
                     upload_id=urls[-1].upload_id,
                     sample_name=one.sample_name,
                     plan=plan,
-                    plan_version=version_of(plan, one.line.options.as_dict()),
+                    plan_version=version_of(plan),
                     options=one.line.options.as_dict(),
                     priority=one.line.priority,
                     max_attempts=self.settings.max_attempts,

@@ -23,6 +23,7 @@ Annotate = Literal["small", "structural"]
 CallerName = Literal["bcftools", "haplotypecaller", "deepvariant"]
 EngineName = Literal["auto", "cpu", "parabricks"]
 AlignmentFormatName = Literal["bam", "cram"]
+SexChromosomesName = Literal["auto", "xx", "xy"]
 
 _ASSEMBLIES: dict[str, Assembly] = {
     "grch37": "GRCh37",
@@ -60,6 +61,7 @@ class JobOptions:
     caller: CallerName | None = None
     engine: EngineName = "auto"
     alignment_format: AlignmentFormatName = "bam"
+    sex_chromosomes: SexChromosomesName = "auto"
     pgx: bool = False
     reference_sites_listed: bool = False
     outside_calls: str | None = None
@@ -75,6 +77,8 @@ class JobOptions:
             chosen |= {"reads": True, "reference": self.reference, "caller": self.caller, "engine": self.engine}
             if self.alignment_format != "bam":
                 chosen["alignment_format"] = self.alignment_format
+            if self.sex_chromosomes != "auto":  # jobs of before this option have none
+                chosen["sex_chromosomes"] = self.sex_chromosomes
         if self.pgx:
             chosen |= {"pgx": True, "reference_sites_listed": self.reference_sites_listed}
             if self.outside_calls is not None:
@@ -185,6 +189,11 @@ def _alignment_format(value: Any) -> AlignmentFormatName:
     return "bam" if value in (None, "") else _one_of("alignment_format", value, known)
 
 
+def _sex_chromosomes(value: Any) -> SexChromosomesName:
+    name = value.strip().lower() if isinstance(value, str) else value
+    return "auto" if name in (None, "") else _one_of("sex_chromosomes", name, get_args(SexChromosomesName))
+
+
 def _one_of(name: str, value: Any, known: Sequence[_T]) -> _T:
     """The value, which must be one of these."""
     for one in known:
@@ -230,5 +239,6 @@ _PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "caller": _caller,
     "engine": _engine,
     "alignment_format": _alignment_format,
+    "sex_chromosomes": _sex_chromosomes,
 }
 """By option: what checks its value, and raises `request_invalid`."""

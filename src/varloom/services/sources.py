@@ -139,7 +139,7 @@ class Sources:
                 upload_id=uuid4(),
                 sample_name=sample,
                 plan=(plan := request.options.plan("url")),
-                plan_version=version_of(plan, request.options.as_dict()),
+                plan_version=version_of(plan),
                 options=request.options.as_dict(),
                 priority=request.priority,
                 idempotency_key=key,

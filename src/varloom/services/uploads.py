@@ -334,7 +334,7 @@ class Uploads:
                         upload_id=received.upload_id,
                         sample_name=new.sample_name,
                         plan=new.request.options.plan(),
-                        plan_version=version_of(new.request.options.plan(), new.request.options.as_dict()),
+                        plan_version=version_of(new.request.options.plan()),
                         options=new.request.options.as_dict(),
                         priority=new.request.priority,
                         idempotency_key=new.key,

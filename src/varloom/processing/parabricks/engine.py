@@ -29,6 +29,8 @@ from varloom.processing.parabricks.container import end_container, in_container
 from varloom.processing.parabricks.output import Reading
 from varloom.processing.parabricks.problems import GPU_MEMORY, INDEX_MISSING
 from varloom.processing.parabricks.separating import forget, separated
+from varloom.processing.ploidy import ploidy_of, settled
+from varloom.processing.ploidy_warnings import ploidy_warnings
 from varloom.processing.programs import Stage, pipe
 from varloom.processing.quality.summary import alignment_quality, variant_quality
 from varloom.processing.results import link, publish
@@ -39,9 +41,11 @@ if TYPE_CHECKING:
 
     from varloom.processing.model import Analysis, Lane, Place, ReadsFile, Report
     from varloom.processing.parabricks.options import ParabricksOptions
+    from varloom.processing.ploidy import Ploidy
 
 NAME = "parabricks"
 MARKED, CALLED, VARIANTS, GENOTYPED = "alignment.bam", "called.vcf", "variants.vcf.gz", "sites.vcf.gz"
+_NAMES = {Caller.HAPLOTYPECALLER: "HaplotypeCaller", Caller.DEEPVARIANT: "DeepVariant"}
 _SECONDS_TO_TELL = 10.0
 """For the version: a worker waits so long at its start."""
 _INDEX_ENDS = (".amb", ".ann", ".bwt", ".pac", ".sa")
@@ -116,19 +120,30 @@ class _Run:
         quality = self._kept.step("quality", self._quality)
         self._kept.step("called", self._call)
         counts = self._kept.step("packed", self._pack)
-        known = self._kept.step("genotyped", lambda: self._genotyped(wanted)) if wanted is not None else None
+        figures = settled(quality["sex_chromosomes"], self._analysis.sex_chromosomes)
+        sex_chromosomes = {**figures, "variants_diploid": True}  # no documented option makes the callers do otherwise
+        self._kept.hold_to("ploidy", {"used": sex_chromosomes["used"]}, ("genotyped",))
+        ploidy = ploidy_of(contigs_of(self._fasta), sex_chromosomes["used"])
+        known = self._kept.step("genotyped", lambda: self._genotyped(wanted, ploidy)) if wanted is not None else None
         alignment = kept_alignment(self._kept, MARKED, self._analysis, self._place.work, self._report)
         with disk_full_told("the results"):
             kept, names = self._kept.folder, (alignment.name, VARIANTS, *([GENOTYPED] if wanted else []))
             files = {name: publish(kept, name, self._place.output) for name in names}
+        doubts = ploidy_warnings(
+            sex_chromosomes,
+            self._fasta,
+            files[VARIANTS],
+            files.get(GENOTYPED),
+            diploid_caller=_NAMES[self._analysis.caller],
+        )
         return Analysed(
             alignment=files[alignment.name],
             variants=files[VARIANTS],
             genotyped=files.get(GENOTYPED),
-            quality={**quality, "variants": counts, "sites": known},
+            quality={**quality, "sex_chromosomes": sex_chromosomes, "variants": counts, "sites": known},
             engine=NAME,
             tools=(("Parabricks", version), *(tool for tool in tools() if tool[0] != "pybwa")),
-            warnings=alignment.warnings,
+            warnings=(*(problem.as_dict() for problem in doubts), *alignment.warnings),
         )
 
     # --- steps ----------------------------------------------------------------------------------------------------
@@ -197,11 +212,9 @@ class _Run:
         (self._kept.folder / CALLED).unlink(missing_ok=True)
         return counts
 
-    def _genotyped(self, wanted: list[sites.Site]) -> dict[str, Any]:
-        made = self._place.work / GENOTYPED
-        found = sites.genotype(
-            self._alignment, self._fasta, wanted, self._place.work, Life(self._report, "sites genotyped")
-        )
+    def _genotyped(self, wanted: list[sites.Site], ploidy: Ploidy) -> dict[str, Any]:
+        made, life = self._place.work / GENOTYPED, Life(self._report, "sites genotyped")
+        found = sites.genotype(self._alignment, self._fasta, wanted, ploidy, work=self._place.work, on_life=life)
         known = sites.write_sites(
             wanted,
             found,

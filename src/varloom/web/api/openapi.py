@@ -87,6 +87,11 @@ _JOB_OPTIONS: dict[str, Any] = {
             "default": "bam",
             "description": "for reads: how the alignment is kept",
         },
+        "sex_chromosomes": {
+            "enum": ["auto", "xx", "xy"],
+            "default": "auto",
+            "description": "for reads: the sample's, where they are known; auto: by coverage",
+        },
         "credential": {"type": ["string", "null"], "description": "the name of a stored one, for a URL"},
     },
 }

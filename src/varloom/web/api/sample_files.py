@@ -1,10 +1,10 @@
 """The files of samples: alignments, VCFs and reports, whole or in parts; and what shows reads."""
 
 import asyncio
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from varloom.services.aligned_reads import AlignedReadsView
@@ -32,6 +32,23 @@ PartAsked: TypeAlias = Annotated[str | None, Header(description="one part, such 
 IfRange: TypeAlias = Annotated[str | None, Header(description="the ETag of the file of which a part is wanted")]
 
 
+class Asked(NamedTuple):
+    """Which part of a file is asked for, and of which file alone."""
+
+    part: str | None
+    only_if: str | None
+
+
+def _asked(request: Request, range: PartAsked = None, if_range: IfRange = None) -> Asked:  # noqa: A002
+    """The headers; of two that contradict each other nobody can say which is meant, so neither counts."""
+    if any(len(request.headers.getlist(name)) > 1 for name in ("range", "if-range")):
+        return Asked(None, None)
+    return Asked(range, if_range)
+
+
+AskedPart: TypeAlias = Annotated[Asked, Depends(_asked)]
+
+
 @router.get("/samples/{sample_id}/files")
 async def list_files(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> SampleFileList:
     """What was made for a sample beside its tables; nothing for one that was loaded from a table or a VCF."""
@@ -51,12 +68,11 @@ async def download_file(
     account: CurrentAccount,
     sample_id: UUID,
     name: str,
-    *,
-    range: PartAsked = None,  # noqa: A002
-    if_range: IfRange = None,
+    asked: AskedPart,
 ) -> StreamingResponse:
     """A file, or one part of it."""
-    return _sent(await services.sample_files.open(account.id, sample_id, name, range, only_if=if_range), name)
+    piece = await services.sample_files.open(account.id, sample_id, name, asked.part, only_if=asked.only_if)
+    return _sent(piece, name)
 
 
 @router.get("/samples/{sample_id}/reads", responses=problem_responses(409, 410))
@@ -92,10 +108,18 @@ async def download_genome(
     account: CurrentAccount,
     sample_id: UUID,
     name: str,
-    range: PartAsked = None,  # noqa: A002
+    asked: AskedPart,
 ) -> StreamingResponse:
     """A file of the genome that the sample's reads were aligned to, or one part of it."""
-    return _sent(await services.aligned_reads.genome_file(account.id, sample_id, name, range), name)
+    piece = await services.aligned_reads.genome_file(account.id, sample_id, name, asked.part, only_if=asked.only_if)
+    return _sent(piece, name)
+
+
+@router.head("/samples/{sample_id}/reads/genome/{name}", response_class=Response)
+async def describe_genome(services: CurrentServices, account: CurrentAccount, sample_id: UUID, name: str) -> Response:
+    """Size and validator of a file of the genome, without its bytes."""
+    piece = await services.aligned_reads.genome_file(account.id, sample_id, name)
+    return Response(headers=_headers(piece), media_type=_media_type(name))
 
 
 def _sent(piece: Piece, name: str) -> StreamingResponse:

@@ -42,6 +42,7 @@ OPTION_NAMES = {
     "caller": "Variant caller",
     "engine": "Engine",
     "alignment_format": "Alignment",
+    "sex_chromosomes": "Sex chromosomes",
 }
 ENGINE_NAMES = {"auto": "Parabricks, else the CPU", "cpu": "CPU", "parabricks": "Parabricks"}
 CALLER_NAMES = {"haplotypecaller": "HaplotypeCaller", "deepvariant": "DeepVariant"}
@@ -50,6 +51,7 @@ VALUE_NAMES = {
     "caller": {"": "The engine's own", **CALLER_NAMES},
     "engine": ENGINE_NAMES,
     "alignment_format": {"cram": "CRAM"},
+    "sex_chromosomes": {"auto": "By coverage", "xx": "XX", "xy": "XY"},
 }
 """By option: what its values are called, where they are not told as they stand."""
 

@@ -105,5 +105,6 @@ function laneItem({ title, items, lacks }, nameOf) {
 
 /** What an entry of reads asks for, beside what all ask. */
 export function readsOptions(entry) {
-  return { reads: true, ...Object.fromEntries(["reference", "caller", "engine", "alignment_format"].map((name) => [name, entry.field(name).value])) };
+  const names = ["reference", "caller", "engine", "alignment_format", "sex_chromosomes"];
+  return { reads: true, ...Object.fromEntries(names.map((name) => [name, entry.field(name).value])) };
 }
