@@ -30,7 +30,7 @@ ALIGNED_BYTES_PER_BYTE = 3.5
 """For each byte of a BAM that is sorted, or whose duplicates are marked."""
 ALIGNED_BYTES_PER_BASE = 3.0
 """For each base of a CRAM."""
-CRAM_BYTES_PER_BYTE = 9.0
+CRAM_BYTES_PER_BYTE = 11.0
 """For each byte of a CRAM whose bases are not told."""
 SEPARATED_BYTES_PER_BASE = 1.4
 """Of packed FASTQ, where mates in turn are written as two files."""
