@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "dismiss": ("varloom.cli.jobs:dismiss", "Take a job that has ended out of the list."),
     "queue": ("varloom.cli.queue:queue", "Show what waits and who works; pause and resume."),
     "samples": ("varloom.cli.samples:samples", "List the samples, newest first."),
+    "files": ("varloom.cli.files:files", "List the files of a sample beside its table, or download them."),
     "export": ("varloom.cli.export:export", "Write the table of a sample to a file."),
     "check": ("varloom.cli.check:check", "Read files and report what is wrong, without a server."),
     "load": ("varloom.cli.load:load", "Turn a file into a Parquet dataset, without a server."),
@@ -48,6 +49,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "mcp": ("varloom.cli.mcp:mcp", "Serve tools for chat assistants (Model Context Protocol)."),
     "refs": ("varloom.cli.refs:refs", "Add, list, verify and remove reference data for annotation."),
     "credentials": ("varloom.cli.credentials:credentials", "Store, list, test and remove credentials for URLs."),
+    "backup": ("varloom.cli.backup:backup", "Write database and files into a new folder."),
+    "restore": ("varloom.cli.backup:restore", "Bring a backup back, or check that it is whole."),
     "tokens": ("varloom.cli.tokens:tokens", "Create, list and revoke API tokens."),
 }
 """Where each command lives, and its line in `varloom --help`; listing them loads none of them."""

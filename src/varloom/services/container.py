@@ -20,8 +20,10 @@ from varloom.services.aligned_reads import AlignedReads
 from varloom.services.annotation_offer import AnnotationOffer
 from varloom.services.credentials import Credentials
 from varloom.services.events import Events
+from varloom.services.htsget import Htsget
 from varloom.services.jobs import Jobs
 from varloom.services.manifests import Manifests
+from varloom.services.metrics import Metrics
 from varloom.services.on_demand import OnDemandAnnotation
 from varloom.services.pgx_results import PgxResults
 from varloom.services.provenance import Provenance
@@ -71,6 +73,7 @@ class Services:
     jobs: Jobs
     provenance: Provenance
     queue: Queue
+    metrics: Metrics
     samples: Samples
     sample_files: SampleFiles
     aligned_reads: AlignedReads
@@ -126,7 +129,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         listening.add_done_callback(_report_end)
         sweeping = asyncio.create_task(resumable.run(), name="sweep of unfinished uploads")
         looking = asyncio.create_task(annotations.run(), name="installed reference data")
-        on_demand = OnDemandAnnotation.over(open_library(settings))
+        library = open_library(settings)
+        on_demand = OnDemandAnnotation.over(library)
         ending = asyncio.create_task(on_demand.run(), name="idle annotators")
         beside = [listening, sweeping, looking, ending]
         if settings.row_copies_ahead:
@@ -146,9 +150,10 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 provenance=Provenance(pool, storage),
                 pgx=PgxResults(pool, storage),
                 queue=Queue(pool, settings),
+                metrics=Metrics(pool, settings),
                 samples=samples,
                 sample_files=SampleFiles(pool, storage),
-                aligned_reads=AlignedReads(pool, storage),
+                aligned_reads=AlignedReads(pool, storage, Htsget(storage, library)),
                 saved_views=SavedViews(pool),
                 events=events,
                 annotations=annotations,

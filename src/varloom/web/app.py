@@ -20,6 +20,7 @@ from varloom.web.api import router as api_router
 from varloom.web.api.create_job import UPLOAD_PATH
 from varloom.web.api.health import router as health_router
 from varloom.web.api.manifests import MANIFEST_PATH
+from varloom.web.api.metrics import router as metrics_router
 from varloom.web.api.openapi import describe
 from varloom.web.api.uploads import RESUMABLE_PATH
 from varloom.web.body_limit import BodyLimit
@@ -44,8 +45,9 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 # Exports are made in threads, but would be compressed in the loop: a piece of megabytes held up everyone for 200 ms.
 _UPLOADS = re.compile(rf"{UPLOAD_PATH}|{MANIFEST_PATH}(/preflight)?|{RESUMABLE_PATH}/[^/]+")
 _EXPORTS = ("text/csv", "text/tab-separated-values", "application/jsonl", "application/vnd.apache.parquet")
-# Alignments are packed already, and a browser wants their length to tell how far a download is.
-_PACKED = ("application/octet-stream",)
+# Alignments, and tickets that hold reads, are packed already, and a browser wants the length of what it downloads.
+_GA4GH = ("bam", "cram", "htsget.v1.3.0+json")
+_PACKED = ("application/octet-stream", *(f"application/vnd.ga4gh.{name}" for name in _GA4GH))
 _NOT_COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, *_EXPORTS, *_PACKED)
 
 
@@ -83,6 +85,7 @@ def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncCont
     )
     app.state.error_page = pages.error_page
     app.include_router(health_router)
+    app.include_router(metrics_router)
     app.include_router(login_router)
     app.include_router(api_router)
     app.include_router(pages.router)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from varloom.errors import VarloomError
+from varloom.errors import VarloomError, safe_excerpt
 from varloom.processing import disk_space, fastq
 from varloom.processing.alignment_file import AlignmentFacts, contigs_of, damage_told
 from varloom.processing.cpu import align, duplicates, index, read_groups, sort
 from varloom.processing.cpu.aligner import LaneTask, Task
 from varloom.processing.cpu.checking import tools
 from varloom.processing.cpu.read_groups import ReadGroup
+from varloom.processing.cram_bases import bases_of_cram
 from varloom.processing.life import Life
 from varloom.processing.model import Lane, ReadsFile
-from varloom.processing.problems import READS_EMPTY
+from varloom.processing.problems import ALIGNMENT_MALFORMED, READS_EMPTY
 from varloom.processing.programs import Stage, pipe
 
 if TYPE_CHECKING:
@@ -27,6 +29,11 @@ BATCHES = "batches"
 _SORTED = "sorted.bam"
 _PARTS = ("pairs.fastq.gz", "orphans.fastq.gz", "singles.fastq.gz")
 """What an unaligned BAM is taken apart into."""
+_NOT_PRIMARY = 0x900
+_ONE_NAME = (
+    "Give the reads of each run for themselves, as FASTQ by lane: files that were joined have the same names twice.",
+    "Or make the names differ, for example by the run before each, and give the file again.",
+)
 
 
 class Aligning:
@@ -71,7 +78,7 @@ class Aligning:
         """The lanes of FASTQ with their reads and bases; an unaligned BAM is taken apart first."""
         if facts is None:
             return list(self._analysis.reads.lanes), checked["lanes"]
-        told = self._kept.step("parted", self._take_apart)
+        told = self._kept.step("parted", lambda: self._take_apart(is_cram=facts.is_cram))
         lanes = [
             Lane(ReadsFile(self._kept.folder / name, name), is_interleaved=name == _PARTS[0])
             for name in _PARTS
@@ -79,12 +86,14 @@ class Aligning:
         ]
         return lanes, [told[lane.first.name] for lane in lanes]
 
-    def _take_apart(self) -> dict[str, Any]:
+    def _take_apart(self, *, is_cram: bool) -> dict[str, Any]:
         """FASTQ out of the reads of a BAM or CRAM: pairs, reads whose mate is missing, and reads without mates."""
         given = self._analysis.reads.alignment
         if given is None:
             raise AssertionError("there is FASTQ or an alignment")
+        self._hold_to_disk(disk_space.of_unaligned(*_size_of(given, is_cram=is_cram), is_cram=is_cram))
         pairs, orphans, singles = (self._work / name for name in _PARTS)
+        counts = self._work / "taken.json"
         with damage_told(given):
             pipe(
                 [
@@ -99,10 +108,12 @@ class Aligning:
                         self._fasta,
                         given.path,
                     ),
+                    Stage.samtools("view", "--no-PG", "-u", "-F", _NOT_PRIMARY, "--save-counts", counts, "-"),
                     Stage.samtools("fastq", "-n", "-c", 1, "-T", "RG", "-o", pairs, "-s", orphans, "-0", singles, "-"),
                 ],
                 Life(self._report, "reads taken out of the alignment"),
             )
+        held = json.loads(counts.read_text(encoding="utf-8"))["records_filter_accepted"]
         told: dict[str, Any] = {}
         for path in (pairs, orphans, singles):
             lane = Lane(ReadsFile(path, path.name), is_interleaved=path is pairs)
@@ -115,11 +126,18 @@ class Aligning:
                 self._kept.keep(path, path.name)
         if not told:
             raise VarloomError(READS_EMPTY, f"{given.name} holds no read.")
+        taken = sum(reads for reads, _ in told.values())
+        if taken != held:  # of those with one name samtools keeps one
+            message = (
+                f"{safe_excerpt(given.name, 80)} holds {held:,} reads, of which {held - taken:,} have the name "
+                "of another read: it cannot be told which are mates."
+            )
+            raise VarloomError(ALIGNMENT_MALFORMED, message, resolution=_ONE_NAME)
         return told
 
     def _align(self, lanes: list[Lane], counts: list[list[int]], facts: AlignmentFacts | None) -> dict[str, Any]:
         reads, bases = (sum(column) for column in zip(*counts, strict=True))
-        self._hold_to_disk(bases)
+        self._hold_to_disk(disk_space.of_fastq(bases, fastq.packed_bytes(lanes)))
         prefix = index.bwa_index(self._analysis.reference, self._report)
         batches, header = self._kept.folder / BATCHES, self._work / "header.sam"
         batches.mkdir(mode=0o700, exist_ok=True)
@@ -153,10 +171,10 @@ class Aligning:
             return list(new.values())
         return ["@RG\t" + "\t".join(f"{key}:{value}" for key, value in group.items()) + "\n" for group in facts.groups]
 
-    def _hold_to_disk(self, bases: int) -> None:
-        reference = self._analysis.reference
-        size = sum(contigs_of(self._fasta).values())
-        wanted = disk_space.needed(bases, size, builds_index=not index.is_built(reference))
+    def _hold_to_disk(self, wanted: int) -> None:
+        """See that there is room for reads that are to be aligned, what is done of it, and the aligner's index."""
+        if not index.is_built(self._analysis.reference):
+            wanted += disk_space.of_index(sum(contigs_of(self._fasta).values()))
         there = sum(path.stat().st_size for path in (self._kept.folder / BATCHES).glob("*.bam"))
         disk_space.hold_to(self._kept.folder, wanted - there)
 
@@ -174,9 +192,10 @@ class Aligning:
         given = self._analysis.reads.alignment
         if given is None:
             raise AssertionError("there is FASTQ or an alignment")
-        disk_space.hold_to(self._kept.folder, int(given.path.stat().st_size * (5 if facts.is_cram else 2.5)))
         made = self._work / _SORTED
         is_ready = facts.is_sorted and facts.is_marked and facts.has_groups and not facts.is_cram and not facts.renamed
+        size, is_cram = _size_of(given, is_cram=facts.is_cram), facts.is_cram
+        disk_space.hold_to(self._kept.folder, disk_space.of_alignment(*size, is_cram=is_cram, is_ready=is_ready))
         if is_ready:
             shutil.copyfile(given.path, made)
         else:
@@ -221,6 +240,11 @@ class Aligning:
         self._kept.keep(made.with_name(f"{made.name}.bai"), f"{alignment.name}.bai")
         self._kept.keep(made, alignment.name)
         return {"marked_before": is_marked}
+
+
+def _size_of(given: ReadsFile, *, is_cram: bool) -> tuple[int, int | None]:
+    """The bytes of an alignment, and of a CRAM its bases, where they are told."""
+    return given.path.stat().st_size, bases_of_cram(given.path) if is_cram else None
 
 
 def _programs() -> str:

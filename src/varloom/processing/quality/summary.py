@@ -6,10 +6,12 @@ Its fields are told in `docs/reference/reads-quality.md`.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from varloom.processing.alignment_file import contigs_of
 from varloom.processing.programs import Pipe, Stage, pipes
+from varloom.processing.quality.sex_chromosomes import estimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +27,7 @@ DEEPEST = 1000
 
 
 def alignment_quality(alignment: Path, fasta: Path, work: Path, threads: int, on_life: Callable[[], None]) -> Quality:
-    """Counts of reads, sizes of inserts and depths of a sorted BAM whose duplicates are marked.
+    """Counts of reads, sizes of inserts, depths and sex chromosomes of a sorted BAM whose duplicates are marked.
 
     Raises:
         VarloomError: `program_failed`, `disk_full`.
@@ -44,6 +46,7 @@ def alignment_quality(alignment: Path, fasta: Path, work: Path, threads: int, on
         "reads": _reads(json.loads(files["flagstat"].read_text(encoding="utf-8")), stats),
         "insert_size": _insert_size(stats),
         "depth": _depth(stats, files["coverage"], sum(contigs_of(fasta).values())),
+        "sex_chromosomes": estimate(alignment, fasta, work, on_life),
     }
 
 
@@ -53,13 +56,14 @@ def variant_quality(variants: Path, work: Path, on_life: Callable[[], None]) -> 
     Raises:
         VarloomError: `program_failed`, `disk_full`.
     """
-    told = work / "quality.variants"
-    pipes([Pipe((Stage.bcftools("stats", "-s", "-", variants),), told)], on_life)
+    told, texts = work / "quality.variants", work / "quality.genotypes"
+    counting = Pipe((Stage.bcftools("stats", "-s", "-", variants),), told)
+    listing = Pipe((Stage.bcftools("query", "-f", "[%GT]\\n", "-o", texts, variants),))
+    pipes([counting, listing], on_life)
     sections = _sections(told)
+    genotypes = _genotypes(texts)
     numbers = {line[1].rstrip(":"): int(line[2]) for line in sections.get("SN", [])}
     transitions, transversions = (int(value) for value in sections["TSTV"][0][1:3]) if "TSTV" in sections else (0, 0)
-    sample = sections["PSC"][0] if "PSC" in sections else []
-    indels = sections["PSI"][0] if "PSI" in sections else []
     return {
         "records": numbers.get("number of records", 0),
         "snps": numbers.get("number of SNPs", 0),
@@ -67,9 +71,25 @@ def variant_quality(variants: Path, work: Path, on_life: Callable[[], None]) -> 
         "transitions": transitions,
         "transversions": transversions,
         "ti_tv": round(transitions / transversions, 3) if transversions else None,
-        "heterozygous": (int(sample[4]) if sample else 0) + (int(indels[7]) if len(indels) > 7 else 0),
-        "homozygous": (int(sample[3]) if sample else 0) + (int(indels[8]) if len(indels) > 8 else 0),
+        "heterozygous": sum(count for alleles, count in genotypes.items() if len(set(alleles)) > 1),
+        "homozygous": sum(
+            count
+            for alleles, count in genotypes.items()
+            if len(alleles) > 1 and len(set(alleles)) == 1 and alleles[0] != "0"
+        ),
+        "of_one_copy": sum(count for alleles, count in genotypes.items() if len(alleles) == 1 and alleles[0] != "0"),
     }
+
+
+def _genotypes(texts: Path) -> Counter[tuple[str, ...]]:
+    """How often each genotype is there, by its alleles; bcftools counts those of indels apart, and some twice."""
+    found: Counter[tuple[str, ...]] = Counter()
+    with texts.open(encoding="utf-8") as lines:
+        for text, count in Counter(lines).items():
+            alleles = tuple(text.rstrip("\n").replace("|", "/").split("/"))
+            if "." not in alleles:
+                found[alleles] += count
+    return found
 
 
 def _sections(path: Path) -> dict[str, list[list[str]]]:

@@ -1,12 +1,14 @@
 """The files of samples: alignments, VCFs and reports, whole or in parts; and what shows reads."""
 
-from typing import Annotated, Any, NamedTuple, TypeAlias
+import asyncio
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from varloom.services.aligned_reads import AlignedReadsView
+from varloom.services.htsget import HtsgetTicket, Wanted
 from varloom.services.pieces import Piece
 from varloom.services.views import SampleFileList
 from varloom.web.dependencies import CurrentAccount, CurrentServices
@@ -14,7 +16,15 @@ from varloom.web.problem_documents import problem_responses
 
 router = APIRouter(tags=["samples"], responses=problem_responses(404))
 
-_MEDIA_TYPES = {"json": "application/json", "gz": "application/gzip"}
+_MEDIA_TYPES = {
+    "json": "application/json",
+    "gz": "application/gzip",
+    "bam": "application/vnd.ga4gh.bam",
+    "cram": "application/vnd.ga4gh.cram",
+    "crai": "application/gzip",
+}
+_HTSGET_TYPE = "application/vnd.ga4gh.htsget.v1.3.0+json"
+_FARTHEST = 2**31 - 1
 _BYTES: dict[str, Any] = {"content": {"application/octet-stream": {}}}
 _IN_PARTS: dict[int | str, dict[str, Any]] = {200: _BYTES, 206: _BYTES, **problem_responses(410, 416)}
 
@@ -65,10 +75,31 @@ async def download_file(
     return _sent(piece, name)
 
 
-@router.get("/samples/{sample_id}/reads", responses=problem_responses(410))
+@router.get("/samples/{sample_id}/reads", responses=problem_responses(409, 410))
 async def get_reads(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> AlignedReadsView:
     """Where a viewer of reads finds the alignment of a sample and its genome."""
     return await services.aligned_reads.of_sample(account.id, sample_id)
+
+
+@router.get("/samples/{sample_id}/reads/htsget", response_model=HtsgetTicket, responses=problem_responses(409, 413))
+async def get_reads_of_place(
+    services: CurrentServices,
+    account: CurrentAccount,
+    sample_id: UUID,
+    *,
+    reference_name: Annotated[
+        str | None, Query(alias="referenceName", max_length=200, description="a contig; not for the header")
+    ] = None,
+    start: Annotated[int, Query(ge=0, le=_FARTHEST, description="0-based")] = 0,
+    end: Annotated[int | None, Query(ge=1, le=_FARTHEST, description="before which the place ends")] = None,
+    only: Annotated[Literal["header"] | None, Query(alias="class", description="the header alone")] = None,
+    format: Annotated[Literal["BAM", "bam"], Query(description="of the answer")] = "BAM",  # noqa: A002, ARG001
+) -> Response:
+    """The reads of one place of a CRAM, as BAM, in the form of htsget 1.3: viewers in browsers read no CRAM."""
+    wanted = Wanted(None, 0, None) if only else Wanted(reference_name or "", start, end)
+    ticket = await services.aligned_reads.of_place(account.id, sample_id, wanted)
+    content = await asyncio.to_thread(ticket.model_dump_json, by_alias=True)  # of megabytes
+    return Response(content, media_type=_HTSGET_TYPE)
 
 
 @router.get("/samples/{sample_id}/reads/genome/{name}", response_class=StreamingResponse, responses=_IN_PARTS)
