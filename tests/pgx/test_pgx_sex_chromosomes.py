@@ -98,7 +98,7 @@ def test_one_x_has_one_allele_and_its_phenotype(lab):
 def test_two_x_have_two(lab):
     gene, warnings = lab.called((2, 0))
     assert gene["copies"] == 2
-    assert names(gene) == [f"{DEFICIENT}/B (reference)"]
+    assert names(gene) == [f"B (reference)/{DEFICIENT}"]
     assert gene["phenotype"] == "G6PD Variable"
     assert warnings == []
 

@@ -84,6 +84,7 @@ def test_what_is_written_is_what_is_read(columns, rows, between, delimiter, end,
         assert line.options.split_by_sample is (row["split_by_sample"] in {"yes", "TRUE"})
         assert line.options.pgx is (row["pgx"] == "yes")
         assert line.options.alignment_format == (row["alignment_format"] or "bam")
+        assert line.options.sex_chromosomes == (row["sex_chromosomes"].lower() or "auto")
     kept = manifest.lines[-1]
     (alone,) = parse_manifest(manifest.text_of({kept.number}).encode()).lines
     assert alone == kept
