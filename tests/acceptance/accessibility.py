@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 
+SETTLE = """async () => {
+    const changing = () => document.getAnimations().filter((one) => one.transitionProperty?.endsWith("color"));
+    for (let ones = changing(); ones.length > 0; ones = changing()) {
+        await Promise.allSettled(ones.map((one) => one.finished));
+    }
+}"""
+"""A colour that is on its way to another one, as after a change of the scheme, is read as it will be."""
+
 RUN = """async () => {
     const rules = matchMedia("(forced-colors: active)").matches ? {"color-contrast": {enabled: false}} : {};
     return (await axe.run(document, {resultTypes: ["violations"], rules})).violations;
@@ -30,5 +38,6 @@ def violations(page: Page) -> list[str]:
     """
     if not page.evaluate("'axe' in window"):
         page.evaluate(_axe())
+    page.evaluate(SETTLE)
     found = page.evaluate(RUN)
     return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]
