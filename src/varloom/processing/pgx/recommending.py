@@ -13,6 +13,16 @@ LEVELS = frozenset({"A", "A/B", "B"})
 """Of CPIC, at which it is held that prescribing should or can be changed."""
 
 
+_NSAIDS = ("celecoxib", "flurbiprofen", "ibuprofen", "lornoxicam", "meloxicam", "piroxicam", "tenoxicam")
+_STANDS_FOR: Mapping[tuple[str, str, str], frozenset[str]] = {
+    **{(drug, "CYP2C9", "intermediate metabolizer"): frozenset({"1.5"}) for drug in _NSAIDS},
+    ("atomoxetine", "CYP2D6", "intermediate metabolizer"): frozenset({"1.0"}),
+}
+"""Where CPIC's recommendation depends on the activity score, and tables by phenotype have that of one score: which.
+CYP2C9 *2/*2 and *1/*3 (1.0) need less of an NSAID than *1/*2 (1.5), or another drug, and all are intermediate.
+Source: CPIC's guidelines for NSAIDs (2020) and for atomoxetine (2019)."""
+
+
 class Told(NamedTuple):
     """What is told of a gene of a sample.
 
@@ -20,11 +30,15 @@ class Told(NamedTuple):
         phenotype: as it is reported; None if it is withheld or unknown.
         words: the same in the words of every release, in lower case.
         withheld: whether it is unknown because it is withheld.
+        activity_score: as it is reported; None if there is none.
+        is_given: whether it was called elsewhere, be its phenotype known or not.
     """
 
     phenotype: str | None
     words: frozenset[str] = frozenset()
     withheld: bool = False
+    activity_score: str | None = None
+    is_given: bool = False
 
 
 class Recommendations:
@@ -42,6 +56,10 @@ class Recommendations:
         self._genes = {
             drug: sorted({gene for row in rows for gene in row.phenotypes}) for drug, rows in self._rows.items()
         }
+
+    def knows(self, gene: str) -> bool:
+        """Whether CPIC has assessed the gene with any drug."""
+        return any(of == gene for of, _ in self._pairs)
 
     def for_sample(self, told: Mapping[str, Told]) -> list[dict[str, Any]]:
         """All drugs that have to do with a gene of the sample, by name; see `docs/reference/pgx-json.md`."""
@@ -73,7 +91,11 @@ class Recommendations:
     def _row(self, drug: str, known: Mapping[str, Told]) -> Recommendation | None:
         """The row that fits: a gene that is not known needs a row that says so."""
         fitting = [
-            row for row in self._rows[drug] if all(_fits(want, known.get(g)) for g, want in row.phenotypes.items())
+            row
+            for row in self._rows[drug]
+            if all(
+                _fits(want, known.get(g)) and _stands(drug, g, want, known.get(g)) for g, want in row.phenotypes.items()
+            )
         ]
         return fitting[0] if fitting else None
 
@@ -102,7 +124,7 @@ class Recommendations:
                 **self._origin(drug, genes),
             }
             for drug, genes in drugs.items()
-            if any(gene in told and told[gene].phenotype for gene in genes)
+            if any(gene in told and (told[gene].phenotype or told[gene].is_given) for gene in genes)
         ]
 
 
@@ -110,6 +132,12 @@ def _fits(wanted: str | None, told: Told | None) -> bool:
     if wanted is None:
         return told is None
     return told is not None and (wanted.lower() in told.words or wanted.lower() == (told.phenotype or "").lower())
+
+
+def _stands(drug: str, gene: str, phenotype: str | None, told: Told | None) -> bool:
+    """Whether the recommendation for a phenotype is that for the activity score as well; see `_STANDS_FOR`."""
+    scores = _STANDS_FOR.get((drug.lower(), gene, (phenotype or "").lower()))
+    return scores is None or (told is not None and told.activity_score in scores)
 
 
 def _of_gene(gene: str, told: Told | None) -> dict[str, Any]:
