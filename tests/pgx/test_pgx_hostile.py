@@ -144,3 +144,12 @@ def test_the_guideline_of_an_hla_allele_is_named_though_no_phenotype_is_known(la
     (tmp_path / "o.tsv").write_text("HLA-B\t*57:01/*08:01\n")
     drugs = lab.call(positions_vcf(tmp_path / "a.vcf"), outside=tmp_path / "o.tsv")["samples"][0]["drugs"]
     assert {one["drug"]: one["state"] for one in drugs}["abacavir"] == "guideline"
+
+
+@pytest.mark.parametrize(("told", "line"), [({48045719: "1/."}, ""), ({}, "NUDT15\t*3/*99")])
+def test_a_gene_that_was_seen_to_differ_is_not_as_if_untested(told, line, lab, tmp_path):
+    """By TPMT alone CPIC says to start with the normal dose of mercaptopurine."""
+    (tmp_path / "o.tsv").write_text(f"{line}\n")
+    path = positions_vcf(tmp_path / "a.vcf", told)
+    drugs = {one["drug"]: one for one in lab.call(path, outside=tmp_path / "o.tsv")["samples"][0]["drugs"]}
+    assert (drugs["mercaptopurine"]["state"], drugs["mercaptopurine"]["recommendation"]) == ("withheld", None)

@@ -151,7 +151,7 @@ def _chosen_samples(samples: Sequence[str], wanted: Sequence[str] | None) -> lis
     for name in wanted:
         if name not in places:
             raise VarloomError(PGX_SAMPLE_UNKNOWN, f"The file has no sample {safe_excerpt(name, 60)!r}.")
-    return [places[name] for name in wanted]
+    return [places[name] for name in dict.fromkeys(wanted)]
 
 
 def _written(output: Path, result: Mapping[str, Any]) -> Path:

@@ -104,8 +104,16 @@ def gene_report(
     words = frozenset(word for names in decided for word in phenotypes.words(gene, names))
     given = entry["phenotype"]
     entry["abnormal"] = phenotypes.is_of_priority(gene, words) if given else None
-    told = Told(given, words if given else frozenset(), withheld is not None, entry["activity_score"])
-    return GeneReport(entry, told)
+    is_withheld = withheld is not None or _is_changed(call, genotypes)
+    return GeneReport(
+        entry, Told(given, words if given else frozenset(), is_withheld, activity_score=entry["activity_score"])
+    )
+
+
+def _is_changed(call: GeneCall, genotypes: Sequence[Genotype]) -> bool:
+    """Whether a gene has no call although the file shows that it is not the reference: it is not as if untested."""
+    is_seen = any(one.is_changed and not one.is_known for one in genotypes)
+    return call.status is Status.NOT_CALLED or (call.status is Status.NO_DATA and is_seen)
 
 
 def outside_report(call: OutsideCall, phenotypes: Phenotypes, *, replaced: bool, known: bool) -> GeneReport:
@@ -152,10 +160,11 @@ def outside_report(call: OutsideCall, phenotypes: Phenotypes, *, replaced: bool,
         "phenotype": phenotype,
         "notes": notes,
     }
+    is_untold = bool(call.diplotype) and phenotype is None
     words = phenotypes.words(call.gene, call.diplotype) if call.diplotype and not call.phenotype else frozenset()
     words = (words | {phenotype.lower()}) if phenotype else frozenset()
     entry["abnormal"] = phenotypes.is_of_priority(call.gene, words)
-    return GeneReport(entry, Told(phenotype, words, activity_score=score, is_given=True))
+    return GeneReport(entry, Told(phenotype, words, is_untold, activity_score=score, is_given=True))
 
 
 def _is_same(given: str, tabled: str) -> bool:
