@@ -146,7 +146,7 @@ def _contradict(seen: Sequence[tuple[Call, Genotype]]) -> bool:
 def _speaks_against(call: Call, genotype: Genotype, offered: set[str | None]) -> bool:
     """Whether a record leaves no room for a substitution, or does not tell whether it is all that there is."""
     if call.record.is_block:
-        return genotype.is_known
+        return genotype.is_known and len(call.record.ref) == 1  # a longer one is of a deletion that was not found
     numbers = parse_genotype(call.genotype) if call.genotype is not None else None
     return bool(offered) and (numbers is None or all(allele is None for allele in numbers.alleles))
 
