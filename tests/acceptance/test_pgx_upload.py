@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
+from accessibility import violations
 from playwright.sync_api import expect
 from tests.pgx.made import PGX, library_with, positions_vcf
+from tests.pgx.made_guidance import made_guidance, written
 from tests.shared_data import needs
+
+from varloom.annotation.model import ReleaseKey
+from varloom.annotation.refs.installing import Published, install
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +30,9 @@ pytestmark = [pytest.mark.browser, needs(PGX)]
 def definitions(server: Server) -> None:
     """Installed, and seen by the server, which looks at once when it is asked for what it does not know of."""
     if not list((server.data / "storage").rglob("refs/GRCh38/pgx/*/1/release.json")):
-        library_with(server.data / "storage", "pharmcat", "cpic")
+        library = library_with(server.data / "storage", "pharmcat", "cpic")
+        file = written(server.data / "guidance.json", made_guidance())
+        install(library, ReleaseKey("pgx", "guidance", "GRCh38", "1"), Published(file), lambda *_: None)
     server.client.post("jobs", files={"file": ("x.vcf", b"")}, data={"pgx": "true"})
 
 
@@ -54,11 +62,24 @@ def test_an_upload_is_called(visitor: Visitor, server: Server, definitions: None
     expect(genes.get_by_role("row", name="CYP2D6 ")).to_contain_text("Intermediate Metabolizer, activity score 1.0")
     expect(visitor.page.get_by_role("heading", name="Pharmacogenomics: <b>x</b>")).to_be_visible()
     expect(visitor.page.get_by_text("Varloom is not a medical device.")).to_be_visible()
-    assert visitor.page.pdf(prefer_css_page_size=True).count(b"/Type /Page\n") == 1
+    for paper in ("A4", "Letter"):
+        assert visitor.page.pdf(format=paper).count(b"/Type /Page\n") == 1, paper
+    drugs = visitor.page.get_by_role("region", name="Drugs by phenotypes that are marked")
+    codeine = drugs.get_by_role("row", name="codeine")
+    expect(codeine.get_by_role("cell")).to_have_text(
+        ["CYP2D6 Intermediate Metabolizer", re.compile("WatchMade: implies x"), "Moderate", "A"]
+    )
+    expect(codeine.get_by_role("link", name="Guideline for codeine")).to_have_attribute(
+        "href", "https://example.org/codeine"
+    )
+    expect(visitor.page.get_by_text("version 2026-02-03-04-05").first).to_be_visible()
+    assert violations(visitor.page) == []
     found = server.client.get(f"samples/{sample}/pgx").json()
     assert found["samples"][0]["summary"]["withheld"] == 1
     lines = server.client.get(f"samples/{sample}/pgx", params={"format": "tsv"}).text.splitlines()
     assert len(lines) == 21
+    lines = server.client.get(f"samples/{sample}/pgx", params={"format": "drugs"}).text.splitlines()
+    assert [line.split("\t")[5:7] for line in lines if line.split("\t")[1] == "codeine"] == [["Watch", "Moderate"]]
     [pharmcat] = json.loads(server.client.get(f"samples/{sample}/pgx", params={"format": "pharmcat"}).text)
     assert len(pharmcat["results"]) == 19
     plain = server.at_rest(server.submit(path, name="plain.vcf")["id"])

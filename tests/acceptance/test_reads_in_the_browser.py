@@ -73,6 +73,13 @@ def test_reads_need_a_genome_and_both_mates_and_become_a_table(visitor: Visitor,
     expect(lane).to_have_text("PairNA12878_R1.fastq.gzNA12878_R2.fastq.gz")
     expect(page.locator(".upload-file [name=reference]")).to_have_value("GRCh38/na12878/1")
     expect(page.locator(".upload-file [name=assembly]")).to_be_hidden()
+    waits = page.locator("[data-engine-waits]")
+    expect(waits).to_be_hidden()
+    page.select_option(".upload-file [name=engine]", "parabricks")
+    expect(waits).to_have_text("The job can be sent. It waits for a worker with Parabricks; none is connected now.")
+    assert violations(page) == []
+    page.select_option(".upload-file [name=engine]", "auto")
+    expect(waits).to_be_hidden()
 
     visitor.watch_states()
     server.client.post("queue/pause", json={"stage": "process"}).raise_for_status()  # so that each state is seen

@@ -14,6 +14,7 @@ from varloom.db.pool import listen, open_pool
 from varloom.jobs import repository
 from varloom.jobs.lifecycle import Stage
 from varloom.jobs.model import Job, NewJob
+from varloom.jobs.needs import NOTHING, Offer
 from varloom.jobs.settle import Published
 from varloom.jobs.worker import Worker, WorkerOptions
 
@@ -51,6 +52,10 @@ class ScriptedBackend:
     def __init__(self):
         self.begun = []
         self.discarded = []
+        self.offered = Offer(serves=[NOTHING])
+
+    def offer(self):
+        return self.offered
 
     def request(self, claim):
         self.begun.append((claim.job.id, claim.stage, claim.job.attempt))

@@ -206,6 +206,7 @@ async def test_a_long_history_and_a_long_queue_cost_a_claim_and_a_page_nothing(
         "worker_id": worker_id,
         "plan_version": 1,
         "suspects": True,
+        "serves": None,
         "after": None,
     }
     claim = await explain(connection, repository.job_statement("claim"), {**values, "message": "x"})

@@ -107,6 +107,17 @@ def test_the_annotation_stands_behind_the_files_own_columns(stages, tmp_path):
     assert table.column("clinvar.found").to_pylist() == [True if has else None for has in allele]
 
 
+def test_a_header_of_another_assembly_than_was_chosen_is_warned_of(stages, tmp_path):
+    record = b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n1\t1000\t.\tA\tC\t.\t.\t.\n"
+    stages.install_clinvar(tmp_path)
+    for header, told in ((b"##contig=<ID=1,length=248956422>\n", True), (b"##contig=<ID=1,length=249250621>\n", False)):
+        stages.put(b"##fileformat=VCFv4.2\n" + header + record, "a.vcf")
+        stages.job = str(uuid.uuid4())
+        found = {one["code"]: one for one in stages.run(annotate, annotate="small", assembly="GRCh37").warnings}
+        assert ("assembly_contradicted" in found) is told
+        assert not told or found["assembly_contradicted"]["message"].endswith("the file is GRCh38.")
+
+
 def test_what_was_finished_is_not_done_again(stages, tmp_path, monkeypatch):
     stages.put(CLINVAR.read_bytes(), "clinvar.vcf.gz")
     stages.install_clinvar(tmp_path)

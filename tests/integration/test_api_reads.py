@@ -14,8 +14,11 @@ from test_api_uploads import stored
 from varloom.annotation.model import ReleaseKey
 from varloom.annotation.refs.installing import Published, install
 from varloom.annotation.refs.library import ReferenceLibrary
+from varloom.jobs.lifecycle import Stage
+from varloom.pipeline.plan import stale_stages
 from varloom.pipeline.sweep import sweep
 from varloom.services import resumable
+from varloom.services.options import parse_options
 
 FIRST, SECOND = b"@r/1\nACGT\n+\nIIII\n", b"@r/2\nTTTT\n+\nIIII\n"
 FILES = [("file", ("s_R1.fastq", FIRST)), ("file", ("s_R2.fastq", SECOND))]
@@ -61,6 +64,25 @@ async def test_reads_become_one_job_with_the_genome_that_they_mean(ann, settings
     assert contents(settings) == {"source": FIRST, "source-2": SECOND}
 
 
+async def test_a_job_whose_alignment_is_kept_as_cram_is_for_workers_that_know_it(ann, database_url):
+    plain = (await post(ann)).json()
+    job = (await post(ann, alignment_format="cram")).json()
+    assert ("alignment_format" in plain["options"], job["options"]["alignment_format"]) == (False, "cram")
+    manifest = "url,url2,alignment_format\nhttps://example.org/a_R1.fq.gz,https://example.org/a_R2.fq.gz,{}\n"
+    address, headers = "/api/v1/manifests", {"Content-Type": "text/csv"}
+    lines = await ann.client.post(f"{address}/preflight", content=manifest.format("cram"), headers=headers)
+    assert lines.json()["lines"][0]["alignment_format"] == "cram", lines.text
+    made = await ann.client.post(address, content=manifest.format("cram"), headers=headers)
+    assert made.status_code == 202, made.text
+    refused = await ann.client.post(address, content=manifest.format("sam"), headers=headers)
+    assert refused.json()["code"] == "manifest_lines_invalid"
+    with psycopg.connect(database_url) as connection:
+        found = connection.execute("SELECT id::text, plan_version, options ->> 'alignment_format' FROM jobs").fetchall()
+    versions = {id_: rest for id_, *rest in found}
+    assert versions[plain["id"]] == [5, None]
+    assert versions[job["id"]] == versions[made.json()["jobs"][0]["id"]] == [6, "cram"]
+
+
 async def test_what_is_not_the_reads_of_one_sample_is_refused(api, ann, settings, tmp_path):
     two = [("file", ("a.vcf", VCF)), ("file", ("b.vcf", VCF))]
     for files, fields, code in (
@@ -69,6 +91,8 @@ async def test_what_is_not_the_reads_of_one_sample_is_refused(api, ann, settings
         (FILES, {"reference": "other"}, "reference_genome_missing"),
         (FILES, {"assembly": "GRCh37"}, "reference_genome_missing"),
         (FILES, {"caller": "x"}, "request_invalid"),
+        (FILES, {"alignment_format": "sam"}, "request_invalid"),
+        (FILES, {"sex_chromosomes": "xxy"}, "request_invalid"),
         (FILES, {"caller": "deepvariant", "engine": "cpu"}, "request_invalid"),
     ):
         assert (await post(ann, files, **fields)).json()["code"] == code, fields
@@ -213,6 +237,20 @@ async def test_a_caller_that_the_engine_has_not_is_a_fault_of_its_line(ann):
     found = (await ann.client.post("/api/v1/manifests/preflight", content=text.encode())).json()
     assert [line["line"] for line in found["lines"]] == [3], "the genome was installed a moment ago"
     assert [(problem["line"], problem["field"]) for problem in found["problems"]] == [(2, "caller")]
+
+
+async def test_sex_chromosomes_are_an_option_of_the_stage_that_calls(ann):
+    text = (
+        "url,sex_chromosomes\nhttps://example.org/a.bam,XY\nhttps://example.org/b.bam,\nhttps://example.org/c.bam,y\n"
+    )
+    found = (await ann.client.post("/api/v1/manifests/preflight", content=text.encode())).json()
+    assert [(problem["line"], problem["field"]) for problem in found["problems"]] == [(4, "sex_chromosomes")]
+    job = (await post(ann, sex_chromosomes="XX")).json()
+    assert job["options"]["sex_chromosomes"] == "xx"
+    assert "sex_chromosomes" not in (await post(ann)).json()["options"], "as in jobs of before"
+    before = parse_options(job["options"]).as_dict()
+    assert stale_stages(before, {**before, "sex_chromosomes": "xy"}) == {Stage.PROCESS}
+    assert stale_stages(before, parse_options({**before, "sex_chromosomes": "auto"}).as_dict()) == {Stage.PROCESS}
 
 
 async def test_all_files_go_when_the_job_is_dismissed(api, ann, settings):

@@ -45,9 +45,21 @@ RANGES = [
     ("bytes=-7", SIZE - 7, SIZE),
     (f"bytes=-{SIZE * 2}", 0, SIZE),
     (f"bytes=5-{10**17}", 5, SIZE),
+    (f"bytes=0-{'9' * 5000}", 0, SIZE),
+    (f"bytes=-{'9' * 5000}", 0, SIZE),
+    (f"bytes={'0' * 400}7-8", 7, 9),
+    ("BYTES=1-2", 1, 3),
+    ("bytes=,\t3-4 ,", 3, 5),
+    (f"bytes={SIZE - 1}-", SIZE - 1, SIZE),
 ]
-WHOLE = ["bytes=0-1,4-5", "bytes=-", "bytes=--5", "lines=1-2", "bytes=a-b", f"bytes=0-{'9' * 5000}", "bytes"]
-BEYOND = [f"bytes={SIZE}-", "bytes=-0", "bytes=99999999999-"]
+"""What is asked for, and where the part begins and ends that has to come."""
+WHOLE = [
+    *("bytes=0-1,4-5", "bytes=0-1,-1", "bytes=0-,0-,0-", f"bytes={','.join(['0-'] * 5000)}", f"bytes=0-1,{SIZE}-"),
+    *("bytes=-", "bytes=--5", "bytes=5-2", "bytes=a-b", "bytes", "bytes=", "bytes=,", "bytes=0x1-2", "bytes=+1-2"),
+    *("bytes=1 0-19", "bytes=1- 2", "bytes =1-2", "bytes=1-2-3", "bytes=1.0-2", "bytes=-1-", "bytes=1_0-20"),
+    *("lines=1-2", "none", "", "bytes=0-1;q=1", "bytes=\u00b2-3", "bytes 0-1/2", "items=0-1,bytes=0-1"),
+]
+BEYOND = [f"bytes={SIZE}-", "bytes=-0", f"bytes={SIZE}-{SIZE + 5}", f"bytes=-{'0' * 30}", f"bytes={'9' * 5000}-"]
 
 
 async def test_a_file_comes_whole_and_in_parts(ann, sample):
@@ -66,15 +78,50 @@ async def test_a_file_comes_whole_and_in_parts(ann, sample):
         assert (part.status_code, part.content) == (206, BYTES[start:end]), asked
         assert part.headers["content-range"] == f"bytes {start}-{end - 1}/{SIZE}"
     for asked in WHOLE:
-        answer = await ann.client.get(path, headers={"Range": asked})
+        answer = await ann.client.get(path, headers={"Range": asked.encode("latin-1")})
         assert (answer.status_code, answer.content) == (200, BYTES), asked
+        assert "content-range" not in answer.headers, asked
     for asked in BEYOND:
         answer = await ann.client.get(path, headers={"Range": asked})
         assert (answer.status_code, answer.json()["code"]) == (416, "range_invalid"), asked
+        assert (answer.headers["content-range"], answer.headers["accept-ranges"]) == (f"bytes */{SIZE}", "bytes"), asked
     same = await ann.client.get(path, headers={"Range": "bytes=0-3", "If-Range": etag})
     other = await ann.client.get(path, headers={"Range": "bytes=0-3", "If-Range": '"what was there before"'})
     assert (same.status_code, same.content) == (206, BYTES[:4])
     assert (other.status_code, other.content) == (200, BYTES)
+    for validator in (f"W/{etag}", etag.strip('"'), "*", f"{etag}, {etag}", "Tue, 01 Dec 2026 00:00:00 GMT", ""):
+        answer = await ann.client.get(path, headers={"Range": "bytes=0-3", "If-Range": validator})
+        assert (answer.status_code, answer.content) == (200, BYTES), validator
+    answer = await ann.client.get(path, headers={"Range": f"bytes={SIZE}-", "If-Range": '"another"'})
+    assert (answer.status_code, answer.content) == (200, BYTES), "a part of another file is not asked for"
+    twice = await ann.client.get(path, headers=[("Range", "bytes=0-3"), ("Range", "bytes=5-6")])
+    assert (twice.status_code, twice.content) == (200, BYTES), "two headers contradict each other"
+    part = await ann.client.head(path, headers={"Range": "bytes=0-3"})
+    assert (part.status_code, part.headers["content-length"]) == (200, str(SIZE)), "parts are for GET alone"
+    beyond = await ann.client.head(path, headers={"Range": f"bytes={SIZE}-"})
+    assert beyond.status_code == 200
+
+
+async def test_what_is_made_as_it_is_sent_comes_whole(ann, sample):
+    path = f"/api/v1/samples/{sample}/export"
+    whole = await ann.client.get(path)
+    for asked in ("bytes=0-3", "bytes=-1", "bytes=99999999-"):
+        part = await ann.client.get(path, headers={"Range": asked})
+        assert (part.status_code, part.content) == (200, whole.content), asked
+        assert (part.headers["accept-ranges"], "content-range" in part.headers) == ("none", False)
+
+
+async def test_an_empty_file_has_no_parts(api, worker, ann):
+    sample_id = await sample_of(ann, worker, VCF, "empty.vcf")
+    key = f"processed/{uuid.uuid4()}/{uuid.uuid4()}/e.bam"
+    api.services.storage.write_bytes(key, b"")
+    async with api.services.pool.connection() as conn:
+        await sample_files.keep_files(conn, sample_id, [SampleFile("e.bam", "alignment", key, 0, None)])
+    path = f"/api/v1/samples/{sample_id}/files/e.bam"
+    assert ((whole := await ann.client.get(path)).status_code, whole.content) == (200, b"")
+    for asked in ("bytes=0-", "bytes=0-0", "bytes=-1"):
+        answer = await ann.client.get(path, headers={"Range": asked})
+        assert (answer.status_code, answer.headers["content-range"]) == (416, "bytes */0"), asked
 
 
 async def test_a_name_that_is_none_is_not_found(ann, sample):

@@ -62,7 +62,7 @@ async def test_markup_in_any_text_is_text(api, worker, result):
         "nothing is asked of others, on paper neither"
     )
     other = await ann.client.get(f"/samples/{sample}/pgx", params={"sample": MARKUP})
-    assert other.status_code == 404
+    assert other.status_code == 400
     assert MARKUP not in other.text
     lines = (await ann.client.get(f"/api/v1/samples/{sample}/pgx", params={"format": "tsv"})).text.splitlines()
     assert {line.count("\t") for line in lines} == {lines[0].count("\t")}

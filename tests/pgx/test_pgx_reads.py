@@ -32,7 +32,7 @@ def called(tmp_path_factory):
         "process",
         files[0],
         f"processed/{job}/1",
-        {"reads": True, "pgx": True},
+        {"reads": True, "pgx": True, "alignment_format": "cram"},  # which changes nothing of what is called
         storage.access,
         None,
         job=job,
@@ -41,6 +41,8 @@ def called(tmp_path_factory):
         sample="P1",
     )
     made = process.run(StageRequest.from_json(json.loads(json.dumps(request.as_json()))), lambda *_: None).result
+    [alignment] = [one["name"] for one in made["files"] if one["role"] == "alignment"]
+    assert alignment == "alignment.cram"
     [pgx] = [one["name"] for one in made["files"] if one["role"] == "pgx"]
     result = json.loads(storage.read_bytes(f"{made['key']}/{pgx}"))
     return {one["gene"]: one for one in result["samples"][0]["genes"]}

@@ -113,6 +113,47 @@ def test_grch37_is_refused_with_the_reason(header, told, code, lab, tmp_path):
     assert refused.value.code == code
 
 
+T2T = ("##contig=<ID=chr1,length=248387328>", "##contig=<ID=chrY,length=57227415>")
+MIXED = ("##contig=<ID=chr1,length=249250621>", "##contig=<ID=chr2,length=242193529>")
+
+
+@pytest.mark.parametrize(
+    ("header", "told", "words"),
+    [
+        (T2T, None, "of which 1 are those of GRCh38"),
+        (T2T, "GRCh38", "GRCh38 was chosen, which cannot be"),
+        (MIXED, "GRCh38", "some of GRCh37 and some of GRCh38"),
+        (("##contig=<ID=chr1,length=249250621>", "##reference=GRCh38"), "GRCh38", "of GRCh37, by the lengths"),
+        (("##contig=<ID=chr1,md5=1b22b98cdeb4a9304cb5d48026a85128>",), "GRCh38", "of GRCh37, by the checksums"),
+        (("##reference=chm13v2.0.fa",), "GRCh38", "another name, chm13"),
+        (("##contig=<ID=demo1,length=300000>",), None, "the demonstration genome, which is not GRCh38"),
+        (("##contig=<ID=chr1,length=248956422>",), "GRCh37", "GRCh37, as was chosen"),
+    ],
+)
+def test_what_the_header_tells_for_certain_goes_before_what_was_chosen(header, told, words, lab, tmp_path):
+    path = vcf(tmp_path / "a.vcf", "chr10 94781859 G A GT 0/1", header=header)
+    path.write_text(path.read_text().replace("##reference=GRCh38\n", "", 1))
+    with pytest.raises(VarloomError, match=words) as refused:
+        lab.call(path, assembly=told)
+    assert refused.value.code == "pgx_wrong_assembly"
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        (("##contig=<ID=chr1,length=248956422>", "##reference=hg19"), None),  # a name goes behind lengths
+        (("##contig=<ID=chr1,md5=6aef897c3d6ff0c78aff06ac189178dd>",), None),
+        (("##contig=<ID=chr1,assembly=GRCh38.p14>",), None),
+        ((), "GRCh38"),
+        (("##reference=my_genome.fa",), "GRCh38"),
+    ],
+)
+def test_grch38_is_taken_by_the_header_or_by_choice(header, told, lab, tmp_path):
+    path = vcf(tmp_path / "a.vcf", "chr10 94781859 G A GT 0/1", header=header)
+    path.write_text(path.read_text().replace("##reference=GRCh38\n", "", 1))
+    assert lab.call(path, assembly=told)["assembly"] == "GRCh38"
+
+
 def test_no_assembly_is_guessed(lab, tmp_path):
     path = vcf(tmp_path / "a.vcf", "chr10 94781859 G A GT 0/1")
     path.write_text(path.read_text().replace("##reference=GRCh38\n", ""))

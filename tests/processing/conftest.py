@@ -7,7 +7,7 @@ from tests.support import simulated_reads as simulated
 from varloom.processing.cpu.engine import CpuEngine
 from varloom.processing.fastq import are_mates, is_interleaved
 from varloom.processing.lanes import gather
-from varloom.processing.model import Analysis, Caller, Place, ReadsFile, Reference
+from varloom.processing.model import Analysis, Caller, Place, ReadsFile, Reference, SexChromosomes
 
 
 class Person(NamedTuple):
@@ -20,13 +20,14 @@ class Person(NamedTuple):
     indexes: Path
 
 
-def analyse(files, fasta, base, *, sites=None, sample="P1", indexes=None, threads=2):
+def analyse(files, fasta, base, *, sites=None, sample="P1", indexes=None, threads=2, sex_chromosomes="auto"):
     """Run the CPU engine in a folder, whose checkpoints stay there."""
     reads = gather([ReadsFile(Path(file), Path(file).name) for file in files], is_interleaved, are_mates)
     reference = Reference(Path(fasta), indexes or base / "indexes", "GRCh38", "test 1")
     (base / "output").mkdir(parents=True, exist_ok=True)
     place = Place(base / "checkpoints", base / "work", base / "output")
-    analysis = Analysis(reads, reference, sample, Caller.BCFTOOLS, sites, threads)
+    given = SexChromosomes(sex_chromosomes)
+    analysis = Analysis(reads, reference, sample, Caller.BCFTOOLS, sites, threads, sex_chromosomes=given)
     return CpuEngine().run(analysis, place, lambda *_: None)
 
 

@@ -144,6 +144,7 @@ def test_finished_steps_are_not_done_again_but_for_another_analysis(person, site
 def test_calling_in_regions_gives_what_one_run_gives(whole, person, tmp_path):
     from varloom.processing.cpu.call import call_regions
     from varloom.processing.cpu.regions import Region, regions
+    from varloom.processing.ploidy import Ploidy
 
     groups = regions(whole.alignment, reads_per_region=500)
     cut = [region for group in groups for region in group]
@@ -153,7 +154,9 @@ def test_calling_in_regions_gives_what_one_run_gives(whole, person, tmp_path):
     told = []
     for number, wanted in enumerate([*groups, at_once]):
         output = tmp_path / f"{number}.bcf"
-        call_regions(whole.alignment, person.fasta, wanted, output, work=tmp_path, on_life=lambda: None)
+        call_regions(
+            whole.alignment, person.fasta, wanted, output, ploidy=Ploidy(), work=tmp_path, on_life=lambda: None
+        )
         with pysam.VariantFile(output) as records:
             told.append([str(record) for record in records])
     assert [line for lines in told[:-1] for line in lines] == told[-1]

@@ -34,6 +34,9 @@ def test_reads_become_files_in_a_folder(person, tmp_path):
         *("alignment.bam", "alignment.bam.bai", "variants.vcf.gz", "variants.vcf.gz.tbi", "quality.json")
     }
     assert list(tmp_path.glob("packed*")) == [fasta]  # nothing is left beside it
+    told = run(*person.reads, "--reference", fasta, "-o", tmp_path / "xy", "--data", data, "--sex-chromosomes", "XY")
+    assert "sex chromosomes: XY given; not told. The genome has not the X and Y" in told.stdout
+    assert "warning: Called as two copies" in told.stdout
     busy = run(*person.reads, "--reference", person.fasta, "-o", fasta, "--data", data)
     assert busy.exit_code == 1
     assert "File exists" in busy.stderr

@@ -3,6 +3,7 @@
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import varloom.web
@@ -64,6 +65,41 @@ def test_outlines_stay_in_their_frame():
         assert all(0 <= tick.at <= WIDTH for tick in chart.ticks)
     assert insert.ticks[-1].label == "300"  # the tail of 9,000 is not shown
     assert depth.ticks[-1].label == "30"
+
+
+FIGURES = {
+    "told": "xy",
+    "why": None,
+    "given": "auto",
+    "used": "xy",
+    "contradiction": False,
+    "variants_diploid": False,
+    "is_known_genome": True,
+    "autosome_depth": 30.4,
+    "x_depth": 15.1,
+    "y_depth": 14.9,
+    "x_ratio": 0.497,
+    "y_ratio": 0.49,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ["XY", "15.1, 0.50 of the autosomes' 30.4", "14.9, 0.49", "One copy of X and of Y"]),
+        ({"told": "xx", "used": "xx"}, ["XX", "Two copies of X, none of Y"]),
+        (
+            {"given": "xx", "used": None, "contradiction": True, "variants_diploid": True},
+            ["XX, which coverage contradicts", "Two copies of X and Y"],
+        ),
+        ({"told": None, "used": None, "variants_diploid": True, "why": "Too few."}, ["Not told. Too few."]),
+        ({"variants_diploid": True}, ["Two copies of X and Y"]),
+    ],
+)
+def test_sex_chromosomes_are_told_with_their_figures(changes, said):
+    words = " ".join(drawn({"sex_chromosomes": FIGURES | changes}).itertext())
+    for one in said:
+        assert one in words
 
 
 def test_what_an_engine_does_not_tell_is_left_out():

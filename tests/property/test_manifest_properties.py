@@ -32,6 +32,7 @@ ROWS = st.fixed_dictionaries(
         "reference": st.just(""),
         "caller": st.sampled_from(["", "bcftools"]),
         "engine": st.sampled_from(["", "cpu"]),
+        "sex_chromosomes": st.sampled_from(["", "xx", "XY", "auto"]),
         "pgx": st.sampled_from(["", "no", "yes"]),
         "reference_sites_listed": st.sampled_from(["", "yes"]),
         "credential": st.just("") | PLAIN.filter(lambda name: "://" not in name),

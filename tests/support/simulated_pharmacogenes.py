@@ -52,8 +52,8 @@ class Person(NamedTuple):
 def sequenced(folder: Path) -> Person:
     chance = random.Random(7)
     genes = {gene: json.loads((PGX / "definition" / f"{gene}_translation.json").read_text()) for gene in DIPLOTYPES}
-    contigs, moved = _moved_together(genes, chance)
-    variants = [one for gene, found in genes.items() for one in _carried(found, DIPLOTYPES[gene], moved)]
+    contigs, moved = moved_together(genes, chance)
+    variants = [one for gene, found in genes.items() for one in carried(found, DIPLOTYPES[gene], moved)]
     copies = simulated.copies_of(contigs, variants)
     thin = genes[THIN]["chromosome"]
     gap = moved["chr10", UNCOVERED]
@@ -64,7 +64,7 @@ def sequenced(folder: Path) -> Person:
     reads += [(f"{name}few", first, second) for name, first, second in few]
     return Person(
         simulated.write_fasta(folder / "genes.fa", contigs),
-        _write_definitions(folder / "definition", genes, moved),
+        write_definitions(folder / "definition", genes, moved),
         simulated.write_pairs(folder, "P1", reads),
     )
 
@@ -80,7 +80,7 @@ def install_releases(storage: Storage, person: Person) -> None:
         install(library, key, published, lambda *_: None)
 
 
-def _moved_together(genes, chance):
+def moved_together(genes, chance):
     """The contigs, and the place of each published (contig, position) on them."""
     loci = sorted(
         {(one["chromosome"], one["position"], one["ref"]) for gene in genes.values() for one in gene["variants"]}
@@ -98,7 +98,7 @@ def _moved_together(genes, chance):
     return {name: "".join(bases) for name, bases in contigs.items()}, moved
 
 
-def _carried(gene, diplotype, moved):
+def carried(gene, diplotype, moved):
     """The variants of both alleles on the small genome."""
     alleles = {one["name"]: one["alleles"] for one in gene["namedAlleles"]}
     for number, place in enumerate(gene["variants"]):
@@ -112,7 +112,7 @@ def _carried(gene, diplotype, moved):
                 yield simulated.Variant(place["chromosome"], position, place["ref"], bases, tuple(copies))
 
 
-def _write_definitions(folder, genes, moved):
+def write_definitions(folder, genes, moved):
     for name in (folder, folder.with_name("phenotype")):
         name.mkdir()
     exemptions = json.loads((PGX / "definition" / "exemptions.json").read_text())
@@ -121,7 +121,9 @@ def _write_definitions(folder, genes, moved):
         for one in found["variants"]:
             one["position"] = moved[contig, one["position"]]
         (folder / f"{gene}_translation.json").write_text(json.dumps(found))
-        shutil.copy(PGX / "phenotype" / f"{gene}.json", folder.with_name("phenotype"))
+        meaning = PGX / "phenotype" / f"{gene}.json"
+        if meaning.exists():  # else CPIC's tables have it
+            shutil.copy(meaning, folder.with_name("phenotype"))
         rules = exemptions.get(gene, {})
         rules["amp1Positions"] = [
             moved[contig, one] for one in rules.get("amp1Positions", ()) if (contig, one) in moved

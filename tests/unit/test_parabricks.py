@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import shutil
+from dataclasses import replace
 
 import pysam
 import pytest
@@ -10,13 +13,26 @@ from tests.absent import require_aligner
 from tests.reads import PbrunStandIn
 
 from varloom.errors import VarloomError
+from varloom.processing import fastq
 from varloom.processing.engines import engines
-from varloom.processing.model import Analysis, Caller, Lane, Place, Reads, ReadsFile, Reference
+from varloom.processing.model import (
+    AlignmentFormat,
+    Analysis,
+    Caller,
+    Lane,
+    Place,
+    Reads,
+    ReadsFile,
+    Reference,
+    SexChromosomes,
+)
+from varloom.processing.parabricks import command
 from varloom.processing.parabricks.container import container_name, end_container, in_container
 from varloom.processing.parabricks.engine import ParabricksEngine
 from varloom.processing.parabricks.failures import failure_of
 from varloom.processing.parabricks.options import ParabricksOptions
 from varloom.processing.parabricks.output import Reading, Standing
+from varloom.processing.ploidy import Layout, Span
 
 BASES = "ACGTTGCAAGCTTAGC" * 8
 
@@ -76,6 +92,97 @@ def test_reads_become_an_alignment_and_variants(stand_in):
     assert told["calling variants"] == (12_000, 12_000)
 
 
+def test_the_alignment_can_be_left_as_cram(stand_in):
+    before = stand_in.run()
+    calls = len(stand_in.calls)
+    stand_in.analysis = replace(stand_in.analysis, alignment_format=AlignmentFormat.CRAM)
+    made = stand_in.run()
+    assert len(stand_in.calls) == calls, "what Parabricks has done is not done again"
+    assert made.alignment.name == "alignment.cram"
+    assert made.alignment.with_name("alignment.cram.crai").exists()
+    assert made.warnings == ()
+    fasta = str(stand_in.analysis.reference.fasta)
+    with (
+        pysam.AlignmentFile(str(before.alignment)) as bam,
+        pysam.AlignmentFile(str(made.alignment), reference_filename=fasta) as cram,
+    ):
+        bare = [[read.to_string().split("\t")[:11] for read in one.fetch("q")] for one in (bam, cram)]
+    assert bare[0] == bare[1]
+    assert len(bare[0]) == 1
+
+
+def test_callers_that_know_two_copies_alone_say_so(stand_in, monkeypatch):
+    """No documented option makes part of the genome haploid, so none is given."""
+    stand_in.analysis = replace(stand_in.analysis, sex_chromosomes=SexChromosomes.XY)
+    [warning] = stand_in.run().warnings
+    assert warning["code"] == "called_diploid"
+    assert "not the X and Y" in warning["message"]
+    x = Layout("GRCh38", "q", None, (), (Span("q", 1, 12_000),), (), ())
+    monkeypatch.setattr("varloom.processing.ploidy_warnings.layout_of", lambda _: x)
+    monkeypatch.setattr("varloom.processing.parabricks.engine.settled", lambda figures, _: figures | FITTING)
+    made = stand_in.run()
+    [warning] = made.warnings
+    assert "HaplotypeCaller makes genotypes of two alleles: 1 variant of X and Y" in warning["message"]
+    assert made.quality["sex_chromosomes"]["variants_diploid"] is True
+    assert [len(call) for call in stand_in.calls] == [len(call) for call in stand_in.calls[:2]]
+
+
+@pytest.mark.parametrize("ending", ["", "/1 /2"])
+def test_mates_in_one_file_are_separated_once_in_bounded_pieces(stand_in, monkeypatch, ending):
+    """Parabricks sees two files, with every read in its order; finished lanes are not separated again."""
+    monkeypatch.setattr(fastq, "_PIECE", 1000)
+    monkeypatch.setattr(fastq, "_STORED", 700)
+    folder = stand_in.place.output.parent
+    ends = ending.split() or ["", ""]
+    lanes, mates = [], {}
+    for lane in (1, 2):
+        pairs = [
+            [f"@r{number}{end} x\n{BASES[number % 9 :]}\n+\n{'I' * len(BASES[number % 9 :])}\n" for end in ends]
+            for number in range(50 * lane)
+        ]
+        path = folder / f"both_L00{lane}.fastq.gz"
+        path.write_bytes(gzip.compress("".join(one for pair in pairs for one in pair).encode()))
+        lanes.append(Lane(ReadsFile(path, path.name), is_interleaved=True))
+        mates[lane] = ["".join(pair[mate] for pair in pairs) for mate in (0, 1)]
+    stand_in.analysis = replace(stand_in.analysis, reads=Reads(tuple(lanes)))
+    seen = []
+    align = command.align
+
+    def looked(options, reference, given, **more):
+        seen.append(
+            [[gzip.decompress(path.read_bytes()).decode() for path in (one.first, one.second)] for one in given]
+        )
+        return align(options, reference, given, **more)
+
+    monkeypatch.setattr(command, "align", looked)
+    stand_in.script("segfault", "ok")
+    with pytest.raises(VarloomError) as failed:
+        stand_in.run()
+    assert failed.value.code == "parabricks_killed"
+    assert seen == [[mates[1], mates[2]]]
+    shutil.rmtree(stand_in.place.work)  # as between two attempts
+    stand_in.told.clear()
+    stand_in.run()
+    assert seen == [[mates[1], mates[2]]] * 2
+    assert "bytes of reads separated" not in {step for _, _, step in stand_in.told}
+    assert not list(folder.rglob("separated*.gz")), "they take no room once the reads are aligned"
+    align_call = stand_in.calls[0]
+    assert align_call.count("--in-fq") == 2
+    assert "--in-se-fq" not in align_call
+
+
+def test_mates_that_do_not_pair_are_told_before_anything_is_separated(stand_in):
+    path = stand_in.place.output.parent / "both.fastq"
+    path.write_text("@r1\nACGT\n+\nIIII\n@r1\nACGT\n+\nIIII\n@r2\nACGT\n+\nIIII\n@r3\nACGT\n+\nIIII\n")
+    lane = Lane(ReadsFile(path, path.name), is_interleaved=True)
+    stand_in.analysis = replace(stand_in.analysis, reads=Reads((lane,)))
+    with pytest.raises(VarloomError) as failed:
+        stand_in.run()
+    assert (failed.value.code, failed.value.place.line) == ("reads_unpaired", 13)
+    assert stand_in.calls == []
+
+
+FITTING = {"given": "xy", "used": "xy", "told": "xy", "contradiction": False}
 FAILURES = {
     "no-gpu": "parabricks_no_gpu",
     "host-memory": "parabricks_host_memory",

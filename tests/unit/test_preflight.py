@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import pysam
 import pytest
 
-from varloom.genomics.assemblies import LENGTHS, guess_assembly
+from varloom.genomics.assemblies import LENGTHS, MD5, guess_assembly
 from varloom.reader import preflight as module
 from varloom.reader.checking import check_file
 from varloom.reader.preflight import Verdict, preflight
+from varloom.services.preflights import assembly_warning
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -173,6 +174,11 @@ CONTIGS = {
     "words of the reference": ({"chr1": None}, "##reference=file:///seq/human_g1k_v37.fasta\n", "GRCh37"),
     "the demonstration": ({"demo1": 300_000, "demo2": 150_000}, "", "GRCh38"),
     "words of a contig": ({}, "##contig=<ID=1,assembly=b38,species=x>\n", "GRCh38"),
+    "checksums": ({"1": None}, "##contig=<ID=1,md5=1B22B98CDEB4A9304CB5D48026A85128>\n##reference=hg38\n", "GRCh37"),
+    "quoted": ({"x": None}, '##contig=<ID=x,md5="6aef897c3d6ff0c78aff06ac189178dd",length=>\n', "GRCh38"),
+    "T2T with Y of 38": ({"chr1": 248387497, "chr22": 51324926, "chrY": 57227415}, "##reference=GRCh38\n", None),
+    "T2T by name": ({}, "##reference=file:///ref/chm13v2.0.fa\n", None),
+    "hg18": ({}, "##contig=<ID=1,assembly=NCBI36>\n", None),
 }
 
 
@@ -193,9 +199,24 @@ def test_only_whole_contigs_of_the_demonstration_are_taken_for_it() -> None:
         assert not guess.is_demo
 
 
+def test_pgx_and_a_header_of_another_assembly_are_told_together() -> None:
+    def found(assembly: str | None, evidence: str | None = "the lengths of 1 chromosome") -> dict[str, str | None]:
+        return {"assembly": assembly, "assembly_evidence": evidence}
+
+    assert "the file is GRCh37: the job will be refused" in str(assembly_warning(found("GRCh37"), None, pgx=True))
+    assert "the header tells the lengths" in str(assembly_warning(found(None), "GRCh38", pgx=True))
+    assert assembly_warning(found("GRCh38"), None, pgx=True) is None
+    assert assembly_warning(found("GRCh37"), None) is None
+    assert assembly_warning(found(None, None), "GRCh38", pgx=True) is None
+    assert "GRCh37 was chosen" in str(assembly_warning(found("GRCh38"), "GRCh37", pgx=True))
+
+
 def test_nothing_is_guessed_from_nothing() -> None:
     assert guess_assembly({}, "") is None
     assert guess_assembly({"scaffold_1": 1000}, "##reference=GRCh37 lifted from hg38\n") is None
+    assert guess_assembly({}, f"##contig=<ID=1,md5={'0' * 32}>\n##contig=<ID=2,md5=>\n") is None
+    both = "".join(f"##contig=<ID={number},md5={md5}>\n" for number, md5 in enumerate(MD5))
+    assert guess_assembly({}, both) is None, "checksums of both say nothing"
 
 
 def test_no_file_of_the_corpus_is_refused_that_the_reader_loads(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,14 @@ ASSEMBLY_NEEDED = define(
     resolution=("Choose the assembly, GRCh37 or GRCh38, and try again.",),
 )
 
+ASSEMBLY_CONTRADICTED = define(
+    "assembly_contradicted",
+    "The header tells another assembly than was chosen",
+    cause="The file was annotated by the assembly that was chosen, and its header declares another one for certain: by "
+    "the lengths or checksums of its contigs, or by the name of its reference.",
+    resolution=("See which is right. If it is the header, annotate the sample again with the other assembly.",),
+)
+
 ANNOTATION_NEEDS_VARIANTS = define(
     "annotation_needs_variants",
     "The file holds no variants",

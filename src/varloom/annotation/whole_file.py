@@ -16,6 +16,7 @@ from varloom.annotation.merging import ORIGIN, AnnotationFolder
 from varloom.annotation.problems import (
     ANNOTATION_NEEDS_VARIANTS,
     ANNOTATION_SYNTHETIC,
+    ASSEMBLY_CONTRADICTED,
     ASSEMBLY_NEEDED,
     REFERENCE_DATA_MISSING,
     SYNTHETIC_TOLD,
@@ -133,6 +134,11 @@ def annotate_file(wanted: Wanted, library: ReferenceLibrary, place: Place, repor
             _require_installed(choice, library)  # else it is the cause
             raise
     warnings = [_warning(source, count, finished) for source, count in finished.aside_counts.items()]
+    if guess is not None and guess.assembly != assembly:
+        message = f"{assembly} was chosen, and the header tells {guess.evidence}" + (
+            f": the file is {guess.assembly}." if guess.assembly else "."
+        )
+        warnings.insert(0, Problem(ASSEMBLY_CONTRADICTED, message, Severity.WARNING).as_dict())
     if any(key.is_demo for key in choice.keys):
         warnings.insert(0, Problem(ANNOTATION_SYNTHETIC, SYNTHETIC_TOLD, Severity.WARNING).as_dict())
     return Made(folder, assembly, choice, tuple(warnings))

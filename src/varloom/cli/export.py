@@ -70,7 +70,7 @@ def export(
         }
         with (
             server.stream(f"/samples/{found['id']}/export", asked) as response,
-            _target(output) as file,
+            opened_target(output) as file,
             TransferBar(f"Exporting {found['name']}", None) as bar,
         ):
             for chunk in response.iter_bytes():
@@ -84,7 +84,7 @@ def _format_of(output: Path | None) -> str:
 
 
 @contextlib.contextmanager
-def _target(output: Path | None) -> Iterator[BinaryIO]:
+def opened_target(output: Path | None) -> Iterator[BinaryIO]:
     """Where the bytes go. A file appears under its name only when it is complete."""
     if output is None:
         if sys.stdout is None:

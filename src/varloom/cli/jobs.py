@@ -147,6 +147,7 @@ def _options_text(options: dict[str, Any]) -> str:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Other PGx calls made elsewhere.",
 )
+@click.option("--sex-chromosomes", type=click.Choice(["auto", "xx", "xy"]), help="Of the sample, for reads.")
 @click.option("--annotate", type=click.Choice(["none", "small", "structural"]), help="Which variants are annotated.")
 @click.option("--json", "as_json", is_flag=True, help="Print the job as a JSON object.")
 @server_options

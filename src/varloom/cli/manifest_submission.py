@@ -163,7 +163,10 @@ class ManifestSubmission:
             "priority": line.priority or None,
         }
         if line.options.reads:
-            chosen = {name: getattr(line.options, name) for name in ("reference", "caller", "engine")}
+            chosen = {
+                name: getattr(line.options, name)
+                for name in ("reference", "caller", "engine", "alignment_format", "sex_chromosomes")
+            }
             options |= {"reads": "true", **chosen}
         fields = {name: str(value) for name, value in options.items() if value is not None}
         if line.options.split_by_sample:

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 NAME_WIDTH = 40
 """The most characters of a name in a table."""
-HELD_UP = {"paused": "paused", "no_slots": "no worker", "plan_unknown": "update the workers"}
+HELD_UP = {
+    "paused": "paused",
+    "no_slots": "no worker",
+    "plan_unknown": "update the workers",
+    "no_engine": "no worker with its engine",
+}
 """Why a job is held up, in a word or two."""
 
 

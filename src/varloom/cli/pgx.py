@@ -32,6 +32,9 @@ _STATUS = {"called": "", "withheld": "withheld", "not_called": "not called", "no
 @click.option("--json", "shape", flag_value="json", help="Everything, as a JSON object (pgx.json).")
 @click.option("--tsv", "shape", flag_value="tsv", help="A line for each gene and sample, with PharmCAT's columns.")
 @click.option(
+    "--drugs-tsv", "shape", flag_value="drugs", help="A line for each recommendation of a drug, with its strength."
+)
+@click.option(
     "--pharmcat-json", "shape", flag_value="pharmcat", help="What PharmCAT's matcher writes, a sample on a line."
 )
 @click.option(
@@ -107,11 +110,13 @@ def _shape_of(output: Path | None) -> str | None:
 def _texts(found: CalledFile, shape: str) -> Iterable[str]:
     import json
 
-    from varloom.services.pgx_files import as_pharmcat, as_tsv
+    from varloom.services.pgx_files import as_pharmcat, as_tsv, drugs_as_tsv
 
     match shape:
         case "tsv":
             return as_tsv(found.result)
+        case "drugs":
+            return drugs_as_tsv(found.result)
         case "pharmcat":
             return (json.dumps(one, ensure_ascii=False) + "\n" for one in as_pharmcat(found.result))
         case _:
@@ -133,7 +138,7 @@ def _into(output: Path | None) -> Iterator[Any]:
 
 
 def _print(result: dict[str, Any]) -> None:
-    """For people: a line for each gene, and below it why a phenotype is withheld."""
+    """For people: a line for each gene, why a phenotype is withheld, and what is recommended by marked ones."""
     for sample in result["samples"]:
         click.echo(f"{safe_excerpt(sample['sample'], 80)}")
         for gene in sample["genes"]:
@@ -150,4 +155,23 @@ def _print(result: dict[str, Any]) -> None:
                 click.echo(f"            Were all of them the reference: {gene['phenotype_if_reference']}.")
             for note in gene["notes"]:
                 click.echo(f"            Note: {note}")
+        _print_drugs(sample, has_strength=result.get("strength_source") is not None)
     click.echo(result["disclaimer"])
+
+
+def _print_drugs(sample: dict[str, Any], *, has_strength: bool) -> None:
+    """What is recommended by phenotypes that CPIC marks as abnormal; drugs by other phenotypes are counted."""
+    from varloom.services.pgx_files import is_to_act_on
+
+    given = [one for one in sample["drugs"] if one["state"] == "given"]
+    marked = [one for one in given if is_to_act_on(one, sample["genes"])]
+    if not given:
+        return
+    click.echo("  Recommendations by phenotypes that CPIC marks as abnormal:" if marked else "  Recommendations:")
+    for drug in marked:
+        for advice in drug["guidance"] or [drug]:
+            told = [advice.get("population"), advice["strength"] or "strength not told"]
+            click.echo(f"    {drug['drug']} ({', '.join(one for one in told if one)}): {advice['recommendation']}")
+    click.echo(f"    By other phenotypes: {len(given) - len(marked)} drugs; see --json or --drugs-tsv.")
+    if not has_strength:
+        click.echo("    No guidance is installed that tells how strong they are: varloom refs add guidance --kind pgx")

@@ -45,6 +45,20 @@ _ASSEMBLIES = {"grch38": "GRCh38", "hg38": "GRCh38", "grch37": "GRCh37", "hg19":
     show_default=True,
     help="What calls the variants: bcftools; with Parabricks haplotypecaller or deepvariant.",
 )
+@click.option(
+    "--alignment-format",
+    type=click.Choice(["bam", "cram"]),
+    default="bam",
+    show_default=True,
+    help="How the alignment is kept; CRAM is about half as large, and is read with the same genome.",
+)
+@click.option(
+    "--sex-chromosomes",
+    type=click.Choice(["auto", "xx", "xy"], case_sensitive=False),
+    default="auto",
+    show_default=True,
+    help="Of the sample: by coverage, or as they are known.",
+)
 @click.option("--sites", metavar="VCF", type=click.Path(path_type=Path), help="Sites that get a genotype in any case.")
 @click.option("--threads", type=click.IntRange(min=1), help="How many processors; default: all.")
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder with reference data.")
@@ -59,6 +73,8 @@ def process(
     sample: str | None,
     engine: str,
     caller: str,
+    alignment_format: str,
+    sex_chromosomes: str,
     sites: Path | None,
     threads: int | None,
     data: Path | None,
@@ -68,8 +84,8 @@ def process(
     """Align reads and call variants, without a server.
 
     READS are FASTQ files of one or more lanes, plain or gzip, whose names tell what belongs together (R1 and R2, or 1
-    and 2), an interleaved one, or one BAM or CRAM. DIR gets alignment.bam, variants.vcf.gz and quality.json. What is
-    finished stays in DIR when the command is ended, and is not done again by the same command.
+    and 2), an interleaved one, or one BAM or CRAM. DIR gets alignment.bam (or .cram), variants.vcf.gz and
+    quality.json. What is finished stays in DIR when the command is ended, and is not done again by the same command.
     """
     from varloom.services.local_processing import Wanted, processed
 
@@ -85,8 +101,10 @@ def process(
         sample=sample,
         engine=engine,
         caller=caller,
+        alignment_format=alignment_format,
         sites=sites,
         threads=threads or os.cpu_count() or 1,
+        sex_chromosomes=sex_chromosomes.lower(),
     )
     with _into(directory), StepBars() as bars:
         made = processed(wanted, bars.report, data=data, storage=storage)
@@ -153,6 +171,7 @@ def _print(wanted: Wanted, made: Analysed) -> None:
         f"{reads['duplicate_share']:.1%} duplicates, mean depth {depth['mean']:.1f}"
     )
     click.echo(f"  {counted(variants['snps'], 'SNP')}, {counted(variants['indels'], 'indel')}{ratio}")
+    click.echo(f"  sex chromosomes: {_of_sex_chromosomes(made.quality['sex_chromosomes'])}")
     sites = made.quality["sites"]
     if sites is not None:
         click.echo(f"  {sites['known']:,} of {counted(sites['total'], 'site')} have a genotype")
@@ -161,3 +180,11 @@ def _print(wanted: Wanted, made: Analysed) -> None:
             click.echo(f"  {path}")
     for warning in made.warnings:
         click.echo(f"  warning: {describe(warning)}")
+
+
+def _of_sex_chromosomes(figures: dict[str, Any]) -> str:
+    """What coverage says, with its figures, and what was given."""
+    told = figures["told"].upper() if figures["told"] else f"not told. {figures['why']}"
+    if figures["told"]:
+        told += f" by coverage (X {figures['x_ratio']:.2f}, Y {figures['y_ratio']:.2f} of the autosomes' depth)"
+    return told if figures["given"] == "auto" else f"{figures['given'].upper()} given; {told}"

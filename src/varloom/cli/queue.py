@@ -85,6 +85,20 @@ def _print(found: dict[str, Any], *, as_json: bool) -> None:
     if found["workers"] is not None:
         click.echo()
         print_table(("WORKER", "PROCESS", "VERSION", "SLOTS", "SINCE", "LAST HEARD"), map(_worker, found["workers"]))
+        _print_engines(found["workers"])
+
+
+def _print_engines(workers: list[dict[str, Any]]) -> None:
+    """What each worker has for reads, and why it has not more."""
+    rows = [(worker, engine) for worker in workers for engine in worker["engines"]]
+    if not rows:
+        return
+    click.echo()
+    told = [
+        (worker["host"], str(worker["pid"]), one["name"], one["version"] or "", one["reason"] or "ready")
+        for worker, one in rows
+    ]
+    print_table(("WORKER", "PROCESS", "ENGINE", "VERSION", "STATE"), told)
 
 
 def _worker(worker: dict[str, Any]) -> tuple[str, str, str, str, str, str]:

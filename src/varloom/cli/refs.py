@@ -165,7 +165,9 @@ def verify(
 @_assembly_option(required=False)
 @click.option("--kind", type=click.Choice(KINDS), help="What it is, where several kinds have the name.")
 @click.option("--release", help="Which release, where several are installed.")
-@click.option("--force", is_flag=True, help="Also while jobs annotate with it: they fail.")
+@click.option(
+    "--force", is_flag=True, help="Also while jobs wait or work with it, which then fail, or a CRAM is read with it."
+)
 @_library_options
 def remove(
     *,
@@ -177,12 +179,18 @@ def remove(
     data: Path | None,
     storage: str | None,
 ) -> None:
-    """Remove a release. Tables that were annotated with it keep what it gave."""
-    from varloom.annotation.refs.library import told
+    """Remove a release. Tables that were annotated with it keep what it gave.
 
-    library = _library(data, storage)
-    key = _only_key(library, name, kind, assembly, release)
-    library.remove(key, force=force)
+    A genome that reads of a job wait for, or are aligned to, is kept; the jobs are named.
+    """
+    from varloom.annotation.refs.library import told
+    from varloom.services.reference_users import remove_release
+    from varloom.services.references import open_library
+    from varloom.settings import load_settings
+
+    settings = load_settings(data=data, storage=storage)
+    key = _only_key(open_library(settings), name, kind, assembly, release)
+    remove_release(settings, key, force=force)
     click.echo(f"{told(key)} is removed.")
 
 

@@ -52,6 +52,12 @@ _TRUE_FOR_ALL = frozenset({SERVER_UNREACHABLE.code, RESPONSE_UNEXPECTED.code, "n
 @click.option("--reference", metavar="NAME", help="For reads: an installed genome; see `varloom refs list`.")
 @click.option("--caller", type=click.Choice(["bcftools", "haplotypecaller", "deepvariant"]), help="For reads.")
 @click.option("--engine", type=click.Choice(["auto", "cpu", "parabricks"]), help="For reads: what analyses them.")
+@click.option("--alignment-format", type=click.Choice(["bam", "cram"]), help="For reads: how the alignment is kept.")
+@click.option(
+    "--sex-chromosomes",
+    type=click.Choice(["auto", "xx", "xy"], case_sensitive=False),
+    help="For reads: the sample's, where they are known; default: by coverage.",
+)
 @click.option("--credential", metavar="NAME", help="A stored credential, for URLs that need one.")
 @click.option("--skip-faulty", is_flag=True, help="Leave out faulty lines of the manifest instead of refusing it.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key never makes a second set of jobs of a manifest.")
@@ -80,15 +86,17 @@ def submit(
     SOURCE is a file, - for the standard input, or a URL: https://, s3://, gs:// or az://. Files of reads (FASTQ, BAM,
     CRAM) whose names say that they are of one sample become one job. Instead of SOURCEs, a manifest names many of
     them, with a column `url` and, if wanted, `url2`, `name`, `assembly`, `annotate`, `split_by_sample`, `reads`,
-    `reference`, `caller`, `engine`, `pgx`, `credential` and `priority`.
+    `reference`, `caller`, `engine`, `alignment_format`, `sex_chromosomes`, `pgx`, `credential` and `priority`.
     """
     if manifest is not None:
         if sources or name is not None or options["outside_calls"] is not None:
             raise click.UsageError("--manifest takes the place of SOURCE, --name and --outside-calls.")
         from varloom.cli.manifest_submission import ManifestSubmission
 
-        submission = ManifestSubmission(manifest, _fields(None, options), idempotency_key, skip_faulty=skip_faulty)
+        defaults = _fields(None, options)
+        submission = ManifestSubmission(manifest, defaults, idempotency_key, skip_faulty=skip_faulty)
         with connected(url, token, data) as server:
+            _tell_of_engine(server, defaults)
             ctx.exit(_submit_manifest(server, submission, wait=wait, as_json=as_json))
     if skip_faulty or idempotency_key:
         raise click.UsageError("--skip-faulty and --idempotency-key are for --manifest.")
@@ -96,6 +104,7 @@ def submit(
     fields = _fields(name, options)
     created: list[Job] = []
     with connected(url, token, data) as server:
+        _tell_of_engine(server, fields)
         try:
             complete = _submit_all(server, sets, fields, created)
         except (VarloomError, KeyboardInterrupt):
@@ -105,6 +114,19 @@ def submit(
     if not wait:
         print_created(created, as_json=as_json)
     ctx.exit(status if complete else ERROR)
+
+
+def _tell_of_engine(server: Server, fields: dict[str, str]) -> None:
+    """Say at once that no connected worker has the engine or the caller that was chosen; the jobs wait for one."""
+    if not {"engine", "caller"} & fields.keys():
+        return
+    try:
+        waits = server.get("/engines")["waits"]
+    except VarloomError:  # a server that does not know it yet
+        return
+    told = waits.get(f"{fields.get('engine', 'auto')}:{fields.get('caller', '')}")
+    if told is not None:
+        click.echo(f"The job can be sent. {told}", err=True)
 
 
 def _fields(name: str | None, options: dict[str, Any]) -> dict[str, str]:

@@ -27,6 +27,14 @@ PSEUDOAUTOSOMAL: Mapping[Assembly, tuple[SharedRegion, ...]] = {
     "GRCh38": (SharedRegion(10_001, 2_781_479, 10_001), SharedRegion(56_887_903, 57_217_415, 155_701_383)),
 }
 
+SINGLE_COPY_OF_Y: Mapping[Assembly, tuple[tuple[int, int], ...]] = {
+    "GRCh37": ((14_812_000, 15_811_900), (16_632_000, 16_951_900)),
+    "GRCh38": ((12_700_000, 13_700_000), (14_520_000, 14_840_000)),
+}
+"""Stretches of Y that neither X nor Y itself has again, 1-based and inclusive: X-degenerate sequence, from USP9Y to
+TMSB4Y and around NLGN4Y. Source: the classes of sequence of Skaletsky et al., Nature 2003, 423:825; the places of these
+genes in the assemblies."""
+
 
 def on_x(position: NDArray[np.int64], assembly: Assembly) -> NDArray[np.int64]:
     """Where positions of Y are on X; 0 for those outside of the shared regions."""

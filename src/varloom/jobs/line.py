@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 from varloom.jobs import repository
 from varloom.jobs.lifecycle import Stage, State
 from varloom.jobs.model import HeldUp, Pause, Place, StageQueue, WorkerState
+from varloom.jobs.needs import NOTHING, Offer, needed_for, told
 from varloom.jobs.statements import statement
 
 if TYPE_CHECKING:
@@ -32,13 +33,15 @@ class Conditions:
         paused: whether nothing of it is claimed for this account.
         reason: why, as far as the operator said so.
         plan_version: the newest plan that a living worker with slots for it knows; None when none has any.
+        serves: the needs that such workers meet; None: any.
     """
 
     paused: bool
     reason: str | None
     plan_version: int | None
+    serves: list[str] | None = None
 
-    def hold_up(self, stage: Stage, plan_version: int) -> HeldUp | None:
+    def hold_up(self, stage: Stage, plan_version: int, need: str = NOTHING) -> HeldUp | None:
         """Why a job with such a plan is not served; None when it is in line."""
         if self.paused:
             return HeldUp("paused", f"Paused by the operator{f': {self.reason}' if self.reason else '.'}")
@@ -46,6 +49,8 @@ class Conditions:
             return HeldUp("no_slots", f"Waiting: no running worker has a slot for the {stage.value} stage.")
         if plan_version > self.plan_version:
             return HeldUp("plan_unknown", "Waiting: no running worker knows this job's plan; update the workers.")
+        if self.serves is not None and need not in {NOTHING, *self.serves}:
+            return HeldUp("no_engine", f"Waiting for {told(need)}; none is connected.")
         return None
 
 
@@ -76,14 +81,18 @@ async def conditions_of(conn: AsyncConnection[Any], account_id: UUID) -> dict[St
 
 async def places_of(conn: AsyncConnection[Any], account_id: UUID, jobs: Iterable[Job]) -> dict[UUID, Place]:
     """Where those of the account's jobs stand that wait."""
-    waiting = {job.id: (job.stage, job.plan_version) for job in jobs if job.state is State.QUEUED and job.stage}
+    waiting = {
+        job.id: (job.stage, job.plan_version, needed_for(job.stage, job.options))
+        for job in jobs
+        if job.state is State.QUEUED and job.stage
+    }
     if not waiting:
         return {}
     positions = await queue_positions(conn, account_id)
     conditions = await conditions_of(conn, account_id)
     return {
-        job_id: Place(positions.get(job_id), conditions[stage].hold_up(stage, plan_version))
-        for job_id, (stage, plan_version) in waiting.items()
+        job_id: Place(positions.get(job_id), conditions[stage].hold_up(stage, plan_version, need))
+        for job_id, (stage, plan_version, need) in waiting.items()
     }
 
 
@@ -96,7 +105,7 @@ async def places_of_all(conn: AsyncConnection[Any], account_id: UUID, at_most: i
     conditions = await conditions_of(conn, account_id)
     for row in newest:
         stage = Stage(row["stage"])
-        reason = conditions[stage].hold_up(stage, row["plan_version"])
+        reason = conditions[stage].hold_up(stage, row["plan_version"], row["need"])
         if reason is not None:
             found[row["id"]] = Place(found.get(row["id"], Place()).ahead, reason)
     return found
@@ -114,6 +123,11 @@ async def queue_overview(conn: AsyncConnection[Any], worker_timeout: float) -> l
 async def worker_states(conn: AsyncConnection[Any]) -> list[WorkerState]:
     """What each worker that has neither ended nor been given up is doing, the oldest first."""
     return [WorkerState(**row) for row in await _rows(conn, "worker_states", {})]
+
+
+async def offers(conn: AsyncConnection[Any]) -> list[Offer]:
+    """What each living worker with slots for secondary analysis has for it."""
+    return [Offer(**row) for row in await _rows(conn, "engines", {})]
 
 
 # --- Pauses ---------------------------------------------------------------------------------------------------------

@@ -186,7 +186,7 @@ class HeldStage:
 class HeldUp:
     """Why a job that waits is not in line."""
 
-    cause: Literal["paused", "plan_unknown", "no_slots"]
+    cause: Literal["paused", "plan_unknown", "no_slots", "no_engine"]
     message: str
 
 
@@ -245,4 +245,5 @@ class WorkerState:
     stages_at_once: int | None
     busy: dict[str, int]  # by stage: how many it runs
     started_at: datetime
+    engines: list[dict[str, Any]]  # {"name", "version", "callers", "reason"}; reason: why it cannot run
     silence: float  # seconds since its last heartbeat, by the clock of the database

@@ -17,12 +17,8 @@ from varloom.errors import VarloomError, counted
 from varloom.failpoints import commit_point
 from varloom.jobs.lifecycle import STATE_OF_STAGE, Stage, State, next_stage
 from varloom.jobs.model import Claim, HeldStage, Job, JobEvent, LoggedAttempt, NewJob, WorkerRecord
-from varloom.jobs.problems import (
-    JOB_ALREADY_FINAL,
-    JOB_COMPLETED,
-    JOB_NOT_FINAL,
-    JOB_NOT_FOUND,
-)
+from varloom.jobs.needs import Offer
+from varloom.jobs.problems import JOB_ALREADY_FINAL, JOB_COMPLETED, JOB_NOT_FINAL, JOB_NOT_FOUND
 from varloom.jobs.queue import TICKET, enqueue, enqueue_many
 from varloom.jobs.resume import resume
 from varloom.jobs.statements import job_statement, statement
@@ -407,6 +403,7 @@ async def claim(
     *,
     plan_version: int = 1,
     suspects: bool = True,
+    serves: Sequence[str] | None = None,
     after: UUID | None = None,
 ) -> Claim | None:
     """Take the best waiting job of the stage, atomically, and a ticket with it; None when nothing waits.
@@ -417,6 +414,7 @@ async def claim(
         worker_id: who takes it.
         plan_version: the newest plan that the worker knows; jobs with newer ones are left to others.
         suspects: whether it may be one of the stages with which a worker died.
+        serves: the needs that the worker meets (see `needs`); None: any.
         after: the account of a job that this transaction has settled. The transaction is then committed as well: what
             it has locked is not kept for the time until the caller has heard of the claim.
     """
@@ -428,6 +426,7 @@ async def claim(
         "worker_id": worker_id,
         "plan_version": plan_version,
         "suspects": suspects,
+        "serves": None if serves is None else list(serves),
         "message": f"{running.value.capitalize()} has begun.",
         "after": after,
     }
@@ -589,15 +588,26 @@ async def register_worker(
     slots: Mapping[Stage, int],
     plan_version: int = 1,
     stages_at_once: int | None = None,
+    offer: Offer | None = None,
 ) -> None:
-    """Enter a worker that has started."""
+    """Enter a worker that has started; what it has for secondary analysis is its `offer`."""
     commit_point("register_worker", conn)
     by_name = Jsonb({stage.value: count for stage, count in slots.items()})
     known = {"version": version, "plan_version": plan_version}
-    room = {"slots": by_name, "stages_at_once": stages_at_once}
+    room = {"slots": by_name, "stages_at_once": stages_at_once, **_offered(offer or Offer())}
     await conn.execute(
         statement("register_worker"), {"worker_id": worker_id, "host": host, "pid": pid, **known, **room}
     )
+
+
+async def change_offer(conn: AsyncConnection[Any], worker_id: UUID, offer: Offer) -> None:
+    """Note that a worker has other engines than it said."""
+    await conn.execute(statement("offer"), {"worker_id": worker_id, **_offered(offer)})
+
+
+def _offered(offer: Offer) -> dict[str, Any]:
+    serves = None if offer.serves is None else list(offer.serves)
+    return {"engines": Jsonb([dict(engine) for engine in offer.engines]), "serves": serves}
 
 
 async def beat(conn: AsyncConnection[Any], worker_id: UUID) -> bool:

@@ -25,6 +25,8 @@ from varloom.jobs import repository
 from varloom.jobs.attempt import Attempt, failure
 from varloom.jobs.attempt_log import AttemptLog
 from varloom.jobs.child import ChildPool
+from varloom.jobs.lifecycle import Stage
+from varloom.jobs.needs import NOTHING, Offer
 from varloom.jobs.outcome import Cancelled, Failed, Outcome, Released, Succeeded
 from varloom.jobs.places import Places
 from varloom.jobs.queue import channel
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
-    from varloom.jobs.lifecycle import Stage
     from varloom.jobs.model import Claim, HeldStage, Job
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,9 @@ CANCEL_CHANNEL = "varloom_cancel"
 LONGEST_WAIT = 5.0
 """Seconds; the longest pause between two tries to reach a database that is away."""
 
+OFFER_INTERVAL = 30.0
+"""Seconds between two looks at what this machine has for secondary analysis: programs may be installed meanwhile."""
+
 SETTLE_PATIENCE = 5.0
 """Seconds that a stopping worker has, after the grace, to return what runs; what it cannot, rescue will."""
 
@@ -69,6 +73,10 @@ class Backend(Publisher, Protocol):
     @property
     def plan_version(self) -> int:
         """The newest version of plans that it knows."""
+        ...
+
+    def offer(self) -> Offer:
+        """What this machine has for secondary analysis; it blocks, and may be asked again and again."""
         ...
 
     def request(self, claim: Claim) -> dict[str, Any]:
@@ -136,6 +144,7 @@ class Worker:
         self._notices = notices
         self._children = ChildPool(backend.child_module)
         self._free = {stage: count for stage, count in options.slots.items() if count > 0}
+        self._offer = Offer(serves=())  # nothing is claimed before it is known
         self._told: Counter[Stage] = Counter()  # how often tickets of the stage were heard of
         self._places = Places(options.stages_at_once)
         self._suspect = asyncio.Lock()  # held while a suspect runs, or may be about to
@@ -179,6 +188,7 @@ class Worker:
             self._every(self._options.rescue_interval, "rescue", self._rescuer.step),
             self._every(TICKET_POLL_INTERVAL, "notices", self._hear),
             self._every(TICKET_POLL_INTERVAL, "tickets", self._look_for_tickets),
+            *([self._every(OFFER_INTERVAL, "engines", self._look_at_engines)] if Stage.PROCESS in self._free else []),
         ]
 
     async def _until_stopped_or_ended(self, tasks: list[asyncio.Task[None]]) -> None:
@@ -324,6 +334,7 @@ class Worker:
                 self.id,
                 plan_version=self._backend.plan_version,
                 suspects=suspects,
+                serves=self._serves(slot.stage),
                 after=claim.job.account_id,
             )
         if job is not None:
@@ -336,10 +347,16 @@ class Worker:
         slot.heard = self._told[slot.stage]
         try:
             async with self._pool.connection() as conn, single_statements(conn):
-                return await repository.claim(conn, slot.stage, self.id, plan_version=known, suspects=suspects)
+                return await repository.claim(
+                    conn, slot.stage, self.id, plan_version=known, suspects=suspects, serves=self._serves(slot.stage)
+                )
         except DATABASE_AWAY:
             logger.warning("nothing can be claimed while the database is away")
             return None
+
+    def _serves(self, stage: Stage) -> Sequence[str] | None:
+        """The needs that this worker meets, for a stage whose jobs can have any."""
+        return self._offer.serves if stage is Stage.PROCESS else None
 
     async def _run(self, claim: Claim) -> Outcome:
         """Run the claimed stage to its outcome; whatever fails, it is an outcome."""
@@ -412,7 +429,8 @@ class Worker:
     # --- Background loops: each has one step that can be called alone ---
 
     async def _register(self, worker_id: uuid.UUID) -> None:
-        """Enter the registry of workers."""
+        """Enter the registry of workers, with what this machine has."""
+        self._offer = await self._offered()
         async with self._pool.connection() as conn:
             await repository.register_worker(
                 conn,
@@ -423,7 +441,24 @@ class Worker:
                 slots=self._options.slots,
                 plan_version=self._backend.plan_version,
                 stages_at_once=self._options.stages_at_once,
+                offer=self._offer,
             )
+
+    async def _offered(self) -> Offer:
+        """What this machine has for secondary analysis; of no interest without slots for it."""
+        if Stage.PROCESS not in self._options.slots:
+            return Offer(serves=(NOTHING,))
+        return await asyncio.to_thread(self._backend.offer)
+
+    async def _look_at_engines(self) -> None:
+        """Tell when programs came or went; the jobs that waited for them have tickets by the next round of rescue."""
+        found = await self._offered()
+        if found == self._offer:
+            return
+        logger.info("the engines of this machine have changed: %s", [dict(engine) for engine in found.engines])
+        self._offer = found
+        async with self._pool.connection() as conn:
+            await repository.change_offer(conn, self.id, found)
 
     async def _heartbeat(self) -> None:
         """Say that we live, and hear what is ours and what of it users want cancelled."""

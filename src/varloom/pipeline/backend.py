@@ -17,6 +17,7 @@ from varloom.failpoints import failpoint
 from varloom.genomics.recognition import VARIANT_FORMATS
 from varloom.jobs.lifecycle import Stage
 from varloom.jobs.settle import Published
+from varloom.pipeline.engine_offer import EngineOffer
 from varloom.pipeline.plan import PLAN_VERSION
 from varloom.pipeline.problems import UPLOAD_GONE
 from varloom.pipeline.quota import CONNECT_TIMEOUT, require_room, room_for_download
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
     from varloom.jobs.model import Claim, Job
+    from varloom.jobs.needs import Offer
     from varloom.pipeline.scratch import WorkerScratch
     from varloom.pipeline.source_secrets import SourceSecrets
     from varloom.storage import Storage
@@ -89,6 +91,11 @@ class PipelineBackend:
         self._downloads = downloads
         self._processing = processing or Processing()
         self._conninfo = conninfo
+        self._engines = EngineOffer(self._processing)
+
+    def offer(self) -> Offer:
+        """The engines of this machine, and the needs of jobs that it meets with them."""
+        return self._engines.look()
 
     def request(self, claim: Claim) -> dict[str, Any]:
         """What the child needs to run the stage.

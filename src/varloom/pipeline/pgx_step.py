@@ -34,6 +34,7 @@ class PgxPlace(NamedTuple):
         assembly: of its coordinates, if that is known.
         work: for what is needed in between; it exists.
         output: where `pgx.json` is left; it exists.
+        aligned_here: whether the VCF was made here of reads.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class PgxPlace(NamedTuple):
     assembly: Assembly | None
     work: Path
     output: Path
+    aligned_here: bool = False
 
 
 def releases_for_job(installed: Iterable[ReleaseKey]) -> tuple[ReleaseKey, ...]:
@@ -71,5 +73,15 @@ def call_for_job(
     with contextlib.ExitStack() as held:
         releases = tuple(held.enter_context(library.borrow(key, on_bytes)) for key in keys)
         listed = bool(options.get("reference_sites_listed"))
-        wanted = PgxWanted(place.path, place.name, place.assembly, releases, listed, outside, None, place.output)
+        wanted = PgxWanted(
+            place.path,
+            place.name,
+            place.assembly,
+            releases,
+            listed,
+            outside,
+            None,
+            place.output,
+            aligned_here=place.aligned_here,
+        )
         return call_pgx(wanted, report)

@@ -9,7 +9,7 @@ from varloom.jobs.lifecycle import Stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PLAN_VERSION = 5
+PLAN_VERSION = 6
 """Of the plans and options that this version makes, and the newest that its workers know.
 
 A worker takes no job with a newer one. Raise it with every stage or option that a worker of the version before would
@@ -19,7 +19,9 @@ not know, or would understand in another way.
 _PGX = ("pgx", "reference_sites_listed", "outside_calls")
 STAGE_OPTIONS: Mapping[Stage, frozenset[str]] = {
     Stage.DOWNLOAD: frozenset({"credential"}),
-    Stage.PROCESS: frozenset({"assembly", "reads", "reference", "caller", "engine", *_PGX}),
+    Stage.PROCESS: frozenset(
+        {"assembly", "reads", "reference", "caller", "engine", "alignment_format", "sex_chromosomes", *_PGX}
+    ),
     Stage.ANNOTATE: frozenset({"assembly", "annotate"}),
     Stage.PARSE: frozenset({"assembly", "annotate", *_PGX, "split_by_sample"}),
 }
@@ -41,7 +43,7 @@ def make_plan(options: Mapping[str, Any], source_kind: str = "file") -> tuple[St
 def version_of(plan: tuple[Stage, ...]) -> int:
     """The first version that knows all stages of the plan: workers of an earlier one leave the job to others."""
     if Stage.PROCESS in plan:
-        return 5
+        return 6
     if Stage.ANNOTATE in plan:
         return 3
     return 2 if Stage.DOWNLOAD in plan else 1

@@ -17,6 +17,7 @@ from varloom.processing.problems import (
     READS_NOT_READS,
     READS_NOT_TOGETHER,
 )
+from varloom.processing.tool_process import forbid_fetched_references
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,6 +60,7 @@ def inspect(file: ReadsFile, reference: Reference) -> AlignmentFacts:
     """
     import pysam
 
+    forbid_fetched_references()
     name = safe_excerpt(file.name, 80)
     found = recognise(file.path, file.name).format
     if found not in {SourceFormat.BAM, SourceFormat.CRAM}:

@@ -22,7 +22,7 @@ from varloom.failpoints import failpoint
 from varloom.storage.held_folder import LOCK, hold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     Facts = dict[str, Any]
@@ -79,6 +79,27 @@ class Checkpoints:
                 self._write(name, told)
             failpoint(f"processing.{name}.finished")
         return told
+
+    def hold_to(self, name: str, facts: Facts, steps: Sequence[str], files: str | None = None) -> None:
+        """See that steps which hang on these facts, and no others do, are done anew where they were others before.
+
+        Args:
+            name: under which the facts are kept.
+            facts: plain JSON.
+            steps: their names.
+            files: a pattern of what they have kept while they were not finished.
+
+        Raises:
+            VarloomError: `disk_full`.
+        """
+        if self._read(name) == facts:
+            return
+        for step in steps:
+            (self.folder / f"{step}.json").unlink(missing_ok=True)
+        for path in self.folder.glob(files) if files is not None else ():
+            path.unlink(missing_ok=True)
+        with disk_full_told("the analysis"):
+            self._write(name, facts)
 
     def keep(self, made: Path, name: str) -> Path:
         """Move a whole file or folder from the attempt's own space to its place among the checkpoints."""

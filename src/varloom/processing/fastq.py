@@ -23,7 +23,7 @@ from varloom.processing.problems import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -379,6 +379,17 @@ def _lines(piece: Records | None) -> list[bytes]:
 def stored_bytes(lane: Lane) -> int:
     """The bytes of a lane's files."""
     return sum(file.path.stat().st_size for file in (lane.first, lane.second) if file is not None)
+
+
+def packed_bytes(lanes: Iterable[Lane]) -> int | None:
+    """The bytes of the files of lanes; None where one of them is not packed."""
+    total = 0
+    for file in (file for lane in lanes for file in (lane.first, lane.second) if file is not None):
+        with file.path.open("rb") as stored:
+            if compression_of(stored.read(18)) is Compression.NONE:
+                return None
+        total += file.path.stat().st_size
+    return total
 
 
 def count(lane: Lane, on_bytes: OnBytes | None = None) -> Counted:

@@ -27,6 +27,24 @@ class Caller(StrEnum):
     """Google's, as Parabricks runs it."""
 
 
+class AlignmentFormat(StrEnum):
+    """How the finished alignment is kept."""
+
+    BAM = "bam"
+    """Every program reads it."""
+    CRAM = "cram"
+    """About half as large; it is read with the genome that it was written with."""
+
+
+class SexChromosomes(StrEnum):
+    """What is given of a sample's sex chromosomes: two copies of X, or one of X and one of Y."""
+
+    AUTO = "auto"
+    """Nothing: coverage tells, if it can."""
+    XX = "xx"
+    XY = "xy"
+
+
 @dataclass(frozen=True, slots=True)
 class ReadsFile:
     """One file of reads.
@@ -91,6 +109,8 @@ class Analysis:
         caller: how to call variants.
         sites: a VCF of positions that get a genotype even where it is the reference's; None for variants only.
         threads: how many processors may be used.
+        alignment_format: how the alignment is left. Checkpoints are the same for both.
+        sex_chromosomes: what is given of the sample; see `varloom.processing.ploidy`.
     """
 
     reads: Reads
@@ -99,6 +119,8 @@ class Analysis:
     caller: Caller
     sites: Path | None
     threads: int
+    alignment_format: AlignmentFormat = AlignmentFormat.BAM
+    sex_chromosomes: SexChromosomes = SexChromosomes.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +171,10 @@ class Engine(Protocol):
 
     def unavailable(self) -> str | None:
         """Why this machine cannot run it, in a sentence with the remedy; None if it can."""
+        ...
+
+    def version(self) -> str | None:
+        """The version that this machine has, for people; None if it is not known."""
         ...
 
     def run(self, analysis: Analysis, place: Place, report: Report) -> Analysed:

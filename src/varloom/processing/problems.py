@@ -143,3 +143,39 @@ READS_NO_DEPTH = define(
     cause="At some of the sites that were to be genotyped no read gives evidence, so their genotype is not known.",
     resolution=("Sequence deeper or with a panel that has these sites, if their genotypes matter.",),
 )
+ALIGNMENT_KEPT_AS_BAM = define(
+    "alignment_kept_as_bam",
+    "Alignment kept as BAM",
+    cause="The alignment was to be kept as CRAM, and was read again from it: some reads came back otherwise. A "
+    "CRAM cannot tell `=` and `X` of a CIGAR from `M`, and keeps neither CIGAR nor mapping quality of unmapped reads.",
+    resolution=("Nothing is lost: download the BAM. What a CRAM cannot keep of it is as it was.",),
+)
+SEX_CHROMOSOMES_CONTRADICT = define(
+    "sex_chromosomes_contradict",
+    "Given sex chromosomes contradict the reads",
+    cause="The sex chromosomes that were given for the sample do not fit the depth of X and of Y. The reads may be "
+    "another person's (samples or names were swapped), or the statement is wrong. Neither is believed: X and Y are "
+    "called as two copies, so that no variant is lost.",
+    resolution=(
+        "Check by the laboratory's own records that the reads are this sample's.",
+        "If they are, load them again with the right sex chromosomes, or leave it to coverage.",
+    ),
+)
+SEX_CHROMOSOMES_UNTOLD = define(
+    "sex_chromosomes_untold",
+    "Sex chromosomes not told",
+    cause="Coverage does not tell XX from XY (few reads, a panel or an exome, or depths that fit neither), and nothing "
+    "was given. Variants of X and Y outside the pseudoautosomal regions were called as two copies: where a sample has "
+    "one, its genotypes are homozygous.",
+    resolution=("If it is known which the sample has, load the reads again with `sex_chromosomes` `xx` or `xy`.",),
+)
+CALLED_DIPLOID = define(
+    "called_diploid",
+    "Called as two copies",
+    cause="It is known that the sample has one copy of X and of Y, and the genotypes were made for two: by a caller "
+    "that is not told, or on a genome whose pseudoautosomal regions are not known.",
+    resolution=(
+        "Read a homozygous genotype there as one copy, and a heterozygous one as a doubtful call.",
+        "Or use the engine `cpu` with GRCh38 or GRCh37, which calls one copy.",
+    ),
+)

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_INDEXES = {"bam": ".bai", "cram": ".crai"}
+"""By the end of an alignment's name: what follows in that of its index."""
+
+
 def link(source: Path, target: Path) -> None:
     """Give a file another name; a copy on another disk."""
     target.unlink(missing_ok=True)
@@ -20,8 +24,8 @@ def link(source: Path, target: Path) -> None:
 
 
 def publish(kept: Path, name: str, output: Path) -> Path:
-    """Leave an alignment (`.bam`) or a VCF, and its index, in the output; they stay among what is kept, too."""
-    index = ".bai" if name.endswith(".bam") else ".tbi"
+    """Leave an alignment or a VCF, and its index, in the output; they stay among what is kept, too."""
+    index = _INDEXES.get(name.rpartition(".")[2], ".tbi")
     for one in (f"{name}{index}", name):
         link(kept / one, output / one)
     return output / name

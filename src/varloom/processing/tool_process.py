@@ -23,6 +23,7 @@ _MESSAGE_CHARACTERS = 4000
 def main() -> None:
     """Run the pipes of the first argument."""
     end_with_parent()
+    forbid_fetched_references()
     task = json.loads(sys.argv[1])
     import pysam.bcftools
     import pysam.samtools  # noqa: F401 - once, for all stages
@@ -33,6 +34,12 @@ def main() -> None:
         if not task["together"]:
             _wait(running)
     _wait(running)
+
+
+def forbid_fetched_references() -> None:
+    """See that htslib looks for the bases of a CRAM in the given FASTA alone, in no cache and on no network."""
+    os.environ["REF_PATH"] = os.devnull
+    os.environ.pop("REF_CACHE", None)
 
 
 def _start(stages: list[list[str]], output: str | None) -> set[int]:

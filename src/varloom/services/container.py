@@ -20,6 +20,7 @@ from varloom.services.aligned_reads import AlignedReads
 from varloom.services.annotation_offer import AnnotationOffer
 from varloom.services.credentials import Credentials
 from varloom.services.events import Events
+from varloom.services.htsget import Htsget
 from varloom.services.jobs import Jobs
 from varloom.services.manifests import Manifests
 from varloom.services.on_demand import OnDemandAnnotation
@@ -126,7 +127,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         listening.add_done_callback(_report_end)
         sweeping = asyncio.create_task(resumable.run(), name="sweep of unfinished uploads")
         looking = asyncio.create_task(annotations.run(), name="installed reference data")
-        on_demand = OnDemandAnnotation.over(open_library(settings))
+        library = open_library(settings)
+        on_demand = OnDemandAnnotation.over(library)
         ending = asyncio.create_task(on_demand.run(), name="idle annotators")
         beside = [listening, sweeping, looking, ending]
         if settings.row_copies_ahead:
@@ -148,7 +150,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 queue=Queue(pool, settings),
                 samples=samples,
                 sample_files=SampleFiles(pool, storage),
-                aligned_reads=AlignedReads(pool, storage),
+                aligned_reads=AlignedReads(pool, storage, Htsget(storage, library)),
                 saved_views=SavedViews(pool),
                 events=events,
                 annotations=annotations,

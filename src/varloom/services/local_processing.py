@@ -16,7 +16,7 @@ from varloom.processing import references
 from varloom.processing.engines import engine_named
 from varloom.processing.fastq import are_mates, is_interleaved
 from varloom.processing.lanes import gather, mate_name
-from varloom.processing.model import Analysis, Caller, Place, ReadsFile
+from varloom.processing.model import AlignmentFormat, Analysis, Caller, Place, ReadsFile, SexChromosomes
 from varloom.processing.problems import CALLER_UNAVAILABLE, REFERENCE_GENOME_MISSING
 from varloom.services.references import open_library
 from varloom.settings import load_settings
@@ -48,6 +48,8 @@ class Wanted:
         caller: its name.
         sites: a VCF, or None; see `Analysis`.
         threads: how many processors.
+        alignment_format: `bam` or `cram`.
+        sex_chromosomes: of the sample, as `SexChromosomes` names them.
     """
 
     reads: tuple[Path, ...]
@@ -59,6 +61,8 @@ class Wanted:
     caller: str
     sites: Path | None
     threads: int
+    alignment_format: str = AlignmentFormat.BAM.value
+    sex_chromosomes: str = "auto"
 
 
 def processed(wanted: Wanted, report: Report, *, data: Path | None, storage: str | None) -> Analysed:
@@ -78,7 +82,16 @@ def processed(wanted: Wanted, report: Report, *, data: Path | None, storage: str
     with contextlib.ExitStack() as held:
         held.callback(shutil.rmtree, place.work, ignore_errors=True)
         with _reference(wanted, settings.data / INDEXES, report, data=data, storage=storage) as reference:
-            analysis = Analysis(reads, reference, sample, caller, wanted.sites, wanted.threads)
+            analysis = Analysis(
+                reads,
+                reference,
+                sample,
+                caller,
+                wanted.sites,
+                wanted.threads,
+                alignment_format=AlignmentFormat(wanted.alignment_format),
+                sex_chromosomes=SexChromosomes(wanted.sex_chromosomes),
+            )
             made = engine.run(analysis, place, report)
         with disk_full_told("the quality summary"):
             told = json.dumps(made.quality, indent=1).encode() + b"\n"

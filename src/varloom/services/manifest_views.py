@@ -23,6 +23,7 @@ class ManifestLineView(View):
     pgx: bool = False
     further: list[str] = Field(default=[], description="the other files, where several are the reads of one sample")
     reference: str | None = Field(default=None, description="the genome, for reads")
+    alignment_format: Literal["bam", "cram"] = Field(default="bam", description="how it is kept, for reads")
 
 
 class ManifestPreflight(View):

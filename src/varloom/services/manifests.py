@@ -342,6 +342,7 @@ def _preflight_of(read: _Read) -> ManifestPreflight:
             priority=one.line.priority,
             further=[source.shown for source in one.sources[1:]],
             reference=one.line.options.reference,
+            alignment_format=one.line.options.alignment_format,
         )
         for one in read.wanted
     ]

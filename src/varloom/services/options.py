@@ -22,6 +22,8 @@ Assembly = Literal["GRCh37", "GRCh38"]
 Annotate = Literal["small", "structural"]
 CallerName = Literal["bcftools", "haplotypecaller", "deepvariant"]
 EngineName = Literal["auto", "cpu", "parabricks"]
+AlignmentFormatName = Literal["bam", "cram"]
+SexChromosomesName = Literal["auto", "xx", "xy"]
 
 _ASSEMBLIES: dict[str, Assembly] = {
     "grch37": "GRCh37",
@@ -36,7 +38,7 @@ PRIORITY_LIMIT = 1000
 _T = TypeVar("_T")
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,220}")
 
-_CALLERS: Mapping[EngineName, tuple[CallerName, ...]] = {
+CALLERS: Mapping[EngineName, tuple[CallerName, ...]] = {
     "cpu": ("bcftools",),
     "parabricks": ("haplotypecaller", "deepvariant"),
 }
@@ -58,6 +60,8 @@ class JobOptions:
     reference: str | None = None
     caller: CallerName | None = None
     engine: EngineName = "auto"
+    alignment_format: AlignmentFormatName = "bam"
+    sex_chromosomes: SexChromosomesName = "auto"
     pgx: bool = False
     reference_sites_listed: bool = False
     outside_calls: str | None = None
@@ -71,6 +75,10 @@ class JobOptions:
             chosen["credential"] = self.credential
         if self.reads:
             chosen |= {"reads": True, "reference": self.reference, "caller": self.caller, "engine": self.engine}
+            if self.alignment_format != "bam":
+                chosen["alignment_format"] = self.alignment_format
+            if self.sex_chromosomes != "auto":  # jobs of before this option have none
+                chosen["sex_chromosomes"] = self.sex_chromosomes
         if self.pgx:
             chosen |= {"pgx": True, "reference_sites_listed": self.reference_sites_listed}
             if self.outside_calls is not None:
@@ -102,7 +110,7 @@ def parse_options(given: Mapping[str, Any]) -> JobOptions:
 
 def refuse_strange_caller(engine: EngineName, caller: CallerName | None) -> None:
     """A caller that the chosen engine has not is refused at once, and not by a worker: `request_invalid`."""
-    having = _CALLERS.get(engine)
+    having = CALLERS.get(engine)
     if caller is not None and having is not None and caller not in having:
         raise VarloomError(REQUEST_INVALID, f"caller: the engine {engine} calls with {' or '.join(having)}.")
 
@@ -176,6 +184,16 @@ def _engine(value: Any) -> EngineName:
     return "auto" if value in (None, "") else _one_of("engine", value, get_args(EngineName))
 
 
+def _alignment_format(value: Any) -> AlignmentFormatName:
+    known = get_args(AlignmentFormatName)
+    return "bam" if value in (None, "") else _one_of("alignment_format", value, known)
+
+
+def _sex_chromosomes(value: Any) -> SexChromosomesName:
+    name = value.strip().lower() if isinstance(value, str) else value
+    return "auto" if name in (None, "") else _one_of("sex_chromosomes", name, get_args(SexChromosomesName))
+
+
 def _one_of(name: str, value: Any, known: Sequence[_T]) -> _T:
     """The value, which must be one of these."""
     for one in known:
@@ -220,5 +238,7 @@ _PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "reference": _reference,
     "caller": _caller,
     "engine": _engine,
+    "alignment_format": _alignment_format,
+    "sex_chromosomes": _sex_chromosomes,
 }
 """By option: what checks its value, and raises `request_invalid`."""

@@ -12,7 +12,8 @@ from varloom.processing.pgx.calling import call_pgx
 from varloom.processing.pgx.choice import choose_pgx
 from varloom.processing.pgx.model import PGX_FILE, PgxWanted
 from varloom.processing.pgx.problems import PGX_DEFINITIONS_MISSING
-from varloom.processing.pgx.tables import as_pharmcat, as_tsv, read_result
+from varloom.processing.pgx.recommending import is_to_act_on
+from varloom.processing.pgx.tables import as_pharmcat, as_tsv, drugs_as_tsv, read_result
 from varloom.services.references import open_library
 
 if TYPE_CHECKING:
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
     from varloom.processing.pgx.model import Report
     from varloom.settings import Settings
 
-__all__ = ["PGX_FILE", "CalledFile", "PgxQuestion", "as_pharmcat", "as_tsv", "call_file"]
+__all__ = [
+    "PGX_FILE",
+    "CalledFile",
+    "PgxQuestion",
+    "as_pharmcat",
+    "as_tsv",
+    "call_file",
+    "drugs_as_tsv",
+    "is_to_act_on",
+]
 
 
 class PgxQuestion(NamedTuple):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from varloom.dataset import sample_files
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.processing.pgx.problems import PGX_NOT_CALLED, PGX_RESULT_DAMAGED, PGX_SAMPLE_UNKNOWN
-from varloom.processing.pgx.tables import as_pharmcat, as_tsv, load_result
+from varloom.processing.pgx.recommending import is_to_act_on
+from varloom.processing.pgx.tables import as_pharmcat, as_tsv, drugs_as_tsv, load_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from varloom.dataset.sample_files import SampleFile
     from varloom.storage import Storage
+
+__all__ = ["ROLE", "PgxResults", "is_to_act_on"]
 
 ROLE = "pgx"
 
@@ -71,6 +74,11 @@ class PgxResults:
         """A line for each gene; see `varloom.processing.pgx.tables`."""
         result = await self.get(account_id, sample_id)
         return await asyncio.to_thread("".join, as_tsv(result))
+
+    async def drugs_tsv(self, account_id: UUID, sample_id: UUID) -> str:
+        """A line for each recommendation of a drug; see `varloom.processing.pgx.tables`."""
+        result = await self.get(account_id, sample_id)
+        return await asyncio.to_thread("".join, drugs_as_tsv(result))
 
     async def pharmcat(self, account_id: UUID, sample_id: UUID) -> list[dict[str, Any]]:
         """What PharmCAT's matcher would write of each sample of the file."""

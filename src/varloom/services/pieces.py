@@ -19,7 +19,18 @@ if TYPE_CHECKING:
 PORTION = 4 << 20
 """Bytes that are read at a time."""
 
-_RANGE = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})")
+_RANGES = re.compile(r"bytes=(?P<ranges>.*)", re.IGNORECASE)
+_ONE = re.compile(r"(?P<first>[0-9]*)-(?P<last>[0-9]*)")
+_FAR = 10**18
+"""Stands for every place that lies farther than any file reaches: numbers of any length may be asked for."""
+
+
+class RangeBeyondError(VarloomError):
+    """A Range header that asks for nothing that the file has; `size` is what it has, in bytes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(RANGE_INVALID, f"Range: the file has {size:,} bytes.")
+        self.size = size
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +60,12 @@ async def open_piece(
         key: under which.
         size: its bytes.
         download_name: what a browser calls it.
-        asked: the header; one that asks for several parts, or in other units, is as good as none.
+        asked: the header; one that is malformed, or asks for several parts or in other units, is as good as none.
         only_if: the header If-Range: of another file than it names the whole is sent.
 
     Raises:
-        VarloomError: `range_invalid`, `sample_file_gone`, or those of `Storage`.
+        RangeBeyondError: `range_invalid`: the file has no such part.
+        VarloomError: `sample_file_gone`, or those of `Storage`.
     """
     etag = f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"'
     part = _part(asked, size) if only_if in {None, etag} else None
@@ -73,15 +85,30 @@ async def _content(storage: Storage, key: str, first: bytes, place: tuple[int, i
 
 
 def _part(asked: str | None, size: int) -> tuple[int, int] | None:
-    """Where the part begins and ends that is asked for; None for the whole (RFC 9110, section 14)."""
-    match = _RANGE.fullmatch(asked.strip().replace(" ", "")) if asked else None
-    if match is None or not (match["first"] or match["last"]):
+    """Where the part begins and ends that is asked for; None for the whole (RFC 9110, section 14).
+
+    What is malformed is ignored rather than guessed at: the whole file is never wrong.
+    """
+    match = _RANGES.fullmatch(asked.strip(" \t")) if asked else None
+    if match is None:
         return None
-    if not match["first"]:
-        start, end = max(0, size - int(match["last"])), size
+    parts = [one for one in (one.strip(" \t") for one in match["ranges"].split(",")) if one]
+    one = _ONE.fullmatch(parts[0]) if len(parts) == 1 else None
+    if one is None or not (one["first"] or one["last"]):
+        return None
+    if not one["first"]:
+        start, end = max(0, size - _number(one["last"])), size
     else:
-        start = int(match["first"])
-        end = min(size, int(match["last"]) + 1) if match["last"] else size
-    if start >= size or start >= end:
-        raise VarloomError(RANGE_INVALID, f"Range: the file has {size:,} bytes.")
+        start = _number(one["first"])
+        last = _number(one["last"]) if one["last"] else _FAR
+        if last < start:
+            return None
+        end = min(size, last + 1)
+    if start >= size:
+        raise RangeBeyondError(size)
     return start, end
+
+
+def _number(digits: str) -> int:
+    told = digits.lstrip("0")
+    return _FAR if len(told) >= len(str(_FAR)) else int(told or "0")

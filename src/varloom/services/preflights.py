@@ -89,11 +89,22 @@ def _look_at_bytes(beginning: bytes, name: str, whole: bool) -> dict[str, Any]: 
     return (told[0] if told else Preflight(Verdict.UNKNOWN, None, None)).as_dict()
 
 
-def assembly_warning(found: Mapping[str, Any] | None, chosen: str | None) -> str | None:
-    """Why the assembly that was chosen looks wrong, in one sentence; None if it does not."""
-    if not found or chosen is None or found["assembly_evidence"] is None or found["assembly"] == chosen:
+def assembly_warning(found: Mapping[str, Any] | None, chosen: str | None, *, pgx: bool = False) -> str | None:
+    """Why the assembly looks wrong for what was chosen, in one sentence; None if it does not.
+
+    Args:
+        found: what the beginning of the file tells.
+        chosen: the assembly.
+        pgx: whether PGx was chosen, which is refused where the header tells another assembly than GRCh38.
+    """
+    if not found or found["assembly_evidence"] is None:
         return None
     evidence = found["assembly_evidence"]
+    if pgx and found["assembly"] != "GRCh38":
+        told = f"by {evidence} the file is {found['assembly']}" if found["assembly"] else f"the header tells {evidence}"
+        return f"PGx was chosen, which is called on GRCh38 alone, and {told}: the job will be refused."
+    if chosen is None or found["assembly"] == chosen:
+        return None
     if found["assembly"] is None:
         return f"{chosen} was chosen, but the header declares {evidence}."
     return f"{chosen} was chosen, but by {evidence} in its header the file is {found['assembly']}."

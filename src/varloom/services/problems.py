@@ -276,3 +276,32 @@ RANGE_INVALID = define(
     resolution=("Ask for a part that begins before the end of the file, or for the whole of it.",),
     status=416,
 )
+READS_PLACE_TOO_LARGE = define(
+    "reads_place_too_large",
+    "Too many reads at once",
+    cause="Reads of a place are cut out of a CRAM while somebody waits, so their number, the bytes that are read for "
+    "them and the time are bounded.",
+    resolution=("Look at a shorter place: zoom in.", "Or download the CRAM and its index, and read it where you are."),
+    status=413,
+)
+READS_UNREADABLE = define(
+    "reads_unreadable",
+    "The reads cannot be read",
+    cause="The CRAM, its index or the genome in the storage is not what was written there.",
+    resolution=(
+        "See by `varloom refs verify` whether the genome is whole.",
+        "Else bring the CRAM and its index back from a backup, or send the reads again.",
+    ),
+    status=500,
+)
+READS_NEED_GENOME = define(
+    "reads_need_genome",
+    "The genome of these reads is not installed",
+    cause="The alignment is kept as CRAM, which tells how reads differ from the genome that they were aligned to. That "
+    "release was removed by force.",
+    resolution=(
+        "Add the same FASTA again, under the same name and release, by `varloom refs add`.",
+        "Which FASTA that is tell the MD5s of its contigs, in the header of the CRAM.",
+    ),
+    status=409,
+)

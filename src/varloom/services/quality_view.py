@@ -81,6 +81,7 @@ class QualityView:
     """All that the tab of a sample's reads shows."""
 
     facts: tuple[Fact, ...]
+    sex_chromosomes: tuple[Fact, ...]
     shares: tuple[Bar, ...]
     depths: tuple[Bar, ...]
     contigs: tuple[Bar, ...]
@@ -97,6 +98,7 @@ def quality_view(quality: Mapping[str, Any]) -> QualityView:
     shown = {contig["contig"] for contig in sorted(contigs, key=lambda one: -one["length"])[:_CONTIGS]}
     return QualityView(
         facts=tuple(_facts(quality, reads, depth)),
+        sex_chromosomes=tuple(_sex_chromosomes(quality.get("sex_chromosomes") or {})),
         shares=tuple(_shares(reads)),
         depths=tuple(_depths(depth)),
         contigs=tuple(_contigs([contig for contig in contigs if contig["contig"] in shown])),
@@ -122,6 +124,26 @@ def _facts(quality: Mapping[str, Any], reads: Mapping[str, Any], depth: Mapping[
     facts = [Fact(label, told.format(value)) for label, value, told in found if value is not None]
     if sites:
         facts.append(Fact("Sites with a genotype", f"{sites['known']:,} of {sites['total']:,}"))
+    return facts
+
+
+def _sex_chromosomes(figures: Mapping[str, Any]) -> list[Fact]:
+    """What coverage says of X and Y, by which figures, and what was given."""
+    if not figures:
+        return []
+    told = figures["told"].upper() if figures["told"] else f"Not told. {figures['why']}"
+    facts = [Fact("By coverage", told)]
+    if figures["given"] != "auto":
+        doubt = ", which coverage contradicts" if figures["contradiction"] else ""
+        facts.append(Fact("Given", f"{figures['given'].upper()}{doubt}"))
+    for label, name in (("Depth of X", "x"), ("Depth of Y", "y")):
+        depth, ratio = figures[f"{name}_depth"], figures[f"{name}_ratio"]
+        if ratio is not None:
+            facts.append(Fact(label, f"{depth:.1f}, {ratio:.2f} of the autosomes' {figures['autosome_depth']:.1f}"))
+    used = {"xx": "Two copies of X, none of Y", "xy": "One copy of X and of Y"}
+    if figures["is_known_genome"]:
+        called = "Two copies of X and Y" if figures["variants_diploid"] else used[figures["used"]]
+        facts.append(Fact("Called as", called))
     return facts
 
 

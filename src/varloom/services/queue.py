@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.jobs import line
 from varloom.jobs.lifecycle import Stage
+from varloom.services.engine_choices import engines_view
 from varloom.services.owners import require_owner
 from varloom.services.problems import ACCOUNT_NOT_FOUND, REQUEST_INVALID
 from varloom.services.views import QueueView, pause_view, stage_queue_views, worker_view
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.services.accounts import Account
+    from varloom.services.engine_views import EnginesView
     from varloom.settings import Settings
 
 REASON_LIMIT = 200
@@ -35,6 +37,11 @@ class Queue:
         """Slots and waiting jobs of each stage, the places of the account's own jobs, and for owners the workers."""
         async with self.pool.connection() as conn:
             return await self._overview(conn, account)
+
+    async def engines(self) -> EnginesView:
+        """Which engines the connected workers have for reads, and for which choices a job would wait."""
+        async with self.pool.connection() as conn:
+            return engines_view(await line.offers(conn))
 
     async def pause(
         self, account: Account, *, stage: str | None = None, name: str | None = None, reason: str | None = None

@@ -71,7 +71,9 @@ def upload_view(upload: ResumableUpload, job: JobView | None = None) -> UploadVi
         created_at=upload.created_at,
         expires_at=upload.expires_at,
         preflight=PreflightView.model_validate(upload.preflight) if upload.preflight else None,
-        assembly_warning=assembly_warning(upload.preflight, upload.options.get("assembly")),
+        assembly_warning=assembly_warning(
+            upload.preflight, upload.options.get("assembly"), pgx=bool(upload.options.get("pgx"))
+        ),
         error=ErrorView.model_validate(upload.error) if upload.error else None,
         job=job,
     )

@@ -112,7 +112,7 @@ class AttemptView(View):
 class HeldUpView(View):
     """Why a job that waits is not served."""
 
-    cause: Literal["paused", "plan_unknown", "no_slots"]
+    cause: Literal["paused", "plan_unknown", "no_slots", "no_engine"]
     message: str = Field(description="one sentence for people")
 
 
@@ -310,6 +310,15 @@ class PauseView(View):
     paused_at: UtcTime
 
 
+class WorkerEngineView(View):
+    """An engine of secondary analysis on the machine of a worker."""
+
+    name: str
+    version: str | None = Field(description="as far as it is known")
+    callers: list[str]
+    reason: str | None = Field(description="why it cannot run there; null if it can")
+
+
 class WorkerView(View):
     """What a worker is doing."""
 
@@ -320,6 +329,7 @@ class WorkerView(View):
     slots: dict[StageName, int]
     stages_at_once: int | None = Field(description="over all kinds; null: as many as there are slots")
     busy: dict[StageName, int] = Field(description="by stage: how many it runs")
+    engines: list[WorkerEngineView] = Field(description="of secondary analysis; none where it has no slots for that")
     started_at: UtcTime
     heartbeat_age: float = Field(description="seconds since it was last heard of")
 
@@ -632,6 +642,7 @@ def worker_view(worker: WorkerState) -> WorkerView:
             "slots": worker.slots,
             "stages_at_once": worker.stages_at_once,
             "busy": worker.busy,
+            "engines": worker.engines,
             "started_at": worker.started_at,
             "heartbeat_age": round(max(0.0, worker.silence), 1),
         }

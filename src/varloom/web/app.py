@@ -44,8 +44,9 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 # Exports are made in threads, but would be compressed in the loop: a piece of megabytes held up everyone for 200 ms.
 _UPLOADS = re.compile(rf"{UPLOAD_PATH}|{MANIFEST_PATH}(/preflight)?|{RESUMABLE_PATH}/[^/]+")
 _EXPORTS = ("text/csv", "text/tab-separated-values", "application/jsonl", "application/vnd.apache.parquet")
-# Alignments are packed already, and a browser wants their length to tell how far a download is.
-_PACKED = ("application/octet-stream",)
+# Alignments, and tickets that hold reads, are packed already, and a browser wants the length of what it downloads.
+_GA4GH = ("bam", "cram", "htsget.v1.3.0+json")
+_PACKED = ("application/octet-stream", *(f"application/vnd.ga4gh.{name}" for name in _GA4GH))
 _NOT_COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, *_EXPORTS, *_PACKED)
 
 

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from varloom.errors import INTERNAL_ERROR
+from varloom.services.pieces import RangeBeyondError
 from varloom.web.problem_documents import problem_response
 from varloom.web.security import wants_page
 
@@ -26,6 +27,8 @@ def error_response(request: Request, error: VarloomError, headers: Mapping[str, 
     request_id: str | None = getattr(request.state, "request_id", None)
     if error.kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.kind is not INTERNAL_ERROR:
         logger.warning("Request %s failed: %s: %s", request_id, error.code, error.message)
+    if isinstance(error, RangeBeyondError):  # what a client needs to ask again (RFC 9110, section 14.4)
+        headers = {**(headers or {}), "Content-Range": f"bytes */{error.size}", "Accept-Ranges": "bytes"}
     draw = getattr(request.app.state, "error_page", None)
     if draw is not None and wants_page(request):
         page: Response = draw(request, error)

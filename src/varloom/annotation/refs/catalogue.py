@@ -215,6 +215,20 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         "CC0 1.0 (CPIC); MIT (pypgx)",
         {"GRCh38": Publication("https://github.com/sbslee/pypgx/tree/master/pypgx/api/data", 2 * _MB)},
     ),
+    CatalogueEntry(
+        "pgx",
+        "guidance",
+        "CPIC guidance with its strength (ClinPGx, by PharmCAT)",
+        "how strong each recommendation of CPIC is, for whom, and what the phenotype implies",
+        "CC BY-SA 4.0 (ClinPGx)",
+        {
+            "GRCh38": Publication(
+                "https://github.com/PharmGKB/PharmCAT/blob/main/src/main/resources/org/pharmgkb/pharmcat/reporter/"
+                "prescribing_guidance.json",
+                10 * _MB,
+            ),
+        },
+    ),
 )
 
 

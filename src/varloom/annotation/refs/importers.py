@@ -39,6 +39,7 @@ IMPORTERS: Mapping[tuple[str, str | None], ImporterEntry] = {
     ("dosage", None): ImporterEntry("dosage:import_dosage"),
     ("pgx", "pharmcat"): ImporterEntry("pgx_pharmcat:import_pharmcat", folders=("definition", "phenotype")),
     ("pgx", "cpic"): ImporterEntry("pgx_cpic:import_cpic"),
+    ("pgx", "guidance"): ImporterEntry("pgx_guidance:import_guidance", folders=("reporter",)),
     ("variants", "clinvar"): ImporterEntry("variants:import_clinvar"),
     ("variants", "gnomad"): ImporterEntry("variants:import_gnomad"),
     ("variants", "dbsnp"): ImporterEntry("variants:import_dbsnp", version=2),

@@ -17,8 +17,9 @@ import time
 from typing import TYPE_CHECKING
 
 from varloom.annotation.refs.claims import claimed
+from varloom.annotation.refs.kept_reads import jobs_with_cram_of
 from varloom.annotation.refs.pins import Pins
-from varloom.annotation.refs.problems import REFERENCE_DAMAGED, REFERENCE_IN_USE, REFERENCE_MISSING
+from varloom.annotation.refs.problems import REFERENCE_DAMAGED, REFERENCE_IN_USE, REFERENCE_MISSING, REFERENCE_NEEDED
 from varloom.annotation.refs.progress import among_all
 from varloom.annotation.refs.release import Release, StoredFile, folder_of
 from varloom.annotation.source import InstalledRelease
@@ -163,8 +164,8 @@ class ReferenceLibrary:
         """Take a release away; with `force` also from those who work with it, who then fail.
 
         Raises:
-            VarloomError: `reference_missing`, or `reference_in_use` while a job has pinned it, or somebody reads it on
-                a storage in a local folder.
+            VarloomError: `reference_missing`, `reference_in_use` while a job has pinned it, or somebody reads it on
+                a storage in a local folder, or `reference_needed` while an alignment is kept as CRAM of this genome.
         """
         if not self.has(key):
             raise _missing(key)
@@ -172,6 +173,10 @@ class ReferenceLibrary:
             needed = f"{counted(len(jobs), 'job')} that {'works' if len(jobs) == 1 else 'work'} with it"
             message = f"{told(key)} is needed by {needed}: {', '.join(jobs[:_MOST_TOLD])}."
             raise VarloomError(REFERENCE_IN_USE, message)
+        if not force and key.kind == "fasta" and (jobs := jobs_with_cram_of(self.storage, key)):
+            made = f"{counted(len(jobs), 'alignment')} that {'is' if len(jobs) == 1 else 'are'} kept as CRAM"
+            message = f"{told(key)} is needed to read {made}, made by {', '.join(jobs[:_MOST_TOLD])}."
+            raise VarloomError(REFERENCE_NEEDED, message)
         local = self.storage.local_path(folder_of(key))
         with contextlib.ExitStack() as held:
             if local is not None:

@@ -153,6 +153,42 @@ class GeneDrug:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """One recommendation of a guideline.
+
+    Attributes:
+        drugs: that it is for.
+        lookup: whom it is for: any of these, each by gene: a phenotype, an activity score, `No Result`, or how many
+            copies of which alleles.
+        text: what is recommended, plain.
+        strength: its classification as published (`Strong`, `Moderate`, `Optional`, `No recommendation`); None where
+            none is told.
+        population: as published (`general`, `pediatrics`, `CVI ACS PCI`); None where none is told.
+        implications: of the phenotypes, plain.
+    """
+
+    drugs: tuple[str, ...]
+    lookup: tuple[Mapping[str, str | Mapping[str, float]], ...]
+    text: str
+    strength: str | None
+    population: str | None
+    implications: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Guideline:
+    """A guideline of CPIC: its accession and name at ClinPGx, URL, version, drugs, citations and recommendations."""
+
+    id: str
+    name: str
+    url: str | None
+    version: int | None
+    drugs: tuple[str, ...]
+    pmids: tuple[str, ...]
+    advice: tuple[Advice, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PgxContent:
     """All of it.
 
@@ -164,6 +200,7 @@ class PgxContent:
         recommendations: of all drugs.
         pairs: of genes and drugs.
         structural: genes whose alleles include copies and hybrids, which a VCF does not show.
+        guidelines: with the strength of their recommendations.
     """
 
     source: str
@@ -173,6 +210,7 @@ class PgxContent:
     recommendations: tuple[Recommendation, ...] = ()
     pairs: tuple[GeneDrug, ...] = ()
     structural: tuple[str, ...] = ()
+    guidelines: tuple[Guideline, ...] = ()
 
     def save(self, folder: Path) -> None:
         """Write the file of the release."""
@@ -185,6 +223,7 @@ class PgxContent:
             "recommendations": [asdict(one) for one in self.recommendations],
             "pairs": [asdict(one) for one in self.pairs],
             "structural": self.structural,
+            "guidelines": [asdict(one) for one in self.guidelines],
         }
         (folder / PGX_CONTENT).write_text(json.dumps(plain, separators=(",", ":")) + "\n", encoding="utf-8")
 
@@ -210,6 +249,7 @@ def load_content(folder: Path) -> PgxContent:
             tuple(Recommendation(**one) for one in plain["recommendations"]),
             tuple(GeneDrug(**{**one, "pmids": tuple(one["pmids"])}) for one in plain["pairs"]),
             tuple(plain["structural"]),
+            tuple(map(_guideline, plain.get("guidelines", ()))),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise VarloomError(REFERENCE_DAMAGED, f"{PGX_CONTENT} of a release cannot be read.") from error
@@ -230,6 +270,21 @@ def _gene(plain: dict[str, Any]) -> GeneDefinition:
         tuple(Priority(tuple(one["diplotypes"]), one["pick"]) for one in plain["priorities"]),
         tuple(plain["tier1"]),
     )
+
+
+def _guideline(plain: dict[str, Any]) -> Guideline:
+    advice = tuple(
+        Advice(
+            tuple(one["drugs"]),
+            tuple(one["lookup"]),
+            one["text"],
+            one["strength"],
+            one["population"],
+            tuple(one["implications"]),
+        )
+        for one in plain["advice"]
+    )
+    return Guideline(**{**plain, "drugs": tuple(plain["drugs"]), "pmids": tuple(plain["pmids"]), "advice": advice})
 
 
 def _locus(plain: dict[str, Any]) -> Locus:

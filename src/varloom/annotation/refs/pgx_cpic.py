@@ -101,9 +101,7 @@ def import_cpic(task: ImportTask) -> Imported:
         "recommendations": len(content.recommendations),
         "drugs": len({one.drug for one in content.pairs}),
     }
-    notes = (
-        "The tables do not tell the strength of recommendations; CPIC's level of each gene and drug stands for it.",
-    )
+    notes = ("The tables do not tell the strength of recommendations; the release pgx guidance does.",)
     return Imported(counts, contigs, unused, (*notes, *checked))
 
 

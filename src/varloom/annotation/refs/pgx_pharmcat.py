@@ -59,7 +59,9 @@ def import_pharmcat(task: ImportTask) -> Imported:
     unused: dict[str, int] = {}
     done, total = 0, sum(path.stat().st_size for path in task.sources)
     for path in task.sources:
-        found = _parsed(path)
+        found = parsed_json(path)
+        if not isinstance(found, dict):
+            raise malformed(path, "The file is no JSON object.")
         try:
             if "namedAlleles" in found and "variants" in found:
                 gene = _definition(found, path, task.key.assembly)
@@ -106,18 +108,20 @@ def import_pharmcat(task: ImportTask) -> Imported:
     )
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def parsed_json(path: Path) -> Any:
+    """What a file of PharmCAT holds.
+
+    Raises:
+        VarloomError: `reference_malformed`, with the line where the file is not JSON.
+    """
     if path.stat().st_size > _MOST_BYTES:
         raise malformed(path, "The file is far larger than any that PharmCAT publishes.")
     try:
-        found = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except json.JSONDecodeError as error:
         raise malformed(path, f"The file is not JSON: {error.msg}.", error.lineno) from error
     except (UnicodeDecodeError, RecursionError) as error:
         raise malformed(path, "The file is not JSON.") from error
-    if not isinstance(found, dict):
-        raise malformed(path, "The file is no JSON object.")
-    return found
 
 
 def _definition(found: dict[str, Any], path: Path, assembly: Assembly) -> GeneDefinition:

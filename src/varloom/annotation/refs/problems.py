@@ -48,11 +48,23 @@ REFERENCE_MISSING = define(
 REFERENCE_IN_USE = define(
     "reference_in_use",
     "Release in use",
-    cause="Something is being annotated with this release, or waits to go on with it, so it is not removed.",
+    cause="A job is annotated with this release, or analyses reads by it, or waits to do so, so it is not removed.",
     resolution=(
-        "Wait until the jobs that annotate have ended, or cancel them, and try again.",
+        "Wait until the jobs that need it have ended, or cancel them, and try again.",
         "A job that failed or was cancelled lets go of its releases within ten minutes.",
         "Or remove it all the same by `varloom refs remove --force`: jobs that need it then fail.",
+    ),
+    status=409,
+)
+REFERENCE_NEEDED = define(
+    "reference_needed",
+    "Alignments need this genome",
+    cause="A CRAM tells how reads differ from the genome that they were aligned to: without that release the "
+    "alignments of some samples could not be read any more.",
+    resolution=(
+        "Keep the release as long as these samples are there. A deleted sample counts until it cannot be brought back.",
+        "Or remove it all the same by `varloom refs remove --force`: tables and VCFs stay as they are.",
+        "The CRAMs can be read again once the same FASTA is added under the same name and release.",
     ),
     status=409,
 )

@@ -5,6 +5,7 @@
 -- One ticket of the stage goes, also when nothing can be claimed: it has been looked for. Those that others take at the
 -- same moment are passed over; one too many is taken by a later claim, one too few is missed by nobody.
 -- The time is that of the statement: the transaction may have begun with the settling of a stage before.
+-- `serves` are the needs that the worker meets: what needs an engine that it lacks is left to others.
 -- A worker that was given up for dead gets none: what it took would at once count as a dead worker's work.
 WITH RECURSIVE accounts_in_line (account_id) AS (
     (SELECT account_id FROM jobs WHERE state = 'queued' AND stage = %(stage)s ORDER BY account_id LIMIT 1)
@@ -22,6 +23,7 @@ WITH RECURSIVE accounts_in_line (account_id) AS (
         WHERE state = 'queued' AND stage = %(stage)s AND account_id = accounts_in_line.account_id
           AND run_after <= statement_timestamp() AND plan_version <= %(plan_version)s
           AND (%(suspects)s OR suspected_at IS NULL)
+          AND (%(serves)s::text[] IS NULL OR needed_for(stage, options) = ANY (%(serves)s::text[]))
         ORDER BY -priority, created_at, id LIMIT 1
     ) AS head
     WHERE NOT EXISTS (
@@ -40,6 +42,7 @@ WITH RECURSIVE accounts_in_line (account_id) AS (
             WHERE state = 'queued' AND stage = %(stage)s AND account_id = heads.account_id
               AND run_after <= statement_timestamp() AND plan_version <= %(plan_version)s
               AND (%(suspects)s OR suspected_at IS NULL)
+              AND (%(serves)s::text[] IS NULL OR needed_for(stage, options) = ANY (%(serves)s::text[]))
             ORDER BY -priority, created_at, id LIMIT 16
         ) AS first
     ) AS line
@@ -49,6 +52,7 @@ WITH RECURSIVE accounts_in_line (account_id) AS (
     WHERE jobs.attempt_token IS NULL AND jobs.finished_at IS NULL  -- queued, said so that only the primary key serves
       AND jobs.stage = %(stage)s AND jobs.run_after <= statement_timestamp()
       AND jobs.plan_version <= %(plan_version)s AND (%(suspects)s OR jobs.suspected_at IS NULL)
+      AND (%(serves)s::text[] IS NULL OR needed_for(jobs.stage, jobs.options) = ANY (%(serves)s::text[]))
       AND EXISTS (SELECT 1 FROM workers WHERE workers.id = %(worker_id)s AND workers.stopped_at IS NULL)
     ORDER BY best.place
     FOR UPDATE OF jobs SKIP LOCKED

@@ -28,7 +28,7 @@ from varloom.processing.choice import AUTO, choose_engine
 from varloom.processing.engines import engines
 from varloom.processing.fastq import are_mates, is_interleaved
 from varloom.processing.lanes import gather
-from varloom.processing.model import Analysis, Caller, Place, ReadsFile
+from varloom.processing.model import AlignmentFormat, Analysis, Caller, Place, ReadsFile, SexChromosomes
 from varloom.processing.reference_choice import chosen_reference
 from varloom.storage import LocalCopies, connect
 from varloom.storage.held_folder import hold
@@ -170,7 +170,7 @@ def _with_pgx(request: StageRequest, workspace: Workspace, bench: _Bench, made: 
         name, assembly = path.name, made.told["assembly"]
     bench.work.mkdir(mode=0o700, exist_ok=True)
     called = call_for_job(
-        PgxPlace(path, name, assembly, bench.work, workspace.output),
+        PgxPlace(path, name, assembly, bench.work, workspace.output, aligned_here=made is not None),
         request.options,
         bench.library,
         bench.releases.pgx,
@@ -208,7 +208,16 @@ def _from_reads(request: StageRequest, workspace: Workspace, bench: _Bench) -> _
     ):
         place = Place(checkpoints, bench.work, workspace.output)
         sites = _sites(request, bench, reference)
-        analysis = Analysis(reads, reference, _sample_name(request), chosen.caller, sites, processing.threads)
+        analysis = Analysis(
+            reads,
+            reference,
+            _sample_name(request),
+            chosen.caller,
+            sites,
+            processing.threads,
+            alignment_format=AlignmentFormat(request.options.get("alignment_format") or AlignmentFormat.BAM),
+            sex_chromosomes=SexChromosomes(request.options.get("sex_chromosomes") or SexChromosomes.AUTO),
+        )
         failpoint("process.before_engine")
         analysed = chosen.engine.run(analysis, place, bench.report)
         failpoint("process.after_engine")

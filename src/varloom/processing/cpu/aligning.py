@@ -12,6 +12,7 @@ from varloom.processing.cpu import align, duplicates, index, read_groups, sort
 from varloom.processing.cpu.aligner import LaneTask, Task
 from varloom.processing.cpu.checking import tools
 from varloom.processing.cpu.read_groups import ReadGroup
+from varloom.processing.cram_bases import bases_of_cram
 from varloom.processing.life import Life
 from varloom.processing.model import Lane, ReadsFile
 from varloom.processing.problems import READS_EMPTY
@@ -71,7 +72,7 @@ class Aligning:
         """The lanes of FASTQ with their reads and bases; an unaligned BAM is taken apart first."""
         if facts is None:
             return list(self._analysis.reads.lanes), checked["lanes"]
-        told = self._kept.step("parted", self._take_apart)
+        told = self._kept.step("parted", lambda: self._take_apart(is_cram=facts.is_cram))
         lanes = [
             Lane(ReadsFile(self._kept.folder / name, name), is_interleaved=name == _PARTS[0])
             for name in _PARTS
@@ -79,11 +80,12 @@ class Aligning:
         ]
         return lanes, [told[lane.first.name] for lane in lanes]
 
-    def _take_apart(self) -> dict[str, Any]:
+    def _take_apart(self, *, is_cram: bool) -> dict[str, Any]:
         """FASTQ out of the reads of a BAM or CRAM: pairs, reads whose mate is missing, and reads without mates."""
         given = self._analysis.reads.alignment
         if given is None:
             raise AssertionError("there is FASTQ or an alignment")
+        self._hold_to_disk(disk_space.of_unaligned(*_size_of(given, is_cram=is_cram), is_cram=is_cram))
         pairs, orphans, singles = (self._work / name for name in _PARTS)
         with damage_told(given):
             pipe(
@@ -119,7 +121,7 @@ class Aligning:
 
     def _align(self, lanes: list[Lane], counts: list[list[int]], facts: AlignmentFacts | None) -> dict[str, Any]:
         reads, bases = (sum(column) for column in zip(*counts, strict=True))
-        self._hold_to_disk(bases)
+        self._hold_to_disk(disk_space.of_fastq(bases, fastq.packed_bytes(lanes)))
         prefix = index.bwa_index(self._analysis.reference, self._report)
         batches, header = self._kept.folder / BATCHES, self._work / "header.sam"
         batches.mkdir(mode=0o700, exist_ok=True)
@@ -153,10 +155,10 @@ class Aligning:
             return list(new.values())
         return ["@RG\t" + "\t".join(f"{key}:{value}" for key, value in group.items()) + "\n" for group in facts.groups]
 
-    def _hold_to_disk(self, bases: int) -> None:
-        reference = self._analysis.reference
-        size = sum(contigs_of(self._fasta).values())
-        wanted = disk_space.needed(bases, size, builds_index=not index.is_built(reference))
+    def _hold_to_disk(self, wanted: int) -> None:
+        """See that there is room for reads that are to be aligned, what is done of it, and the aligner's index."""
+        if not index.is_built(self._analysis.reference):
+            wanted += disk_space.of_index(sum(contigs_of(self._fasta).values()))
         there = sum(path.stat().st_size for path in (self._kept.folder / BATCHES).glob("*.bam"))
         disk_space.hold_to(self._kept.folder, wanted - there)
 
@@ -174,9 +176,10 @@ class Aligning:
         given = self._analysis.reads.alignment
         if given is None:
             raise AssertionError("there is FASTQ or an alignment")
-        disk_space.hold_to(self._kept.folder, int(given.path.stat().st_size * (5 if facts.is_cram else 2.5)))
         made = self._work / _SORTED
         is_ready = facts.is_sorted and facts.is_marked and facts.has_groups and not facts.is_cram and not facts.renamed
+        size, is_cram = _size_of(given, is_cram=facts.is_cram), facts.is_cram
+        disk_space.hold_to(self._kept.folder, disk_space.of_alignment(*size, is_cram=is_cram, is_ready=is_ready))
         if is_ready:
             shutil.copyfile(given.path, made)
         else:
@@ -221,6 +224,11 @@ class Aligning:
         self._kept.keep(made.with_name(f"{made.name}.bai"), f"{alignment.name}.bai")
         self._kept.keep(made, alignment.name)
         return {"marked_before": is_marked}
+
+
+def _size_of(given: ReadsFile, *, is_cram: bool) -> tuple[int, int | None]:
+    """The bytes of an alignment, and of a CRAM its bases, where they are told."""
+    return given.path.stat().st_size, bases_of_cram(given.path) if is_cram else None
 
 
 def _programs() -> str:

@@ -7,7 +7,9 @@ import time
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
+from varloom.dataset.durable import disk_full_told
 from varloom.failpoints import failpoint
+from varloom.processing.cpu.mitochondrion import as_one_copy
 from varloom.processing.cpu.regions import reads_per_region, regions
 from varloom.processing.life import Life
 from varloom.processing.programs import Stage, pipe
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from varloom.processing.checkpoints import Checkpoints
     from varloom.processing.cpu.regions import Region
     from varloom.processing.model import Report
+    from varloom.processing.ploidy import Ploidy
 
 ANNOTATIONS = "FORMAT/AD,FORMAT/DP,FORMAT/SP,INFO/AD"
 MAX_DEPTH = 1000
@@ -33,9 +36,18 @@ class CallingStoppedError(Exception):
 
 
 def call(
-    kept: Checkpoints, alignment: Path, fasta: Path, *, work: Path, threads: int, report: Report
+    kept: Checkpoints, alignment: Path, fasta: Path, *, ploidy: Ploidy, work: Path, threads: int, report: Report
 ) -> dict[str, Any]:
     """Call the variants of all regions; each is a checkpoint of its own, `region-NNNN.bcf`.
+
+    Args:
+        kept: where the regions stay.
+        alignment: a sorted BAM with its index.
+        fasta: of the reference.
+        ploidy: how many copies the sample has of what.
+        work: for what is needed in between.
+        threads: how many regions are called at once.
+        report: told how many are done.
 
     Raises:
         VarloomError: `program_failed`, `disk_full`.
@@ -48,7 +60,9 @@ def call(
     def one(number: int) -> None:
         if not files[number].exists():
             made = work / files[number].name
-            call_regions(alignment, fasta, groups[number], made, work=work, on_life=_watched(stop, alive))
+            call_regions(
+                alignment, fasta, groups[number], made, ploidy=ploidy, work=work, on_life=_watched(stop, alive)
+            )
             failpoint("processing.call.region")
             kept.keep(made, files[number].name)
 
@@ -91,7 +105,14 @@ def _wait(tasks: Sequence[Any], alive: threading.Event, report: Report) -> None:
 
 
 def call_regions(
-    alignment: Path, fasta: Path, wanted: Sequence[Region], output: Path, *, work: Path, on_life: Callable[[], None]
+    alignment: Path,
+    fasta: Path,
+    wanted: Sequence[Region],
+    output: Path,
+    *,
+    ploidy: Ploidy,
+    work: Path,
+    on_life: Callable[[], None],
 ) -> None:
     """The variants of some regions, as BCF.
 
@@ -100,13 +121,25 @@ def call_regions(
     """
     listed = work / f"{output.name}.regions"
     listed.write_text("".join(one.line() for one in wanted), encoding="utf-8")
-    pipe(
-        [
-            Stage.bcftools("mpileup", *pileup_options(fasta), "-R", listed, alignment),
-            Stage.bcftools("call", "-m", "-v", "-a", "GQ", "-Ob", "-o", output, "-"),
-        ],
-        on_life,
-    )
+    copies = ploidy.write(work / f"{output.name}.ploidy")
+    pileup = Stage.bcftools("mpileup", *pileup_options(fasta), "-R", listed, alignment)
+    if ploidy.mitochondrion not in {one.contig for one in wanted}:
+        pipe([pileup, Stage.bcftools(*call_options(copies), "-v", "-Ob", "-o", output, "-")], on_life)
+        return
+    called, changed = work / f"{output.name}.vcf", work / f"{output.name}.changed.vcf"
+    pipe([pileup, Stage.bcftools(*call_options(copies), "-v", "-Ov", "-o", called, "-")], on_life)
+    with (
+        disk_full_told("the variants"),
+        called.open(encoding="utf-8") as lines,
+        changed.open("w", encoding="utf-8") as text,
+    ):
+        text.writelines(as_one_copy(lines, ploidy.mitochondrion or ""))
+    pipe([Stage.bcftools("view", "--no-version", "-Ob", "-o", output, changed)], on_life)
+
+
+def call_options(copies: Path) -> tuple[object, ...]:
+    """How genotypes are called, of variants and of sites alike; `copies` is the file of `Ploidy.write`."""
+    return ("call", "-m", "-a", "GQ", "--ploidy-file", copies)
 
 
 def pileup_options(fasta: Path) -> tuple[object, ...]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from varloom.processing.checkpoints import Checkpoints
     from varloom.processing.model import Analysis, ReadsFile, Report
 
-FORMAT = 1
+FORMAT = 2
 """To be raised when checkpoints of before are of no use any more."""
 _EDGE = 1 << 16
 

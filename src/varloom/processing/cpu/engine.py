@@ -2,7 +2,8 @@
 
 Its steps, in order, each in a file of its own: the reads are checked (`checking`), aligned (`align`), sorted (`sort`),
 duplicates are marked (`duplicates`), quality is counted (`quality.summary`), variants are called (`call`), and given
-sites are genotyped (`sites`). A finished step stays in the checkpoints.
+sites are genotyped (`sites`). The alignment is written as CRAM where that is wanted (`varloom.processing.cram`). A
+finished step stays in the checkpoints.
 """
 
 from __future__ import annotations
@@ -12,22 +13,30 @@ from typing import TYPE_CHECKING, Any
 
 from varloom.dataset.durable import disk_full_told
 from varloom.errors import Problem, Severity, counted
+from varloom.processing.alignment_file import contigs_of
 from varloom.processing.checkpoints import Checkpoints
 from varloom.processing.cpu import call, header, sites
 from varloom.processing.cpu.aligning import Aligning
 from varloom.processing.cpu.checking import check, identity, tools
+from varloom.processing.cram import kept_alignment
 from varloom.processing.life import Life
 from varloom.processing.model import Analysed, Caller
+from varloom.processing.ploidy import ploidy_of, settled
+from varloom.processing.ploidy_warnings import ploidy_warnings
 from varloom.processing.problems import FEW_READS_MAPPED, READS_NO_DEPTH
 from varloom.processing.quality.summary import alignment_quality, variant_quality
 from varloom.processing.results import publish
 
 if TYPE_CHECKING:
     from varloom.processing.model import Analysis, Place, Report
+    from varloom.processing.ploidy import Ploidy
 
 NAME = "cpu"
 SORTED, MARKED, VARIANTS, GENOTYPED = "sorted.bam", "alignment.bam", "variants.vcf.gz", "sites.vcf.gz"
 """The files among the checkpoints; the last three are what is left in the end."""
+
+REGIONS = "region-*.bcf"
+"""What is called before it is joined."""
 
 
 class CpuEngine:
@@ -44,6 +53,10 @@ class CpuEngine:
                 "so it comes only with `pip install 'varloom[reads]'`."
             )
         return None
+
+    def version(self) -> str | None:
+        """Those of the aligner, and of the programs that sort and call."""
+        return ", ".join(" ".join(tool) for tool in tools()[:3])
 
     def run(self, analysis: Analysis, place: Place, report: Report) -> Analysed:
         """See `Engine`."""
@@ -70,22 +83,29 @@ class _Run:
         facts = check(self._analysis, self._kept, self._report)
         Aligning(self._analysis, self._kept, self._place.work, self._report).reach(facts, self._alignment)
         quality = self._kept.step("quality", self._quality)
-        self._kept.step("called", self._called)
+        sex_chromosomes = settled(quality["sex_chromosomes"], self._analysis.sex_chromosomes)
+        used = sex_chromosomes["used"]
+        self._kept.hold_to("ploidy", {"used": used}, ("called", "joined", "genotyped"), REGIONS)
+        ploidy = ploidy_of(contigs_of(self._fasta), used)
+        self._kept.step("called", lambda: self._called(ploidy))
         counts = self._kept.step("joined", self._joined)
-        self._remove("region-*.bcf")
-        known = self._kept.step("genotyped", lambda: self._genotyped(wanted)) if wanted is not None else None
+        self._remove(REGIONS)
+        known = self._kept.step("genotyped", lambda: self._genotyped(wanted, ploidy)) if wanted is not None else None
+        alignment = kept_alignment(self._kept, MARKED, self._analysis, self._place.work, self._report)
         with disk_full_told("the results"):
             kept, output = self._kept.folder, self._place.output
-            files = {name: publish(kept, name, output) for name in self._left(wanted is not None)}
-        quality = {**quality, "variants": counts, "sites": known}
+            names = (alignment.name, VARIANTS, *([GENOTYPED] if wanted is not None else []))
+            files = {name: publish(kept, name, output) for name in names}
+        quality = {**quality, "sex_chromosomes": sex_chromosomes, "variants": counts, "sites": known}
+        doubts = ploidy_warnings(sex_chromosomes, self._fasta, files[VARIANTS], files.get(GENOTYPED))
         return Analysed(
-            alignment=files[MARKED],
+            alignment=files[alignment.name],
             variants=files[VARIANTS],
             genotyped=files.get(GENOTYPED),
             quality=quality,
             engine=NAME,
             tools=tools(),
-            warnings=tuple(problem.as_dict() for problem in _warnings(quality)),
+            warnings=(*(problem.as_dict() for problem in (*_warnings(quality), *doubts)), *alignment.warnings),
         )
 
     def _quality(self) -> dict[str, Any]:
@@ -93,12 +113,13 @@ class _Run:
             self._alignment, self._fasta, self._place.work, self._analysis.threads, Life(self._report, "quality counts")
         )
 
-    def _called(self) -> dict[str, Any]:
+    def _called(self, ploidy: Ploidy) -> dict[str, Any]:
         place = self._place
         return call.call(
             self._kept,
             self._alignment,
             self._fasta,
+            ploidy=ploidy,
             work=place.work,
             threads=self._analysis.threads,
             report=self._report,
@@ -106,7 +127,7 @@ class _Run:
 
     def _joined(self) -> dict[str, Any]:
         work, life = self._place.work, Life(self._report, "variants joined")
-        files = sorted(self._kept.folder.glob("region-*.bcf"))
+        files = sorted(self._kept.folder.glob(REGIONS))
         raw, named = work / "joined.vcf.gz", work / VARIANTS
         if files:
             call.join(files, self._fasta, raw, work, life)
@@ -126,9 +147,9 @@ class _Run:
         self._kept.keep(named, VARIANTS)
         return counts
 
-    def _genotyped(self, wanted: list[sites.Site]) -> dict[str, Any]:
-        work = self._place.work
-        found = sites.genotype(self._alignment, self._fasta, wanted, work, Life(self._report, "sites genotyped"))
+    def _genotyped(self, wanted: list[sites.Site], ploidy: Ploidy) -> dict[str, Any]:
+        work, life = self._place.work, Life(self._report, "sites genotyped")
+        found = sites.genotype(self._alignment, self._fasta, wanted, ploidy, work=work, on_life=life)
         made = work / GENOTYPED
         known = sites.write_sites(
             wanted,
@@ -142,10 +163,6 @@ class _Run:
         self._kept.keep(made.with_name(f"{GENOTYPED}.tbi"), f"{GENOTYPED}.tbi")
         self._kept.keep(made, GENOTYPED)
         return {"total": len(wanted), "known": known}
-
-    @staticmethod
-    def _left(has_sites: bool) -> list[str]:  # noqa: FBT001 - of this class alone
-        return [MARKED, VARIANTS, *([GENOTYPED] if has_sites else [])]
 
     def _remove(self, pattern: str) -> None:
         for path in self._kept.folder.glob(pattern):

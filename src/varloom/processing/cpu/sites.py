@@ -9,14 +9,17 @@ from varloom.errors import Place, VarloomError, safe_excerpt
 from varloom.genomics.contigs import bare_name
 from varloom.genomics.packing import Compression, compression_of
 from varloom.processing.alignment_file import contigs_of
-from varloom.processing.cpu.call import pileup_options
+from varloom.processing.cpu.call import call_options, pileup_options
 from varloom.processing.cpu.header import column_name
+from varloom.processing.cpu.mitochondrion import one_allele
 from varloom.processing.problems import SITES_UNUSABLE
 from varloom.processing.programs import Stage, pipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from varloom.processing.ploidy import Ploidy
 
 _PADDING = 50
 """Bases around a site that are looked at, since an indel may be placed beside it before it is moved to the left."""
@@ -48,7 +51,7 @@ class Genotype(NamedTuple):
     Attributes:
         ref: the reference's bases.
         alts: alleles that reads have, as they were called.
-        text: of the genotype, such as `0/1`.
+        text: of the genotype, such as `0/1`; `1` where there is one copy.
         depth: reads that tell it.
         depths: by allele, the reference first.
         quality: of the genotype; None where it is not known.
@@ -100,15 +103,17 @@ def _text_lines(path: Path) -> Iterator[str]:
 
 
 def genotype(
-    alignment: Path, fasta: Path, sites: Sequence[Site], work: Path, on_life: Callable[[], None]
+    alignment: Path, fasta: Path, sites: Sequence[Site], ploidy: Ploidy, *, work: Path, on_life: Callable[[], None]
 ) -> dict[tuple[str, int], list[Genotype]]:
     """Genotypes by contig and position, with those of the reference; none where no read is.
+
+    Of as many alleles as the sample has copies: see `call_regions`, which calls variants alike.
 
     Raises:
         VarloomError: `program_failed`, `disk_full`.
     """
     padded, exact, called = work / "sites.bed", work / "sites.tsv", work / "sites.called.vcf"
-    lengths = contigs_of(fasta)
+    lengths, copies = contigs_of(fasta), ploidy.write(work / "sites.ploidy")
     padded.write_text("".join(_padded(sites, lengths)), encoding="utf-8")
     exact.write_text("".join(f"{site.contig}\t{site.position}\n" for site in sites), encoding="utf-8")
     pipe(
@@ -116,13 +121,13 @@ def genotype(
             Stage.bcftools(
                 "mpileup", *pileup_options(fasta), "-R" if len(sites) <= _MOST_JUMPS else "-T", padded, alignment
             ),
-            Stage.bcftools("call", "-m", "-a", "GQ", "-Ou", "-"),
+            Stage.bcftools(*call_options(copies), "-Ou", "-"),
             Stage.bcftools("norm", "--no-version", "-f", fasta, "-Ou", "-"),
             Stage.bcftools("view", "--no-version", "-T", exact, "-Ov", "-o", called, "-"),
         ],
         on_life,
     )
-    return _read(called)
+    return _read(called, ploidy.mitochondrion)
 
 
 def _padded(sites: Iterable[Site], lengths: Mapping[str, int]) -> Iterator[str]:
@@ -140,14 +145,17 @@ def _padded(sites: Iterable[Site], lengths: Mapping[str, int]) -> Iterator[str]:
     yield f"{contig}\t{first}\t{last}\n"
 
 
-def _read(called: Path) -> dict[tuple[str, int], list[Genotype]]:
+def _read(called: Path, mitochondrion: str | None) -> dict[tuple[str, int], list[Genotype]]:
     """The records of an uncompressed VCF of one sample by contig and position."""
     found: dict[tuple[str, int], list[Genotype]] = {}
     with called.open(encoding="utf-8") as lines:
         for line in lines:
             if not line.startswith("#"):
                 columns = line.rstrip("\n").split("\t")
-                found.setdefault((columns[0], int(columns[1])), []).append(_genotype_of(columns))
+                one = _genotype_of(columns)
+                if columns[0] == mitochondrion:
+                    one = one._replace(text=one_allele(one.text))
+                found.setdefault((columns[0], int(columns[1])), []).append(one)
     return found
 
 

@@ -6,6 +6,7 @@ was given is made ready as there, too: sorted, duplicates marked, contigs named 
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -13,19 +14,23 @@ from typing import TYPE_CHECKING, Any
 from varloom.dataset.durable import disk_full_told
 from varloom.errors import VarloomError
 from varloom.genomics.packing import Compression, compression_of
-from varloom.processing import disk_space
+from varloom.processing import disk_space, fastq
 from varloom.processing.alignment_file import contigs_of
 from varloom.processing.checkpoints import Checkpoints
 from varloom.processing.cpu import index, sites
 from varloom.processing.cpu.aligning import Aligning
 from varloom.processing.cpu.checking import check, identity, tools
 from varloom.processing.cpu.read_groups import group_line, groups_of
+from varloom.processing.cram import kept_alignment
 from varloom.processing.life import Life
 from varloom.processing.model import Analysed, Caller
 from varloom.processing.parabricks import command, running
 from varloom.processing.parabricks.container import end_container, in_container
 from varloom.processing.parabricks.output import Reading
-from varloom.processing.parabricks.problems import GPU_MEMORY, INDEX_MISSING, INPUT_REFUSED
+from varloom.processing.parabricks.problems import GPU_MEMORY, INDEX_MISSING
+from varloom.processing.parabricks.separating import forget, separated
+from varloom.processing.ploidy import ploidy_of, settled
+from varloom.processing.ploidy_warnings import ploidy_warnings
 from varloom.processing.programs import Stage, pipe
 from varloom.processing.quality.summary import alignment_quality, variant_quality
 from varloom.processing.results import link, publish
@@ -36,9 +41,13 @@ if TYPE_CHECKING:
 
     from varloom.processing.model import Analysis, Lane, Place, ReadsFile, Report
     from varloom.processing.parabricks.options import ParabricksOptions
+    from varloom.processing.ploidy import Ploidy
 
 NAME = "parabricks"
 MARKED, CALLED, VARIANTS, GENOTYPED = "alignment.bam", "called.vcf", "variants.vcf.gz", "sites.vcf.gz"
+_NAMES = {Caller.HAPLOTYPECALLER: "HaplotypeCaller", Caller.DEEPVARIANT: "DeepVariant"}
+_SECONDS_TO_TELL = 10.0
+"""For the version: a worker waits so long at its start."""
 _INDEX_ENDS = (".amb", ".ann", ".bwt", ".pac", ".sa")
 
 
@@ -66,6 +75,15 @@ class ParabricksEngine:
             if shutil.which(runner)
             else f"Parabricks runs in a container here, and there is no program `{runner}`."
         )
+
+    def version(self) -> str | None:
+        """What the program tells, or the tag of the image: starting a container for it could take minutes."""
+        if self._options.image is not None:
+            _, _, tag = self._options.image.rpartition("/")[2].partition(":")
+            return tag or None
+        with contextlib.suppress(VarloomError):
+            return running.version(command.VERSION, _SECONDS_TO_TELL)
+        return None
 
     def run(self, analysis: Analysis, place: Place, report: Report) -> Analysed:
         """See `Engine`."""
@@ -96,22 +114,36 @@ class _Run:
         facts = check(self._analysis, self._kept, self._report)
         if self._analysis.reads.alignment is None:
             self._kept.step("marked", lambda: self._align(facts))
+            forget(self._kept)
         else:
             Aligning(self._analysis, self._kept, self._place.work, self._report).reach(facts, self._alignment)
         quality = self._kept.step("quality", self._quality)
         self._kept.step("called", self._call)
         counts = self._kept.step("packed", self._pack)
-        known = self._kept.step("genotyped", lambda: self._genotyped(wanted)) if wanted is not None else None
+        figures = settled(quality["sex_chromosomes"], self._analysis.sex_chromosomes)
+        sex_chromosomes = {**figures, "variants_diploid": True}  # no documented option makes the callers do otherwise
+        self._kept.hold_to("ploidy", {"used": sex_chromosomes["used"]}, ("genotyped",))
+        ploidy = ploidy_of(contigs_of(self._fasta), sex_chromosomes["used"])
+        known = self._kept.step("genotyped", lambda: self._genotyped(wanted, ploidy)) if wanted is not None else None
+        alignment = kept_alignment(self._kept, MARKED, self._analysis, self._place.work, self._report)
         with disk_full_told("the results"):
-            kept, names = self._kept.folder, (MARKED, VARIANTS, *([GENOTYPED] if wanted else []))
+            kept, names = self._kept.folder, (alignment.name, VARIANTS, *([GENOTYPED] if wanted else []))
             files = {name: publish(kept, name, self._place.output) for name in names}
+        doubts = ploidy_warnings(
+            sex_chromosomes,
+            self._fasta,
+            files[VARIANTS],
+            files.get(GENOTYPED),
+            diploid_caller=_NAMES[self._analysis.caller],
+        )
         return Analysed(
-            alignment=files[MARKED],
+            alignment=files[alignment.name],
             variants=files[VARIANTS],
             genotyped=files.get(GENOTYPED),
-            quality={**quality, "variants": counts, "sites": known},
+            quality={**quality, "sex_chromosomes": sex_chromosomes, "variants": counts, "sites": known},
             engine=NAME,
             tools=(("Parabricks", version), *(tool for tool in tools() if tool[0] != "pybwa")),
+            warnings=(*(problem.as_dict() for problem in doubts), *alignment.warnings),
         )
 
     # --- steps ----------------------------------------------------------------------------------------------------
@@ -121,13 +153,10 @@ class _Run:
         return {"version": running.version(self._contained(command.VERSION, ()))}
 
     def _align(self, facts: dict[str, Any]) -> dict[str, Any]:
-        lanes = self._analysis.reads.lanes
-        if any(lane.is_interleaved for lane in lanes):
-            raise VarloomError(INPUT_REFUSED, f"{lanes[0].first.name} has both mates in turn.")
-        disk_space.hold_to(
-            self._kept.folder, disk_space.needed(sum(lane[1] for lane in facts["lanes"]), 0, builds_index=False)
-        )
+        self._hold_to_disk([lane[1] for lane in facts["lanes"]])
         reference = self._indexed()
+        counts = [lane[0] for lane in facts["lanes"]]
+        lanes = separated(self._analysis.reads.lanes, counts, self._kept, self._place.work, self._report)
         files = self._linked(lanes)
         made = self._place.work / MARKED
 
@@ -142,6 +171,17 @@ class _Run:
         self._kept.keep(index_of_made, f"{MARKED}.bai")
         self._kept.keep(made, MARKED)
         return told
+
+    def _hold_to_disk(self, bases: Sequence[int]) -> None:
+        """See that there is room: what Parabricks itself needs was not measured, and is taken as for the CPU engine."""
+        lanes = self._analysis.reads.lanes
+        wanted = disk_space.of_fastq(sum(bases), fastq.packed_bytes(lanes))
+        in_turn = sum(number for lane, number in zip(lanes, bases, strict=True) if lane.is_interleaved)
+        wanted += int(in_turn * disk_space.SEPARATED_BYTES_PER_BASE)
+        if not index.is_built(self._analysis.reference):
+            wanted += disk_space.of_index(sum(contigs_of(self._fasta).values()))
+        there = sum(path.stat().st_size for path in self._kept.folder.glob("separated*.fastq.gz"))
+        disk_space.hold_to(self._kept.folder, wanted - there)
 
     def _quality(self) -> dict[str, Any]:
         return alignment_quality(
@@ -172,11 +212,9 @@ class _Run:
         (self._kept.folder / CALLED).unlink(missing_ok=True)
         return counts
 
-    def _genotyped(self, wanted: list[sites.Site]) -> dict[str, Any]:
-        made = self._place.work / GENOTYPED
-        found = sites.genotype(
-            self._alignment, self._fasta, wanted, self._place.work, Life(self._report, "sites genotyped")
-        )
+    def _genotyped(self, wanted: list[sites.Site], ploidy: Ploidy) -> dict[str, Any]:
+        made, life = self._place.work / GENOTYPED, Life(self._report, "sites genotyped")
+        found = sites.genotype(self._alignment, self._fasta, wanted, ploidy, work=self._place.work, on_life=life)
         known = sites.write_sites(
             wanted,
             found,

@@ -71,12 +71,6 @@ INDEX_MISSING = define(
     ),
     status=500,
 )
-INPUT_REFUSED = define(
-    "parabricks_input",
-    "Parabricks cannot take these reads",
-    cause="Parabricks takes pairs in two files, or single reads; not both mates in one file (interleaved).",
-    resolution=("Retry with the engine `cpu`, or give each mate a file of its own.",),
-)
 CONTAINER = define(
     "parabricks_container",
     "The container of Parabricks cannot be started",

@@ -65,14 +65,14 @@ def run(command: Sequence[str], step: str, on_line: Callable[[str], None]) -> No
         raise failure_of(step, _SIGNALLED - status if status > _SIGNALLED and status != _OF_ALL else status, list(kept))
 
 
-def version(command: Sequence[str]) -> str:
-    """What `pbrun version` tells, such as `4.6.0-1`.
+def version(command: Sequence[str], seconds: float = _VERSION_SECONDS) -> str:
+    """What `pbrun version` tells within so many seconds, such as `4.6.0-1`.
 
     Raises:
         VarloomError: it does not answer.
     """
     try:
-        answered = subprocess.run(command, capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False)
+        answered = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise VarloomError(FAILED, f"pbrun version: {error}") from None
     said = answered.stdout + answered.stderr

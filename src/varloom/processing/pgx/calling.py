@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from varloom.processing.pgx.model import PgxWanted, Report
     from varloom.processing.pgx.outside import OutsideCall
     from varloom.processing.pgx.reading import Line, Lines
-    from varloom.processing.pgx.recommending import Told
     from varloom.processing.pgx.reporting import GeneReport
+    from varloom.processing.pgx.told import Told
 
 FORMAT = "varloom-pgx"
 FORMAT_VERSION = 1
@@ -75,7 +75,7 @@ def call_pgx(wanted: PgxWanted, report: Report) -> PgxMade:
     """
     known = _known(tuple(one.folder for one in wanted.releases if one.key.kind == "pgx"))
     tables = known.tables
-    assembly = assembly_of(wanted.path, wanted.name, wanted.assembly)
+    assembly = assembly_of(wanted.path, wanted.name, wanted.assembly, aligned_here=wanted.aligned_here)
     genome = next((one.folder for one in wanted.releases if one.key.kind == "fasta"), None)
     loci = [locus for table in tables for locus in (*table.definition.loci, *table.definition.extra)]
     with contextlib.ExitStack() as held:
@@ -104,6 +104,7 @@ def call_pgx(wanted: PgxWanted, report: Report) -> PgxMade:
         "releases": [{**one.key._asdict()} for one in wanted.releases],
         "definitions": {"source": known.definitions.source, "version": known.definitions.version},
         "recommendations_source": known.recommendations.source,
+        "strength_source": known.recommendations.strength_source,
         "disclaimer": DISCLAIMER,
         "genes": {table.definition.gene: definition_as_json(table.definition) for table in tables},
         "samples": samples,

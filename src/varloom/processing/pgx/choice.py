@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 DEFINITIONS = ("pharmcat", "cpic")
 """The names of releases that define alleles, the preferred first; what the first lacks the second adds: phenotypes and
 recommendations."""
+GUIDANCE = "guidance"
+"""The name of releases that tell how strong recommendations are; they define no alleles, and call nothing alone."""
 
 
 def choose_pgx(installed: Iterable[ReleaseKey]) -> tuple[ReleaseKey, ...]:
     """The releases to call with: the newest of each name, and the newest genome; empty if no definitions are installed.
+
+    Guidance stands behind the definitions.
 
     Args:
         installed: the newest first, as `ReferenceLibrary.newest_first` tells them.
@@ -25,9 +29,12 @@ def choose_pgx(installed: Iterable[ReleaseKey]) -> tuple[ReleaseKey, ...]:
     for key in installed:
         if key.assembly != "GRCh38":
             continue
-        if key.kind == "pgx" and key.name in DEFINITIONS:
+        if key.kind == "pgx" and key.name in {*DEFINITIONS, GUIDANCE}:
             newest.setdefault(key.name, key)
         elif key.kind == "fasta" and genome is None and not key.is_demo:
             genome = key
     chosen = [newest[name] for name in DEFINITIONS if name in newest]
-    return (*chosen, genome) if chosen and genome is not None else tuple(chosen)
+    if not chosen:
+        return ()
+    chosen += [newest[GUIDANCE]] if GUIDANCE in newest else []
+    return (*chosen, genome) if genome is not None else tuple(chosen)

@@ -35,6 +35,7 @@ class PgxWanted:
         outside: a TSV of calls made elsewhere (CYP2D6, HLA); None if there are none.
         samples: the names of those to call; None for all.
         output: an existing folder, in which `pgx.json` is written.
+        aligned_here: whether the file was made here of reads; then `assembly` is that of their genome.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class PgxWanted:
     outside: Path | None
     samples: tuple[str, ...] | None
     output: Path
+    aligned_here: bool = False
 
 
 @dataclass(frozen=True, slots=True)

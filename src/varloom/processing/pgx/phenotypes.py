@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from varloom.processing.pgx.single_variants import GENES as LOWEST_FUNCTION_GENES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from varloom.annotation.refs.pgx_content import PgxContent, PhenotypeTable
 
@@ -123,6 +123,12 @@ class Phenotypes:
         """Whether CPIC marks one of these phenotypes (in lower case) as abnormal; None if no release tells."""
         marks = [table.priorities[word] for table in self._of_gene(gene) for word in words if word in table.priorities]
         return any(mark.lower().startswith("abnormal") for mark in marks) if marks else None
+
+    def scores_of(self, gene: str, words: Collection[str]) -> list[str]:
+        """The activity scores that diplotypes of these phenotypes (in lower case) have, as far as they are listed."""
+        meanings = [meaning for table in self._of_gene(gene) for meaning in table.diplotypes.values()]
+        scores = dict.fromkeys(score for phenotype, score in meanings if score and phenotype.lower() in words)
+        return sorted(scores)
 
     def has(self, gene: str) -> bool:
         """Whether any release tells phenotypes of the gene."""

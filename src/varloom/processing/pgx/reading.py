@@ -76,8 +76,15 @@ class Lines(NamedTuple):
     sha256: str
 
 
-def assembly_of(path: Path, name: str, told: Assembly | None) -> Assembly:
+def assembly_of(path: Path, name: str, told: Assembly | None, *, aligned_here: bool = False) -> Assembly:
     """GRCh38, or a refusal; what the header tells for certain overrules what the user says.
+
+    Args:
+        path: of the file.
+        name: what its owner calls it.
+        told: what the user says.
+        aligned_here: whether the file was made here of reads: then `told` is that of the genome that they were aligned
+            to, and nothing has to be inferred from the header.
 
     Raises:
         VarloomError: `assembly_needed`, `pgx_wrong_assembly`, `pgx_needs_genotypes`; FileRefused.
@@ -87,17 +94,23 @@ def assembly_of(path: Path, name: str, told: Assembly | None) -> Assembly:
         raise found[1]
     if found is not None and found[0].format in {SourceFormat.CSV, SourceFormat.TSV}:
         raise VarloomError(PGX_NEEDS_GENOTYPES, f"The file is {found[0].format.upper()}, and has no genotypes.")
-    guess = found[0].assembly if found is not None else None
-    if guess is not None and guess.assembly not in {None, "GRCh38"}:
-        raise VarloomError(PGX_WRONG_ASSEMBLY, f"The file is of {guess.assembly}, by {guess.evidence}.")
+    guess = found[0].assembly if found is not None and not aligned_here else None
+    if guess is not None and (guess.is_demo or guess.assembly != "GRCh38"):
+        chosen = f" {told} was chosen, which cannot be." if told is not None and told != guess.assembly else ""
+        if guess.is_demo:
+            message = "The file is on the demonstration genome, which is not GRCh38."
+        elif guess.assembly is not None:
+            message = f"The file is of {guess.assembly}, by {guess.evidence}."
+        else:
+            message = f"The header tells {guess.evidence}: the file is not of GRCh38 for certain."
+        raise VarloomError(PGX_WRONG_ASSEMBLY, message + chosen)
     if told is not None:
         if told != "GRCh38":
             raise VarloomError(PGX_WRONG_ASSEMBLY, f"The file is of {told}, as was chosen.")
         return told
-    if guess is None or guess.assembly is None:
-        because = "tells none" if guess is None else f"tells {guess.evidence}"
-        raise VarloomError(ASSEMBLY_NEEDED, f"No assembly was chosen, and the file's header {because}.")
-    return guess.assembly
+    if guess is None:
+        raise VarloomError(ASSEMBLY_NEEDED, "No assembly was chosen, and the file's header tells none.")
+    return "GRCh38"
 
 
 def read_lines(path: Path, name: str, loci: Iterable[Locus], genome: Genome | None, report: Report) -> Lines:

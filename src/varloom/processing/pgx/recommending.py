@@ -2,53 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from varloom.processing.pgx.guidance import Guidance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from varloom.annotation.refs.pgx_content import GeneDrug, PgxContent, Recommendation
+    from varloom.processing.pgx.guidance import Guided
+    from varloom.processing.pgx.told import Told
 
 LEVELS = frozenset({"A", "A/B", "B"})
 """Of CPIC, at which it is held that prescribing should or can be changed."""
 
 
 _NSAIDS = ("celecoxib", "flurbiprofen", "ibuprofen", "lornoxicam", "meloxicam", "piroxicam", "tenoxicam")
-_STANDS_FOR: Mapping[tuple[str, str, str], frozenset[str]] = {
-    **{(drug, "CYP2C9", "intermediate metabolizer"): frozenset({"1.5"}) for drug in _NSAIDS},
-    ("atomoxetine", "CYP2D6", "intermediate metabolizer"): frozenset({"1.0"}),
+_STANDS_FOR: Mapping[tuple[str, str, str], float] = {
+    **{(drug, "CYP2C9", "intermediate metabolizer"): 1.5 for drug in _NSAIDS},
+    ("atomoxetine", "CYP2D6", "intermediate metabolizer"): 1.0,
 }
 """Where CPIC's recommendation depends on the activity score, and tables by phenotype have that of one score: which.
 CYP2C9 *2/*2 and *1/*3 (1.0) need less of an NSAID than *1/*2 (1.5), or another drug, and all are intermediate.
 Source: CPIC's guidelines for NSAIDs (2020) and for atomoxetine (2019)."""
 
 
-class Told(NamedTuple):
-    """What is told of a gene of a sample.
+class Recommendations:
+    """Those of the first release that has any, and those of the guidance, which tell their strength.
 
     Attributes:
-        phenotype: as it is reported; None if it is withheld or unknown.
-        words: the same in the words of every release, in lower case.
-        withheld: whether it is unknown because it is withheld, or because the gene was seen to differ from the
-            reference and nobody can tell what that means. Such a gene is not one without a result, for which CPIC gives
-            recommendations by the other gene alone.
-        activity_score: as it is reported; None if there is none.
-        is_given: whether it was called elsewhere, be its phenotype known or not.
+        source: of what is recommended; None if nothing is installed.
+        strength_source: of how strong it is; None if nothing tells it.
     """
 
-    phenotype: str | None
-    words: frozenset[str] = frozenset()
-    withheld: bool = False
-    activity_score: str | None = None
-    is_given: bool = False
-
-
-class Recommendations:
-    """Those of the first release that has any."""
-
-    def __init__(self, contents: Iterable[PgxContent]) -> None:
+    def __init__(self, contents: Sequence[PgxContent]) -> None:
         content = next((one for one in contents if one.recommendations), None)
-        self.source = content.source if content is not None else None
+        self._guidance = Guidance(contents)
+        self.strength_source = self._guidance.source
+        self._tables = content.source if content is not None else None
+        self.source = "; ".join(one for one in (self.strength_source, self._tables) if one is not None) or None
         self._pairs: dict[tuple[str, str], GeneDrug] = {}
         self._rows: dict[str, list[Recommendation]] = {}
         if content is not None:
@@ -67,7 +59,36 @@ class Recommendations:
         """All drugs that have to do with a gene of the sample, by name; see `docs/reference/pgx-json.md`."""
         found = [self._drug(drug, genes, told) for drug, genes in self._genes.items() if told.keys() & set(genes)]
         found += self._guidelines_alone(told)
-        return sorted((one for one in found if one is not None), key=lambda one: str(one["drug"]).lower())
+        by_drug = {str(one["drug"]).lower(): one for one in found if one is not None}
+        for guided in self._guidance.for_sample(told):
+            name = guided.drug.lower()
+            by_drug[name] = self._guided(guided, by_drug.get(name), told)
+        return [by_drug[name] for name in sorted(by_drug)]
+
+    def _guided(self, guided: Guided, tabled: dict[str, Any] | None, told: Mapping[str, Told]) -> dict[str, Any]:
+        """What the guidance says of a drug, in place of what the tables say: it is by the same guideline, and newer."""
+        pairs = self._origin(guided.drug, guided.genes)
+        strengths = dict.fromkeys(one["strength"] for one in guided.advice)
+        texts = dict.fromkeys(one["recommendation"] for one in guided.advice)
+        return {
+            "drug": tabled["drug"] if tabled is not None else guided.drug,
+            "state": "withheld" if guided.withheld else "given",
+            "genes": [
+                {
+                    **_of_gene(gene, told.get(gene)),
+                    **({"phenotype": guided.named[gene]} if gene in guided.named else {}),
+                }
+                for gene in guided.genes
+            ],
+            # Where populations are told different things, neither of them stands for all.
+            "recommendation": next(iter(texts)) if len(texts) == 1 else _by_population(guided.advice),
+            "strength": next(iter(strengths)) if len(strengths) == 1 else None,
+            "guidance": list(guided.advice),
+            "cpic_level": pairs["cpic_level"],
+            "guideline": guided.url or pairs["guideline"],
+            "pmids": list(guided.pmids) or pairs["pmids"],
+            "source": self.strength_source,
+        }
 
     def _drug(self, drug: str, genes: Sequence[str], told: Mapping[str, Told]) -> dict[str, Any] | None:
         known = {gene: told[gene] for gene in genes if gene in told and told[gene].phenotype}
@@ -87,6 +108,7 @@ class Recommendations:
             "genes": [_of_gene(gene, told.get(gene)) for gene in genes],
             "recommendation": row.text if row is not None else None,
             "strength": row.strength if row is not None else None,
+            "guidance": [],
             **self._origin(drug, genes),
         }
 
@@ -107,7 +129,7 @@ class Recommendations:
             "cpic_level": ", ".join(dict.fromkeys(pair.level for pair in pairs)) or None,
             "guideline": next((pair.guideline for pair in pairs if pair.guideline), None),
             "pmids": list(dict.fromkeys(pmid for pair in pairs for pmid in pair.pmids)),
-            "source": self.source,
+            "source": self._tables,
         }
 
     def _guidelines_alone(self, told: Mapping[str, Told]) -> list[dict[str, Any]]:
@@ -123,10 +145,11 @@ class Recommendations:
                 "genes": [_of_gene(gene, told.get(gene)) for gene in genes],
                 "recommendation": None,
                 "strength": None,
+                "guidance": [],
                 **self._origin(drug, genes),
             }
             for drug, genes in drugs.items()
-            if any(gene in told and (told[gene].phenotype or told[gene].is_given) for gene in genes)
+            if any(gene in told and (told[gene].phenotype or told[gene].keys) for gene in genes)
         ]
 
 
@@ -138,9 +161,29 @@ def _fits(wanted: str | None, told: Told | None) -> bool:
 
 def _stands(drug: str, gene: str, phenotype: str | None, told: Told | None) -> bool:
     """Whether the recommendation for a phenotype is that for the activity score as well; see `_STANDS_FOR`."""
-    scores = _STANDS_FOR.get((drug.lower(), gene, (phenotype or "").lower()))
-    return scores is None or (told is not None and told.activity_score in scores)
+    score = _STANDS_FOR.get((drug.lower(), gene, (phenotype or "").lower()))
+    return score is None or (told is not None and bool(told.keys) and all(key.score == str(score) for key in told.keys))
+
+
+def _by_population(advice: Sequence[Mapping[str, Any]]) -> str | None:
+    """All of it on one line, each with whom it is for."""
+    return " ".join(f"{one['population'] or 'Not limited'}: {one['recommendation']}" for one in advice) or None
 
 
 def _of_gene(gene: str, told: Told | None) -> dict[str, Any]:
     return {"gene": gene, "phenotype": told.phenotype if told else None, "withheld": bool(told and told.withheld)}
+
+
+def is_to_act_on(drug: Mapping[str, Any], genes: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a drug depends on a phenotype that CPIC marks as abnormal, or on an allele of HLA that is there.
+
+    Args:
+        drug: of a sample in `pgx.json`.
+        genes: of the same sample.
+    """
+    abnormal = {gene["gene"] for gene in genes if gene["abnormal"]}
+    return any(
+        gene["phenotype"]
+        and (gene["gene"] in abnormal or (gene["gene"].startswith("HLA-") and " positive" in gene["phenotype"]))
+        for gene in drug["genes"]
+    )

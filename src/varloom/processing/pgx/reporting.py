@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from varloom.processing.pgx.gene_call import OTHER_PLOIDY, Status
 from varloom.processing.pgx.genotypes import State
 from varloom.processing.pgx.phenotypes import INDETERMINATE, deciding
-from varloom.processing.pgx.recommending import Told
+from varloom.processing.pgx.told import LookupKey, Told
 from varloom.processing.pgx.withholding import place_of, why_undecided, why_undocumented, why_withheld
 
 if TYPE_CHECKING:
@@ -104,10 +104,9 @@ def gene_report(
     words = frozenset(word for names in decided for word in phenotypes.words(gene, names))
     given = entry["phenotype"]
     entry["abnormal"] = phenotypes.is_of_priority(gene, words) if given else None
+    keys = () if withheld else _lookup_keys(gene, decided, phenotypes)
     is_withheld = withheld is not None or _is_changed(call, genotypes)
-    return GeneReport(
-        entry, Told(given, words if given else frozenset(), is_withheld, activity_score=entry["activity_score"])
-    )
+    return GeneReport(entry, Told(given, words if given else frozenset(), is_withheld, keys))
 
 
 def _is_changed(call: GeneCall, genotypes: Sequence[Genotype]) -> bool:
@@ -160,11 +159,24 @@ def outside_report(call: OutsideCall, phenotypes: Phenotypes, *, replaced: bool,
         "phenotype": phenotype,
         "notes": notes,
     }
-    is_untold = bool(call.diplotype) and phenotype is None
     words = phenotypes.words(call.gene, call.diplotype) if call.diplotype and not call.phenotype else frozenset()
     words = (words | {phenotype.lower()}) if phenotype else frozenset()
     entry["abnormal"] = phenotypes.is_of_priority(call.gene, words)
-    return GeneReport(entry, Told(phenotype, words, is_untold, activity_score=score, is_given=True))
+    scores: Sequence[str | None] = (
+        [score] if score or call.diplotype else phenotypes.scores_of(call.gene, words) or [None]
+    )
+    keys = tuple(LookupKey(words, one, call.diplotype) for one in scores)
+    is_untold = bool(call.diplotype) and phenotype is None and phenotypes.has(call.gene)
+    return GeneReport(entry, Told(phenotype, words, is_untold, () if is_untold else keys))
+
+
+def _lookup_keys(gene: str, decided: Sequence[tuple[str, ...]], phenotypes: Phenotypes) -> tuple[LookupKey, ...]:
+    """What guidance is looked up by, for each possibility of the call that has a phenotype."""
+    return tuple(
+        LookupKey(phenotypes.words(gene, names), phenotypes.of(gene, names).activity_score, names)
+        for names in decided
+        if phenotypes.of(gene, names).phenotype is not None
+    )
 
 
 def _is_same(given: str, tabled: str) -> bool:

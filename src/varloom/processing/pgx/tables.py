@@ -1,4 +1,4 @@
-"""`pgx.json` in other shapes: a table of genes, and what PharmCAT's matcher writes.
+"""`pgx.json` in other shapes: a table of genes, one of drugs, and what PharmCAT's matcher writes.
 
 Source of those shapes: `CallsOnlyFormat` (`report.tsv`) and `haplotype.model` (`match.json`) of PharmCAT 3.1. Columns
 and entries that they have mean the same; what Varloom adds stands behind them. PharmCAT writes its version on a line
@@ -49,6 +49,25 @@ COLUMNS = (
 """Those up to `Recommendation Lookup Activity Score` are PharmCAT's, as it writes them for files of several samples."""
 
 
+DRUG_COLUMNS = (
+    "Sample ID",
+    "Drug",
+    "State",
+    "Genes",
+    "Phenotypes",
+    "Recommendation",
+    "Strength",
+    "Population",
+    "Implications",
+    "CPIC Level",
+    "Guideline",
+    "Guideline URL",
+    "Guideline Version",
+    "PMIDs",
+    "Source",
+)
+
+
 def load_result(content: bytes) -> dict[str, Any]:
     """The result from the content of its file.
 
@@ -81,6 +100,42 @@ def as_tsv(result: Mapping[str, Any]) -> Iterator[str]:
     for sample in result["samples"]:
         for gene in sample["genes"]:
             yield "\t".join(map(_cell, _row(sample["sample"], gene))) + "\n"
+
+
+def drugs_as_tsv(result: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each recommendation of a drug for each sample, and for each drug without one, behind the columns."""
+    yield "\t".join(DRUG_COLUMNS) + "\n"
+    for sample in result["samples"]:
+        for drug in sample["drugs"]:
+            for advice in drug.get("guidance") or [None]:
+                yield "\t".join(map(_cell, _drug_row(sample["sample"], drug, advice))) + "\n"
+
+
+def _drug_row(sample: str, drug: Mapping[str, Any], advice: Mapping[str, Any] | None) -> tuple[object, ...]:
+    """One recommendation; without guidance that of the tables, if they have one."""
+    told = advice or {"recommendation": drug["recommendation"], "strength": drug["strength"]}
+    guideline = told.get("guideline", {})
+    return (
+        sample,
+        drug["drug"],
+        drug["state"],
+        ", ".join(gene["gene"] for gene in drug["genes"]),
+        "; ".join(f"{gene['gene']}: {gene['phenotype'] or _no_phenotype(gene)}" for gene in drug["genes"]),
+        told["recommendation"],
+        told["strength"],
+        told.get("population"),
+        " ".join(told.get("implications", ())),
+        drug["cpic_level"],
+        guideline.get("name"),
+        guideline.get("url") or drug["guideline"],
+        guideline.get("version"),
+        ", ".join(drug["pmids"]),
+        drug["source"],
+    )
+
+
+def _no_phenotype(gene: Mapping[str, Any]) -> str:
+    return "withheld" if gene["withheld"] else "not known"
 
 
 def _row(sample: str, gene: Mapping[str, Any]) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from varloom.processing.alignment_file import contigs_of
 from varloom.processing.programs import Pipe, Stage, pipes
+from varloom.processing.quality.sex_chromosomes import estimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ DEEPEST = 1000
 
 
 def alignment_quality(alignment: Path, fasta: Path, work: Path, threads: int, on_life: Callable[[], None]) -> Quality:
-    """Counts of reads, sizes of inserts and depths of a sorted BAM whose duplicates are marked.
+    """Counts of reads, sizes of inserts, depths and sex chromosomes of a sorted BAM whose duplicates are marked.
 
     Raises:
         VarloomError: `program_failed`, `disk_full`.
@@ -44,6 +45,7 @@ def alignment_quality(alignment: Path, fasta: Path, work: Path, threads: int, on
         "reads": _reads(json.loads(files["flagstat"].read_text(encoding="utf-8")), stats),
         "insert_size": _insert_size(stats),
         "depth": _depth(stats, files["coverage"], sum(contigs_of(fasta).values())),
+        "sex_chromosomes": estimate(alignment, fasta, work, on_life),
     }
 
 
@@ -67,9 +69,15 @@ def variant_quality(variants: Path, work: Path, on_life: Callable[[], None]) -> 
         "transitions": transitions,
         "transversions": transversions,
         "ti_tv": round(transitions / transversions, 3) if transversions else None,
-        "heterozygous": (int(sample[4]) if sample else 0) + (int(indels[7]) if len(indels) > 7 else 0),
-        "homozygous": (int(sample[3]) if sample else 0) + (int(indels[8]) if len(indels) > 8 else 0),
+        # Of insertions and of deletions bcftools counts apart, and alleles on one copy together.
+        "heterozygous": _sum(sample[4:5]) + _sum(indels[6:8]),
+        "homozygous": _sum(sample[3:4]) + _sum(indels[8:10]),
+        "of_one_copy": _sum(sample[11:12]),
     }
+
+
+def _sum(numbers: list[str]) -> int:
+    return sum(map(int, numbers))
 
 
 def _sections(path: Path) -> dict[str, list[list[str]]]:

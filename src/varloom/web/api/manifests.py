@@ -33,13 +33,16 @@ def chosen_defaults(
     reference: Annotated[str, Query(description="for lines of reads that name none")] = "",
     caller: Annotated[str, Query(description="for lines of reads that name none")] = "",
     engine: Annotated[str, Query(description="for lines of reads that name none")] = "",
+    alignment_format: Annotated[str, Query(description="for lines of reads that name none")] = "",
+    sex_chromosomes: Annotated[str, Query(description="for lines of reads that say nothing of it")] = "",
     pgx: Annotated[str, Query(description="for lines that say nothing of it")] = "",
     reference_sites_listed: Annotated[str, Query(description="for lines that say nothing of it")] = "",
     credential: Annotated[str, Query(description="for lines that name none")] = "",
     priority: Annotated[str, Query(description="for lines that give none")] = "",
 ) -> dict[str, str]:
     """Values of options for the lines that leave them out."""
-    of_reads, of_pgx = (reads, reference, caller, engine), (pgx, reference_sites_listed)
+    of_reads = (reads, reference, caller, engine, alignment_format, sex_chromosomes)
+    of_pgx = (pgx, reference_sites_listed)
     asked = (assembly, annotate, split_by_sample, *of_reads, *of_pgx, credential, priority)
     return dict(zip(OPTION_COLUMNS, asked, strict=True))
 

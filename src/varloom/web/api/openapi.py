@@ -82,6 +82,16 @@ _JOB_OPTIONS: dict[str, Any] = {
         },
         "caller": {"enum": ["bcftools", "haplotypecaller", "deepvariant", None], "default": None},
         "engine": {"enum": ["auto", "cpu", "parabricks"], "default": "auto"},
+        "alignment_format": {
+            "enum": ["bam", "cram"],
+            "default": "bam",
+            "description": "for reads: how the alignment is kept",
+        },
+        "sex_chromosomes": {
+            "enum": ["auto", "xx", "xy"],
+            "default": "auto",
+            "description": "for reads: the sample's, where they are known; auto: by coverage",
+        },
         "credential": {"type": ["string", "null"], "description": "the name of a stored one, for a URL"},
     },
 }

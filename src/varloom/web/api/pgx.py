@@ -25,14 +25,19 @@ async def get_pgx(
     account: CurrentAccount,
     sample_id: UUID,
     format: Annotated[  # noqa: A002 - the name of the parameter
-        Literal["json", "tsv", "pharmcat"],
-        Query(description="`json` is all there is; `tsv` has PharmCAT's columns, `pharmcat` what its matcher writes"),
+        Literal["json", "tsv", "drugs", "pharmcat"],
+        Query(
+            description="`json` is all there is; `tsv` has PharmCAT's columns, a line for each gene; `drugs` is a TSV "
+            "with a line for each recommendation; `pharmcat` is what its matcher writes"
+        ),
     ] = "json",
 ) -> Response:
     """The PGx calls of a sample, of all samples of its file."""
-    if format == "tsv":
-        text = await services.pgx.tsv(account.id, sample_id)
-        headers = {"Content-Disposition": 'attachment; filename="pgx.tsv"'}
+    if format in {"tsv", "drugs"}:
+        of = services.pgx.tsv if format == "tsv" else services.pgx.drugs_tsv
+        text = await of(account.id, sample_id)
+        name = "pgx.tsv" if format == "tsv" else "pgx-drugs.tsv"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(text.encode(), media_type=f"{_TSV}; charset=utf-8", headers=headers)
     if format == "pharmcat":
         found = await services.pgx.pharmcat(account.id, sample_id)

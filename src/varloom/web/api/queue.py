@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from varloom.services.engine_views import EnginesView
 from varloom.services.queue import REASON_LIMIT
 from varloom.services.views import QueueView, StageName
 from varloom.web.dependencies import CurrentAccount, CurrentServices
@@ -32,6 +33,12 @@ class PauseRequest(ResumeRequest):
 async def get_queue(services: CurrentServices, account: CurrentAccount) -> QueueView:
     """Slots by stage, what waits, what is paused, where the account's own jobs stand, and for owners the workers."""
     return await services.queue.overview(account)
+
+
+@router.get("/engines")
+async def get_engines(services: CurrentServices, account: CurrentAccount) -> EnginesView:  # noqa: ARG001 - who asks has one
+    """What can analyse reads now, by what the connected workers have, and which choices would wait for a worker."""
+    return await services.queue.engines()
 
 
 @router.post("/queue/pause", responses=problem_responses(403, 404))

@@ -256,5 +256,6 @@ async def export_table(
 ) -> StreamingResponse:
     """All selected rows as a file, streamed; without a limit of rows."""
     export = await services.samples.export(table, question, format)
-    headers = {"Content-Disposition": f'attachment; filename="{export.file_name}"'}
+    # It is made anew each time, so that a part of it would be a part of nothing that stays.
+    headers = {"Content-Disposition": f'attachment; filename="{export.file_name}"', "Accept-Ranges": "none"}
     return StreamingResponse(export.content, media_type=export.media_type, headers=headers)

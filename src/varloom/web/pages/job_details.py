@@ -41,6 +41,8 @@ OPTION_NAMES = {
     "reference": "Reference genome",
     "caller": "Variant caller",
     "engine": "Engine",
+    "alignment_format": "Alignment",
+    "sex_chromosomes": "Sex chromosomes",
 }
 ENGINE_NAMES = {"auto": "Parabricks, else the CPU", "cpu": "CPU", "parabricks": "Parabricks"}
 CALLER_NAMES = {"haplotypecaller": "HaplotypeCaller", "deepvariant": "DeepVariant"}
@@ -48,6 +50,8 @@ VALUE_NAMES = {
     "annotate": {"small": "Small variants", "structural": "Structural variants"},
     "caller": {"": "The engine's own", **CALLER_NAMES},
     "engine": ENGINE_NAMES,
+    "alignment_format": {"cram": "CRAM"},
+    "sex_chromosomes": {"auto": "By coverage", "xx": "XX", "xy": "XY"},
 }
 """By option: what its values are called, where they are not told as they stand."""
 

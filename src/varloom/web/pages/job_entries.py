@@ -219,6 +219,7 @@ STEPS = {
     "reads taken out of the alignment": "Taking reads out of the alignment",
     "duplicates marked": "Marking duplicates",
     "quality counts": "Counting quality",
+    "bytes of reads separated": "Separating mates",
     "regions called": "Calling variants",
     "variants joined": "Putting variants together",
     "variants packed": "Packing variants",

@@ -112,6 +112,8 @@ async def retry_job(
     reference: Annotated[str, Form(max_length=300)] = "",
     engine: Annotated[str, Form(max_length=20)] = "",
     caller: Annotated[str, Form(max_length=20)] = "",
+    alignment_format: Annotated[str, Form(max_length=20)] = "",
+    sex_chromosomes: Annotated[str, Form(max_length=20)] = "",
     credential: Annotated[str, Form(max_length=80)] = "",
     without_annotation: Annotated[bool, Form()] = False,
     begin: Annotated[Literal["", "start"], Form()] = "",
@@ -126,7 +128,9 @@ async def retry_job(
         if (await services.jobs.get(account.id, job_id)).renews_sample_id is not None:
             options |= {"assembly": assembly or None}  # the form does not ask for more
         elif reference:  # of reads, whose assembly is that of the reference
-            options |= {"reads": True, "reference": reference, "engine": engine, "caller": caller} | calling
+            chosen = {"reference": reference, "engine": engine, "caller": caller}
+            kept = {"alignment_format": alignment_format, "sex_chromosomes": sex_chromosomes}
+            options |= {"reads": True, **chosen, **kept} | calling
         else:
             options |= {"assembly": assembly or None, "split_by_sample": split_by_sample} | calling
         await services.annotations.require(parse_options(options))

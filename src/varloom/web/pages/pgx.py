@@ -1,13 +1,14 @@
 """The PGx page of a sample: genes, drugs, and what could not be told. It prints as a report of one page."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from varloom.services.pgx_results import is_to_act_on
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.rendering import page
 from varloom.web.pages.samples import chosen_table, sample_heading
@@ -46,12 +47,15 @@ class GeneRow:
 
 @dataclass(frozen=True, slots=True)
 class DrugRow:
-    """Drugs that have one recommendation."""
+    """Drugs that have one recommendation; `population` is empty where it is for all."""
 
     drugs: str
     genes: str
     text: str
+    strength: str
     level: str
+    population: str
+    implications: tuple[str, ...]
     guideline: str | None
 
 
@@ -97,6 +101,7 @@ async def pgx_page(
         ],
         facts=_facts(result),
         has_recommendations=result["recommendations_source"] is not None,
+        has_strength=result.get("strength_source") is not None,
         disclaimer=result["disclaimer"],
         assumed=result["reference_sites_listed"],
     )
@@ -113,6 +118,7 @@ def _facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("File", f"{result['file']} ({result['assembly']}), which {_LISTS[result['file_lists']]}"),
         ("Definitions", result["definitions"]["source"] + (f", version {version}" if version else "")),
         ("Recommendations", result["recommendations_source"] or "none are installed"),
+        ("Strength of recommendations", result.get("strength_source") or "no guidance is installed that tells it"),
         ("Releases", releases),
         ("Called by", f"Varloom {result['varloom']}"),
     ]
@@ -215,11 +221,10 @@ def _cut(texts: Sequence[str]) -> str:
 
 
 def _drug_groups(drugs: Sequence[Mapping[str, Any]], genes: Sequence[Mapping[str, Any]]) -> DrugGroups:
-    abnormal = {gene["gene"] for gene in genes if gene["abnormal"]}
     given = [one for one in drugs if one["state"] == "given"]
-    to_act = [one for one in given if _marked(one, abnormal)]
+    to_act = [one for one in given if is_to_act_on(one, genes)]
     silent = [one for one in drugs if one["state"] in {"none", "unknown"}]
-    marked = [one for one in silent if _marked(one, abnormal)]
+    marked = [one for one in silent if is_to_act_on(one, genes)]
     others = [one for one in silent if one not in marked]
     return DrugGroups(
         _together(to_act),
@@ -232,25 +237,50 @@ def _drug_groups(drugs: Sequence[Mapping[str, Any]], genes: Sequence[Mapping[str
     )
 
 
-def _marked(drug: Mapping[str, Any], abnormal: Collection[str]) -> bool:
-    return any(gene["phenotype"] and gene["gene"] in abnormal for gene in drug["genes"])
-
-
 def _together(drugs: Sequence[Mapping[str, Any]]) -> tuple[DrugRow, ...]:
-    """Drugs with the same recommendation for the same phenotypes, in one row."""
-    rows: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
-    for one in drugs:
-        genes = ", ".join(f"{gene['gene']} {gene['phenotype'] or 'not known'}" for gene in one["genes"])
-        rows.setdefault((genes, one["recommendation"], one["cpic_level"] or ""), []).append(one)
-    return tuple(
-        DrugRow(
-            ", ".join(one["drug"] for one in same),
+    """A row for each recommendation; drugs that have the same one for the same phenotypes share it."""
+    rows: dict[DrugRow, list[str]] = {}
+    for drug in drugs:
+        for row in _rows(drug):
+            rows.setdefault(row, []).append(drug["drug"])
+    return tuple(replace(row, drugs=", ".join(dict.fromkeys(names))) for row, names in rows.items())
+
+
+def _rows(drug: Mapping[str, Any]) -> Iterator[DrugRow]:
+    genes = ", ".join(f"{gene['gene']} {gene['phenotype'] or 'not known'}" for gene in drug["genes"])
+    # What was called before there was guidance has none of its entries.
+    guidance = drug.get("guidance", ())
+    for advice in guidance or [drug]:
+        guideline = advice.get("guideline") if guidance else {"url": drug["guideline"]}
+        url = str(guideline["url"] or drug["guideline"])
+        yield DrugRow(
+            "",
             genes,
-            text,
-            level + (f", {same[0]['strength']}" if same[0]["strength"] else ""),
-            same[0]["guideline"] if str(same[0]["guideline"]).startswith("https://") else None,
+            advice["recommendation"],
+            advice["strength"] or "",
+            drug["cpic_level"] or "",
+            _for_whom(advice, guidance),
+            tuple(advice.get("implications", ())),
+            url if url.startswith("https://") else None,
         )
-        for (genes, text, level), same in rows.items()
+
+
+def _for_whom(advice: Mapping[str, Any], guidance: Sequence[Mapping[str, Any]]) -> str:
+    """The population, where it is not all; and the lookup, where only that tells two apart."""
+    population = advice.get("population") or ""
+    told = "" if population.lower() in {"general", "n/a"} else population
+    alike = [one for one in guidance if one["population"] == advice.get("population")]
+    if len(alike) > 1:
+        lookups = (" and ".join(f"{gene} {_value(value)}" for gene, value in key.items()) for key in advice["lookup"])
+        told = f"{told}; {' or '.join(lookups)}".removeprefix("; ")
+    return told
+
+
+def _value(value: object) -> str:
+    return (
+        "/".join(name for name, copies in value.items() for _ in range(int(copies)))
+        if isinstance(value, Mapping)
+        else str(value)
     )
 
 

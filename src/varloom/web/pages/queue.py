@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from varloom.errors import counted
+from varloom.services.engine_choices import TITLES
 from varloom.services.views import PauseView, QueueView, StageQueueView, WorkerView
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.formatting import about, moment
@@ -46,12 +47,13 @@ class PauseRow:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
-    """One worker."""
+    """One worker. `engines` are those for reads, each with why it cannot run; None if it can."""
 
     host: str
     pid: int
     version: str
     slots: tuple[str, ...]
+    engines: tuple[tuple[str, str | None], ...]
     at_once: int | None
     started: str
     started_iso: str
@@ -128,6 +130,9 @@ def _worker_row(worker: WorkerView) -> WorkerRow:
         version=worker.version,
         slots=tuple(
             f"{STAGE_NAMES[stage][0]} {worker.busy.get(stage, 0)}/{number}" for stage, number in worker.slots.items()
+        ),
+        engines=tuple(
+            (f"{TITLES.get(one.name, one.name)} {one.version or ''}".strip(), one.reason) for one in worker.engines
         ),
         at_once=worker.stages_at_once,
         started=moment(worker.started_at),

@@ -55,6 +55,7 @@ async def files_page(
         **await sample_heading(services, account, sample, chosen_table(sample, dataset)),
         files=[_row(sample_id, file) for file in files],
         quality=await services.sample_files.quality(account.id, sample_id),
+        genome=await services.aligned_reads.genome_name(account.id, sample_id),
         alignment=next((file.download_name for file in files if file.role == "alignment"), None),
     )
 

@@ -82,14 +82,16 @@ function referenceOf(base, { genome, contigs }) {
   };
 }
 
-function trackOf(base, { name, alignment, index, genome }, height, place) {
-  const address = (file) => new URL(`${base}/files/${encodeURIComponent(file)}`, location.href).href;
+function trackOf(base, { name, alignment, index, alignment_format: keptAs, genome }, height, place) {
+  const address = (path) => new URL(`${base}/${path}`, location.href).href;
+  const file = (of) => address(`files/${encodeURIComponent(of)}`);
+  // To unpack a CRAM it would need WebAssembly, which the pages forbid: the server gives the place as BAM.
+  const source = keptAs === "cram" ? { sourceType: "htsget", url: address("reads/htsget") } : { url: file(alignment), indexURL: file(index) };
   return {
     type: "alignment",
     format: "bam",
     name,
-    url: address(alignment),
-    indexURL: address(index),
+    ...source,
     height,
     showSoftClips: false,
     removable: false,

@@ -33,6 +33,12 @@ export async function begin(file, options, key) {
   return error ? { error } : { id: response.headers.get("Location").split("/").at(-1) };
 }
 
+/** What a job would wait for, by `ENGINE:CALLER`; nothing if the server does not say. */
+export async function engines() {
+  const { body } = await ask("GET", "/api/v1/engines");
+  return body?.waits ?? {};
+}
+
 /** The upload as the server has it: {body} or {error}. */
 export const getUpload = (id) => ask("GET", uploadAddress(id));
 

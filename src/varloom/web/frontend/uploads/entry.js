@@ -2,7 +2,7 @@
 import { withCode } from "./texts.js";
 
 export const VCF_LIKE = /\.g?(vcf|bcf)(\.\w+)?$/i;
-const OPTIONS = ["assembly", "annotate", "pgx", "reference_sites_listed", "split_by_sample", "credential", "reference", "engine", "caller"];
+const OPTIONS = ["assembly", "annotate", "pgx", "reference_sites_listed", "split_by_sample", "credential", "reference", "engine", "caller", "alignment_format", "sex_chromosomes"];
 /** Characters that calls made elsewhere may have: they are an option of the job. */
 const MOST_OUTSIDE = 16384;
 /** States in which nothing is under way, and the options can be changed. */

@@ -1,5 +1,7 @@
 // Reads among what was chosen: which files are of one sample, which are mates, and what is asked of them. As the server
 // does it (services/read_files.py, processing/lanes.py).
+import { watchEngines } from "./engines.js";
+
 const PACKED = /\.(gz|bgz|bgzf)$/i;
 const FASTQ = /\.(fastq|fq)$/i;
 const ALIGNMENT = /\.(bam|cram)$/i;
@@ -76,6 +78,7 @@ export function lanesOf(items, nameOf) {
 export function showReads(entry, items, nameOf) {
   for (const selector of ["[data-assembly]", "[data-split]"]) entry.find(selector).hidden = true;
   for (const box of entry.element.querySelectorAll("[data-reads]")) box.hidden = false;
+  watchEngines(entry);
   const lanes = lanesOf(items, nameOf);
   const list = entry.find("[data-lanes]");
   list.hidden = false;
@@ -102,5 +105,6 @@ function laneItem({ title, items, lacks }, nameOf) {
 
 /** What an entry of reads asks for, beside what all ask. */
 export function readsOptions(entry) {
-  return { reads: true, ...Object.fromEntries(["reference", "caller", "engine"].map((name) => [name, entry.field(name).value])) };
+  const names = ["reference", "caller", "engine", "alignment_format", "sex_chromosomes"];
+  return { reads: true, ...Object.fromEntries(names.map((name) => [name, entry.field(name).value])) };
 }

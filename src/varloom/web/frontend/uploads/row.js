@@ -72,6 +72,7 @@ export class Row extends Entry {
       event.target.dataset.chosen = "true";
       this._warnOfAssembly();
     });
+    this.field("pgx")?.addEventListener("change", () => this._warnOfAssembly());
     this.find("[data-use-assembly]").addEventListener("click", () => this._useAssembly());
     this._set("chosen");
   }
@@ -122,13 +123,15 @@ export class Row extends Entry {
     const chosen = this.field("assembly").value;
     const { assembly, assembly_evidence: evidence } = this._found ?? {};
     const wrong = Boolean(evidence) && chosen !== "" && chosen !== assembly;
+    const refused = Boolean(evidence) && Boolean(this.field("pgx")?.checked) && assembly !== "GRCh38";
     const box = this.find("[data-assembly-warning]");
-    box.hidden = !wrong || this.state === "sent";
-    if (!wrong) return;
+    box.hidden = !(wrong || refused) || this.state === "sent";
+    if (box.hidden) return;
     const why = assembly ? `By ${evidence} in its header it is ${assembly}.` : `Its header declares ${evidence}.`;
-    this.find("[data-assembly-text]").textContent = `${chosen} looks wrong for this file. ${why}`;
+    const what = refused ? "PGx is called on GRCh38 alone, so this file will be refused with it." : `${chosen} looks wrong for this file.`;
+    this.find("[data-assembly-text]").textContent = `${what} ${why}`;
     const button = this.find("[data-use-assembly]");
-    button.hidden = !assembly;
+    button.hidden = !wrong || !assembly;
     button.textContent = `Use ${assembly}`;
   }
 
