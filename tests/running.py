@@ -160,11 +160,12 @@ class Server(Process):
         return self.client.get(f"jobs/{job_id}/events").raise_for_status().json()["events"]
 
     def until(self, job_id: str, condition: Callable[[dict[str, Any]], bool], seconds: float = 60.0) -> dict[str, Any]:
-        """Wait until the job is as wanted."""
-        deadline = time.monotonic() + seconds
+        """Wait until the job is as wanted; the longer it takes the less often it is asked for, for that costs too."""
+        deadline, pause = time.monotonic() + seconds, 0.02
         while not condition(job := self.job(job_id)):
             assert time.monotonic() < deadline, f"{job}\n" + "\n".join(self.output[-40:])
-            time.sleep(0.02)
+            time.sleep(pause)
+            pause = min(pause * 1.2, 0.1)
         return job
 
     def at_rest(self, job_id: str, seconds: float = 120.0) -> dict[str, Any]:

@@ -53,9 +53,8 @@ def source() -> Iterator[Source]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, source: Source) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server") / "data"
-    with serving(folder, VARLOOM_ALLOWED_ENDPOINTS=source.endpoint, **QUICK) as running:
+def server(module_data_folder: Path, source: Source) -> Iterator[Server]:
+    with serving(module_data_folder, VARLOOM_ALLOWED_ENDPOINTS=source.endpoint, **QUICK) as running:
         yield running
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
+    from conftest import DataCopy
     from running import Server
 
 pytestmark = pytest.mark.browser
@@ -29,11 +30,11 @@ WIDE = {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def busy(tmp_path_factory: pytest.TempPathFactory, data_copy: DataCopy) -> Iterator[Server]:
     """A server with a job in each state; one that waits for its retry is among them."""
     folder = tmp_path_factory.mktemp("busy")
-    with serving(folder / "data", "--no-worker") as server:
-        work = ("worker", "--data", str(folder / "data"), "--slots", "parse=1")
+    with data_copy() as data, serving(data, "--no-worker") as server:
+        work = ("worker", "--data", str(data), "--slots", "parse=1")
         worker = Process(*work)
         for name, content in (("completed.vcf", WARNED), ("failed.csv", RAGGED)):
             server.at_rest(server.submit(content, name)["id"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import psycopg
 import pytest
 from playwright.sync_api import expect
 from psycopg.types.json import Jsonb
+from tests.ports import free_port
 from visiting import Visitor, visiting
 
 from running import HELD_STAGES, Process, Server, serving, write_vcf
@@ -54,9 +54,9 @@ SPY_ON_NOTIFICATIONS = """
 
 
 @pytest.fixture
-def idle(browser: Browser, tmp_path: Path) -> Iterator[Visitor]:
+def idle(browser: Browser, data_folder: Path) -> Iterator[Visitor]:
     """A visitor of a server on which nothing runs: what is queued stays so."""
-    with serving(tmp_path / "data", "--no-worker") as server, visiting(browser, server) as visitor:
+    with serving(data_folder, "--no-worker") as server, visiting(browser, server) as visitor:
         visitor.log_in()
         yield visitor
 
@@ -70,16 +70,15 @@ def on_page(visitor: Visitor, name: str) -> Locator:
     return visitor.page.locator("#job-results [data-job]", has_text=name)
 
 
-def test_progress_moves_nothing_and_is_not_spoken(browser: Browser, tmp_path: Path) -> None:
-    data = tmp_path / "data"
+def test_progress_moves_nothing_and_is_not_spoken(browser: Browser, tmp_path: Path, data_folder: Path) -> None:
     with (
-        serving(data, "--no-worker") as server,
-        EmbeddedPostgres(data) as postgres,
+        serving(data_folder, "--no-worker") as server,
+        EmbeddedPostgres(data_folder) as postgres,
         visiting(browser, server) as visitor,
     ):
         visitor.log_in()
         visitor.page.click("#jobs-button")
-        worker = Process("worker", "--data", str(data), "--slots", "parse=1", **HELD_STAGES)
+        worker = Process("worker", "--data", str(data_folder), "--slots", "parse=1", **HELD_STAGES)
         try:
             job = server.submit(write_vcf(tmp_path / "watched.vcf", 1000))
             server.submit(TABLE, "next.csv")
@@ -262,11 +261,9 @@ def test_earlier_jobs_are_fetched_by_pages(idle: Visitor) -> None:
     expect(page.get_by_role("button", name="Show earlier jobs")).to_be_hidden()
 
 
-def test_the_server_is_restarted_while_the_panel_is_open(browser: Browser, tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    first = Server(data, "--no-worker", "--port", port)
+def test_the_server_is_restarted_while_the_panel_is_open(browser: Browser, tmp_path: Path, data_folder: Path) -> None:
+    port = str(free_port())
+    first = Server(data_folder, "--no-worker", "--port", port)
     with visiting(browser, first) as visitor:
         visitor.log_in()
         visitor.expected = ("Failed to load resource", "net::ERR", "Failed to fetch")
@@ -281,10 +278,10 @@ def test_the_server_is_restarted_while_the_panel_is_open(browser: Browser, tmp_p
         visitor.entry("long").get_by_role("button", name="Cancel").click()
         expect(visitor.page.get_by_role("alert")).to_contain_text("The server did not answer")
 
-        with serving(data, "--no-worker", "--port", port) as second:
+        with serving(data_folder, "--no-worker", "--port", port) as second:
             expect(panel.locator(".link-state")).to_have_text("Live", timeout=40_000)
             expect(panel.locator(".stale-note")).to_be_hidden()
-            worker = Process("worker", "--data", str(data), "--slots", "parse=1", **HELD_STAGES)
+            worker = Process("worker", "--data", str(data_folder), "--slots", "parse=1", **HELD_STAGES)
             try:
                 visitor.wait_for_state("long", "parsing")
                 visitor.page.close()

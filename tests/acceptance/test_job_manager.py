@@ -126,9 +126,8 @@ def test_a_panel_that_knows_nothing_yet_does_not_say_that_there_is_nothing(visit
     expect(page.locator("#job-manager [data-loading]")).to_have_count(0)
 
 
-def test_a_reload_in_mid_job_shows_the_truth(browser: Browser, tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with serving(data, "--no-worker") as server, visiting(browser, server) as visitor:
+def test_a_reload_in_mid_job_shows_the_truth(browser: Browser, tmp_path: Path, data_folder: Path) -> None:
+    with serving(data_folder, "--no-worker") as server, visiting(browser, server) as visitor:
         visitor.log_in()
         page = visitor.page
         visitor.upload("long.vcf", write_vcf(tmp_path / "long.vcf", 60_000))
@@ -145,7 +144,7 @@ def test_a_reload_in_mid_job_shows_the_truth(browser: Browser, tmp_path: Path) -
         visitor.wait_for_state("second", "cancelled")
         assert server.job(second["id"])["state"] == "cancelled"
 
-        worker = Process("worker", "--data", str(data), "--slots", "parse=1", **HELD_STAGES)
+        worker = Process("worker", "--data", str(data_folder), "--slots", "parse=1", **HELD_STAGES)
         try:
             visitor.wait_for_state("long", "parsing")
             page.reload()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,7 @@ def test_an_owner_pauses_a_stage_sees_what_waits_and_resumes(visitor: Visitor) -
     page = visitor.page
     visitor.goto("/jobs")
     visitor.follow(page.get_by_role("link", name="Queue", exact=True))
-    assert page.url.endswith("/queue")
+    expect(page).to_have_url(re.compile("/queue$"))
     workers = page.get_by_role("table")
     expect(workers.get_by_role("row")).to_have_count(2, timeout=SOON)
     expect(workers).to_contain_text("Parse 0/2")

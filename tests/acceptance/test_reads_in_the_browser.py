@@ -30,10 +30,9 @@ pytestmark = [pytest.mark.browser, needs(GENOME)]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(module_data_folder: Path) -> Iterator[Server]:
     require_aligner()
-    folder = tmp_path_factory.mktemp("server") / "data"
-    with serving(folder, **QUICK) as running:
+    with serving(module_data_folder, **QUICK) as running:
         yield running
 
 

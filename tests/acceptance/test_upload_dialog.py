@@ -133,9 +133,9 @@ def test_an_ended_session_is_said(visitor: Visitor) -> None:
     expect(refused).to_contain_text("Log in again in another tab")
 
 
-def test_names_of_settings_and_commands_in_a_refusal_are_shown_as_code(browser: Browser, tmp_path: Path) -> None:
+def test_names_of_settings_and_commands_in_a_refusal_are_shown_as_code(browser: Browser, data_folder: Path) -> None:
     small = {"VARLOOM_MAX_UPLOAD_BYTES": "1000"}
-    with serving(tmp_path / "data", **small) as server, visiting(browser, server) as visitor:
+    with serving(data_folder, **small) as server, visiting(browser, server) as visitor:
         visitor.log_in()
         visitor.expected = ("status of 413",)
         visitor.choose("large.vcf", TRIO.encode() + b"chr1\t200\t.\tA\tC\t50\tPASS\t.\tGT\t0/1\t1/1\n" * 50)

@@ -60,7 +60,7 @@ def test_from_the_printed_link_to_the_filtered_table(visitor: Visitor, server: S
     expect(position).to_have_attribute("aria-sort", "ascending")
     position.locator("[data-name]").click()
     expect_first(page, "position", ["4,493", "4,486"])
-    assert "sort=-position" in page.url
+    expect(page).to_have_url(re.compile("sort=-position"))
 
     page.fill("#filter-box", "qual >= 89 AND INFO.DP = 49")
     page.keyboard.press("Enter")

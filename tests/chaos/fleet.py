@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import psutil
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ class Fleet:
         self.data = home / "data"
         self._logs = home
         self._environment = {**os.environ, **IMPATIENT, MARK: str(home), **environment}
-        self._port = _free_port()
+        self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._commands = {"server": ["serve", "--data", str(self.data), "--port", str(self._port), "--no-worker"]}
         self._commands |= {f"worker {number}": self._worker() for number in range(workers)}
@@ -148,9 +148,3 @@ class Fleet:
                 if marked and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(f"{process.pid} {' '.join(process.cmdline())[:200]}")
         return found
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

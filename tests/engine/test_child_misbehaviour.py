@@ -99,14 +99,14 @@ async def test_a_child_without_line_ends_does_not_fill_the_worker_and_goes_on():
         await child.kill()
 
 
-async def test_a_child_that_is_deaf_to_sigterm_is_killed_within_seconds():
+async def test_a_child_that_is_deaf_to_sigterm_is_killed():
     child = await Child.start(MODULE)
     messages = child.run({"script": [["deafen"], ["progress", 1, 2], ["sleep", 60]]})
     assert "progress" in await anext(messages)
     await messages.aclose()
     began = time.monotonic()
     await child.kill()
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 30, "long before it ends by itself"
     assert not is_alive(child.pid)
 
 

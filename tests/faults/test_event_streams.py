@@ -21,6 +21,7 @@ import httpx
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from tests.ports import free_port
 from tests.running import FINAL, QUICK, Server
 
 from varloom.db.embedded import EmbeddedPostgres
@@ -137,12 +138,6 @@ def data(data_folder):
     return data_folder
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 async def _upload(url: str, token: str, number: int) -> str:
     """Upload a file, however often it takes; every third one is bad, and every fifth is cancelled."""
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"job {number}"}
@@ -185,7 +180,7 @@ def _rows(postgres: EmbeddedPostgres, query: str) -> list[dict]:
 
 async def test_every_panel_is_told_all_of_it_once_and_in_order(data):
     chance = random.Random(SEED)
-    port = _free_port()
+    port = free_port()
     with EmbeddedPostgres(data) as postgres:
         server = Server(data, "--port", str(port), **QUICK, **SHORT_QUEUES)
         token = server.client.post("tokens", json={"label": "panels"}).json()["token"]

@@ -16,8 +16,8 @@ CONTENT = b"a,b\n" + b"1,2\n" * 700_000
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("changing") / "data") as server:
+def running(module_data_folder):
+    with serving(module_data_folder) as server:
         yield server
 
 

@@ -23,8 +23,8 @@ BAD = VCF.replace(b"chr1\t200\t.\tC", b"chr1\t200\tC")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("cli") / "data") as running:
+def server(module_data_folder):
+    with serving(module_data_folder) as running:
         yield running
 
 

@@ -20,9 +20,8 @@ def source():
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, source):
-    folder = tmp_path_factory.mktemp("cli") / "data"
-    with serving(folder, VARLOOM_ALLOWED_ENDPOINTS=source.endpoint, **QUICK) as running:
+def server(module_data_folder, source):
+    with serving(module_data_folder, VARLOOM_ALLOWED_ENDPOINTS=source.endpoint, **QUICK) as running:
         yield running
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from tests.object_stores import READER_KEY, READER_SECRET, SECRET, s3_environment
+from tests.ports import free_port
 
 from varloom.errors import VarloomError
 from varloom.storage import ObjectStorage, object_access, objects
@@ -47,15 +48,12 @@ def _endpoint(store: ObjectStore) -> str:
 
 @pytest.fixture
 def refusals(s3: ObjectStore) -> dict[str, ObjectStorage]:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
     return {
         "unknown key": _at(s3, AWS_ACCESS_KEY_ID="NOBODY"),
         "wrong secret": _at(s3, AWS_SECRET_ACCESS_KEY="wrong-secret-of-somebody"),
         "read only": _at(s3, **s3_environment(_endpoint(s3), READER_KEY, READER_SECRET)),
         "no bucket": _at(s3, "s3://varloom-nowhere/x"),
-        "refused": _at(s3, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}"),
+        "refused": _at(s3, AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}"),
         "no such name": _at(s3, AWS_ENDPOINT_URL="http://storage.invalid"),
         "no TLS": _at(s3, AWS_ENDPOINT_URL=_endpoint(s3).replace("http:", "https:")),
     }

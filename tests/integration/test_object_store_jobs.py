@@ -149,7 +149,7 @@ def test_a_job_is_cancelled_while_its_result_is_being_stored(server, start_worke
     begun = time.monotonic()
     server.client.post(f"jobs/{job['id']}/cancel").raise_for_status()
     assert server.at_rest(job["id"])["state"] == "cancelled"
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30, "long before it goes on by itself"
     assert [path.name for path in files(tmp_path / "scratch")] == ["source"], "what the attempt made is gone"
 
 

@@ -12,10 +12,14 @@ import pysam
 import pytest
 from tests.processing.conftest import analyse, rows
 from tests.shared_data import SHARED, needs
+from tests.support import simulated_reads as simulated
 
 from varloom.errors import VarloomError
+from varloom.processing.alignment_file import inspect
 from varloom.processing.checkpoints import Checkpoints
 from varloom.processing.cpu.aligner import LaneTask, batches
+from varloom.processing.model import ReadsFile, Reference
+from varloom.processing.quality.summary import variant_quality
 
 READS = SHARED / "data" / "reads"
 STEPS = ["checked", "aligned", "sorted", "marked", "quality", "called", "joined", "genotyped"]
@@ -163,12 +167,16 @@ def test_calling_in_regions_gives_what_one_run_gives(whole, person, tmp_path):
     assert len(told[-1]) == len(person.variants)
 
 
-@pytest.mark.parametrize("kind", ["finished", "CRAM by name", "other names, no groups", "unaligned"])
+@pytest.mark.parametrize("kind", ["finished", "not in order", "CRAM by name", "other names, no groups", "unaligned"])
 def test_alignments_are_taken_as_they_are(person, whole, tmp_path, kind):
     source, given = tmp_path / ("given.cram" if kind == "CRAM by name" else "given.bam"), str(whole.alignment)
     match kind:
         case "CRAM by name":
             pysam.samtools.sort("-n", "-O", "cram", "--reference", str(person.fasta), "-o", str(source), given)
+        case "not in order":  # whatever the header says
+            with pysam.AlignmentFile(given) as bam, pysam.AlignmentFile(str(source), "wb", template=bam) as mixed:
+                for read in sorted(bam, key=lambda read: read.query_name):
+                    mixed.write(read)
         case "unaligned":
             pysam.samtools.reset("-o", str(source), given)
         case "other names, no groups":
@@ -249,9 +257,77 @@ def test_single_reads_are_called_too(person, tmp_path):
     assert len(rows(single.variants)) >= len(person.variants) - 2
 
 
-def test_reads_of_another_species_give_an_empty_result_with_a_warning(person, tmp_path):
-    from tests.support import simulated_reads as simulated
+def test_genotypes_are_counted_of_snps_insertions_and_deletions_alike(tmp_path):
+    variants = tmp_path / "some.vcf"
+    rows_of = [("A", "C", "0/1"), ("A", "C", "1/1"), ("A", "AT", "0/1"), ("A", "AT", "0|1"), ("AT", "A", "1/1")]
+    rows_of += [("AT", "A", "1|1"), ("AT", "A", "0/1"), ("AT", "A,ATT", "1/2"), ("A", "C", "./."), ("A", "C", "0/0")]
+    variants.write_text(
+        "##fileformat=VCFv4.2\n##contig=<ID=1,length=1000>\n"
+        '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
+        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tP\n"
+        + "".join(f"1\t{10 * n}\t.\t{ref}\t{alt}\t9\t.\t.\tGT\t{gt}\n" for n, (ref, alt, gt) in enumerate(rows_of, 1))
+    )
+    counts = variant_quality(variants, tmp_path, lambda: None)
+    assert (counts["heterozygous"], counts["homozygous"]) == (5, 3)
 
+
+def test_a_deletion_of_a_base_that_the_reference_leaves_open_is_called(person, whole, tmp_path):
+    bases = person.contigs["chr2"]
+    deletion = next(one for one in person.variants if len(one.ref) > 1)
+    at = deletion.position  # 0-based: the first base that is missing
+    code, first = {"A": ("R", "A"), "C": ("Y", "C"), "G": ("K", "G"), "T": ("K", "G")}[bases[at]]
+    fasta = simulated.write_fasta(tmp_path / "open.fa", {**person.contigs, "chr2": bases[:at] + code + bases[at + 1 :]})
+    sites = tmp_path / "sites.vcf"
+    sites.write_text(f"chr2\t{deletion.position}\t.\t{deletion.ref}\t{deletion.alt}\n")
+    made = analyse([whole.alignment], fasta, tmp_path, sites=sites)
+    ref = deletion.ref[0] + first + deletion.ref[2:]
+    assert ("chr2", deletion.position, ref, deletion.alt, "0/1") in rows(made.variants)
+    assert rows(made.genotyped) == [("chr2", deletion.position, ref, deletion.alt, "0/1")]
+    assert len(rows(made.variants)) == len(person.variants)
+
+
+@pytest.mark.parametrize("are_paired", [True, False])
+def test_no_read_is_lost_of_an_unaligned_bam_in_which_names_are_there_twice(person, tmp_path, are_paired):
+    given = tmp_path / "joined.bam"
+    header = pysam.AlignmentHeader.from_dict({"HD": {"VN": "1.6", "SO": "unsorted"}})
+    with pysam.AlignmentFile(str(given), "wb", header=header) as file:
+        for name in ("r1", "r2", "r1"):
+            for flag in (0x4D, 0x8D) if are_paired else (0x4,):
+                read = pysam.AlignedSegment(header)
+                read.query_name, read.query_sequence, read.flag = name, "ACGT" * 10, flag
+                read.query_qualities = pysam.qualitystring_to_array("I" * 40)
+                file.write(read)
+    with pytest.raises(VarloomError) as caught:
+        analyse([given], person.fasta, tmp_path, indexes=person.indexes)
+    assert caught.value.code == "alignment_malformed"
+    assert (
+        f"holds {6 if are_paired else 3} reads, of which {2 if are_paired else 1} have the name" in caught.value.message
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "is_marked"),
+    [
+        ({"ID": "sambamba", "CL": "sort -o x.bam"}, False),
+        ({"ID": "sambamba", "CL": "markdup x.bam y.bam"}, True),
+        ({"ID": "pbrun fq2bam", "CL": "pbrun fq2bam --ref g.fa --no-markdups"}, False),
+        ({"ID": "pbrun fq2bam", "CL": "pbrun fq2bam --ref g.fa"}, True),
+        ({"ID": "MarkDuplicates", "PN": "MarkDuplicates"}, True),
+    ],
+)
+def test_only_who_marks_duplicates_has_marked_them(person, whole, tmp_path, command, is_marked):
+    given = tmp_path / "given.bam"
+    with pysam.AlignmentFile(str(whole.alignment)) as source:
+        header = {**source.header.to_dict(), "PG": [command]}
+        with pysam.AlignmentFile(str(given), "wb", header=header) as target:
+            for read in source.head(20):
+                read.is_duplicate = False
+                target.write(read)
+    reference = Reference(person.fasta, person.indexes, "GRCh38", "test 1")
+    assert inspect(ReadsFile(given, given.name), reference).is_marked is is_marked
+
+
+def test_reads_of_another_species_give_an_empty_result_with_a_warning(person, tmp_path):
     contigs = simulated.genome({"x": 3000}, seed=99)
     reads = simulated.pairs([contigs, contigs], [("x", 100, 2900)], depth=3, seed=1)
     files = simulated.write_pairs(tmp_path, "other", reads)

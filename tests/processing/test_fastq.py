@@ -38,6 +38,9 @@ FAULTS = {
     "long quality": (spoil(4, reads(), "IIIIII\n"), "reads_malformed", 4, "5 bases and 6 qualities"),
     "no name": (spoil(9, reads(), "@\n"), "reads_malformed", 9, "read 3"),
     "long name": (spoil(9, reads(), "@" + "x" * 255 + "\n"), "reads_malformed", 9, "at most 254"),
+    "mark and no name": (spoil(9, reads(), "@/1\n"), "reads_malformed", 9, "read 3"),
+    "control in name": (spoil(9, reads(), "@r\x013 1:N:0:A\n"), "reads_malformed", 9, "ASCII"),
+    "foreign name": (spoil(37, reads(), "@r\u00e910 1:N:0:A\n"), "reads_malformed", 37, "ASCII"),
     "no at": (spoil(37, reads(), "r10\n"), "reads_malformed", 37, "read 10"),
     "odd base": (spoil(38, reads(), "AC!TN\n"), "reads_malformed", 38, "'!' is no base"),
     "odd quality": (spoil(40, reads(), "II\x01II\n"), "reads_malformed", 40, "read 10"),
@@ -102,6 +105,9 @@ def test_blocks_and_members_are_read_to_the_end(tmp_path):
         (reads(), reads(2, first=2, last=11), 1, "names of the mates differ"),
         (reads(), spoil(21, reads(2), "@other 2:N:0:A\n"), 21, "read 6"),
         (reads(), reads(2) + "@\n", 41, "read 11"),
+        (reads(), reads(), 1, "both reads of a pair are first mates"),
+        (reads().replace(" 1:N:0:A", "/2"), reads().replace(" 1:N:0:A", "/2"), 1, "are second mates"),
+        (reads(last=100).replace(" 1:N:0:A", ""), reads(last=100).replace(" 1:N:0:A", ""), None, "given twice"),
     ],
 )
 def test_mates_that_do_not_pair_are_refused(tmp_path, one, other, line, told):
@@ -110,6 +116,13 @@ def test_mates_that_do_not_pair_are_refused(tmp_path, one, other, line, told):
         count(lane)
     assert caught.value.place.line == line
     assert told in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("qualities", "are_old"), [("hhhhB", True), ("@ABLh", True), ("IIII#", False), ("FFFFF", False), ("~~~~~", False)]
+)
+def test_qualities_in_the_old_notation_are_noticed(tmp_path, qualities, are_old):
+    assert fastq.has_old_qualities(given(tmp_path, "s.fq", reads().replace("IIII#", qualities))) is are_old
 
 
 def test_interleaved_reads_are_told_by_their_names(tmp_path):

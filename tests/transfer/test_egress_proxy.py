@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.object_stores import free_ports
+from tests.ports import free_port
 from tests.transfer.conftest import noise, sha256
 
 from varloom.errors import VarloomError
@@ -49,7 +49,7 @@ class Proxy:
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     folder = tmp_path_factory.mktemp("proxy")
-    (port,) = free_ports(1)
+    port = free_port()
     command = [sys.executable, "-m", "proxy", "--hostname=127.0.0.1", f"--port={port}", "--num-workers=1"]
     command += ["--num-acceptors=1", f"--basic-auth={USER}:{PASSWORD}", f"--log-file={folder / 'log'}"]
     command += [f"--data-dir={folder / 'data'}", "--cache-dir", str(folder / "cache")]

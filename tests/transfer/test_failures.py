@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.object_stores import free_ports
+from tests.ports import free_port
 from tests.sources import Served, make_authority, web_source
 
 from varloom.errors import VarloomError
@@ -129,7 +129,7 @@ def test_a_name_that_is_not_known(fetch: Fetching, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_port_where_nobody_listens(fetch: Fetching) -> None:
-    [port] = free_ports(1)
+    port = free_port()
     error = failure(fetch, f"http://127.0.0.1:{port}/x", allowed_endpoints=("127.0.0.1",))
     assert (error.code, error.kind.retryable) == ("download_unreachable", True)
     assert "refuses" in error.message

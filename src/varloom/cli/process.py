@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 _ASSEMBLIES = {"grch38": "GRCh38", "hg38": "GRCh38", "grch37": "GRCh37", "hg19": "GRCh37"}
 
+_RESULTS = (
+    *("alignment.bam", "alignment.bam.bai", "alignment.cram", "alignment.cram.crai", "quality.json"),
+    *("variants.vcf.gz", "variants.vcf.gz.tbi", "sites.vcf.gz", "sites.vcf.gz.tbi"),
+)
+"""What an analysis writes into its folder."""
+
 
 @click.command()
 @click.argument("reads", metavar="READS...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -93,6 +99,9 @@ def process(
     for path in (*reads, *([reference] if reference else []), *([sites] if sites else [])):
         if not path.is_file() or not os.access(path, os.R_OK):
             raise VarloomError(SOURCE_UNREADABLE, f"{path}: there is no such file, or it may not be read.")
+        if any((directory / name).exists() and (directory / name).samefile(path) for name in _RESULTS):
+            message = f"{path}: a result would replace this file; choose another folder for the results."
+            raise VarloomError(OUTPUT_UNWRITABLE, message)
     wanted = Wanted(
         reads=reads,
         directory=directory,

@@ -35,6 +35,15 @@ DATABASE_FOLDER_MISSING = define(
     ),
     status=503,
 )
+DATABASE_COPY_FAILED = define(
+    "database_copy_failed",
+    "The database could not be copied",
+    cause="pg_dump or pg_restore ended with an error. The message holds what it said last; nothing was changed.",
+    resolution=(
+        "A newer PostgreSQL than Varloom's pg_dump is refused by it: use its own backups, or install a newer Varloom.",
+        "Else mend what the message names, such as a full disk, and give the same command again.",
+    ),
+)
 DATABASE_UNREACHABLE = define(
     "database_unreachable",
     "The database cannot be reached",

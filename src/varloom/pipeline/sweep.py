@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from varloom.failpoints import commit_point, failpoint
+from varloom.jobs.totals import add_up
 from varloom.storage.held_folder import unused
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
         await conn.execute(_GIVE_UP_FURTHER)
         await conn.execute(_FORGET_SECRETS)
         await conn.execute(_FORGET_FURTHER_SECRETS)
+        await add_up(conn)
     attempts = [
         key for prefix, named in _ATTEMPTS.items() for key in await asyncio.to_thread(_folders, storage, prefix, named)
     ]

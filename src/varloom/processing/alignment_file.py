@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = 2000
 """So many first reads tell whether reads have read groups and duplicates are marked."""
-_MARKERS = ("markdup", "MarkDuplicates", "samblaster", "sambamba", "fq2bam", "DuplicateMarking")
+_MARKERS = ("markdup", "markduplicates", "samblaster", "fq2bam", "duplicatemarking")
+"""In the names and commands of programs; sambamba also sorts, and tells `markdup` where it has marked."""
+_UNMARKED = ("--no-markdup", "duplicate-marking false", "duplicate-marking=false")
+"""In the commands of programs that mark unless they are told not to."""
 
 
 class AlignmentFacts(NamedTuple):
@@ -35,7 +38,7 @@ class AlignmentFacts(NamedTuple):
 
     Attributes:
         is_aligned: whether it has contigs; else its reads are to be aligned.
-        is_sorted: by position.
+        is_sorted: by position, as its header says and its first reads show.
         is_marked: whether a program that marks duplicates has run.
         groups: its read groups, as the header has them.
         has_groups: whether the first reads name one.
@@ -93,7 +96,7 @@ def inspect(file: ReadsFile, reference: Reference) -> AlignmentFacts:
         raise VarloomError(ALIGNMENT_OTHER_REFERENCE, message)
     return AlignmentFacts(
         is_aligned=bool(header.get("SQ")) and not all(record.is_unmapped for record in first),
-        is_sorted=header.get("HD", {}).get("SO") == "coordinate",
+        is_sorted=header.get("HD", {}).get("SO") == "coordinate" and _are_in_order(first),
         is_marked=_is_marked(header, first),
         groups=tuple(header.get("RG", ())),
         has_groups=all(record.has_tag("RG") for record in first),
@@ -102,13 +105,15 @@ def inspect(file: ReadsFile, reference: Reference) -> AlignmentFacts:
     )
 
 
+def _are_in_order(first: list[Any]) -> bool:
+    """Whether reads come by contig and position, those without one last: not every header tells the truth."""
+    places = [(record.reference_id & 0xFFFFFFFF, record.reference_start) for record in first]
+    return places == sorted(places)
+
+
 def _is_marked(header: Mapping[str, Any], first: list[Any]) -> bool:
-    ran = any(
-        marker.lower() in str(program.get(key, "")).lower()
-        for program in header.get("PG", ())
-        for key in ("ID", "PN", "CL")
-        for marker in _MARKERS
-    )
+    told = [" ".join(str(one.get(key, "")) for key in ("ID", "PN", "CL")).lower() for one in header.get("PG", ())]
+    ran = any(any(word in text for word in _MARKERS) for text in told if not any(word in text for word in _UNMARKED))
     return ran or any(record.is_duplicate for record in first)
 
 

@@ -6,6 +6,7 @@ which no sequencer has written for years, are refused.
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -44,6 +45,18 @@ BASES = b"ACGTUNacgtunRYSWKMBDHVryswkmbdhv.-*"
 """Letters of sequences: bases, and IUPAC's codes for more than one."""
 QUALITIES = bytes(range(33, 127))
 """Letters of qualities."""
+_HEADS = bytes(range(32, 127)) + b"\t"
+"""What the names of reads, and what follows them, are usually written in."""
+_NAME = re.compile(rb"[!-~]+")
+"""What SAM allows in a name; an aligner cuts others off, and reads of several pairs get one name."""
+_ALIKE_PAIRS = 100
+"""So many pairs, and all of a lane, with equal mates are no chance."""
+_SHORT_HEAD = 5
+"""Characters of a first line that may be all mark and no name (`@/1`)."""
+_SECOND_WORD = re.compile(rb"\s([12]):[YN]:")
+_OLDEST_QUALITIES = range(64, 105)
+"""Of Illumina's machines before 2011: `@` to `h`, and better ones than `K`, which are none of today's."""
+_BEST_QUALITY = ord("K")
 _NEWLINE = 10
 
 
@@ -173,6 +186,9 @@ class FastqText:
         wrong |= lengths[:, 1] != lengths[:, 3]
         for read in np.flatnonzero(lengths[:, 0] > _LONGEST_NAME):
             wrong[read] |= len(read_name(piece.lines[4 * read])) > _LONGEST_NAME
+        names = piece.lines[::4]
+        if (lengths[:, 0] < _SHORT_HEAD).any() or b"".join(names).translate(None, _HEADS):
+            wrong |= [_NAME.fullmatch(read_name(one)) is None for one in names]
         for line, allowed in ((1, BASES), (3, QUALITIES)):
             if b"".join(piece.lines[line::4]).translate(None, allowed):  # some letter is none of them
                 wrong |= [bool(one.translate(None, allowed)) for one in piece.lines[line::4]]
@@ -183,10 +199,8 @@ class FastqText:
         """What is wrong with a read, in words."""
         name, bases, plus, qualities = piece.lines[4 * read : 4 * read + 4]
         number = piece.first + read
-        if not name.startswith(b"@") or len(name) < 2:
-            return self._malformed(number, 1, "A read begins with `@` and a name", name)
-        if len(read_name(name)) > _LONGEST_NAME:
-            return self._malformed(number, 1, f"A read's name has at most {_LONGEST_NAME} characters", name)
+        if told := _said_of_name(name):
+            return self._malformed(number, 1, told, name)
         if not plus.startswith(b"+"):
             return self._malformed(number, 3, "The third line of a read begins with `+`", plus)
         if odd := bases.translate(None, BASES):
@@ -203,6 +217,16 @@ class FastqText:
     def _truncated(self, how: str) -> VarloomError:
         at = f"after byte {self._read:,} of {self.stored_bytes:,}"
         return VarloomError(READS_TRUNCATED, f"{safe_excerpt(self.file.name, 80)} {how}, {at}.")
+
+
+def _said_of_name(head: bytes) -> str | None:
+    """What is wrong with the first line of a read; None if nothing is."""
+    name = read_name(head)
+    if not head.startswith(b"@") or not name:
+        return "A read begins with `@` and a name"
+    if len(name) > _LONGEST_NAME:
+        return f"A read's name has at most {_LONGEST_NAME} characters"
+    return None if _NAME.fullmatch(name) else "A read's name is written in ASCII without control characters"
 
 
 def _look(file: ReadsFile) -> None:
@@ -244,6 +268,30 @@ def read_name(line: bytes) -> bytes:
     words = line[1:].split(None, 1)
     name = words[0] if words else b""
     return name[:-2] if name[-2:] in {b"/1", b"/2"} else name
+
+
+def mate_of(line: bytes) -> bytes | None:
+    """Which mate a read is by its first line: `1` or `2`; None where that does not tell.
+
+    >>> mate_of(b"@A00:1:H7:1:1101:100:200 1:N:0:ACGT"), mate_of(b"@r7/2"), mate_of(b"@SRR1.1 1 length=100")
+    (b'1', b'2', None)
+    """
+    if (told := _SECOND_WORD.search(line)) is not None:
+        return told[1]
+    words = line.split(None, 1)
+    return words[0][-1:] if words and words[0][-2:] in {b"/1", b"/2"} else None
+
+
+def has_old_qualities(file: ReadsFile) -> bool:
+    """Whether the first reads have qualities as before 2011, counted from `@`: read as today's, each is 31 too high.
+
+    Raises:
+        VarloomError: those of `FastqText`.
+    """
+    for piece in FastqText(file, is_checked=True).pieces():
+        found = b"".join(piece.lines[3::4])
+        return bool(found) and min(found) in _OLDEST_QUALITIES and _BEST_QUALITY < max(found) <= _OLDEST_QUALITIES[-1]
+    return False
 
 
 def is_interleaved(file: ReadsFile) -> bool:
@@ -321,6 +369,7 @@ class LaneReader:
         ones, others = self._first.pieces(), second.pieces()
         left: tuple[list[bytes], list[bytes]] = ([], [])
         number = 0
+        are_alike = not self._is_checked
         while True:
             for lines, source in zip(left, (ones, others), strict=True):
                 if not lines:
@@ -332,6 +381,7 @@ class LaneReader:
             for lines in left:
                 del lines[:ready]
             self._compare(mates[0][::4], mates[1][::4], number, step=1)
+            are_alike = are_alike and all(mates[0][line::4] == mates[1][line::4] for line in (1, 3))
             number += ready // 4
             together: list[bytes] = [b""] * (2 * ready)
             for line in range(4):
@@ -339,18 +389,27 @@ class LaneReader:
             yield together
         if left[0] or left[1]:
             self._unequal(number, second, longer_first=bool(left[0]))
+        if are_alike and number >= _ALIKE_PAIRS:
+            raise VarloomError(READS_UNPAIRED, f"{self._both()} hold the same reads: one file was given twice.")
+
+    def _both(self) -> str:
+        second = self._second.file.name if self._second else self.lane.first.name
+        return f"{safe_excerpt(self.lane.first.name, 60)} and {safe_excerpt(second, 60)}"
 
     def _compare(self, ones: list[bytes], others: list[bytes], number: int, *, step: int) -> None:
         """Refuse the first two mates whose names differ."""
         if self._is_checked:
             return
+        if number == 0 and ones and (mate := mate_of(ones[0])) is not None and mate == mate_of(others[0]):
+            which = "first" if mate == b"1" else "second"
+            message = f"{self._both()}: by their names both reads of a pair are {which} mates."
+            raise VarloomError(READS_UNPAIRED, message, Place(line=1, excerpt=safe_excerpt(others[0])))
         for at, (one, other) in enumerate(zip(ones, others, strict=True)):
             if read_name(one) == read_name(other):
                 continue
             read = number + at * step
             names = f"{safe_excerpt(one, 60)} and {safe_excerpt(other, 60)}"
-            second = self._second.file.name if self._second else self.lane.first.name
-            where = f"{safe_excerpt(self.lane.first.name, 60)} and {safe_excerpt(second, 60)}, read {read + 1:,}"
+            where = f"{self._both()}, read {read + 1:,}"
             line = 4 * (read + (step - 1)) + 1
             raise VarloomError(
                 READS_UNPAIRED,

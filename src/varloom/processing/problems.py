@@ -137,6 +137,16 @@ FEW_READS_MAPPED = define(
     cause="Less than half of the reads could be aligned: they may be of another species, or of another reference.",
     resolution=("Check that the reference is that of the sample's species, and that the reads are the sample's.",),
 )
+READS_OLD_QUALITIES = define(
+    "reads_old_qualities",
+    "Qualities in an old notation",
+    cause="The qualities look like those of Illumina's machines before 2011, counted from `@` (Phred+64). They were "
+    "read as FASTQ has them today, counted from `!`: each is 31 too high, and errors of sequencing pass for variants.",
+    resolution=(
+        "If the reads are that old, turn the qualities into today's (`seqtk seq -VQ64 OLD.fastq`), and analyse again.",
+        "If the sequencer does give qualities from 31 to 71 alone, nothing is to be done.",
+    ),
+)
 READS_NO_DEPTH = define(
     "reads_no_depth",
     "Sites without reads",

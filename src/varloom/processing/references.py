@@ -21,6 +21,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import time
 from typing import TYPE_CHECKING
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 FASTA, FAI, MARK, INDEXES = "genome.fa", "genome.fa.fai", "release.json", "indexes"
 _CHUNK = 4 << 20
+_LONGEST_INDEXED = 1 << 29
+_BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 
 @contextlib.contextmanager
@@ -157,24 +160,67 @@ def from_fasta(fasta: Path, assembly: Assembly, root: Path, report: Report) -> R
         packed = compression_of(start)
         if packed not in {Compression.NONE, Compression.BGZIP, Compression.GZIP}:
             raise VarloomError(REFERENCE_UNUSABLE, f"{name} is packed as {packed.value}; a FASTA may be plain or gzip.")
+        if packed is Compression.BGZIP and not _has_end(fasta):
+            raise VarloomError(REFERENCE_UNUSABLE, f"{name} is cut short: it lacks the mark of its end.")
         own = root / f"file-{hashlib.sha256(str(fasta.resolve()).encode()).hexdigest()[:20]}"
         plain = fasta if packed is Compression.NONE else own / FASTA
-        if packed is not Compression.NONE and not _is_newer(plain, fasta):
-            own.mkdir(mode=0o700, parents=True, exist_ok=True)
-            unfinished = plain.with_name(f"{plain.name}.{time.time_ns()}")
-            _unpack_file(fasta, unfinished, report)
-            unfinished.replace(plain)
+        if packed is not Compression.NONE:
+            with disk_full_told("the reference genome"):
+                own.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with locked(own / "lock", fcntl.LOCK_EX):
+                    _unpack_given(fasta, plain, report)
         with plain.open("rb") as file:
             if file.read(1) != b">":
                 raise VarloomError(REFERENCE_UNUSABLE, f"{name} is no FASTA: it begins without `>`.")
         listed = plain.with_name(f"{plain.name}.fai")
         if not _is_newer(listed, plain):
             unfinished = listed.with_name(f"{listed.name}.{time.time_ns()}")
-            pysam.samtools.faidx("--fai-idx", str(unfinished), str(plain))
-            unfinished.replace(listed)
+            try:
+                pysam.samtools.faidx("--fai-idx", str(unfinished), str(plain))
+                unfinished.replace(listed)
+            finally:
+                unfinished.unlink(missing_ok=True)
+        _hold_contigs(listed, name)
     except (OSError, EOFError, SamtoolsError) as error:
         raise VarloomError(REFERENCE_UNUSABLE, f"{name} cannot be used: {safe_excerpt(str(error), 300)}.") from error
     return Reference(plain, own / INDEXES, assembly, fasta.name)
+
+
+def _has_end(fasta: Path) -> bool:
+    """Whether a file packed with bgzip has its last, empty block: without it whole contigs may be missing."""
+    with fasta.open("rb") as file:
+        file.seek(max(0, fasta.stat().st_size - len(_BGZIP_END)))
+        return file.read() == _BGZIP_END
+
+
+def _unpack_given(fasta: Path, plain: Path, report: Report) -> None:
+    """Unpack a FASTA unless that has been done: its copy has the time of the file that it was made of.
+
+    A copy that is merely newer may be of another file, which was moved here with an older time since.
+    """
+    made_of = fasta.stat().st_mtime_ns
+    if plain.exists() and plain.stat().st_mtime_ns == made_of:
+        return
+    unfinished = plain.with_name(f"{plain.name}.unfinished")
+    try:
+        _unpack_file(fasta, unfinished, report)
+        os.utime(unfinished, ns=(made_of, made_of))
+        plain.with_name(f"{plain.name}.fai").unlink(missing_ok=True)
+        unfinished.replace(plain)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _hold_contigs(listed: Path, name: str) -> None:
+    """Refuse contigs that a VCF, a BAM or their indexes cannot have, before hours of work end with them."""
+    for line in listed.read_text(encoding="utf-8", errors="replace").splitlines():
+        contig, _, rest = line.partition("\t")
+        if int(rest.partition("\t")[0]) > _LONGEST_INDEXED:
+            message = f"Contig {safe_excerpt(contig, 60)} of {name} is longer than an index (.bai, .tbi) can reach."
+            raise VarloomError(REFERENCE_UNUSABLE, message)
+        if not contig or contig[0] in "*=" or "," in contig:
+            message = f"{name} has a contig {safe_excerpt(contig, 60)!r}, and a VCF or BAM cannot have this name."
+            raise VarloomError(REFERENCE_UNUSABLE, message)
 
 
 def _is_newer(made: Path, source: Path) -> bool:

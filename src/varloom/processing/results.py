@@ -18,7 +18,7 @@ def link(source: Path, target: Path) -> None:
     """Give a file another name; a copy on another disk."""
     target.unlink(missing_ok=True)
     try:
-        os.link(source, target)
+        os.link(source.resolve(), target)  # of a symbolic link itself the system would make another one
     except OSError:
         shutil.copyfile(source, target)
 

@@ -23,6 +23,7 @@ from varloom.services.events import Events
 from varloom.services.htsget import Htsget
 from varloom.services.jobs import Jobs
 from varloom.services.manifests import Manifests
+from varloom.services.metrics import Metrics
 from varloom.services.on_demand import OnDemandAnnotation
 from varloom.services.pgx_results import PgxResults
 from varloom.services.provenance import Provenance
@@ -72,6 +73,7 @@ class Services:
     jobs: Jobs
     provenance: Provenance
     queue: Queue
+    metrics: Metrics
     samples: Samples
     sample_files: SampleFiles
     aligned_reads: AlignedReads
@@ -148,6 +150,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 provenance=Provenance(pool, storage),
                 pgx=PgxResults(pool, storage),
                 queue=Queue(pool, settings),
+                metrics=Metrics(pool, settings),
                 samples=samples,
                 sample_files=SampleFiles(pool, storage),
                 aligned_reads=AlignedReads(pool, storage, Htsget(storage, library)),

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 LOCK_NAME = "server.lock"
 NOTE_NAME = "server.json"
+RESTORE_NOTE = "restore.unfinished"
+"""In the folder while a backup is restored into it: half of one must not be worked with."""
 NAME_LENGTH = 8
 
 
 @contextlib.contextmanager
-def held_data_folder(folder: Path) -> Iterator[str]:
+def held_data_folder(folder: Path, *, to_restore: bool = False) -> Iterator[str]:
     """Be the one server of this folder, which is created if it does not exist. The lock ends with the process.
 
     Yields a name that stays with the folder, by which servers that share a database are told apart.
@@ -41,6 +43,9 @@ def held_data_folder(folder: Path) -> Iterator[str]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise VarloomError(DATA_FOLDER_IN_USE, f"Another server uses {folder}{_where(folder)}.") from None
+        if (folder / RESTORE_NOTE).exists() and not to_restore:
+            message = f"A restore into {folder} was not finished; give the same `varloom restore` again."
+            raise VarloomError(DATA_FOLDER_UNUSABLE, message)
         yield _name_in(descriptor)
     finally:
         os.close(descriptor)

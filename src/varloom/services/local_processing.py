@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from varloom.annotation.source import Need
@@ -20,6 +21,7 @@ from varloom.processing.model import AlignmentFormat, Analysis, Caller, Place, R
 from varloom.processing.problems import CALLER_UNAVAILABLE, REFERENCE_GENOME_MISSING
 from varloom.services.references import open_library
 from varloom.settings import load_settings
+from varloom.storage.held_folder import hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
     from varloom.genomics.assemblies import Assembly
     from varloom.processing.model import Analysed, Reference, Report
 
-CHECKPOINTS, WORK = ".checkpoints", ".work"
-"""Folders of the output while the analysis is not finished."""
+CHECKPOINTS, WORK, STEPS = ".checkpoints", ".work", "steps"
+"""Folders of the output while the analysis is not finished; the last one is in the first."""
 INDEXES = "reference-indexes"
 """The folder of the data folder with what engines build of reference genomes."""
 
@@ -74,12 +76,15 @@ def processed(wanted: Wanted, report: Report, *, data: Path | None, storage: str
     settings = load_settings(data=data, storage=storage)
     caller = _caller(wanted.caller)
     engine = engine_named(wanted.engine, caller)
-    reads = gather([ReadsFile(path, path.name) for path in wanted.reads], is_interleaved, are_mates)
+    # Absolute, as programs would take the name of a file that begins with a dash for an option.
+    reads = gather([ReadsFile(path.absolute(), path.name) for path in wanted.reads], is_interleaved, are_mates)
     sample = wanted.sample or _sample_name(wanted.reads[0].name)
-    place = Place(wanted.directory / CHECKPOINTS, wanted.directory / WORK, wanted.directory)
-    wanted.directory.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(place.work, ignore_errors=True)
+    output = wanted.directory.absolute()
+    place = Place(output / CHECKPOINTS / STEPS, output / WORK, output)
+    output.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as held:
+        held.callback(os.close, hold(output / CHECKPOINTS))  # before anything of another process can be removed
+        shutil.rmtree(place.work, ignore_errors=True)
         held.callback(shutil.rmtree, place.work, ignore_errors=True)
         with _reference(wanted, settings.data / INDEXES, report, data=data, storage=storage) as reference:
             analysis = Analysis(
@@ -87,7 +92,7 @@ def processed(wanted: Wanted, report: Report, *, data: Path | None, storage: str
                 reference,
                 sample,
                 caller,
-                wanted.sites,
+                wanted.sites.absolute() if wanted.sites is not None else None,
                 wanted.threads,
                 alignment_format=AlignmentFormat(wanted.alignment_format),
                 sex_chromosomes=SexChromosomes(wanted.sex_chromosomes),
@@ -96,8 +101,13 @@ def processed(wanted: Wanted, report: Report, *, data: Path | None, storage: str
         with disk_full_told("the quality summary"):
             told = json.dumps(made.quality, indent=1).encode() + b"\n"
             write_atomically(wanted.directory / "quality.json", told)
-    shutil.rmtree(place.checkpoints, ignore_errors=True)
-    return made
+        shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
+    return replace(
+        made,
+        alignment=wanted.directory / made.alignment.name,
+        variants=wanted.directory / made.variants.name,
+        genotyped=wanted.directory / made.genotyped.name if made.genotyped is not None else None,
+    )
 
 
 @contextlib.contextmanager
@@ -106,7 +116,7 @@ def _reference(
 ) -> Iterator[Reference]:
     """The genome: a file of the user's own, or the newest that is installed."""
     if wanted.fasta is not None:
-        yield references.from_fasta(wanted.fasta, wanted.assembly, indexes, report)
+        yield references.from_fasta(wanted.fasta.absolute(), wanted.assembly, indexes, report)
         return
     library = open_library(load_settings(data=data, storage=storage))
     release = library.newest(Need("fasta"), wanted.assembly)

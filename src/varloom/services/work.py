@@ -62,7 +62,7 @@ REPORT_TIMEOUT = 5
 DATABASE_LOOK_INTERVAL = 5.0
 """Seconds between two looks whether the embedded database lives."""
 
-_SWEEP_LOCK = 7_203_441_002
+SWEEP_LOCK = 7_203_441_002
 """Advisory lock: one worker sweeps at a time."""
 
 
@@ -247,14 +247,14 @@ async def sweep_alone(pool: AsyncConnectionPool, storage: Storage) -> bool:
     async with pool.connection() as conn:
         await conn.set_autocommit(True)
         try:
-            cursor = await conn.execute("SELECT pg_try_advisory_lock(%s)", [_SWEEP_LOCK])
+            cursor = await conn.execute("SELECT pg_try_advisory_lock(%s)", [SWEEP_LOCK])
             row = await cursor.fetchone()
             if row is None or not row[0]:
                 return False
             try:
                 await sweep(pool, storage)
             finally:
-                await conn.execute("SELECT pg_advisory_unlock(%s)", [_SWEEP_LOCK])
+                await conn.execute("SELECT pg_advisory_unlock(%s)", [SWEEP_LOCK])
             return True
         finally:
             await conn.set_autocommit(False)

@@ -20,6 +20,7 @@ from varloom.web.api import router as api_router
 from varloom.web.api.create_job import UPLOAD_PATH
 from varloom.web.api.health import router as health_router
 from varloom.web.api.manifests import MANIFEST_PATH
+from varloom.web.api.metrics import router as metrics_router
 from varloom.web.api.openapi import describe
 from varloom.web.api.uploads import RESUMABLE_PATH
 from varloom.web.body_limit import BodyLimit
@@ -84,6 +85,7 @@ def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncCont
     )
     app.state.error_page = pages.error_page
     app.include_router(health_router)
+    app.include_router(metrics_router)
     app.include_router(login_router)
     app.include_router(api_router)
     app.include_router(pages.router)

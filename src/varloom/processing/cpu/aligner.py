@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from varloom.dataset.durable import sync_file
 from varloom.errors import VarloomError
 from varloom.failpoints import failpoint
 from varloom.processing.fastq import LaneReader, read_name
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 BATCH_BASES = 5_000_000
 """Of one batch: some seconds of work, so that all processes end at about the same time, and enough pairs to tell how
 long inserts are. bwa's own are twice as large."""
+_BATCH_LINES = 4 * 500_000
+"""Of one batch: reads of a few bases would else fill the memory by their number."""
 _GROUP_MARK = b"\tRG:Z:"
 
 
@@ -197,7 +200,7 @@ def batches(lane: int, task: LaneTask) -> Iterator[Batch]:
             begun = 0
             for at in range(0, len(lines), step):
                 bases += len(lines[at + 1]) + (len(lines[at + 5]) if step == 8 else 0)
-                if bases >= BATCH_BASES:
+                if bases >= BATCH_BASES or len(gathered) + at - begun >= _BATCH_LINES:
                     gathered += lines[begun : at + step]
                     yield Batch(lane, number, gathered)
                     gathered, bases, begun, number = [], 0, at + step, number + 1
@@ -285,6 +288,7 @@ class Worker:
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if status != 0:
             raise OSError(f"samtools could not write a batch (status {status})")
+        sync_file(unfinished)  # else a batch may be there after a loss of power, and empty
         failpoint("processing.align.before_rename")
         unfinished.replace(Path(self._task.batches) / file)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from varloom.errors import VarloomError
+from varloom.errors import VarloomError, safe_excerpt
 from varloom.processing import disk_space, fastq
 from varloom.processing.alignment_file import AlignmentFacts, contigs_of, damage_told
 from varloom.processing.cpu import align, duplicates, index, read_groups, sort
@@ -15,7 +16,7 @@ from varloom.processing.cpu.read_groups import ReadGroup
 from varloom.processing.cram_bases import bases_of_cram
 from varloom.processing.life import Life
 from varloom.processing.model import Lane, ReadsFile
-from varloom.processing.problems import READS_EMPTY
+from varloom.processing.problems import ALIGNMENT_MALFORMED, READS_EMPTY
 from varloom.processing.programs import Stage, pipe
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ BATCHES = "batches"
 _SORTED = "sorted.bam"
 _PARTS = ("pairs.fastq.gz", "orphans.fastq.gz", "singles.fastq.gz")
 """What an unaligned BAM is taken apart into."""
+_NOT_PRIMARY = 0x900
+_ONE_NAME = (
+    "Give the reads of each run for themselves, as FASTQ by lane: files that were joined have the same names twice.",
+    "Or make the names differ, for example by the run before each, and give the file again.",
+)
 
 
 class Aligning:
@@ -87,6 +93,7 @@ class Aligning:
             raise AssertionError("there is FASTQ or an alignment")
         self._hold_to_disk(disk_space.of_unaligned(*_size_of(given, is_cram=is_cram), is_cram=is_cram))
         pairs, orphans, singles = (self._work / name for name in _PARTS)
+        counts = self._work / "taken.json"
         with damage_told(given):
             pipe(
                 [
@@ -101,10 +108,12 @@ class Aligning:
                         self._fasta,
                         given.path,
                     ),
+                    Stage.samtools("view", "--no-PG", "-u", "-F", _NOT_PRIMARY, "--save-counts", counts, "-"),
                     Stage.samtools("fastq", "-n", "-c", 1, "-T", "RG", "-o", pairs, "-s", orphans, "-0", singles, "-"),
                 ],
                 Life(self._report, "reads taken out of the alignment"),
             )
+        held = json.loads(counts.read_text(encoding="utf-8"))["records_filter_accepted"]
         told: dict[str, Any] = {}
         for path in (pairs, orphans, singles):
             lane = Lane(ReadsFile(path, path.name), is_interleaved=path is pairs)
@@ -117,6 +126,13 @@ class Aligning:
                 self._kept.keep(path, path.name)
         if not told:
             raise VarloomError(READS_EMPTY, f"{given.name} holds no read.")
+        taken = sum(reads for reads, _ in told.values())
+        if taken != held:  # of those with one name samtools keeps one
+            message = (
+                f"{safe_excerpt(given.name, 80)} holds {held:,} reads, of which {held - taken:,} have the name "
+                "of another read: it cannot be told which are mates."
+            )
+            raise VarloomError(ALIGNMENT_MALFORMED, message, resolution=_ONE_NAME)
         return told
 
     def _align(self, lanes: list[Lane], counts: list[list[int]], facts: AlignmentFacts | None) -> dict[str, Any]:

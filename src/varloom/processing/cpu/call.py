@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 ANNOTATIONS = "FORMAT/AD,FORMAT/DP,FORMAT/SP,INFO/AD"
 MAX_DEPTH = 1000
 """Reads beyond this depth are left out; bcftools' own default of 250 is less than panels have."""
+NORMAL_REF = ("-c", "s")
+"""For `bcftools norm`: a deletion's REF that has a code for several bases (`R`, as GRCh37 has on chr3) gets the first
+of them, as the specification wants it. Without it such a record ends the whole analysis."""
 _LIFE_SECONDS = 1.0
 _SILENT_SECONDS = 60.0
 """After which it is told that the same number of regions goes on: their share is not shown until the next is done."""
@@ -158,7 +161,7 @@ def join(files: Sequence[Path], fasta: Path, output: Path, work: Path, on_life: 
     pipe(
         [
             Stage.bcftools("concat", "--no-version", "-Ou", "-f", listed),
-            Stage.bcftools("norm", "--no-version", "-f", fasta, "-Oz", "-o", output, "-"),
+            Stage.bcftools("norm", "--no-version", *NORMAL_REF, "-f", fasta, "-Oz", "-o", output, "-"),
         ],
         on_life,
     )

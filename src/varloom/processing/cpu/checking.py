@@ -25,7 +25,8 @@ def check(analysis: Analysis, kept: Checkpoints, report: Report) -> dict[str, An
     """What the reads are; of FASTQ every read is looked at.
 
     Returns:
-        `lanes`: reads and bases of each lane; or `alignment`: the facts of the BAM or CRAM (see `AlignmentFacts`).
+        `lanes`: reads and bases of each lane, and `old_qualities`: the files that seem to have Phred+64; or
+        `alignment`: the facts of the BAM or CRAM (see `AlignmentFacts`).
 
     Raises:
         VarloomError: what is wrong with the reads.
@@ -42,7 +43,8 @@ def _look(analysis: Analysis, report: Report) -> dict[str, Any]:
         before = begun
         found.append(fastq.count(lane, lambda done, before=before: report(before + done, total, "bytes checked")))  # type: ignore[misc]
         begun += fastq.stored_bytes(lane)
-    return {"lanes": [list(lane) for lane in found]}
+    old = [file.name for file in _files(analysis) if fastq.has_old_qualities(file)]
+    return {"lanes": [list(lane) for lane in found], "old_qualities": old}
 
 
 def identity(analysis: Analysis, engine: str) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from varloom.dataset.durable import disk_full_told, sync_directory, sync_file
 from varloom.errors import VarloomError
 from varloom.failpoints import failpoint
+from varloom.processing.alignment_file import contigs_of
 from varloom.processing.problems import REFERENCE_UNUSABLE
 from varloom.processing.programs import run
 from varloom.storage.held_folder import locked
@@ -91,12 +92,28 @@ def _build(reference: Reference, folder: Path, report: Report) -> None:
     prefix = unfinished / PREFIX
     tell = _progress(reference, prefix, report)
     tell()
-    run([sys.executable, "-c", _BUILD, str(reference.fasta), str(prefix)], "bwa index", tell)
+    try:
+        run([sys.executable, "-c", _BUILD, str(reference.fasta), str(prefix)], "bwa index", tell)
+        _hold_to_list(reference, prefix)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)  # some gigabytes, of which nothing is of use again
+        raise
     for path in unfinished.iterdir():
         sync_file(path)
     failpoint("processing.index.before_rename")
     unfinished.rename(folder)
     sync_directory(folder.parent)
+
+
+def _hold_to_list(reference: Reference, prefix: Path) -> None:
+    """Refuse a FASTA whose `.fai` lists other contigs: it is older than the FASTA, or a name is there twice."""
+    lines = prefix.with_name(f"{prefix.name}.ann").read_text(encoding="utf-8", errors="surrogateescape").split("\n")[1:]
+    there = [
+        (named.split(" ")[1], int(placed.split(" ")[1])) for named, placed in zip(lines[::2], lines[1::2], strict=False)
+    ]
+    if there != list(contigs_of(reference.fasta).items()):
+        message = f"{reference.fasta.name} and its index (.fai) have different contigs, or one name is there twice."
+        raise VarloomError(REFERENCE_UNUSABLE, message)
 
 
 def _progress(reference: Reference, prefix: Path, report: Report) -> Callable[[], None]:

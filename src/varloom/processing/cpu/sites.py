@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from varloom.errors import Place, VarloomError, safe_excerpt
 from varloom.genomics.contigs import bare_name
 from varloom.genomics.packing import Compression, compression_of
 from varloom.processing.alignment_file import contigs_of
-from varloom.processing.cpu.call import call_options, pileup_options
+from varloom.processing.cpu.call import NORMAL_REF, call_options, pileup_options
 from varloom.processing.cpu.header import column_name
 from varloom.processing.cpu.mitochondrion import one_allele
 from varloom.processing.problems import SITES_UNUSABLE
@@ -98,7 +99,7 @@ def _text_lines(path: Path) -> Iterator[str]:
     try:
         with gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8") as text:
             yield from text
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise VarloomError(SITES_UNUSABLE, f"The file of sites cannot be read: {error}.") from error
 
 
@@ -122,7 +123,7 @@ def genotype(
                 "mpileup", *pileup_options(fasta), "-R" if len(sites) <= _MOST_JUMPS else "-T", padded, alignment
             ),
             Stage.bcftools(*call_options(copies), "-Ou", "-"),
-            Stage.bcftools("norm", "--no-version", "-f", fasta, "-Ou", "-"),
+            Stage.bcftools("norm", "--no-version", *NORMAL_REF, "-f", fasta, "-Ou", "-"),
             Stage.bcftools("view", "--no-version", "-T", exact, "-Ov", "-o", called, "-"),
         ],
         on_life,

@@ -1,7 +1,7 @@
 """Runs a command that ends with whoever started it: `python -m varloom.processing.parabricks.guardian COMMAND...`.
 
 Parabricks starts programs of its own, which would go on, on the GPU, after the death of a worker that was killed. The
-system tells this process of it (Linux), and it ends its whole process group.
+system tells this process of it (Linux), and it ends its process group, which it has for itself.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def main() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it ended meanwhile
             sys.exit(1)
+        os.setpgid(0, 0)  # the group of whoever started us has programs that are not ours: those of a shell's script
     try:
         status = subprocess.call(sys.argv[1:])
     except OSError as error:

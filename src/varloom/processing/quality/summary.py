@@ -6,6 +6,7 @@ Its fields are told in `docs/reference/reads-quality.md`.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from varloom.processing.alignment_file import contigs_of
@@ -55,13 +56,14 @@ def variant_quality(variants: Path, work: Path, on_life: Callable[[], None]) -> 
     Raises:
         VarloomError: `program_failed`, `disk_full`.
     """
-    told = work / "quality.variants"
-    pipes([Pipe((Stage.bcftools("stats", "-s", "-", variants),), told)], on_life)
+    told, texts = work / "quality.variants", work / "quality.genotypes"
+    counting = Pipe((Stage.bcftools("stats", "-s", "-", variants),), told)
+    listing = Pipe((Stage.bcftools("query", "-f", "[%GT]\\n", "-o", texts, variants),))
+    pipes([counting, listing], on_life)
     sections = _sections(told)
+    genotypes = _genotypes(texts)
     numbers = {line[1].rstrip(":"): int(line[2]) for line in sections.get("SN", [])}
     transitions, transversions = (int(value) for value in sections["TSTV"][0][1:3]) if "TSTV" in sections else (0, 0)
-    sample = sections["PSC"][0] if "PSC" in sections else []
-    indels = sections["PSI"][0] if "PSI" in sections else []
     return {
         "records": numbers.get("number of records", 0),
         "snps": numbers.get("number of SNPs", 0),
@@ -69,15 +71,25 @@ def variant_quality(variants: Path, work: Path, on_life: Callable[[], None]) -> 
         "transitions": transitions,
         "transversions": transversions,
         "ti_tv": round(transitions / transversions, 3) if transversions else None,
-        # Of insertions and of deletions bcftools counts apart, and alleles on one copy together.
-        "heterozygous": _sum(sample[4:5]) + _sum(indels[6:8]),
-        "homozygous": _sum(sample[3:4]) + _sum(indels[8:10]),
-        "of_one_copy": _sum(sample[11:12]),
+        "heterozygous": sum(count for alleles, count in genotypes.items() if len(set(alleles)) > 1),
+        "homozygous": sum(
+            count
+            for alleles, count in genotypes.items()
+            if len(alleles) > 1 and len(set(alleles)) == 1 and alleles[0] != "0"
+        ),
+        "of_one_copy": sum(count for alleles, count in genotypes.items() if len(alleles) == 1 and alleles[0] != "0"),
     }
 
 
-def _sum(numbers: list[str]) -> int:
-    return sum(map(int, numbers))
+def _genotypes(texts: Path) -> Counter[tuple[str, ...]]:
+    """How often each genotype is there, by its alleles; bcftools counts those of indels apart, and some twice."""
+    found: Counter[tuple[str, ...]] = Counter()
+    with texts.open(encoding="utf-8") as lines:
+        for text, count in Counter(lines).items():
+            alleles = tuple(text.rstrip("\n").replace("|", "/").split("/"))
+            if "." not in alleles:
+                found[alleles] += count
+    return found
 
 
 def _sections(path: Path) -> dict[str, list[list[str]]]:

@@ -1,0 +1,1 @@
+SELECT what, stage, outcome, code, endings, seconds FROM ending_totals ORDER BY what, stage, outcome, code
