@@ -61,7 +61,8 @@ async def test_markup_in_any_text_is_text(api, worker, result):
     assert not re.findall(r'(?:src|href|action)="(?:https?:)?//', page.text), (
         "nothing is asked of others, on paper neither"
     )
-    other = await ann.client.get(f"/samples/{sample}/pgx", params={"sample": MARKUP})
+    browser = {"Accept": "text/html"}
+    other = await ann.client.get(f"/samples/{sample}/pgx", params={"sample": MARKUP}, headers=browser)
     assert other.status_code == 400
     assert MARKUP not in other.text
     lines = (await ann.client.get(f"/api/v1/samples/{sample}/pgx", params={"format": "tsv"})).text.splitlines()

@@ -168,7 +168,7 @@ def _seen_in_part(call: Call, numbers: Numbers | None, contig: str) -> Genotype 
     changed = {number for number, bases in carried.items() if bases != view.alleles[0]}
     if not changed:
         return None
-    if numbers is not None and changed <= view.listed and view.fits and len(numbers.alleles) <= 2:
+    if numbers is not None and changed <= view.listed and len(numbers.alleles) <= 2:
         return _known(call, numbers, contig)  # an insertion has fewer bases of the reference than the locus
     why = f"It is changed by the variant at {record.position} (line {record.line}), which overlaps it."
     return _no_call(why, is_changed=True)
