@@ -79,7 +79,7 @@ async def test_a_job_whose_alignment_is_kept_as_cram_is_for_workers_that_know_it
     with psycopg.connect(database_url) as connection:
         found = connection.execute("SELECT id::text, plan_version, options ->> 'alignment_format' FROM jobs").fetchall()
     versions = {id_: rest for id_, *rest in found}
-    assert versions[plain["id"]] == [5, None]
+    assert versions[plain["id"]] == [6, None]
     assert versions[job["id"]] == versions[made.json()["jobs"][0]["id"]] == [6, "cram"]
 
 

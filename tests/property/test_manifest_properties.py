@@ -32,6 +32,7 @@ ROWS = st.fixed_dictionaries(
         "reference": st.just(""),
         "caller": st.sampled_from(["", "bcftools"]),
         "engine": st.sampled_from(["", "cpu"]),
+        "alignment_format": st.sampled_from(["", "bam", "cram"]),
         "sex_chromosomes": st.sampled_from(["", "xx", "XY", "auto"]),
         "pgx": st.sampled_from(["", "no", "yes"]),
         "reference_sites_listed": st.sampled_from(["", "yes"]),
@@ -82,6 +83,7 @@ def test_what_is_written_is_what_is_read(columns, rows, between, delimiter, end,
         assert line.options.annotate == (row["annotate"] if row["annotate"] in {"small", "structural"} else None)
         assert line.options.split_by_sample is (row["split_by_sample"] in {"yes", "TRUE"})
         assert line.options.pgx is (row["pgx"] == "yes")
+        assert line.options.alignment_format == (row["alignment_format"] or "bam")
     kept = manifest.lines[-1]
     (alone,) = parse_manifest(manifest.text_of({kept.number}).encode()).lines
     assert alone == kept
@@ -94,6 +96,7 @@ FAULTS = [
     ({"assembly": "hg20"}, "assembly", "manifest_value_invalid"),
     ({"priority": "1e3"}, "priority", "manifest_value_invalid"),
     ({"annotate": "all"}, "annotate", "manifest_value_invalid"),
+    ({"alignment_format": "sam"}, "alignment_format", "manifest_value_invalid"),
     ({"split_by_sample": "maybe"}, "split_by_sample", "manifest_value_invalid"),
     ({"sample_name": "x" * 201}, "sample_name", "sample_name_invalid"),
     ({"credential": "https://user:secret@host/x"}, "credential", "manifest_value_invalid"),

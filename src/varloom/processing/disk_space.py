@@ -20,9 +20,9 @@ FASTQ_BYTES_PER_BASE = 3.5
 """While reads that were aligned are sorted: batches, sorted pieces, and the sorted BAM, all with forty qualities."""
 FASTQ_BYTES_PER_BYTE = 3.7
 """The same for each byte of packed FASTQ: fewer qualities pack better in both."""
-PARTED_BYTES_PER_BYTE = 4.8
+PARTED_BYTES_PER_BYTE = 5.8
 """For each byte of an unaligned BAM, with the FASTQ that is made of it."""
-PARTED_BYTES_PER_BASE = 4.3
+PARTED_BYTES_PER_BASE = 4.8
 """For each base of an unaligned CRAM."""
 READY_BYTES_PER_BYTE = 2.1
 """For each byte of a BAM that needs nothing but an index: a copy, and the result."""
@@ -30,7 +30,7 @@ ALIGNED_BYTES_PER_BYTE = 3.5
 """For each byte of a BAM that is sorted, or whose duplicates are marked."""
 ALIGNED_BYTES_PER_BASE = 3.0
 """For each base of a CRAM."""
-CRAM_BYTES_PER_BYTE = 9.0
+CRAM_BYTES_PER_BYTE = 11.0
 """For each byte of a CRAM whose bases are not told."""
 SEPARATED_BYTES_PER_BASE = 1.4
 """Of packed FASTQ, where mates in turn are written as two files."""
