@@ -63,6 +63,25 @@ def test_definitions_that_cannot_be_matched_are_refused(change, code, words, tmp
     assert not list((tmp_path / "library").rglob("pgx.json"))
 
 
+def test_a_folder_that_was_copied_over_another_one_or_in_part_is_told(tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(PGX / "definition", source / "definition")
+    shutil.copytree(PGX / "phenotype", source / "phenotype")
+    (source / "definition" / "exemptions.json").unlink()
+    assert any("exemptions.json" in note for note in add(tmp_path / "a", source / "definition").notes)
+    for folder, name in (("phenotype", "CYP2C9.json"), ("definition", "CYP2C9_translation.json")):
+        older = source / folder / f"old {name}"
+        shutil.copy(source / folder / name, older)
+        with pytest.raises(VarloomError, match="of which version") as refused:
+            add(tmp_path / "b", source / "definition")
+        assert refused.value.code == "reference_malformed"
+        older.unlink()
+    whole = (source / "definition" / "CYP2C9_translation.json").read_bytes()
+    (source / "definition" / "half.json").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(VarloomError, match="not JSON"):
+        add(tmp_path / "b", source / "definition")
+
+
 def test_a_phenotype_of_a_billion_copies_is_refused(tmp_path):
     for name in ("definition", "phenotype"):
         (tmp_path / name).mkdir()

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 SOURCE = "PharmCAT allele definitions (CPIC, PharmVar, ClinPGx)"
 NOT_USED = "files that are neither definitions nor phenotypes of a gene"
 NO_PHENOTYPES = "genes without a table of phenotypes; another release may have it"
+NO_EXEMPTIONS = (
+    "The table of exemptions (exemptions.json) is not there: which positions every laboratory should test, and which "
+    "alleles are not to be called, is not known."
+)
 _STRUCTURAL = frozenset({"CYP2D6"})
 """Genes that are defined and cannot be called from small variants: copies, deletions and hybrids decide."""
 _MOST_COPIES = 2
@@ -61,9 +65,14 @@ def import_pharmcat(task: ImportTask) -> Imported:
         try:
             if "namedAlleles" in found and "variants" in found:
                 gene = _definition(found, path, task.key.assembly)
+                if gene.gene in genes:
+                    raise malformed(path, f"{gene.gene} is defined by another file, too: of which version is it?")
                 genes[gene.gene] = gene
                 versions.add(str(found.get("version")))
             elif "haplotypes" in found and "diplotypes" in found:
+                if found["gene"] in phenotypes:
+                    shown = safe_excerpt(str(found["gene"]), 40)
+                    raise malformed(path, f"Another file has phenotypes of {shown}, too: of which version is it?")
                 phenotypes[found["gene"]] = _phenotypes(found)
             elif found and all(isinstance(one, dict) and "requiredPositions" in one for one in found.values()):
                 exemptions.update(found)
@@ -95,7 +104,7 @@ def import_pharmcat(task: ImportTask) -> Imported:
         },
         _contigs(genes),
         {**unused, **({NO_PHENOTYPES: without} if without else {})},
-        (f"The definitions are of version {content.version}.", *checked),
+        (f"The definitions are of version {content.version}.", *(() if exemptions else (NO_EXEMPTIONS,)), *checked),
     )
 
 

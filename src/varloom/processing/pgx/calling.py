@@ -56,6 +56,12 @@ DISCLAIMER = (
     "anybody is treated by them."
 )
 _LEAST_MISMATCHES = 3
+_MANY_RECORDS, _LEAST_DOCUMENTED, _LEAST_FITTING = 10_000, 3, 10
+"""What shows that a file is of GRCh38: a documented variant, or the reference bases of 10 positions. Of the millions of
+variants of a genome on another assembly one or two fall on such a position by chance: there it takes three."""
+_MANY_IN_BLOCKS = 300
+"""Positions in blocks alone, of which somebody on GRCh38 has some other allele."""
+_DOUBTFUL_BLOCKS = "A block covers it, and no record of the file fits GRCh38 where alleles are defined."
 _COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
 
@@ -146,7 +152,7 @@ def _chosen_samples(samples: Sequence[str], wanted: Sequence[str] | None) -> lis
     for name in wanted:
         if name not in places:
             raise VarloomError(PGX_SAMPLE_UNKNOWN, f"The file has no sample {safe_excerpt(name, 60)!r}.")
-    return [places[name] for name in wanted]
+    return [places[name] for name in dict.fromkeys(wanted)]
 
 
 def _written(output: Path, result: Mapping[str, Any]) -> Path:
@@ -180,17 +186,21 @@ class _Seen:
         self._lines = lines.lines
         self._suspects: dict[Locus, list[tuple[Line, int]]] = {}
         self._bad: dict[Locus, Record] = {}
-        self._fitting = 0
+        self._fitting = self._documented = 0
+        self._is_large = lines.records > _MANY_RECORDS
         places = [locus for table in tables for locus in (*table.definition.loci, *table.definition.extra)]
         self._touching: dict[Locus, list[_Touching]] = {locus: [] for locus in places}
         self._place_records(list(self._touching), aligned)
         self._suspected: dict[Locus, None] = {}
         self.kind = self._kind()
+        in_blocks = sum(any(one.view.covers for one in found) for found in self._touching.values())
+        self._has_doubtful_blocks = self.kind == "blocks" and not self.is_anchored and in_blocks >= _MANY_IN_BLOCKS
 
     @property
     def is_anchored(self) -> bool:
-        """Whether REF fits at any of the loci: else nothing shows that the file is of this assembly at all."""
-        return self._fitting > 0
+        """Whether enough of the file fits: else nothing shows that it is of this assembly at all."""
+        needed = _LEAST_DOCUMENTED if self._is_large else 1
+        return self._documented >= needed or self._fitting >= _LEAST_FITTING
 
     def at(self, locus: Locus, sample: int, *, assume: bool) -> Genotype:
         """The genotype of a sample."""
@@ -199,7 +209,7 @@ class _Seen:
             cell = line.cells[sample]
             calls.append(Call(line.record, view, cell.genotype, cell.phase_set, cell.evidence))
         found = genotype_at(calls, locus.contig) if calls else ABSENT
-        if all(bases == locus.ref for bases in found.alleles):
+        if locus.ref in found.alleles or not found.alleles:
             for line, number in self._suspects.get(locus, ()):
                 numbers = parse_genotype(line.cells[sample].genotype or "")
                 if numbers is not None and number in numbers.alleles:
@@ -209,6 +219,8 @@ class _Seen:
                         "the reference genome, which would tell, is not installed."
                     )
                     return Genotype(State.NO_CALL, why=why)
+        if self._has_doubtful_blocks and found.state is State.BLOCK:
+            return Genotype(State.NO_CALL, why=_DOUBTFUL_BLOCKS)
         if assume and found.state is State.ABSENT:
             return Genotype(State.ASSUMED, (locus.ref, locus.ref))
         return found
@@ -245,10 +257,11 @@ class _Seen:
         if self._suspected:
             named = ", ".join(locus.named for locus in list(self._suspected)[:3])
             found.append(f"An indel near {named} may be the documented one; install the reference genome to tell.")
-        if assume and not self.is_anchored:
+        if (assume and not self.is_anchored) or self._has_doubtful_blocks:
             found.append(
-                "The file has no record at any position that defines alleles, and hardly a person on GRCh38 is without "
-                "one: what is absent was not taken for the reference."
+                "Too few records of the file fit the positions that define alleles, and hardly a person on GRCh38 is "
+                "without a variant there: what is absent was not taken for the reference, nor what blocks cover. See "
+                "that the file is of GRCh38."
             )
         if self.kind == "variants" and not assume and total.get("withheld", 0) + total.get("no_data", 0):
             withheld = f"{counted(total.get('withheld', 0), 'phenotype')} withheld"
@@ -271,11 +284,11 @@ class _Seen:
                 locus = loci[number]
                 view = view_at(record, locus)
                 self._touching[locus].append(_Touching(line, view))
-                if view.covers and view.tells:
-                    if view.fits:
-                        self._fitting += 1
-                    else:
-                        self._bad.setdefault(locus, record)
+                if not view.fits:
+                    self._bad.setdefault(locus, record)
+                elif view.covers and view.tells and view.is_compared:
+                    self._fitting += 1
+                    self._documented += bool(view.listed)
             if record.contig not in aligned:
                 self._place_suspect(line, moving, indels)
 
@@ -331,7 +344,8 @@ class _Caller:
         for call in outside:
             if call.sample in {None, name}:
                 was_called = call.gene in reports and call.gene not in self._structural
-                reports[call.gene] = outside_report(call, self._phenotypes, replaced=was_called)
+                known = self._phenotypes.knows(call.gene) or self._recommendations.knows(call.gene)
+                reports[call.gene] = outside_report(call, self._phenotypes, replaced=was_called, known=known)
         told: dict[str, Told] = {gene: one.told for gene, one in reports.items()}
         entries = [reports[gene].entry for gene in sorted(reports)]
         return {

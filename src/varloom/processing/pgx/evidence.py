@@ -7,6 +7,7 @@ a file does not tell (arrays have no depth) is not held against it.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -36,8 +37,18 @@ class Evidence(NamedTuple):
     quality: float | None = None
     filter: str | None = None
 
-    def doubt(self, copies: int, record_filter: str | None, *, is_reference: bool) -> str | None:
-        """Why the genotype is not relied on, to follow `Line 7`; None if it is."""
+    def doubt(
+        self, copies: int, record_filter: str | None, record_quality: float | None, *, is_reference: bool
+    ) -> str | None:
+        """Why the genotype is not relied on, to follow `Line 7`; None if it is.
+
+        Args:
+            copies: how many alleles it has.
+            record_filter: of the record (FILTER).
+            record_quality: of the record (QUAL): callers that give their genotypes none tell by it how sure the variant
+                is. Of the reference it tells nothing, or something else with each caller.
+            is_reference: whether it has no other allele than the reference.
+        """
         failed = [one for one in (record_filter, self.filter) if one is not None and one not in _PASSED]
         if is_reference:
             failed = [one for one in failed if one != REFERENCE_CALL]
@@ -50,6 +61,8 @@ class Evidence(NamedTuple):
             return f"has {self.depth:g} of the {least} reads that a genotype needs"
         if self.quality is not None and self.quality < LEAST_QUALITY:
             return f"has quality {self.quality:g} of the {LEAST_QUALITY} that a genotype needs"
+        if record_quality is not None and record_quality < LEAST_QUALITY and not is_reference:
+            return f"has a variant of quality {record_quality:g} (QUAL) of the {LEAST_QUALITY} that a genotype needs"
         return None
 
 
@@ -57,5 +70,15 @@ NO_EVIDENCE = Evidence()
 
 
 def least(values: Iterable[Any]) -> float | None:
-    """The least number; None if there is none."""
-    return min((float(one) for one in values if isinstance(one, (int, float))), default=None)
+    """The least number; None if there is none. What the header does not declare as one arrives as text, or in lists."""
+    return min((number for one in values for number in _numbers(one)), default=None)
+
+
+def _numbers(value: Any) -> list[float]:
+    if isinstance(value, (list, tuple)):
+        return [number for one in value for number in _numbers(one)]
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return []
+    return [] if math.isnan(number) else [number]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from varloom.processing.pgx.evidence import Evidence
     from varloom.processing.pgx.locus_alleles import Record, View
 
-_GENOTYPE = re.compile(r"[/|]?(?:\.|[0-9]+)(?:[/|](?:\.|[0-9]+))*")
+_GENOTYPE = re.compile(r"[/|]?(?:\.|[0-9]{1,9})(?:[/|](?:\.|[0-9]{1,9}))*")
 
 
 class State(StrEnum):
@@ -120,17 +120,35 @@ def genotype_at(calls: Sequence[Call], contig: str) -> Genotype:
     return unknown or next((one for one in found if one.state is State.CALLED), found[0])
 
 
+_WRONG_REF = "REF of line {line} is not the base of GRCh38."
 _CONTRADICTION = "Several records of the file contradict each other here."
 
 
 def _contradict(seen: Sequence[tuple[Call, Genotype]]) -> bool:
-    """Whether one record tells of an allele that another one has as well, and does not tell as often."""
-    for _, one in seen:
+    """Whether one record tells of an allele that another one has as well, and does not tell as often.
+
+    Nor does a substitution agree with a record that has no other allele than the reference, or with one that offers
+    further bases here and leaves open whether the sample has them. The base before an indel may have a record of its
+    own.
+    """
+    for teller, one in seen:
+        reference = teller.view.alleles[0] or ""
+        is_substituted = any(bases != reference and len(bases) == len(reference) for bases in one.alleles)
         for call, other in seen:
-            offered = set(call.view.alleles.values()) - {call.view.alleles[0]}
+            offered = set(call.view.alleles.values()) - {reference}
             if any(one.alleles.count(bases) != other.alleles.count(bases) for bases in {*one.alleles} & offered):
                 return True
+            if is_substituted and call is not teller and _speaks_against(call, other, offered):
+                return True
     return False
+
+
+def _speaks_against(call: Call, genotype: Genotype, offered: set[str | None]) -> bool:
+    """Whether a record leaves no room for a substitution, or does not tell whether it is all that there is."""
+    if call.record.is_block:
+        return genotype.is_known and len(call.record.ref) == 1  # a longer one is of a deletion that was not found
+    numbers = parse_genotype(call.genotype) if call.genotype is not None else None
+    return bool(offered) and (numbers is None or all(allele is None for allele in numbers.alleles))
 
 
 def _seen(call: Call, contig: str) -> Genotype | None:
@@ -144,11 +162,13 @@ def _seen(call: Call, contig: str) -> Genotype | None:
 def _seen_in_part(call: Call, numbers: Numbers | None, contig: str) -> Genotype | None:
     """What a record says that has not all bases of the locus: nothing, unless the sample is changed here."""
     record, view = call.record, call.view
+    if not view.fits:
+        return _no_call(_WRONG_REF.format(line=record.line))
     carried = {} if numbers is None else {n: view.alleles.get(n) for n in numbers.alleles if n}
     changed = {number for number, bases in carried.items() if bases != view.alleles[0]}
     if not changed:
         return None
-    if numbers is not None and changed <= view.listed and view.fits and len(numbers.alleles) <= 2:
+    if numbers is not None and changed <= view.listed and len(numbers.alleles) <= 2:
         return _known(call, numbers, contig)  # an insertion has fewer bases of the reference than the locus
     why = f"It is changed by the variant at {record.position} (line {record.line}), which overlaps it."
     return _no_call(why, is_changed=True)
@@ -157,7 +177,7 @@ def _seen_in_part(call: Call, numbers: Numbers | None, contig: str) -> Genotype 
 def _seen_whole(call: Call, numbers: Numbers | None, contig: str) -> Genotype:
     line = call.record.line
     if not call.view.fits:
-        return _no_call(f"REF of line {line} is not the base of GRCh38.")
+        return _no_call(_WRONG_REF.format(line=line))
     if numbers is None or all(allele is None for allele in numbers.alleles):
         return _no_call(f"Line {line} has no genotype ({safe_excerpt(call.genotype or 'no GT', 20)}).")
     if len(numbers.alleles) > 2:
@@ -174,7 +194,7 @@ def _known(call: Call, numbers: Numbers, contig: str) -> Genotype:
         return _no_call(why, is_changed=True)
     alleles = tuple(one for one in bases if one is not None)
     is_reference = all(one == view.alleles[0] for one in alleles)
-    doubt = call.evidence.doubt(len(numbers.alleles), record.filter, is_reference=is_reference)
+    doubt = call.evidence.doubt(len(numbers.alleles), record.filter, record.quality, is_reference=is_reference)
     if doubt is not None:
         return _no_call(f"Line {record.line} {doubt}.", is_changed=not is_reference)
     if len(given) < len(numbers.alleles) or (len(given) == 1 and contig not in {"X", "Y", "MT"}):

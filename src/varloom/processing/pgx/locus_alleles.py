@@ -42,6 +42,7 @@ class Record(NamedTuple):
             Alleles that stand for any other are left out.
         line: in the file.
         filter: its FILTER where that is not PASS, else None.
+        quality: QUAL, of any variant being there at all; None where the file does not tell.
     """
 
     contig: str
@@ -52,6 +53,7 @@ class Record(NamedTuple):
     changes: dict[int, Change | None]
     line: int
     filter: str | None
+    quality: float | None = None
 
     @property
     def is_block(self) -> bool:
@@ -64,8 +66,10 @@ class View(NamedTuple):
 
     Attributes:
         covers: whether it speaks of all of the locus.
-        tells: whether it is about what varies here: it is a block, or one of its alleles is other bases of the locus.
+        tells: whether it is about what varies here: it is a block, or one of its alleles is other bases of the locus,
+            or its REF is not what the locus has: then nothing is known here, whatever its alleles seem to be.
             The record of a deletion that begins beside it, or of a structural variant, leaves open whether they vary.
+        is_compared: whether its REF has any base of the locus. A block is written with its first base alone.
         fits: whether its REF has the bases of the locus, as far as it is written out.
         alleles: the bases over the locus by the number in genotypes; None where they are changed to something else.
         listed: the numbers of the alleles that the locus documents beside the reference.
@@ -73,6 +77,7 @@ class View(NamedTuple):
 
     covers: bool
     tells: bool
+    is_compared: bool
     fits: bool
     alleles: dict[int, str | None]
     listed: frozenset[int]
@@ -104,9 +109,9 @@ def view_at(record: Record, locus: Locus) -> View:
     alleles: dict[int, str | None] = {0: locus.ref}
     for number, change in record.changes.items():
         alleles[number] = _applied(locus, change, takes_insertions=takes_insertions)
-    tells = record.is_block or any(bases not in {None, locus.ref} for bases in alleles.values())
+    tells = record.is_block or not fits or any(bases not in {None, locus.ref} for bases in alleles.values())
     listed = frozenset(number for number, bases in alleles.items() if bases in locus.alts)
-    return View(covers, tells, fits, alleles, listed)
+    return View(covers, tells, written is not None, fits, alleles, listed)
 
 
 def _overlap(record: Record, first: int, after: int) -> tuple[int, str] | None:

@@ -17,7 +17,9 @@ _REFERENCE = "Reference"
 """What genes that are called variant by variant call the allele without any."""
 _REFERENCE_OF_ONE = re.compile(r"rs\d+ reference \([ACGT]+\)")
 _VARIANT_OF_ONE = re.compile(r"(rs\d+) variant \([ACGT]+\)")
-_COPIES = re.compile(r"(?P<name>.+?)x(?P<copies>\d+)")
+_COPIES = re.compile(r"(?P<name>.+?)x(?P<least>≥|>=)?(?P<copies>[1-9]\d?|N)")
+_LEAST_OF_MANY = 2
+"""Copies, where it is only told that there are several (`xN`)."""
 _HARMFUL = "malignant hyperthermia associated"
 _WITHOUT_FUNCTION = ("no function", "deficient", _HARMFUL)
 SUSCEPTIBLE, UNCERTAIN = "Malignant Hyperthermia Susceptibility", "Uncertain Susceptibility"
@@ -132,6 +134,16 @@ class Phenotypes:
         """Whether any release tells phenotypes of the gene."""
         return any(table.diplotypes or table.scores for table in self._of_gene(gene))
 
+    def knows(self, gene: str) -> bool:
+        """Whether any release tells anything of the gene."""
+        return bool(self._of_gene(gene))
+
+    def has_phenotype(self, gene: str, phenotype: str) -> bool:
+        """Whether any release words a phenotype of the gene so; True where none tells its phenotypes."""
+        self._of_gene(gene)
+        told = [vocabulary for vocabulary in self._vocabularies[gene] if vocabulary]
+        return not told or any(phenotype.lower() in vocabulary for vocabulary in told)
+
     def _of_gene(self, gene: str) -> list[PhenotypeTable]:
         if gene not in self._tables:
             self._tables[gene] = [source[gene] for source in self._sources if gene in source]
@@ -172,10 +184,13 @@ def _meaning(gene: str, table: PhenotypeTable, names: tuple[str, ...]) -> Meanin
         return _of_function(table, names)
     values = [_activity(table, name) for name in names]
     if table.scores and len(names) == 2 and all(value is not None for value in values):
-        total = sum(value for value in values if value is not None)
+        total = sum(value.value for value in values if value is not None)
+        is_least = any(value is not None and value.is_least for value in values)
         for score in table.scores:
             if total == score.low if score.high == score.low else score.low <= total < (score.high or float("inf")):
-                return Meaning(score.phenotype, str(total))
+                if is_least and score.high is not None:
+                    return None  # more copies could be of the next phenotype
+                return Meaning(score.phenotype, f"≥{total}" if is_least else str(total))
     return None
 
 
@@ -192,14 +207,23 @@ def _of_function(table: PhenotypeTable, names: tuple[str, ...]) -> Meaning | Non
     return Meaning(SUSCEPTIBLE if any(_HARMFUL in (one or "").lower() for one in told) else UNCERTAIN)
 
 
-def _activity(table: PhenotypeTable, name: str) -> float | None:
-    """Of an allele, or of several copies of it (`*1x2`)."""
+class _Activity(NamedTuple):
+    """An activity value, and whether it is only known not to be lower."""
+
+    value: float
+    is_least: bool = False
+
+
+def _activity(table: PhenotypeTable, name: str) -> _Activity | None:
+    """Of an allele, or of several copies of it (`*1x2`, `*1x≥3`, `*1xN`)."""
     if name in table.activities:
-        return table.activities[name]
+        return _Activity(table.activities[name])
     match = _COPIES.fullmatch(name)
     if match is None or match["name"] not in table.activities:
         return None
-    return table.activities[match["name"]] * int(match["copies"])
+    of_one, is_many = table.activities[match["name"]], match["copies"] == "N"
+    copies = _LEAST_OF_MANY if is_many else int(match["copies"])
+    return _Activity(of_one * copies, of_one > 0 and (is_many or match["least"] is not None))
 
 
 def _merged(found: Sequence[Meaning]) -> Meaning:

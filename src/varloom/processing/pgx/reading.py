@@ -37,9 +37,12 @@ if TYPE_CHECKING:
 NEAR = 100
 """Bases around a locus in which an indel of a repeat may be written."""
 _FIELDS = ("GT", "PS", "FT", "DP", "MIN_DP", "GQ", "RGQ")
-_COPIES_CHANGE = "^<(DEL|DUP|CNV)[:>]"
+_COPIES_CHANGE = "^<(DEL|DUP|CNV|CN[0-9]+)[:>]"
 """ALT alleles that take copies of a stretch away, or add some: genotypes within it are not what they seem."""
-_FIXED = ("record", "line", "allele", "contig", "position", "ref", "alt", "filter")
+_WHOLE_NUMBER = "^[+-]?[0-9]{1,10}$"
+_FIXED = ("record", "line", "allele", "contig", "position", "ref", "alt", "qual", "filter")
+_DEPTH_OF_SITE = "INFO.DP"
+"""Of the reads of all samples: of a file with one sample those at its genotype."""
 
 
 class Cell(NamedTuple):
@@ -202,9 +205,17 @@ def _told_ends(batch: pa.RecordBatch) -> pa.Array | None:
 
 
 def _whole_numbers(batch: pa.RecordBatch, name: str) -> list[pa.Array]:
-    """The column, if the file has it with such numbers."""
+    """The column as such numbers, if the file has it; what the header does not declare arrives as text."""
     found = batch.column(name) if name in batch.schema.names else None
-    return [] if found is None or not pa.types.is_integer(found.type) else [found.cast(pa.int64())]
+    if found is None:
+        return []
+    if pa.types.is_list(found.type):
+        found = pc.list_element(pc.if_else(pc.greater(pc.list_value_length(found), 0), found, None), 0)
+    if pa.types.is_string(found.type):
+        found = pc.if_else(pc.match_substring_regex(found, _WHOLE_NUMBER), found, None)
+    elif not pa.types.is_integer(found.type):
+        return []
+    return [found.cast(pa.int64())]
 
 
 # --- rows become records ----------------------------------------------------------------------------------------------
@@ -222,6 +233,11 @@ def _lines(table: pa.Table, columns: _FormatColumns, genome: Genome | None) -> I
     told = _told_ends(table.combine_chunks().to_batches()[0])
     ends = told.to_pylist() if told is not None else [None] * table.num_rows
     values = {field: _gathered(table, columns, field) for field in _FIELDS}
+    if len(columns.samples) == 1 and _DEPTH_OF_SITE in table.column_names:
+        depths = table.column(_DEPTH_OF_SITE).to_pylist()
+        values["DP"] = [
+            one if one[0] is not None else (of_site,) for one, of_site in zip(values["DP"], depths, strict=True)
+        ]
     start = 0
     for row in range(1, len(fixed) + 1):
         if row < len(fixed) and fixed[row]["record"] == fixed[start]["record"]:
@@ -260,10 +276,8 @@ def _record(rows: Sequence[Mapping[str, Any]], told_end: int, genome: Genome | N
         changes[int(allele)] = _change(contig, position, ref, str(alt).upper(), genome)
     start = min([position, *(change.start - 1 for change in changes.values() if change is not None)])
     end = max(position + len(ref) - 1, told_end)
-    filters = first["filter"]
-    return Record(
-        contig, position, start, end, ref, changes, first["line"], None if filters in {None, "PASS", "."} else filters
-    )
+    filters = None if first["filter"] in {None, "PASS", "."} else first["filter"]
+    return Record(contig, position, start, end, ref, changes, first["line"], filters, first["qual"])
 
 
 def _change(contig: str, position: int, ref: str, alt: str, genome: Genome | None) -> Change | None:

@@ -17,6 +17,16 @@ LEVELS = frozenset({"A", "A/B", "B"})
 """Of CPIC, at which it is held that prescribing should or can be changed."""
 
 
+_NSAIDS = ("celecoxib", "flurbiprofen", "ibuprofen", "lornoxicam", "meloxicam", "piroxicam", "tenoxicam")
+_STANDS_FOR: Mapping[tuple[str, str, str], float] = {
+    **{(drug, "CYP2C9", "intermediate metabolizer"): 1.5 for drug in _NSAIDS},
+    ("atomoxetine", "CYP2D6", "intermediate metabolizer"): 1.0,
+}
+"""Where CPIC's recommendation depends on the activity score, and tables by phenotype have that of one score: which.
+CYP2C9 *2/*2 and *1/*3 (1.0) need less of an NSAID than *1/*2 (1.5), or another drug, and all are intermediate.
+Source: CPIC's guidelines for NSAIDs (2020) and for atomoxetine (2019)."""
+
+
 class Recommendations:
     """Those of the first release that has any, and those of the guidance, which tell their strength.
 
@@ -40,6 +50,10 @@ class Recommendations:
         self._genes = {
             drug: sorted({gene for row in rows for gene in row.phenotypes}) for drug, rows in self._rows.items()
         }
+
+    def knows(self, gene: str) -> bool:
+        """Whether CPIC has assessed the gene with any drug."""
+        return any(of == gene for of, _ in self._pairs)
 
     def for_sample(self, told: Mapping[str, Told]) -> list[dict[str, Any]]:
         """All drugs that have to do with a gene of the sample, by name; see `docs/reference/pgx-json.md`."""
@@ -101,7 +115,11 @@ class Recommendations:
     def _row(self, drug: str, known: Mapping[str, Told]) -> Recommendation | None:
         """The row that fits: a gene that is not known needs a row that says so."""
         fitting = [
-            row for row in self._rows[drug] if all(_fits(want, known.get(g)) for g, want in row.phenotypes.items())
+            row
+            for row in self._rows[drug]
+            if all(
+                _fits(want, known.get(g)) and _stands(drug, g, want, known.get(g)) for g, want in row.phenotypes.items()
+            )
         ]
         return fitting[0] if fitting else None
 
@@ -131,7 +149,7 @@ class Recommendations:
                 **self._origin(drug, genes),
             }
             for drug, genes in drugs.items()
-            if any(gene in told and told[gene].phenotype for gene in genes)
+            if any(gene in told and (told[gene].phenotype or told[gene].keys) for gene in genes)
         ]
 
 
@@ -139,6 +157,12 @@ def _fits(wanted: str | None, told: Told | None) -> bool:
     if wanted is None:
         return told is None
     return told is not None and (wanted.lower() in told.words or wanted.lower() == (told.phenotype or "").lower())
+
+
+def _stands(drug: str, gene: str, phenotype: str | None, told: Told | None) -> bool:
+    """Whether the recommendation for a phenotype is that for the activity score as well; see `_STANDS_FOR`."""
+    score = _STANDS_FOR.get((drug.lower(), gene, (phenotype or "").lower()))
+    return score is None or (told is not None and bool(told.keys) and all(key.score == str(score) for key in told.keys))
 
 
 def _by_population(advice: Sequence[Mapping[str, Any]]) -> str | None:

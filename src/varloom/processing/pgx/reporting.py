@@ -105,15 +105,37 @@ def gene_report(
     given = entry["phenotype"]
     entry["abnormal"] = phenotypes.is_of_priority(gene, words) if given else None
     keys = () if withheld else _lookup_keys(gene, decided, phenotypes)
-    return GeneReport(entry, Told(given, words if given else frozenset(), withheld is not None, keys))
+    is_withheld = withheld is not None or _is_changed(call, genotypes)
+    return GeneReport(entry, Told(given, words if given else frozenset(), is_withheld, keys))
 
 
-def outside_report(call: OutsideCall, phenotypes: Phenotypes, *, replaced: bool) -> GeneReport:
-    """The report of a gene that was called elsewhere."""
+def _is_changed(call: GeneCall, genotypes: Sequence[Genotype]) -> bool:
+    """Whether a gene has no call although the file shows that it is not the reference: it is not as if untested."""
+    is_seen = any(one.is_changed and not one.is_known for one in genotypes)
+    return call.status is Status.NOT_CALLED or (call.status is Status.NO_DATA and is_seen)
+
+
+def outside_report(call: OutsideCall, phenotypes: Phenotypes, *, replaced: bool, known: bool) -> GeneReport:
+    """The report of a gene that was called elsewhere.
+
+    Args:
+        call: as it was given.
+        phenotypes: of the releases.
+        replaced: whether the file tells of the gene as well.
+        known: whether any release tells anything of the gene.
+    """
     meaning = phenotypes.of(call.gene, call.diplotype) if call.diplotype else None
-    phenotype = call.phenotype or (meaning.phenotype if meaning else None)
-    score = call.activity_score or (meaning.activity_score if meaning else None)
+    tabled = meaning.activity_score if meaning else None
+    contradicts = call.activity_score and tabled and not _is_same(call.activity_score, tabled)
+    phenotype = call.phenotype or (meaning.phenotype if meaning and not contradicts else None)
+    score = call.activity_score or tabled
+    if phenotype and not call.phenotype and tabled:
+        score = tabled  # the same as was given, as the tables spell it
     notes = ["The call was made elsewhere and is taken as it was given."]
+    if not known:
+        notes.append(f"None of the installed releases knows {call.gene}: see that the symbol of the gene is right.")
+    elif call.phenotype and not phenotypes.has_phenotype(call.gene, call.phenotype):
+        notes.append("None of the installed tables words a phenotype of the gene so: it looks nothing up.")
     if replaced:
         notes.append("It takes the place of what the file tells.")
     for given, tabled in (
@@ -129,7 +151,7 @@ def outside_report(call: OutsideCall, phenotypes: Phenotypes, *, replaced: bool)
         "gene": call.gene,
         "source": "outside",
         "status": "called",
-        "reason": None if phenotype else _why_untold(call),
+        "reason": None if phenotype else _why_untold(call, contradicts=bool(contradicts)),
         "copies": len(call.diplotype) or None,
         "diplotypes": [_diplotype(call.gene, call.diplotype, None, phenotypes)] if call.diplotype else [],
         "decided_by": ["/".join(call.diplotype)] if call.diplotype else [],
@@ -138,13 +160,14 @@ def outside_report(call: OutsideCall, phenotypes: Phenotypes, *, replaced: bool)
         "notes": notes,
     }
     words = phenotypes.words(call.gene, call.diplotype) if call.diplotype and not call.phenotype else frozenset()
-    words |= {phenotype.lower()} if phenotype else frozenset()
+    words = (words | {phenotype.lower()}) if phenotype else frozenset()
     entry["abnormal"] = phenotypes.is_of_priority(call.gene, words)
     scores: Sequence[str | None] = (
         [score] if score or call.diplotype else phenotypes.scores_of(call.gene, words) or [None]
     )
     keys = tuple(LookupKey(words, one, call.diplotype) for one in scores)
-    return GeneReport(entry, Told(phenotype, words, keys=keys))
+    is_untold = bool(call.diplotype) and phenotype is None and phenotypes.has(call.gene)
+    return GeneReport(entry, Told(phenotype, words, is_untold, () if is_untold else keys))
 
 
 def _lookup_keys(gene: str, decided: Sequence[tuple[str, ...]], phenotypes: Phenotypes) -> tuple[LookupKey, ...]:
@@ -157,14 +180,21 @@ def _lookup_keys(gene: str, decided: Sequence[tuple[str, ...]], phenotypes: Phen
 
 
 def _is_same(given: str, tabled: str) -> bool:
-    """Whether two phenotypes are the same, or two activity scores: `1` is `1.0`."""
+    """Whether two phenotypes are the same, or two activity scores: `1` is `1.0`, and `>= 3` is `≥3.0`."""
+    first, second = (text.replace(">=", "≥").replace(" ", "") for text in (given, tabled))
+    if first.startswith("≥") and second.startswith("≥"):
+        first, second = first[1:], second[1:]
     try:
-        return float(given) == float(tabled)
+        return float(first) == float(second)
     except ValueError:
         return given.lower() == tabled.lower()
 
 
-def _why_untold(call: OutsideCall) -> str:
+def _why_untold(call: OutsideCall, *, contradicts: bool) -> str:
+    if contradicts:
+        return (
+            "The activity score is not that of the diplotype: which of them is right cannot be told, nor the phenotype."
+        )
     if call.diplotype:
         return "The installed tables do not have this diplotype."
     return "A score was given without a diplotype or a phenotype: its phenotype is not looked up."

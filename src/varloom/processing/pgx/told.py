@@ -25,7 +25,9 @@ class Told(NamedTuple):
     Attributes:
         phenotype: as it is reported; None if it is withheld or unknown.
         words: the same in the words of every release, in lower case.
-        withheld: whether it is unknown because it is withheld.
+        withheld: whether it is unknown because it is withheld, or because the gene was seen to differ from the
+            reference and nobody can tell what that means. Such a gene is not one without a result, for which CPIC gives
+            recommendations by the other gene alone.
         keys: what guidance is looked up by; empty if nothing is known of the gene, or it is withheld.
     """
 
