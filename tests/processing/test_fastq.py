@@ -3,6 +3,7 @@
 import gzip
 import random
 
+import pysam
 import pytest
 
 from varloom.errors import VarloomError
@@ -123,6 +124,20 @@ def test_mates_that_do_not_pair_are_refused(tmp_path, one, other, line, told):
 )
 def test_qualities_in_the_old_notation_are_noticed(tmp_path, qualities, are_old):
     assert fastq.has_old_qualities(given(tmp_path, "s.fq", reads().replace("IIII#", qualities))) is are_old
+
+
+def test_a_bgzip_file_without_its_end_is_noticed(tmp_path):
+    path = tmp_path / "s.fq.gz"
+    with pysam.BGZFile(str(path), "wb") as packed:
+        packed.write(reads().encode())
+    file = ReadsFile(path, path.name)
+    assert not fastq.lacks_end(file)
+    path.write_bytes(path.read_bytes()[:-28])
+    assert fastq.lacks_end(file)
+    assert count(Lane(file)) == (10, 50), "all that is there is whole"
+    path.write_bytes(gzip.compress(reads().encode()))
+    assert not fastq.lacks_end(file)
+    assert not fastq.lacks_end(given(tmp_path, "plain.fq", reads()))
 
 
 def test_interleaved_reads_are_told_by_their_names(tmp_path):

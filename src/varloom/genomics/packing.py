@@ -23,6 +23,8 @@ WINDOW_BITS = 27
 """Data that look back further than 2 to this power bytes (128 MiB) are not unpacked, so that memory stays bounded."""
 
 _XZ_MEMORY = (1 << WINDOW_BITS) + (16 << 20)
+BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+"""The empty block that ends a bgzip file. Source: SAM specification, section 4.1.2."""
 
 
 class Compression(StrEnum):

@@ -6,6 +6,7 @@ which no sequencer has written for years, are refused.
 
 from __future__ import annotations
 
+import os
 import re
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import numpy as np
 
 from varloom.errors import Place, VarloomError, counted, safe_excerpt
-from varloom.genomics.packing import DECOMPRESSION_ERRORS, PACKINGS, Compression, compression_of
+from varloom.genomics.packing import BGZIP_END, DECOMPRESSION_ERRORS, PACKINGS, Compression, compression_of
 from varloom.genomics.recognition import SourceFormat, recognise
 from varloom.processing.problems import (
     READS_EMPTY,
@@ -292,6 +293,15 @@ def has_old_qualities(file: ReadsFile) -> bool:
         found = b"".join(piece.lines[3::4])
         return bool(found) and min(found) in _OLDEST_QUALITIES and _BEST_QUALITY < max(found) <= _OLDEST_QUALITIES[-1]
     return False
+
+
+def lacks_end(file: ReadsFile) -> bool:
+    """Whether a bgzip file has no closing block: it may have been cut off between two blocks."""
+    with file.path.open("rb") as stored:
+        if compression_of(stored.read(18)) is not Compression.BGZIP:
+            return False
+        stored.seek(-min(file.path.stat().st_size, len(BGZIP_END)), os.SEEK_END)
+        return stored.read() != BGZIP_END
 
 
 def is_interleaved(file: ReadsFile) -> bool:

@@ -147,6 +147,16 @@ READS_OLD_QUALITIES = define(
         "If the sequencer does give qualities from 31 to 71 alone, nothing is to be done.",
     ),
 )
+READS_END_MISSING = define(
+    "reads_end_missing",
+    "The end of the reads may be missing",
+    cause="A FASTQ packed with bgzip lacks the marker that ends such files. All that is there is whole, but reads at "
+    "the end may have been cut off, such as by a copy that was interrupted. Some programs never write the marker.",
+    resolution=(
+        "Compare the number of reads with that of the source, or the file's checksum.",
+        "If reads are missing, copy the file again, and analyse again.",
+    ),
+)
 READS_NO_DEPTH = define(
     "reads_no_depth",
     "Sites without reads",

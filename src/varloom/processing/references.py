@@ -30,7 +30,7 @@ from varloom.annotation.refs.genome import GENOME
 from varloom.dataset.durable import disk_full_told, sync_file, write_atomically
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.failpoints import failpoint
-from varloom.genomics.packing import Compression, compression_of
+from varloom.genomics.packing import BGZIP_END, Compression, compression_of
 from varloom.processing.model import Reference
 from varloom.processing.problems import REFERENCE_UNUSABLE
 from varloom.storage.held_folder import locked
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 FASTA, FAI, MARK, INDEXES = "genome.fa", "genome.fa.fai", "release.json", "indexes"
 _CHUNK = 4 << 20
 _LONGEST_INDEXED = 1 << 29
-_BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 
 @contextlib.contextmanager
@@ -189,8 +188,8 @@ def from_fasta(fasta: Path, assembly: Assembly, root: Path, report: Report) -> R
 def _has_end(fasta: Path) -> bool:
     """Whether a file packed with bgzip has its last, empty block: without it whole contigs may be missing."""
     with fasta.open("rb") as file:
-        file.seek(max(0, fasta.stat().st_size - len(_BGZIP_END)))
-        return file.read() == _BGZIP_END
+        file.seek(max(0, fasta.stat().st_size - len(BGZIP_END)))
+        return file.read() == BGZIP_END
 
 
 def _unpack_given(fasta: Path, plain: Path, report: Report) -> None:

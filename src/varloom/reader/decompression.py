@@ -6,6 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from varloom.genomics.packing import (
+    BGZIP_END,
     DECOMPRESSION_ERRORS,
     PACKINGS,
     START_BYTES,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 PIECE_BYTES = 1 << 20
 """The most decompressed bytes handed on at once, however well they were packed."""
 
-BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _SLICE = 1 << 16
 _HEAD_BYTES = 18
 _GZIPS = frozenset({Compression.GZIP, Compression.BGZIP})

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from isal import isal_zlib
 
+from varloom.genomics.packing import BGZIP_END
 from varloom.genomics.recognition import Compression
-from varloom.reader.decompression import BGZIP_END, ByteStream, DamagedStreamError
+from varloom.reader.decompression import ByteStream, DamagedStreamError
 from varloom.reader.roomy_text import ROOM_BEFORE, ROOM_BEHIND, RoomyText, TextBuffers
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from varloom.processing.checkpoints import Checkpoints
     from varloom.processing.model import Analysis, ReadsFile, Report
 
-FORMAT = 2
+FORMAT = 3
 """To be raised when checkpoints of before are of no use any more."""
 _EDGE = 1 << 16
 
@@ -25,8 +25,9 @@ def check(analysis: Analysis, kept: Checkpoints, report: Report) -> dict[str, An
     """What the reads are; of FASTQ every read is looked at.
 
     Returns:
-        `lanes`: reads and bases of each lane, and `old_qualities`: the files that seem to have Phred+64; or
-        `alignment`: the facts of the BAM or CRAM (see `AlignmentFacts`).
+        `lanes`: reads and bases of each lane, `old_qualities`: the files that seem to have Phred+64, and
+        `without_end`: those packed with bgzip whose end may be missing; or `alignment`: the facts of the BAM or CRAM
+        (see `AlignmentFacts`).
 
     Raises:
         VarloomError: what is wrong with the reads.
@@ -44,7 +45,8 @@ def _look(analysis: Analysis, report: Report) -> dict[str, Any]:
         found.append(fastq.count(lane, lambda done, before=before: report(before + done, total, "bytes checked")))  # type: ignore[misc]
         begun += fastq.stored_bytes(lane)
     old = [file.name for file in _files(analysis) if fastq.has_old_qualities(file)]
-    return {"lanes": [list(lane) for lane in found], "old_qualities": old}
+    cut = [file.name for file in _files(analysis) if fastq.lacks_end(file)]
+    return {"lanes": [list(lane) for lane in found], "old_qualities": old, "without_end": cut}
 
 
 def identity(analysis: Analysis, engine: str) -> str:

@@ -12,18 +12,17 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from varloom.dataset.durable import disk_full_told
-from varloom.errors import Problem, Severity, counted, safe_excerpt
 from varloom.processing.alignment_file import contigs_of
 from varloom.processing.checkpoints import Checkpoints
 from varloom.processing.cpu import call, header, sites
 from varloom.processing.cpu.aligning import Aligning
 from varloom.processing.cpu.checking import check, identity, tools
 from varloom.processing.cram import kept_alignment
+from varloom.processing.doubts import doubts_of
 from varloom.processing.life import Life
 from varloom.processing.model import Analysed, Caller
 from varloom.processing.ploidy import ploidy_of, settled
 from varloom.processing.ploidy_warnings import ploidy_warnings
-from varloom.processing.problems import FEW_READS_MAPPED, READS_NO_DEPTH, READS_OLD_QUALITIES
 from varloom.processing.quality.summary import alignment_quality, variant_quality
 from varloom.processing.results import publish
 
@@ -105,7 +104,7 @@ class _Run:
             quality=quality,
             engine=NAME,
             tools=tools(),
-            warnings=(*(problem.as_dict() for problem in (*_warnings(facts, quality), *doubts)), *alignment.warnings),
+            warnings=(*(problem.as_dict() for problem in (*doubts_of(facts, quality), *doubts)), *alignment.warnings),
         )
 
     def _quality(self) -> dict[str, Any]:
@@ -167,18 +166,3 @@ class _Run:
     def _remove(self, pattern: str) -> None:
         for path in self._kept.folder.glob(pattern):
             path.unlink(missing_ok=True)
-
-
-def _warnings(facts: dict[str, Any], quality: dict[str, Any]) -> list[Problem]:
-    reads, known = quality["reads"], quality["sites"]
-    found = []
-    if old := facts.get("old_qualities"):
-        message = f"The qualities of {', '.join(safe_excerpt(name, 60) for name in old)} look like Phred+64."
-        found.append(Problem(READS_OLD_QUALITIES, message, Severity.WARNING))
-    if reads["total"] and reads["mapped_share"] < 0.5:
-        message = f"{reads['mapped']:,} of {counted(reads['total'], 'read')} could be aligned."
-        found.append(Problem(FEW_READS_MAPPED, message, Severity.WARNING))
-    if known is not None and known["known"] < known["total"]:
-        message = f"{known['total'] - known['known']:,} of {counted(known['total'], 'site')} have no genotype."
-        found.append(Problem(READS_NO_DEPTH, message, Severity.WARNING))
-    return found

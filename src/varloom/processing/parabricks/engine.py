@@ -22,6 +22,7 @@ from varloom.processing.cpu.aligning import Aligning
 from varloom.processing.cpu.checking import check, identity, tools
 from varloom.processing.cpu.read_groups import group_line, groups_of
 from varloom.processing.cram import kept_alignment
+from varloom.processing.doubts import doubts_of
 from varloom.processing.life import Life
 from varloom.processing.model import Analysed, Caller
 from varloom.processing.parabricks import command, running
@@ -129,6 +130,7 @@ class _Run:
         with disk_full_told("the results"):
             kept, names = self._kept.folder, (alignment.name, VARIANTS, *([GENOTYPED] if wanted else []))
             files = {name: publish(kept, name, self._place.output) for name in names}
+        quality = {**quality, "sex_chromosomes": sex_chromosomes, "variants": counts, "sites": known}
         doubts = ploidy_warnings(
             sex_chromosomes,
             self._fasta,
@@ -140,10 +142,13 @@ class _Run:
             alignment=files[alignment.name],
             variants=files[VARIANTS],
             genotyped=files.get(GENOTYPED),
-            quality={**quality, "sex_chromosomes": sex_chromosomes, "variants": counts, "sites": known},
+            quality=quality,
             engine=NAME,
             tools=(("Parabricks", version), *(tool for tool in tools() if tool[0] != "pybwa")),
-            warnings=(*(problem.as_dict() for problem in doubts), *alignment.warnings),
+            warnings=(
+                *(problem.as_dict() for problem in (*doubts_of(facts, quality), *doubts)),
+                *alignment.warnings,
+            ),
         )
 
     # --- steps ----------------------------------------------------------------------------------------------------
