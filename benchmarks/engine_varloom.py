@@ -24,6 +24,7 @@ from varloom.db.pool import listen, open_pool
 from varloom.jobs import repository
 from varloom.jobs.lifecycle import Stage
 from varloom.jobs.model import NewJob
+from varloom.jobs.needs import Offer
 from varloom.jobs.settle import Published
 from varloom.jobs.worker import Worker, WorkerOptions
 from varloom.pipeline.request import SourceFile, StageRequest
@@ -53,6 +54,10 @@ class Nothing:
 
     def __init__(self, storage: Path) -> None:
         self._access = StorageAccess(storage.as_uri())
+
+    def offer(self) -> Offer:
+        """See `varloom.jobs.worker.Backend`: it takes any job."""
+        return Offer()
 
     def request(self, claim: Claim) -> dict[str, Any]:
         """See `varloom.jobs.worker.Backend`."""

@@ -74,7 +74,9 @@ ANNOTATED = frozenset(point for point in points_of_source() if point.startswith(
 tests/integration/test_reference_library.py kill there."""
 PROCESSED = frozenset(point for point in points_of_source() if point.startswith(("process.", "processing.")))
 """Passed by jobs of reads; tests/faults/test_process_jobs.py and tests/processing kill there."""
-ANSWERED = points_of_source() - LOST - REMOTE - SPOOLED - DOWNLOADED - ANNOTATED - PROCESSED
+BACKED_UP = frozenset(point for point in points_of_source() if point.startswith(("backup.", "restore.")))
+"""Passed by backups; tests/integration/test_backup.py kills there."""
+ANSWERED = points_of_source() - LOST - REMOTE - SPOOLED - DOWNLOADED - ANNOTATED - PROCESSED - BACKED_UP
 FILES = frozenset(
     point
     for point in ANSWERED

@@ -49,8 +49,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "mcp": ("varloom.cli.mcp:mcp", "Serve tools for chat assistants (Model Context Protocol)."),
     "refs": ("varloom.cli.refs:refs", "Add, list, verify and remove reference data for annotation."),
     "credentials": ("varloom.cli.credentials:credentials", "Store, list, test and remove credentials for URLs."),
-    "backup": ("varloom.cli.backup:backup", "Write database and files into a new folder."),
-    "restore": ("varloom.cli.backup:restore", "Bring a backup back, or check that it is whole."),
+    "backup": ("varloom.cli.backup:backup", "Write a backup into the new folder DIR."),
+    "restore": ("varloom.cli.backup:restore", "Restore the backup DIR into an empty data folder."),
     "tokens": ("varloom.cli.tokens:tokens", "Create, list and revoke API tokens."),
 }
 """Where each command lives, and its line in `varloom --help`; listing them loads none of them."""
