@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import zlib
 
 import pysam
 import pytest
@@ -82,6 +83,23 @@ def test_a_truncated_file_is_refused(tmp_path, cut):
     with pytest.raises(VarloomError) as caught:
         count(Lane(given(tmp_path, "d.fastq.gz", bytes(damaged))))
     assert caught.value.code in {"reads_truncated", "reads_malformed"}
+
+
+@pytest.mark.parametrize("cut", [0.1, 0.5, 0.93, -8])
+@pytest.mark.parametrize("size", [999, 1 << 20])
+def test_where_a_packed_file_breaks_off_is_told_by_read_and_line(tmp_path, monkeypatch, cut, size):
+    monkeypatch.setattr(fastq, "_STORED", size)
+    draw = random.Random(2)
+    text = "".join(
+        READ.format(draw.getrandbits(60), 1).replace("ACGTN", "".join(draw.choices("ACGT", k=5))) for _ in range(9000)
+    )
+    content = gzip.compress(text.encode())
+    cut_off = content[: int(len(content) * cut) if isinstance(cut, float) else cut]
+    whole = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(cut_off).count(b"\n")
+    with pytest.raises(VarloomError) as caught:
+        count(Lane(given(tmp_path, "s.fastq.gz", cut_off)))
+    assert caught.value.place.line == whole + 1
+    assert f"within read {whole // 4 + 1:,}." in caught.value.message
 
 
 @pytest.mark.parametrize("size", [7, 64, 1 << 20])

@@ -113,6 +113,8 @@ class FastqText:
         """
         rest, first = b"", 0
         for text in self._texts():
+            if isinstance(text, VarloomError):
+                raise _placed(text, first, rest.count(b"\n"))
             piece = _whole(rest + text, first)
             if piece.reads == 0 and len(rest) + len(text) > _LONGEST_READ:
                 raise self._malformed(first, 1, "The read does not end", rest[:200])
@@ -134,7 +136,8 @@ class FastqText:
         if first == 0:
             raise VarloomError(READS_EMPTY, f"{safe_excerpt(self.file.name, 80)} holds no read.")
 
-    def _texts(self) -> Iterator[bytes]:
+    def _texts(self) -> Iterator[bytes | VarloomError]:
+        """The text; where the packed data break off or are damaged, all before that, and last the error."""
         with self.file.path.open("rb") as stored:
             start = stored.read(18)
             stored.seek(0)
@@ -151,9 +154,10 @@ class FastqText:
             self._on_bytes(self._read)
         return piece
 
-    def _unpacked(self, stored: object, packed: Compression) -> Iterator[bytes]:
+    def _unpacked(self, stored: object, packed: Compression) -> Iterator[bytes | VarloomError]:
         packing = PACKINGS[packed]
-        part, data, gathered, size = packing.new(), b"", [], 0
+        part, data, size = packing.new(), b"", 0
+        gathered: list[bytes] = []
         while True:
             if not data and (part.eof or part.needs_input):
                 data = self._stored(stored)
@@ -166,8 +170,10 @@ class FastqText:
                 part = packing.new()
             try:
                 text = part.decompress(data, _PIECE)
-            except DECOMPRESSION_ERRORS as error:
-                raise self._truncated("is damaged") from error
+            except DECOMPRESSION_ERRORS:
+                yield b"".join(gathered)
+                yield self._truncated("is damaged")
+                return
             data = part.unused_data if part.eof else b""
             gathered.append(text)
             size += len(text)
@@ -176,7 +182,7 @@ class FastqText:
                 gathered, size = [], 0
         yield b"".join(gathered)
         if not part.eof:
-            raise self._truncated("ends in the middle of its packed data")
+            yield self._truncated("ends in the middle of its packed data")
 
     def _hold_to_format(self, piece: Records) -> None:
         """Refuse the first read of a piece that is none."""
@@ -218,6 +224,12 @@ class FastqText:
     def _truncated(self, how: str) -> VarloomError:
         at = f"after byte {self._read:,} of {self.stored_bytes:,}"
         return VarloomError(READS_TRUNCATED, f"{safe_excerpt(self.file.name, 80)} {how}, {at}.")
+
+
+def _placed(error: VarloomError, reads: int, lines: int) -> VarloomError:
+    """A file that breaks off, with the first read that is not whole: after so many whole ones, and lines of its own."""
+    message = f"{error.message[:-1]}, within read {reads + 1:,}."
+    return VarloomError(error.kind, message, Place(line=4 * reads + lines + 1))
 
 
 def _said_of_name(head: bytes) -> str | None:
