@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from api_support import VCF
 from cli_support import varloom
+from psycopg.conninfo import conninfo_to_dict
 
 from running import QUICK, Slowness, serving, write_vcf
+from varloom.db import dumps
 from varloom.db.embedded import EmbeddedPostgres
 from varloom.errors import VarloomError
 from varloom.failpoints import VARIABLE
@@ -60,6 +62,7 @@ def stopped(prepared_data: Path, module_open_folder: Path) -> Iterator[Stopped]:
     subprocess.run(["cp", "-a", prepared_data, data], check=True)
     with serving(data) as server:
         job = server.at_rest(server.submit(VCF, "a.vcf")["id"])
+        write_credential(server)
         before = shown(server)
     assert varloom("backup", folder / "backup", data=data).status == 0  # without a server
     yield Stopped(data, folder / "backup", job, before)
@@ -123,6 +126,7 @@ def test_what_is_restored_is_what_was_there(data_folder, restored, tmp_path):
     assert SECRET.encode() not in all_bytes(backup)
     linked = [path for path in (later / "files").rglob("*") if path.is_file() and path.stat().st_nlink > 1]
     assert len(linked) >= 2, "what the earlier backup has is not copied again"
+    check(later, lambda _: None)
 
     assert varloom("restore", backup, "--check").status == 0
     shutil.rmtree(data_folder / "storage")
@@ -198,6 +202,25 @@ def test_a_backup_that_was_killed_is_none_and_the_next_one_is_whole(stopped, tmp
     assert list(tmp_path.iterdir()) == [backup]
 
 
+def test_what_has_gone_bad_in_an_earlier_backup_is_copied_again(stopped, tmp_path):
+    earlier, later = tmp_path / "earlier", tmp_path / "later"
+    shutil.copytree(stopped.backup, earlier)
+    [bad, *_] = sorted(path for path in (earlier / "files").rglob("*") if path.is_file())
+    bad.write_bytes(bytes(bad.stat().st_size))
+    assert varloom("backup", later, "--previous", earlier, data=stopped.data).status == 0
+    check(later, lambda _: None)
+    with pytest.raises(VarloomError):
+        check(earlier, lambda _: None)
+
+
+def test_a_dump_that_fails_is_told_without_the_password(database_url, tmp_path):
+    with pytest.raises(VarloomError) as failed:
+        dumps.dump(database_url, "00000000-0000000-1", tmp_path / "dump")
+    assert failed.value.code == "database_copy_failed"
+    assert "pg_dump failed" in failed.value.message
+    assert conninfo_to_dict(database_url)["password"] not in failed.value.message
+
+
 @pytest.mark.parametrize("point", ["backup.before_file", "file.before_write"])
 def test_a_disk_that_fills_up_is_told_and_leaves_nothing(stopped, tmp_path, point):
     done = varloom("backup", tmp_path / "backup", data=stopped.data, **{VARIABLE: f"{point}=enospc@1"})
@@ -206,7 +229,7 @@ def test_a_disk_that_fills_up_is_told_and_leaves_nothing(stopped, tmp_path, poin
 
 
 def test_a_killed_restore_is_gone_on_with(stopped, restored):
-    for point in ("restore.after_file", "restore.before_database"):
+    for point in ("restore.after_file", "restore.before_database", "restore.after_database"):
         killed = varloom("restore", stopped.backup, data=restored, **{VARIABLE: f"{point}=kill@1"})
         assert killed.status == -signal.SIGKILL, killed.err
     refused = varloom("serve", "--port", "0", data=restored)
@@ -216,6 +239,8 @@ def test_a_killed_restore_is_gone_on_with(stopped, restored):
     with serving(restored) as server:
         assert shown(server) == stopped.shown
         assert server.job(stopped.job["id"])["state"] == "completed"
+        key = stopped.data / "secret.key"
+        assert (restored / "secret.key").read_bytes() != key.read_bytes(), "it is no part of this backup"
 
 
 def test_files_that_are_gone_are_named_and_the_rest_is_kept(stopped, restored, tmp_path):

@@ -46,7 +46,7 @@ SETTINGS_FILE = "varloom.toml"
 KEPT_SECRETS = (KEY_FILE, SETTINGS_FILE)
 """What of the data folder is kept with `with_secrets`."""
 
-_PASSING = ("downloads/", "processing/", "annotations/", "pins/")
+_PASSING = ("downloads/", "processing/", "annotations/")
 """What jobs gather while they run; a job that is restored begins its stage anew."""
 
 # The same conditions as those of the sweep: what it may have removed already is not missed.
@@ -173,7 +173,7 @@ class _Making:
             failpoint("backup.before_file")
             before = self.earlier.get(key)
             try:
-                if before is not None and before[0].bytes == size and _linked(before[1], target):
+                if before is not None and before[0].bytes == size and _linked(*before, target):
                     kept = before[0]
                 else:
                     made = self.storage.fetch(key, target)
@@ -206,9 +206,11 @@ def _nothing_swept(conninfo: str) -> Iterator[None]:
         yield
 
 
-def _linked(source: Path, target: Path) -> bool:
-    """Share the file of an earlier backup, if it is on the same disk."""
+def _linked(kept: KeptFile, source: Path, target: Path) -> bool:
+    """Share the file of an earlier backup, if it is on the same disk and still what was written there."""
     try:
+        if sha256_of(source) != kept.sha256:
+            return False
         os.link(source, target)
     except OSError:
         return False

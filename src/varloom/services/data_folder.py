@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOCK_NAME = "server.lock"
 NOTE_NAME = "server.json"
 RESTORE_NOTE = "restore.unfinished"
-"""In the folder while a backup is restored into it: half of one must not be worked with."""
+"""In the folder while a backup is restored into it, with its checksum: half of one must not be worked with."""
 NAME_LENGTH = 8
 
 

@@ -58,18 +58,23 @@ def restore_backup(
         note = settings.data / RESTORE_NOTE
         storage = open_storage(settings)
         with open_database(settings) as database:
-            if dumps.has_tables(database.conninfo):
+            # A restore that was cut off after its database was there, which comes whole or not at all, is gone on with.
+            is_restored = note.exists() and note.read_text() == contents.dump_sha256
+            has_tables = dumps.has_tables(database.conninfo)
+            if has_tables and not is_restored:
                 raise VarloomError(RESTORE_REFUSED, "The database holds tables already.")
             if contents.has_files:
                 _expect_room(backup, storage)
             else:
                 _expect_mark(storage, contents, take_over=take_over)
-            note.touch()
+            write_atomically(note, contents.dump_sha256.encode())
             if contents.has_files:
                 _restore_files(backup, storage, on_bytes)
             _restore_secrets(backup, settings.data)
             failpoint("restore.before_database")
-            dumps.restore(database.conninfo, backup / DUMP)
+            if not has_tables:
+                dumps.restore(database.conninfo, backup / DUMP)
+            failpoint("restore.after_database")
             migrate(database.conninfo)
             with psycopg.connect(database.conninfo) as connection:
                 # Their bytes lay outside the storage: whoever sent them sends them again.
