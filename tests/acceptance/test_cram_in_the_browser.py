@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pysam
 import pytest
 from click.testing import CliRunner
+from drawn_reads import assert_reads_are_drawn
 from playwright.sync_api import expect
 from tests.absent import require_aligner
 from tests.reads import GENOME, R1, R2, install_genome, known_snps
@@ -29,15 +30,6 @@ if TYPE_CHECKING:
     from running import Server
 
 pytestmark = [pytest.mark.browser, needs(GENOME)]
-
-COLOURED = """element => [...element.querySelector("div").shadowRoot.querySelectorAll("canvas")].map(canvas => {
-    if (!canvas.width || !canvas.height) return 0;
-    const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-    let coloured = 0;
-    for (let at = 0; at < bytes.length; at += 4)
-        if (Math.max(...bytes.slice(at, at + 3)) - Math.min(...bytes.slice(at, at + 3)) > 100) coloured++;
-    return coloured;
-})"""
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +85,7 @@ def look(visitor: Visitor) -> None:
     view = dialog.get_by_role("region", name="Reads at q:")
     expect(view).to_have_attribute("aria-busy", "false")
     expect(dialog).to_contain_text("NA12878.cram, aligned to na12878 1 (GRCh38).")
-    drawn = view.evaluate(COLOURED)
-    assert sum(1 for coloured in drawn if coloured > 20) >= 2, f"the genome and bases that differ from it: {drawn}"
+    assert_reads_are_drawn(view)
     page.keyboard.press("Escape")
     page.get_by_role("dialog").get_by_role("button", name="Close").click()
 

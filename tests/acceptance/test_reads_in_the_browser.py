@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pysam
 import pytest
 from accessibility import violations
+from drawn_reads import assert_reads_are_drawn
 from playwright.sync_api import expect
 from tests.absent import require_aligner
 from tests.reads import GENOME, R1, R2, install_genome, known_snps
@@ -140,17 +141,6 @@ def test_pgx_of_reads_is_shown_with_what_no_read_covers(visitor: Visitor, tmp_pa
     assert "CYP2C19" not in other.text()
 
 
-COLOURED = """element => [...element.querySelector("div").shadowRoot.querySelectorAll("canvas")].map(canvas => {
-    if (!canvas.width || !canvas.height) return 0;
-    const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-    let coloured = 0;
-    for (let at = 0; at < bytes.length; at += 4)
-        if (Math.max(...bytes.slice(at, at + 3)) - Math.min(...bytes.slice(at, at + 3)) > 100) coloured++;
-    return coloured;
-})"""
-"""Of each canvas, how many pixels are of a letter: reads themselves are grey."""
-
-
 def look_at_reads(visitor: Visitor) -> None:
     """What igv.js draws of the reads at a variant; it may neither ask other hosts nor break the policy of the page."""
     page, server = visitor.page, visitor.server
@@ -165,8 +155,7 @@ def look_at_reads(visitor: Visitor) -> None:
     expect(view).to_have_attribute("aria-busy", "false")
     expect(dialog).to_contain_text("NA12878.bam, aligned to na12878 1 (GRCh38).")
     expect(view.get_by_text("NA12878.bam", exact=True)).to_be_visible()
-    drawn = view.evaluate(COLOURED)
-    assert sum(1 for coloured in drawn if coloured > 20) >= 2, f"the genome and bases that differ from it: {drawn}"
+    assert_reads_are_drawn(view)
     place = view.get_by_label("Place, such as")
     before = place.input_value()
     view.press("ArrowRight")

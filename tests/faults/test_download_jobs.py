@@ -117,8 +117,8 @@ def test_a_url_becomes_a_table_and_its_secrets_stay_secret(site: Site, vcf: byte
         assert CANARY not in path.read_text(errors="replace"), path
 
 
-def test_a_killed_worker_is_followed_by_one_that_goes_on(site: Site, vcf: bytes) -> None:
-    server, source = site.server, site.source
+def killed_and_gone_on_with(server: Server, source: Source, vcf: bytes) -> dict[str, Any]:
+    """Kill the worker in the midst of a download; the next one fetches the rest alone, and the job completes."""
     held = threading.Event()
     source.serve("/killed.vcf", script=lambda _: Served(vcf, hold=6 * MB, released=held))
     job = submit_url(server, source.url("/killed.vcf"))
@@ -130,6 +130,12 @@ def test_a_killed_worker_is_followed_by_one_that_goes_on(site: Site, vcf: bytes)
     job = server.at_rest(job["id"])
     assert (job["state"], job["records"]) == ("completed", 180_000), job["error"]
     assert sum(one.sent for one in source.asked[asked:]) < len(vcf) - 5 * MB
+    return job
+
+
+def test_a_killed_worker_is_followed_by_one_that_goes_on(site: Site, vcf: bytes) -> None:
+    server, source = site.server, site.source
+    job = killed_and_gone_on_with(server, source, vcf)
     provenance = server.client.get(f"jobs/{job['id']}/provenance").json()
     assert provenance["source"]["sha256"] == hashlib.sha256(vcf).hexdigest()
 
@@ -247,20 +253,10 @@ def test_private_addresses_are_not_even_asked(tmp_path: Path, source: Source) ->
 
 
 def test_with_an_object_store_as_storage(tmp_path: Path, source: Source, vcf: bytes, s3: ObjectStore) -> None:
-    held = threading.Event()
-    source.serve("/a.vcf", script=lambda _: Served(vcf, hold=6 * MB, released=held))
     storage = f"{s3.url}/{tmp_path.name}"
     environment = {**s3.environment, "VARLOOM_SCRATCH": str(tmp_path / "scratch")}
     with serving_sources(tmp_path, source, "--storage", storage, **environment) as server:
-        job = submit_url(server, source.url("/a.vcf"))
-        server.until(job["id"], lambda job: is_under_way(job) and job["progress"]["done"] > 5 * MB)
-        for worker in server.workers():
-            worker.kill()
-        held.set()
-        asked = len(source.asked)
-        job = server.at_rest(job["id"])
-        assert (job["state"], job["records"]) == ("completed", 180_000), job["error"]
-        assert sum(one.sent for one in source.asked[asked:]) < len(vcf) - 5 * MB
+        killed_and_gone_on_with(server, source, vcf)
         assert not list((tmp_path / "scratch").rglob("part"))
 
 

@@ -189,6 +189,7 @@ async def test_the_preflight_tells_what_each_line_would_be(api):
         "pgx": False,
         "reference": None,
         "alignment_format": "bam",
+        "sex_chromosomes": "auto",
     }
     assert (second["sample_name"], second["assembly"], second["priority"]) == ("NA2", "GRCh38", 3)
     assert (signed["line"], signed["name"]) == (7, "NA9.vcf.gz")

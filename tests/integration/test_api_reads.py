@@ -68,10 +68,11 @@ async def test_a_job_whose_alignment_is_kept_as_cram_is_for_workers_that_know_it
     plain = (await post(ann)).json()
     job = (await post(ann, alignment_format="cram")).json()
     assert ("alignment_format" in plain["options"], job["options"]["alignment_format"]) == (False, "cram")
-    manifest = "url,url2,alignment_format\nhttps://example.org/a_R1.fq.gz,https://example.org/a_R2.fq.gz,{}\n"
+    manifest = "url,url2,sex_chromosomes,alignment_format\nhttps://a.org/a_R1.fq.gz,https://a.org/a_R2.fq.gz,XY,{}\n"
     address, headers = "/api/v1/manifests", {"Content-Type": "text/csv"}
     lines = await ann.client.post(f"{address}/preflight", content=manifest.format("cram"), headers=headers)
-    assert lines.json()["lines"][0]["alignment_format"] == "cram", lines.text
+    [line] = lines.json()["lines"]
+    assert (line["alignment_format"], line["sex_chromosomes"]) == ("cram", "xy")
     made = await ann.client.post(address, content=manifest.format("cram"), headers=headers)
     assert made.status_code == 202, made.text
     refused = await ann.client.post(address, content=manifest.format("sam"), headers=headers)

@@ -55,6 +55,7 @@ async def test_what_waits_runs_and_ends_is_counted(api, owner):
     member = await api.person()
     worker = await HandWorker(api.services.pool, api.services.storage).start()
     before = await figures(owner)
+    assert before[counter("varloom_workers")] == 1
     await member.upload()
     first = await worker.claim()
     waiting = await member.upload()
@@ -119,6 +120,12 @@ async def test_nothing_is_lost_or_counted_twice_while_many_ask(api, owner):
         counter("varloom_stage_attempts_total", stage="parse", outcome="failed", code="vcf_header"): jobs,
         counter("varloom_jobs_ended_total", state="failed", code="vcf_header"): jobs,
     }
+
+
+async def test_workers_of_one_name_are_one_series(api, owner):
+    for _ in range(2):
+        await HandWorker(api.services.pool, api.services.storage).start()
+    assert (await figures(owner))[counter("varloom_workers")] == 2  # and no sample is there twice
 
 
 async def test_only_owners_may_read_them_and_they_name_nobody(api, owner):

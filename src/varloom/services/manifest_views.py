@@ -24,6 +24,7 @@ class ManifestLineView(View):
     further: list[str] = Field(default=[], description="the other files, where several are the reads of one sample")
     reference: str | None = Field(default=None, description="the genome, for reads")
     alignment_format: Literal["bam", "cram"] = Field(default="bam", description="how it is kept, for reads")
+    sex_chromosomes: Literal["auto", "xx", "xy"] = Field(default="auto", description="of the sample, for reads")
 
 
 class ManifestPreflight(View):

@@ -343,6 +343,7 @@ def _preflight_of(read: _Read) -> ManifestPreflight:
             further=[source.shown for source in one.sources[1:]],
             reference=one.line.options.reference,
             alignment_format=one.line.options.alignment_format,
+            sex_chromosomes=one.line.options.sex_chromosomes,
         )
         for one in read.wanted
     ]

@@ -123,8 +123,12 @@ class _Figures(Collector):
         age = GaugeMetricFamily(
             "varloom_worker_heartbeat_age_seconds", "When each worker was last heard of.", labels=["host", "pid"]
         )
+        silences: dict[tuple[str, str], float] = {}  # containers may share a name, and all have the process 1
         for worker in self.workers:
-            age.add_metric([worker.host, str(worker.pid)], worker.silence)
+            labels = (worker.host, str(worker.pid))
+            silences[labels] = max(silences.get(labels, 0.0), worker.silence)
+        for labels, silence in silences.items():
+            age.add_metric(labels, silence)
         yield age
 
     def _endings(self) -> Iterable[Metric]:

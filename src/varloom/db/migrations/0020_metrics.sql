@@ -31,16 +31,11 @@ CREATE TABLE duration_totals (
 
 CREATE FUNCTION jobs_count_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    outcome text := CASE
-        WHEN NEW.state IN ('failed', 'cancelled') THEN NEW.state
-        WHEN NEW.state = 'completed' OR NEW.stage <> OLD.stage THEN 'succeeded'
-        WHEN NEW.attempt > OLD.attempt THEN 'retried'
-        ELSE 'returned'  -- its worker stopped or died; it is tried again, and does not count as an attempt
-    END;
+    ended jsonb := NEW.attempts -> -1;       -- as `jobs_note_attempt` has just noted it
 BEGIN
-    INSERT INTO endings (what, stage, outcome, code, seconds) VALUES ('stage', OLD.stage, outcome,
-        CASE WHEN outcome IN ('failed', 'retried', 'returned') THEN coalesce(NEW.error ->> 'code', '') ELSE '' END,
-        greatest(0, coalesce(extract(epoch FROM clock_timestamp() - OLD.claimed_at), 0)));
+    INSERT INTO endings (what, stage, outcome, code, seconds) VALUES ('stage', OLD.stage,
+        CASE WHEN ended ->> 'outcome' = 'failed' AND NEW.state <> 'failed' THEN 'retried' ELSE ended ->> 'outcome' END,
+        coalesce(ended ->> 'code', ''), greatest(0, coalesce((ended ->> 'seconds')::double precision, 0)));
     RETURN NULL;
 END $$;
 CREATE TRIGGER jobs_count_attempt AFTER UPDATE OF attempt_token ON jobs FOR EACH ROW

@@ -172,7 +172,7 @@ function faultItem({ line, field, message }) {
   return item;
 }
 
-function optionsText({ reference, alignment_format: keptAs, assembly, annotate, pgx, split_by_sample: split, credential, priority }) {
-  const told = [reference ? `reads to ${reference}` : assembly, reference && keptAs === "cram" && "kept as CRAM", annotate && `${annotate} variants annotated`, pgx && "PGx", split && "split by sample", credential && `credential ${credential}`, priority && `priority ${priority}`];
+function optionsText({ reference, alignment_format: keptAs, sex_chromosomes: sex, assembly, annotate, pgx, split_by_sample: split, credential, priority }) {
+  const told = [reference ? `reads to ${reference}` : assembly, reference && keptAs === "cram" && "kept as CRAM", reference && sex !== "auto" && sex.toUpperCase(), annotate && `${annotate} variants annotated`, pgx && "PGx", split && "split by sample", credential && `credential ${credential}`, priority && `priority ${priority}`];
   return told.filter(Boolean).join(", ");
 }
