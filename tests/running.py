@@ -91,11 +91,19 @@ class Process:
             if match := pattern.search(line):
                 return match
 
+    def held_stages(self, seconds: float = 60.0) -> list[psutil.Process]:
+        """The stages that `HELD_STAGES` holds, at least one: a job is claimed a moment before its process starts."""
+        deadline = time.monotonic() + seconds
+        while True:
+            children = psutil.Process(self.popen.pid).children()
+            if children and all(child.status() == psutil.STATUS_STOPPED for child in children):
+                return children
+            assert time.monotonic() < deadline, f"no stage is held: {children}"
+            time.sleep(0.01)
+
     def release_stages(self) -> None:
         """Let the stages go on that `HELD_STAGES` holds."""
-        for child in psutil.Process(self.popen.pid).children():
-            while child.status() != psutil.STATUS_STOPPED:  # it may just be starting, and would not hear it
-                time.sleep(0.01)
+        for child in self.held_stages():
             child.resume()
 
     def kill(self) -> None:

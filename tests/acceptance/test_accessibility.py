@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 from accessibility import violations
 from playwright.sync_api import expect
@@ -42,7 +41,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory, data_copy: DataCopy) -> Itera
         worker = Process(*work, VARLOOM_RETRY_DELAY="3000", **HELD_STAGES)
         crashed = server.submit(WARNED, "retried.vcf")["id"]
         server.until(crashed, lambda job: job["state"] == "parsing")
-        for child in psutil.Process(worker.popen.pid).children():
+        for child in worker.held_stages():
             child.kill()
         server.until(crashed, lambda job: job["state"] == "queued")
         running = server.submit(write_vcf(folder / "running.vcf", 100))["id"]

@@ -96,8 +96,7 @@ def test_progress_moves_nothing_and_is_not_spoken(browser: Browser, tmp_path: Pa
         finally:
             worker.stop()
         expect(entry).to_contain_text("1,000 records in the file = 1,000 records in the table, 1,000 variants")
-        visitor.page.wait_for_function("window.spoken.some(text => text.includes('watched: Completed'))")
-        spoken = visitor.page.evaluate("window.spoken")
+        spoken = visitor.spoken_until("watched: Completed")
         assert not [text for text in spoken if "%" in text or "MB" in text]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -97,6 +98,16 @@ class Visitor:
         """The states that were seen of this sample, in order."""
         seen = self.page.evaluate("window.seenStates")
         return [one.removeprefix(f"{name}: ") for one in seen if one.startswith(f"{name}: ")]
+
+    def spoken_until(self, text: str, seconds: float = 30.0) -> list[str]:
+        """What `window.spoken` holds once it holds this text. (`wait_for_function` breaks the policy of the page.)"""
+        deadline = time.monotonic() + seconds
+        while True:
+            spoken = self.page.evaluate("window.spoken")
+            if any(text in one for one in spoken):
+                return spoken
+            assert time.monotonic() < deadline, spoken
+            self.page.wait_for_timeout(50)
 
     def entry(self, name: str) -> Any:
         """The entry of the Job Manager with exactly this sample name."""

@@ -36,7 +36,7 @@ export async function begin(file, options, key) {
 /** What a job would wait for, by `ENGINE:CALLER`; nothing if the server does not say. */
 export async function engines() {
   const { body } = await ask("GET", "/api/v1/engines");
-  return body?.waits ?? {};
+  return body?.waits ?? null;
 }
 
 /** The upload as the server has it: {body} or {error}. */
