@@ -21,7 +21,7 @@ from varloom.cancelling import CANCEL_PATIENCE, cancel_all
 from varloom.db.pool import Notification, Reconnected, single_statements
 from varloom.errors import INTERNAL_ERROR, VarloomError
 from varloom.failpoints import failpoint
-from varloom.jobs import repository
+from varloom.jobs import line, repository
 from varloom.jobs.attempt import Attempt, failure
 from varloom.jobs.attempt_log import AttemptLog
 from varloom.jobs.child import ChildPool
@@ -54,6 +54,9 @@ CANCEL_CHANNEL = "varloom_cancel"
 
 LONGEST_WAIT = 5.0
 """Seconds; the longest pause between two tries to reach a database that is away."""
+
+DISK_INTERVAL = 2.0
+"""Seconds between two looks at the space of this machine's disks."""
 
 OFFER_INTERVAL = 30.0
 """Seconds between two looks at what this machine has for secondary analysis: programs may be installed meanwhile."""
@@ -128,6 +131,7 @@ class Worker:
         backend: Backend,
         options: WorkerOptions,
         notices: Callable[[Sequence[str]], AsyncGenerator[Notification | Reconnected]],
+        low_disk: Callable[[], str | None] | None = None,
     ) -> None:
         """Prepare a worker.
 
@@ -136,6 +140,7 @@ class Worker:
             backend: the stages.
             options: slots and durations.
             notices: the notifications of these channels for ever, as `varloom.db.pool.listen` tells them.
+            low_disk: says which disk has too little space, or None; it blocks. While one has, nothing is begun.
         """
         self.id = uuid.uuid4()
         self._pool = pool
@@ -144,6 +149,9 @@ class Worker:
         self._notices = notices
         self._children = ChildPool(backend.child_module)
         self._free = {stage: count for stage, count in options.slots.items() if count > 0}
+        self._look_for_low_disk = low_disk
+        self._low_disk: str | None = None
+        self._noted: tuple[uuid.UUID, str | None] | None = None  # of which worker the database knows which low disk
         self._offer = Offer(serves=())  # nothing is claimed before it is known
         self._told: Counter[Stage] = Counter()  # how often tickets of the stage were heard of
         self._places = Places(options.stages_at_once)
@@ -176,6 +184,8 @@ class Worker:
         background: list[asyncio.Task[None]] = []
         try:
             await self._children.warm()
+            if self._look_for_low_disk is not None:  # before anything is begun
+                self._low_disk = await asyncio.to_thread(self._look_for_low_disk)
             background += [asyncio.create_task(loop) for loop in self._loops()]
             await self._until_stopped_or_ended(background)
         finally:
@@ -188,6 +198,7 @@ class Worker:
             self._every(self._options.rescue_interval, "rescue", self._rescuer.step),
             self._every(TICKET_POLL_INTERVAL, "notices", self._hear),
             self._every(TICKET_POLL_INTERVAL, "tickets", self._look_for_tickets),
+            *([self._every(DISK_INTERVAL, "disks", self._look_at_disks)] if self._look_for_low_disk else []),
             *([self._every(OFFER_INTERVAL, "engines", self._look_at_engines)] if Stage.PROCESS in self._free else []),
         ]
 
@@ -244,7 +255,12 @@ class Worker:
             self._wake(stage, tickets)
 
     def _wake(self, stage: Stage, tickets: int = 1) -> None:
-        """Let a free slot look for work for each ticket. Slots that are at work look when they have ended."""
+        """Let a free slot look for work for each ticket. Slots that are at work look when they have ended.
+
+        While a disk is low the tickets stay where they are, and are found when it has space.
+        """
+        if self._low_disk is not None:
+            return
         self._told[stage] += 1
         for _ in range(min(tickets, self._free[stage])):
             self._free[stage] -= 1
@@ -256,7 +272,7 @@ class Worker:
         """In a slot: one stage after the other, until nothing waits, nor was told of while it was looked for."""
         slot = _Slot(stage)
         try:
-            while slot.heard != self._told[stage] and not self._stopping.is_set():
+            while slot.heard != self._told[stage] and not self._stopping.is_set() and self._low_disk is None:
                 async with self._places.place(stage):
                     await self._serve_best(slot)
         except Exception:
@@ -320,6 +336,7 @@ class Worker:
             isinstance(outcome, Succeeded)
             and not is_suspect
             and not self._stopping.is_set()
+            and self._low_disk is None
             and not self._places.are_bounded
         )
 
@@ -459,6 +476,22 @@ class Worker:
         self._offer = found
         async with self._pool.connection() as conn:
             await repository.change_offer(conn, self.id, found)
+
+    async def _look_at_disks(self) -> None:
+        """Begin nothing more while a disk is low, and say so; go on when it has space. What runs goes on."""
+        before = self._low_disk
+        if self._look_for_low_disk is not None:
+            self._low_disk = await asyncio.to_thread(self._look_for_low_disk)
+        if (before is None) != (self._low_disk is None) or self._noted is None:
+            if self._low_disk is not None:
+                logger.warning("the worker begins nothing more: %s", self._low_disk)
+            elif before is not None:
+                logger.warning("the disks have space again; the worker goes on")
+                await self._look_for_tickets()
+        if self._noted != (noted := (self.id, self._low_disk)):
+            async with self._pool.connection() as conn:
+                await line.note_low_disk(conn, *noted)
+            self._noted = noted
 
     async def _heartbeat(self) -> None:
         """Say that we live, and hear what is ours and what of it users want cancelled."""
