@@ -226,6 +226,10 @@ class Settings(BaseSettings):
         description="keys that encrypt credentials and secret URLs, the newest first, for workers on several machines; "
         "default: those in DATA/secret.key",
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text",
+        description="how server, worker and stages log: lines of text, or a JSON object a line",
+    )
     session_days: float = Field(default=30.0, gt=0, description="how long a browser stays logged in")
     undo_days: float = Field(
         default=7.0, ge=0, description="how long a deleted sample can be brought back; its files stay as long"

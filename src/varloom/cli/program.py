@@ -96,9 +96,7 @@ class Program(click.Group):
             error.show()
             sys.exit(error.exit_code)
         except VarloomError as error:
-            from varloom.cli.output import print_error
-
-            print_error(error.as_dict())
+            _print(error)
             sys.exit(ERROR)
         except (click.Abort, KeyboardInterrupt):
             sys.exit(INTERRUPTED)
@@ -129,7 +127,6 @@ def _tell(error: Exception) -> None:
     """A failure that nobody expected, in a line; servers and workers write the whole of it to their log."""
     import logging  # not above, for what it does at exit has to be registered after what `garbage` does
 
-    from varloom.cli.output import print_error
     from varloom.cli.problems import COMMAND_FAILED, OUTPUT_UNWRITABLE
 
     if isinstance(error, OSError) and error.filename is None:
@@ -139,7 +136,20 @@ def _tell(error: Exception) -> None:
     logger = logging.getLogger(__name__)
     if logger.hasHandlers():
         logger.error("The command failed.", exc_info=error)
-    print_error(told.as_dict())
+    _print(told)
+
+
+def _print(error: VarloomError) -> None:
+    """An error in words; or as an entry of the log, where that is JSON."""
+    import logging
+
+    from varloom.cli.output import print_error
+    from varloom.log_lines import logs_json
+
+    if logs_json():
+        logging.getLogger(__name__).error("%s", error, extra={"fields": {"code": error.code}})
+    else:
+        print_error(error.as_dict())
 
 
 @click.group(

@@ -30,8 +30,8 @@ def worker(*, parent_pipe: int | None, verbose: bool, **flags: Any) -> None:
     from varloom.db.migrate import migrate
     from varloom.settings import load_settings
 
-    log_to_stderr(verbose=verbose)
     settings = load_settings(**flags)
+    log_to_stderr(verbose=verbose, form=settings.log_format)
     require_database(settings)
     with open_database(settings) as database:
         migrate(database.conninfo)

@@ -32,6 +32,7 @@ from varloom.jobs.places import Places
 from varloom.jobs.queue import channel
 from varloom.jobs.rescue import Rescuer
 from varloom.jobs.settle import Publisher, settle
+from varloom.log_lines import add_to_process, bound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -284,7 +285,9 @@ class Worker:
         """Claim, run, settle, as long as the slot may go on at once."""
         claim = await self._one_suspect(partial(self._claim, slot))
         while claim is not None:
-            claim = await self._run_and_settle(slot, claim)
+            job = claim.job
+            with bound(job_id=job.id, stage=claim.stage.value, attempt=job.attempt, account_id=job.account_id):
+                claim = await self._run_and_settle(slot, claim)
 
     async def _one_suspect(self, claiming: Callable[..., Awaitable[Claim | None]]) -> Claim | None:
         """Claim what `claiming` does, which is told whether it may be a suspect: one runs, lest they die together.
@@ -447,6 +450,7 @@ class Worker:
 
     async def _register(self, worker_id: uuid.UUID) -> None:
         """Enter the registry of workers, with what this machine has."""
+        add_to_process(worker=worker_id)
         self._offer = await self._offered()
         async with self._pool.connection() as conn:
             await repository.register_worker(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 import time
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 
 from varloom.errors import VarloomError
+from varloom.log_lines import bound
 from varloom.web.error_pages import error_response
 from varloom.web.problem_documents import internal_error
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 access = logging.getLogger("varloom.access")
 logger = logging.getLogger(__name__)
 
+_JOB = re.compile(r"/jobs?/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?:/|$)")
 REQUEST_ID_HEADER = "X-Request-ID"
 
 
@@ -35,6 +38,11 @@ class RequestLog:
             await self.app(scope, receive, send)
             return
         request_id = secrets.token_hex(8)
+        job = _JOB.search(scope["path"])
+        with bound(request_id=request_id, **({"job_id": job[1].lower()} if job else {})):
+            await self._serve(scope, receive, send, request_id)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
         began = time.perf_counter()
@@ -56,14 +64,10 @@ class RequestLog:
             logger.exception("Request %s failed: %s %s", request_id, scope["method"], _one_line(scope["path"]))
             await _answer(internal_error(), scope, receive, send_with_id, begun=status != 0)
         finally:
-            access.info(
-                "%s %s %s %d %.1f ms",
-                request_id,
-                scope["method"],
-                _one_line(scope["path"]),
-                status,
-                (time.perf_counter() - began) * 1000,
-            )
+            took = round((time.perf_counter() - began) * 1000, 1)
+            method, path = scope["method"], _one_line(scope["path"])
+            fields = {"method": method, "path": path, "status": status, "milliseconds": took}
+            access.info("%s %s %s %d %.1f ms", request_id, method, path, status, took, extra={"fields": fields})
 
 
 async def _answer(error: VarloomError, scope: Scope, receive: Receive, send: Send, *, begun: bool) -> None:
