@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "mcp": ("varloom.cli.mcp:mcp", "Serve tools for chat assistants (Model Context Protocol)."),
     "refs": ("varloom.cli.refs:refs", "Add, list, verify and remove reference data for annotation."),
     "credentials": ("varloom.cli.credentials:credentials", "Store, list, test and remove credentials for URLs."),
+    "doctor": ("varloom.cli.doctor:doctor", "Look what is wrong with an installation, and say how it is mended."),
     "backup": ("varloom.cli.backup:backup", "Write a backup into the new folder DIR."),
     "restore": ("varloom.cli.backup:restore", "Restore the backup DIR into an empty data folder."),
     "tokens": ("varloom.cli.tokens:tokens", "Create, list and revoke API tokens."),
