@@ -230,6 +230,11 @@ class Settings(BaseSettings):
         default="text",
         description="how server, worker and stages log: lines of text, or a JSON object a line",
     )
+    otel_endpoint: str | None = Field(
+        default=None,
+        description="collector to which traces are sent by OpenTelemetry (OTLP over HTTP), such as "
+        "`http://127.0.0.1:4318`; it needs `varloom[otel]`; default: no traces",
+    )
     session_days: float = Field(default=30.0, gt=0, description="how long a browser stays logged in")
     undo_days: float = Field(
         default=7.0, ge=0, description="how long a deleted sample can be brought back; its files stay as long"
@@ -260,6 +265,18 @@ class Settings(BaseSettings):
             if parts.scheme == "http" and parts.hostname and parts.port and parts.path + parts.query in {"", "/"}:
                 return value
         raise ValueError("it must be of the form http://[USER:PASSWORD@]HOST:PORT, percent-encoded")
+
+    @field_validator("otel_endpoint")
+    @classmethod
+    def _check_otel_endpoint(cls, value: str | None) -> str | None:
+        """Who may send is said by the variable OTEL_EXPORTER_OTLP_HEADERS, not by the address."""
+        if value is None:
+            return None
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(value)
+            if parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc and not parts.query:
+                return value
+        raise ValueError("it must be a web address without user, password and query, such as http://127.0.0.1:4318")
 
     @field_validator("cloud_endpoints", mode="before")
     @classmethod

@@ -89,3 +89,10 @@ def test_the_limit_of_a_disk_is_bytes_or_a_share(text, of_8000):
 def test_any_other_limit_is_refused(text):
     with pytest.raises(VarloomError, match="disk_low: expected a number of bytes"):
         load_settings(disk_low=text)
+
+
+@pytest.mark.parametrize("url", ["collector:4318", "ftp://x", "http://u:secret@x", "http://x?key=secret", "http://"])
+def test_a_collector_is_a_plain_address(url):
+    with pytest.raises(VarloomError, match="otel_endpoint: it must be a web address") as caught:
+        load_settings(otel_endpoint=url)
+    assert "secret" not in caught.value.message

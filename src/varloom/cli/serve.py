@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from varloom import tracing
 from varloom.cli.server_settings import data_options, log_to_stderr
 from varloom.log_lines import logs_json, ready_line
 
@@ -54,6 +55,7 @@ def serve(*, no_worker: bool, verbose: bool, **flags: Any) -> None:
     if not no_worker:
         checked_slots(settings)
     allow_many_connections()
+    tracing.start(settings.otel_endpoint, "varloom-server")
     signal.signal(signal.SIGTERM, _interrupt)
     with (
         held_data_folder(settings.data) as name,
@@ -65,6 +67,7 @@ def serve(*, no_worker: bool, verbose: bool, **flags: Any) -> None:
             _run(_serve(settings, database, listener, name, with_worker=not no_worker))
         finally:
             remove_server_note(settings.data)
+            tracing.stop()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - a signal handler's arguments

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from varloom import tracing
 from varloom.cli.server_settings import data_options, log_to_stderr
 
 if TYPE_CHECKING:
@@ -35,7 +36,11 @@ def worker(*, parent_pipe: int | None, verbose: bool, **flags: Any) -> None:
     require_database(settings)
     with open_database(settings) as database:
         migrate(database.conninfo)
-        uvloop.run(_work(settings, database, parent_pipe))
+        tracing.start(settings.otel_endpoint, "varloom-worker")
+        try:
+            uvloop.run(_work(settings, database, parent_pipe))
+        finally:
+            tracing.stop()
 
 
 async def _work(settings: Settings, database: Database, parent_pipe: int | None) -> None:

@@ -52,3 +52,12 @@ class Lost:
 
 
 Outcome = Succeeded | Failed | Cancelled | Released | WorkerDied | Lost
+
+
+def code_of(outcome: Outcome) -> str | None:
+    """The code of the error with which an attempt failed; None if it did not fail."""
+    match outcome:
+        case Failed(error) | WorkerDied(Failed(error)):
+            return str(error["code"])
+        case _:
+            return None

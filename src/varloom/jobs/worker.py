@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import psycopg
 from procrastinate.exceptions import ConnectorException
 
-from varloom import __version__
+from varloom import __version__, tracing
 from varloom.cancelling import CANCEL_PATIENCE, cancel_all
 from varloom.db.pool import Notification, Reconnected, single_statements
 from varloom.errors import INTERNAL_ERROR, VarloomError
@@ -27,7 +27,7 @@ from varloom.jobs.attempt_log import AttemptLog
 from varloom.jobs.child import ChildPool
 from varloom.jobs.lifecycle import Stage
 from varloom.jobs.needs import NOTHING, Offer
-from varloom.jobs.outcome import Cancelled, Failed, Outcome, Released, Succeeded
+from varloom.jobs.outcome import Cancelled, Failed, Outcome, Released, Succeeded, code_of
 from varloom.jobs.places import Places
 from varloom.jobs.queue import channel
 from varloom.jobs.rescue import Rescuer
@@ -387,8 +387,11 @@ class Worker:
             attempt.release()
         logger.info("job %s: %s stage, attempt %d", claim.job.id, claim.stage.value, claim.job.attempt)
         outcome: Outcome | None = None
+        facts = {"attempt": claim.job.attempt, "account_id": claim.job.account_id, "worker": self.id}
         try:
-            outcome = await self._outcome_of(attempt)
+            with tracing.attempt(claim.job.id, claim.stage.value, **facts) as span:
+                outcome = await self._outcome_of(attempt)
+                span.tell(outcome=type(outcome).__name__.lower(), failed=code_of(outcome))
         finally:
             self._attempts.discard(attempt)
             if not isinstance(outcome, Succeeded):  # a child that comes to its end clears up itself
