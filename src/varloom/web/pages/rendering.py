@@ -53,6 +53,7 @@ async def page(request: Request, template: str, *, section: str, **values: Any) 
         "section": section,
         "low_disk": await asyncio.to_thread(services_of(request).disks.look) if account.role == "owner" else None,
         "account_name": account.name,
+        "is_server_owner": account.role == "owner",
         "active_jobs": await services_of(request).jobs.count_active(account.id),
         "csp_nonce": csp_nonce_of(request),
         "only_demo": annotations.only_demo(),
