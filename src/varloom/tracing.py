@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry, where the setting `otel_endpoint` asks for them; else nothing: neither SDK nor exporter is imported.
+"""Traces by OpenTelemetry, where the setting `otel_endpoint` asks for them; else nothing of it is imported.
 
 A request is a span. A job is a trace of its own, whose id is the job's: so server and workers agree on it without
 telling each other. It begins with a span for its entry, which is linked with the request; each attempt at a stage is a
