@@ -5,7 +5,7 @@
 It needs the environment of that release (or `PYTHONPATH` with its built sources), and pg_dump of the embedded database.
 docs/how-to/upgrade.md tells when one is made. The folder then holds:
 
-- `database.sql`: the database, by pg_dump as INSERTs;
+- `database.dump`: the database, by pg_dump as INSERTs;
 - `data.tar.gz`: the storage, the unfinished uploads and the key of credentials;
 - `expected.json`: what the release's own server showed of it, and the tokens by which it did.
 
@@ -184,7 +184,7 @@ def make(target: Path) -> None:
             client.headers["Authorization"] = f"Bearer {token}"
             fill(data, client)
             expected = {"token": token, "shown": shown(client)}
-        _dump(data, target / "database.sql")
+        _dump(data, target / "database.dump")
         server.stop()
         with tarfile.open(target / "data.tar.gz", "w:gz") as archive:
             for name in KEPT:

@@ -31,7 +31,7 @@ def restore(fixture, data):
         archive.extractall(data, filter="data")
     (data / "secret.key").chmod(0o600)
     with EmbeddedPostgres(data) as server, psycopg.connect(server.conninfo, autocommit=True) as connection:
-        connection.execute((fixture / "database.sql").read_text())
+        connection.execute((fixture / "database.dump").read_text())
 
 
 @pytest.mark.parametrize("fixture", FIXTURES, ids=[path.name for path in FIXTURES])
