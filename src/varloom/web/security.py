@@ -17,6 +17,7 @@ from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.account_problems import NOT_AUTHENTICATED
 from varloom.web.dependencies import Identity
 from varloom.web.problems import CROSS_SITE_REFUSED, HOST_REFUSED
+from varloom.web.scopes import require_scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -135,6 +136,7 @@ class Gate:
             return
         if identity.via == "session" and unsafe:
             refuse_cross_site(connection, proof_required=True)
+        require_scope(identity, scope["method"], scope["path"])
         scope.setdefault("state", {})["identity"] = identity
         log_lines.add(account_id=identity.account.id)
         await self.app(scope, receive, send)
@@ -159,8 +161,10 @@ async def identify(connection: HTTPConnection) -> Identity | None:
     if scheme:
         if scheme.lower() != "bearer" or not token.strip():
             return None
-        account = await services.accounts.authenticate_token(token.strip())
-        return Identity(account, "token", token.strip()) if account else None
+        grant = await services.accounts.authenticate_token(token.strip())
+        if grant is None:
+            return None
+        return Identity(grant.account, "token", token.strip(), grant.scope, grant.expires_at)
     session = connection.cookies.get(SESSION_COOKIE)
     if not session:
         return None
