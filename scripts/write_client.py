@@ -98,15 +98,18 @@ def class_name(schema_name: str) -> str:
     return NAMES.get(schema_name, schema_name.removesuffix("View"))
 
 
-def models_module() -> str:
-    """`models.py`."""
-    schemas = openapi()["components"]["schemas"]
+def wanted_schemas(schemas: dict[str, Any]) -> list[str]:
+    """The names of the schemas that become classes, in the order of the classes."""
     wanted: list[str] = []
     for name in ANSWERS:
         _gather(name, schemas, wanted)
-    return _formatted(
-        MODELS_HEAD + "\n\n".join(_dataclass(name, schemas[name]) for name in sorted(wanted, key=class_name))
-    )
+    return sorted(wanted, key=class_name)
+
+
+def models_module() -> str:
+    """`models.py`."""
+    schemas = openapi()["components"]["schemas"]
+    return _formatted(MODELS_HEAD + "\n\n".join(_dataclass(name, schemas[name]) for name in wanted_schemas(schemas)))
 
 
 def _gather(name: str, schemas: dict[str, Any], wanted: list[str]) -> None:
@@ -123,7 +126,7 @@ def _dataclass(name: str, schema: dict[str, Any]) -> str:
     told = [f"{key}: {field['description']}" for key, field in fields.items() if field.get("description")]
     summary = schema.get("description", f"{class_name(name)}.").strip()
     attributes = "\n\n    Attributes:\n" + "\n".join(_wrapped(line) for line in told) + "\n    " if told else ""
-    lines = [f"    {key}: {_type(field)}" for key, field in fields.items()]
+    lines = [f"    {key}: {python_type(field)}" for key, field in fields.items()]
     return "\n".join(
         [
             "@dataclass(frozen=True, slots=True, kw_only=True)",
@@ -142,10 +145,10 @@ def _wrapped(line: str) -> str:
     return "\n".join(textwrap.wrap(line, 118, initial_indent=" " * 8, subsequent_indent=" " * 12))
 
 
-def _type(schema: dict[str, Any]) -> str:
+def python_type(schema: dict[str, Any]) -> str:
     """The Python type of a value."""
     if "anyOf" in schema:
-        return " | ".join(_type(one) for one in schema["anyOf"])
+        return " | ".join(python_type(one) for one in schema["anyOf"])
     if "$ref" in schema:
         return class_name(schema["$ref"].rpartition("/")[2])
     if "enum" in schema or "const" in schema:
@@ -153,11 +156,11 @@ def _type(schema: dict[str, Any]) -> str:
         return f"Literal[{', '.join(repr(value) for value in values)}]"
     kind = schema.get("type")
     if kind == "array":
-        return f"tuple[{_type(schema['items'])}, ...]"
+        return f"tuple[{python_type(schema['items'])}, ...]"
     if kind == "object":
         values = schema.get("additionalProperties", True)
-        keys = _type(schema.get("propertyNames", {"type": "string"}))
-        return f"dict[{keys}, {_type(values) if isinstance(values, dict) else 'Any'}]"
+        keys = python_type(schema.get("propertyNames", {"type": "string"}))
+        return f"dict[{keys}, {python_type(values) if isinstance(values, dict) else 'Any'}]"
     return TYPES.get(schema.get("format", kind), TYPES.get(kind, "Any"))
 
 

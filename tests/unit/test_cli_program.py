@@ -9,9 +9,9 @@ import click
 import pytest
 
 from varloom.cli.exit_status import status_of
-from varloom.client.events import parse_events
 from varloom.cli.output import describe, percent, state_of
 from varloom.cli.program import COMMANDS, main
+from varloom.client.events import parse_events
 from varloom.client.upload_body import UploadBody
 
 

@@ -1,4 +1,4 @@
-"""What the API answers, as dataclasses. Written by `scripts/write_client.py` from the OpenAPI document."""
+"""The answers of the API. Written by `scripts/write_client.py` from the OpenAPI document."""
 
 from __future__ import annotations
 
