@@ -1,0 +1,265 @@
+"""Every route there is, asked by somebody else with the ids of another account: nothing is seen, nothing changes.
+
+The routes come from the application itself. One that takes a body has to stand in `BODIES` with one that would do its
+work for the owner, else the test fails: so a new route cannot be forgotten. That the requests are good ones is shown by
+the owner, for whom the same ones are answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from api_support import VCF, HandWorker
+from fastapi.routing import iter_route_contexts
+from psycopg import sql
+
+from varloom.dataset.sample_files import SampleFile, keep_files
+from varloom.web.app import create_app
+from varloom.web.security import SESSION_COOKIE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    import httpx
+    from api_support import Api, Person
+
+CANARY = "kanarienvogel"
+"""Stands in everything that Ann has, and in nothing that is asked for."""
+CONTENT = VCF.replace(b"rs1", f"rs_{CANARY}".encode())
+URL = f"https://bucket.example/{CANARY}.vcf"
+TUS = {"Tus-Resumable": "1.0.0"}
+MORE = {**TUS, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+
+Ids = dict[str, list[str]]
+"""What Ann has, by the name of a route's parameter."""
+
+
+def bodies(ids: Ids) -> dict[str, dict[str, Any]]:
+    """What is sent to each route that takes something; it names what Ann has wherever that is possible."""
+    jobs, [sample, *_], [credential] = ids["job_id"], ids["sample_id"], ids["credential"]
+    upload = {"files": {"file": ("mine.vcf", VCF)}}
+    address = {"url": "https://bucket.example/mine.vcf", "credential": credential}
+    lines = b"name,url,credential\nmine,https://bucket.example/mine.vcf," + credential.encode() + b"\n"
+    return {
+        "POST /login": {"data": {"token": "x"}},
+        "POST /logout": {},
+        "POST /api/v1/jobs": upload,
+        "POST /api/v1/sources/preflight": {"json": {"urls": [address["url"]]}},
+        "POST /api/v1/manifests": {"content": lines},
+        "POST /api/v1/manifests/preflight": {"content": lines},
+        "POST /api/v1/uploads": {"headers": {**TUS, "Upload-Length": "5", "Upload-Metadata": "filename bWluZS52Y2Y="}},
+        "POST /api/v1/uploads/preflight": {"params": {"name": "mine.vcf", "size": "9"}, "content": VCF},
+        "HEAD /api/v1/uploads/{upload_id}": {"headers": TUS},
+        "DELETE /api/v1/uploads/{upload_id}": {"headers": TUS},
+        "PATCH /api/v1/uploads/{upload_id}": {"headers": MORE, "content": b"#"},
+        "POST /api/v1/uploads/{upload_id}": {"headers": {**MORE, "X-HTTP-Method-Override": "PATCH"}, "content": b"#"},
+        "POST /api/v1/uploads/{upload_id}/options": {"json": {"sample_name": "mine"}},
+        "POST /api/v1/jobs/actions": {"json": {"action": "cancel", "jobs": jobs}},
+        "POST /api/v1/jobs/{job_id}/retry": {"json": {"from_stage": "start"}},
+        "POST /api/v1/jobs/{job_id}/cancel": {},
+        "POST /api/v1/jobs/{job_id}/priority": {"json": {"priority": 3}},
+        "POST /api/v1/queue/pause": {"json": {"stage": "parse"}},
+        "POST /api/v1/queue/resume": {"json": {"stage": "parse"}},
+        "GET /api/v1/samples/{sample_id}/locate": {"params": {"position": "chr1:100"}},
+        "PATCH /api/v1/samples/{sample_id}": {"json": {"name": "mine", "tags": ["mine"]}},
+        "POST /api/v1/samples/{sample_id}/restore": {},
+        "POST /api/v1/samples/{sample_id}/purge": {},
+        "POST /api/v1/samples/{sample_id}/annotate": {"json": {"annotate": "small", "assembly": "GRCh38"}},
+        "POST /api/v1/views": {"json": {"name": "mine", "query": ""}},
+        "PATCH /api/v1/views/{view_id}": {"json": {"name": "mine"}},
+        "POST /api/v1/refs/demo": {},
+        "POST /api/v1/credentials": {
+            "json": {"name": "mine", "kind": "bearer", "scope": "https://bucket.example", "values": {"token": "abc"}}
+        },
+        "POST /api/v1/credentials/{credential_id}/test": {"json": {"url": address["url"]}},
+        "POST /api/v1/tokens": {"json": {"label": "mine"}},
+        "POST /api/v1/login-links": {},
+        "POST /api/v1/annotate": {"json": {"variants": ["chr1:100:A:G"]}},
+        "POST /jobs/{job_id}/retry": {"data": {"changed": "true", "credential": credential}},
+        "POST /jobs/{job_id}/cancel": {},
+        "POST /jobs/{job_id}/priority": {"data": {"priority": "3"}},
+        "POST /jobs/{job_id}/dismiss": {},
+        "POST /queue/pause": {"data": {"stage": "parse"}},
+        "POST /queue/resume": {"data": {"stage": "parse"}},
+        "POST /samples/{sample_id}/annotate": {"data": {"annotate": "small", "assembly": "GRCh38"}},
+        "POST /samples/annotate": {"data": {"sample": sample}},
+        "POST /samples/{sample_id}/restore": {},
+        "POST /samples/{sample_id}/purge": {},
+        "POST /credentials": {
+            "data": {"name": "mine", "kind": "bearer", "scope": "https://bucket.example", "token": "abc"}
+        },
+        "POST /credentials/{credential_id}/test": {"data": {"url": address["url"]}},
+        "POST /refs/demo": {},
+    }
+
+
+STREAMS = {"/api/v1/events", "/jobs/stream"}
+PARAMETERS = {"column": ["position"], "name": ["alignment.bam"], "file": ["cohort.vcf.gz"]}
+"""What is asked for in place of a parameter that is nobody's."""
+REFUSED = {401, 403, 404}
+TOLD_IN_A_PART = {"POST /credentials/{credential_id}/test": "There is no such credential in this account."}
+"""Routes that refuse with a part of a page in place of a status."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request of the walk."""
+
+    route: str
+    path: str
+    owned: bool  # its path names something of Ann's
+
+    @property
+    def method(self) -> str:
+        return self.route.partition(" ")[0]
+
+
+def requests(settings: Any, ids: Ids) -> Iterator[Asked]:
+    """Every method of every route, once with each thing of Ann's that its path can name."""
+    for route in iter_route_contexts(create_app(settings, contextlib.nullcontext).routes):
+        for method in sorted(getattr(route, "methods", None) or ()):
+            names = re.findall(r"\{(\w+)[^}]*\}", route.path)
+            owned = [name for name in names if name in ids]
+            assert all(name in ids or name in PARAMETERS for name in names), f"what is {names} of {route.path}?"
+            for value in ids[owned[0]] if owned else [""]:
+                path = route.path
+                for name in names:
+                    path = re.sub(rf"\{{{name}[^}}]*\}}", value if name in owned else PARAMETERS[name][0], path)
+                yield Asked(f"{method} {route.path}", path, owned=bool(owned))
+
+
+async def ask(client: httpx.AsyncClient, asked: Asked, sent: dict[str, dict[str, Any]]) -> tuple[int, str]:
+    """Status and text of the answer; of a stream that never ends, what comes within a moment."""
+    options = sent.get(asked.route, {})
+    async with client.stream(asked.method, asked.path, **options) as answer:
+        parts: list[bytes] = []
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0 if asked.path in STREAMS else 30.0):
+                async for part in answer.aiter_bytes():
+                    parts.append(part)  # noqa: PERF401 - what came before the time was over is kept
+        headers = "\n".join(f"{name}: {value}" for name, value in answer.headers.items())
+        return answer.status_code, headers + b"".join(parts).decode(errors="replace")
+
+
+async def everything_of(api: Api, ann: Person, worker: HandWorker) -> Ids:
+    """Give Ann one of each thing, all with the canary in it."""
+    deleted, done, failed = [await ann.upload(CONTENT, f"{CANARY}-{number}.vcf") for number in range(3)]
+    samples = [await worker.complete(await worker.claim()) for _ in (deleted, done)]
+    key = f"processed/{uuid.uuid4()}/{uuid.uuid4()}/alignment.bam"
+    api.services.storage.write_bytes(key, CANARY.encode())
+    async with api.services.pool.connection() as conn:
+        await keep_files(conn, samples[1], [SampleFile("alignment.bam", "alignment", key, len(CANARY), None)])
+    await worker.fail(await worker.claim(), log=CANARY)
+    assert (await ann.client.delete(f"/api/v1/samples/{samples[0]}")).is_success
+    waiting = await ann.upload(CONTENT, f"{CANARY}-waiting.vcf")
+    values = {"token": f"secret-{CANARY}"}
+    kept = {"name": f"key-{CANARY}", "kind": "bearer", "scope": "https://bucket.example", "values": values}
+    credential = (await ann.client.post("/api/v1/credentials", json=kept)).raise_for_status().json()
+    view = await ann.client.post("/api/v1/views", json={"name": f"view {CANARY}", "query": "filter=DP%3E5"})
+    await ann.client.post("/api/v1/tokens", json={"label": f"token {CANARY}"})
+    tokens = (await ann.client.get("/api/v1/tokens")).json()["tokens"]
+    begun = await ann.client.post(
+        "/api/v1/uploads", headers={**TUS, "Upload-Length": "9", "Upload-Metadata": "filename a2FuYXJpZW52b2dlbC52Y2Y="}
+    )
+    return {
+        "job_id": [job["id"] for job in (deleted, done, failed, waiting)],
+        "sample_id": samples[::-1],
+        "credential_id": [credential["id"]],
+        "credential": [credential["name"]],
+        "view_id": [view.raise_for_status().json()["id"]],
+        "token_id": [token["id"] for token in tokens if CANARY in token["label"]],
+        "upload_id": [begun.raise_for_status().headers["location"].rpartition("/")[2]],
+    }
+
+
+async def rows_of(api: Api, ids: Ids, ann: Person) -> Counter[str]:
+    """All rows of the database that name Ann or something of hers."""
+    marks = {str(ann.account.id), CANARY, *(one for values in ids.values() for one in values)}
+    found: Counter[str] = Counter()
+    async with api.services.pool.connection() as conn:
+        tables = await conn.execute(
+            "SELECT table_name FROM information_schema.tables"
+            " WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
+        )
+        for (table,) in await tables.fetchall():
+            rows = await conn.execute(sql.SQL("SELECT to_jsonb(t)::text FROM {} t").format(sql.Identifier(table)))
+            found.update(f"{table}: {row}" for (row,) in await rows.fetchall() if any(mark in row for mark in marks))
+    return found
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@contextlib.asynccontextmanager
+async def asking(api: Api, who: Person) -> AsyncIterator[list[httpx.AsyncClient]]:
+    """Two clients of one person: a program with a token, and a browser with a session."""
+    link = await api.services.accounts.create_login_link(who.account.id)
+    session = await api.services.accounts.redeem_login(link)
+    page = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin", "Origin": api.url}
+    yield [who.client, await api.client(headers=page, cookies={SESSION_COOKIE: session})]
+
+
+async def test_no_route_shows_or_changes_what_another_account_has(api: Api, settings: Any, worker: HandWorker) -> None:
+    ann, ben = await api.person(), await api.person()
+    ids = await everything_of(api, ann, worker)
+    sent = bodies(ids)
+    before, files = await rows_of(api, ids, ann), files_below(settings.data / "storage")
+    assert sum(before.values()) > 20
+    walked = list(requests(settings, ids))
+    lacking = {asked.route for asked in walked if asked.method in {"POST", "PUT", "PATCH"}} - set(sent)
+    assert not lacking, f"say in `bodies` what is sent to {sorted(lacking)}"
+    assert not set(sent) - {asked.route for asked in walked}, "a route is not there any more"
+
+    async with asking(api, ben) as clients:
+        for asked in walked:
+            if asked.route == "POST /logout":
+                continue  # it ends the session that the walk needs; it can name nobody else's
+            for client in clients:
+                status, text = await ask(client, asked, sent)
+                assert CANARY not in text.replace(ids["credential"][0], ""), (asked, text)
+                assert status < 500, (asked, text)
+                if asked.owned:
+                    told = TOLD_IN_A_PART.get(asked.route)
+                    assert status in REFUSED or (told and told in text), (asked, status, text)
+    after = await rows_of(api, ids, ann)
+    assert not before - after, "what Ann has was changed"
+    now = files_below(settings.data / "storage")
+    assert {name: now.get(name) for name in files} == files
+
+
+ENDS_IT = ("purge", "DELETE ")
+
+
+async def test_the_walk_asks_what_its_owner_is_answered(api: Api, settings: Any, worker: HandWorker) -> None:
+    ann = await api.person()
+    ids = await everything_of(api, ann, worker)
+    sent = bodies(ids)
+    owned = [asked for asked in requests(settings, ids) if asked.owned]
+    refused: Counter[str] = Counter()
+    for asked in sorted(owned, key=lambda asked: any(mark in asked.route for mark in ENDS_IT)):
+        status, text = await ask(ann.client, asked, sent)
+        assert status < 500, (asked, text)
+        refused[asked.route] += status in REFUSED or status == 422
+    ways = Counter(asked.route for asked in owned)
+    assert sum(ways.values()) > 60
+    nothing = {route for route, times in refused.items() if times == ways[route]}
+    assert nothing == NOTHING_TO_SHOW, "these are refused to their owner too, so that the walk proves nothing of them"
+
+
+NOTHING_TO_SHOW = {
+    # Another route of the walk has ended the thing before.
+    *("DELETE /credentials/{credential_id}", "DELETE /samples/{sample_id}"),
+    *("POST /samples/{sample_id}/restore", "POST /samples/{sample_id}/purge"),
+    # Ann's sample has no reads that a browser could draw, and no PGx: tests/integration has them with other files.
+    *("GET /api/v1/samples/{sample_id}/pgx", "GET /samples/{sample_id}/pgx"),
+    *("GET /api/v1/samples/{sample_id}/reads", "GET /api/v1/samples/{sample_id}/reads/htsget"),
+    *(f"{method} /api/v1/samples/{{sample_id}}/reads/genome/{{name}}" for method in ("GET", "HEAD")),
+}
