@@ -47,14 +47,26 @@ def find_server(choice: ServerChoice) -> ServerAddress:
         return ServerAddress(url.rstrip("/"), token)
     path = _data_folder(choice) / SERVER_FILE
     try:
-        noted = json.loads(path.read_text(encoding="utf-8"))
-        address = ServerAddress(str(noted["url"]), str(noted["token"]))
+        address = _noted(path)
     except (OSError, ValueError, KeyError, TypeError) as error:
         missing = f"no token was given for {url}" if url else _why_unknown(path, error)
         raise VarloomError(SERVER_UNKNOWN, f"There is no server to talk to: {missing}.") from None
     if url and url.rstrip("/") != address.url:
         raise VarloomError(SERVER_UNKNOWN, f"No token was given for {url}; the one in {path} is for {address.url}.")
     return ServerAddress(address.url, token or address.token)
+
+
+def noted_server(folder: Path) -> ServerAddress | None:
+    """The server that its data folder tells of; it may not run any more. None where it tells of none."""
+    try:
+        return _noted(folder / SERVER_FILE)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _noted(path: Path) -> ServerAddress:
+    noted = json.loads(path.read_text(encoding="utf-8"))
+    return ServerAddress(str(noted["url"]), str(noted["token"]))
 
 
 def find_url(choice: ServerChoice) -> str:
