@@ -8,6 +8,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from varloom.web.pages import (
+    account,
     credentials,
     jobs,
     pgx,
@@ -18,6 +19,7 @@ from varloom.web.pages import (
     samples,
     session,
     stream,
+    users,
     versions,
 )
 from varloom.web.pages.assets import static_files
@@ -36,6 +38,8 @@ for part in (
     provenance.router,
     credentials.router,
     refs.router,
+    account.router,
+    users.router,
 ):
     router.include_router(part)
 
