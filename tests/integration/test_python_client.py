@@ -225,6 +225,29 @@ def test_an_upload_goes_on_after_a_broken_line(server: Server, tmp_path: Path):
     assert told == sorted(told)
 
 
+def test_waiting_goes_on_at_the_server_that_was_started_anew(data_copy, tmp_path: Path):
+    vcf = write_vcf(tmp_path / "sample.vcf", 700)
+    with data_copy() as data, serving(data) as first, Client(data=data) as client:
+        pause(first, "pause")
+        job = client.submit(vcf, name="patient")
+        seen = threading.Event()
+        ended: list[models.Job] = []
+
+        def wait() -> None:
+            ended.append(client.wait(job, on_change=lambda _: seen.set()))
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert seen.wait(20)
+        first.stop()
+        with serving(data) as second:
+            assert (second.url, second.token) != (first.url, first.token)
+            pause(second, "resume")
+            waiting.join(60)
+            assert [one.state for one in ended] == ["completed"]
+            assert client.count("patient") == 700
+
+
 def test_a_file_that_changes_is_not_sent(client: Client, vcf: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("varloom.client.synchronous_sending.PORTION", 10_000)
 

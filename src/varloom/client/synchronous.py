@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from varloom.client import models, sync_io
-from varloom.client.addresses import ServerChoice, checked_address, find_server
+from varloom.client.addresses import ServerChoice
 from varloom.client.asking import (
     NAME_LIMIT,
     fields_of,
@@ -68,7 +68,7 @@ class Client:
         timeout: float = 60.0,
     ) -> None:
         choice = ServerChoice(url, token, None if data is None else Path(data))
-        self._transport = Transport(checked_address(find_server(choice)), timeout)
+        self._transport = Transport(choice, timeout)
 
     def __enter__(self) -> Self:
         return self
