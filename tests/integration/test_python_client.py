@@ -125,8 +125,9 @@ def test_a_file_becomes_a_table_that_can_be_asked(client: Client, vcf: Path, tmp
 
 
 def test_frames_hold_what_the_table_holds(client: Client, vcf: Path):
-    job = client.wait(client.submit(vcf, name="frames"))
-    table = client.to_arrow(job)
+    job = client.submit(vcf, name="frames")
+    client.wait(job)
+    table = client.to_arrow(job)  # of the job as it was when it was sent, too
     assert table.num_rows == 700
     assert table.column("position").to_pylist() == [1000 + 7 * number for number in range(700)]
     frame = client.to_polars(job, "INFO.DP = 20", columns=["position", "INFO.DP"], sort="-position")
@@ -205,11 +206,17 @@ def test_a_job_is_cancelled_and_waiting_ends_in_time(client: Client, server: Ser
     try:
         job = client.submit(vcf, name="held", priority=5)
         assert client.prioritise(job, 7).priority == 7
+        client.submit(vcf, name="held")
+        with pytest.raises(VarloomError, match="has not ended") as refused:
+            client.count(job)
+        assert refused.value.code == "sample_unknown"
         with pytest.raises(TimeoutError, match="held"):
             client.wait(job, timeout=0.3)
         assert client.cancel(job).state == "cancelled"
         with pytest.raises(JobCancelled):
             client.wait(job, poll=0.1)
+        with pytest.raises(JobCancelled):
+            client.sample(job)
     finally:
         pause(server, "resume")
 

@@ -25,7 +25,7 @@ from varloom.client.asking import (
 from varloom.client.decoding import decoded
 from varloom.client.failures import completed
 from varloom.client.frames import arrow_table, pandas_frame, polars_frame
-from varloom.client.problems import OUTPUT_UNWRITABLE
+from varloom.client.problems import OUTPUT_UNWRITABLE, SAMPLE_UNKNOWN
 from varloom.client.synchronous_following import Following
 from varloom.client.synchronous_sending import Sender
 from varloom.client.synchronous_transport import Transport
@@ -290,13 +290,24 @@ class Client:
         """A sample as it is now, by its id, its name, or the job that made it.
 
         Raises:
-            VarloomError: `sample_unknown`, or `sample_ambiguous` where several have the name; for a job that made none.
+            VarloomError: `sample_unknown`, also for a job that has made none yet; `sample_ambiguous` where several have
+                the name.
+            JobFailed: the job failed.
+            JobCancelled: the job was cancelled.
         """
         if isinstance(sample, models.Job):
-            sample = str(sample.sample_id or completed(sample).sample_name)
+            sample = self._made_by(sample)
         if isinstance(sample, str) and not is_id(sample):
             return only_sample(sample, [one for one in self.samples(search=sample[:NAME_LIMIT])])
         return decoded(models.Sample, self._transport.get(f"/samples/{id_of(sample)}"))
+
+    def _made_by(self, job: models.Job) -> UUID:
+        """The id of the sample that a job made; never one that merely has its name."""
+        if job.sample_id is None:
+            job = completed(self.job(job))
+        if job.sample_id is None:
+            raise VarloomError(SAMPLE_UNKNOWN, f"{job.sample_name}: the job has not ended; it is {job.state}.")
+        return job.sample_id
 
     def change_sample(
         self, sample: models.Sample | UUID | str, *, name: str | None = None, tags: Iterable[str] | None = None
@@ -444,9 +455,9 @@ class Client:
 
     def _path_of(self, sample: models.Sample | models.Job | UUID | str) -> str:
         """The path of a sample below the API."""
-        if isinstance(sample, models.Job) and sample.sample_id is not None:
-            sample = sample.sample_id
-        if isinstance(sample, models.Job) or (isinstance(sample, str) and not is_id(sample)):
+        if isinstance(sample, models.Job):
+            sample = self._made_by(sample)
+        if isinstance(sample, str) and not is_id(sample):
             sample = self.sample(sample)
         return f"/samples/{id_of(sample)}"
 
