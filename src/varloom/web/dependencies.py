@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import Depends, Request
 
-from varloom.services.accounts import Account
+from varloom.services.accounts import Account, Scope
 from varloom.services.container import Services
 from varloom.services.sessions import Client
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +23,15 @@ class Identity:
         account: the account on whose behalf everything is done.
         via: an API token, or a browser's session.
         credential: the secret itself, so that a long stream can ask whether it still holds.
+        scope: what the token may do; a session may do all that its account may.
+        expires_at: when the token ends, if it does.
     """
 
     account: Account
     via: Literal["token", "session"]
     credential: str = field(repr=False)
+    scope: Scope = "full"
+    expires_at: datetime | None = None
 
 
 def services_of(request: Request) -> Services:
