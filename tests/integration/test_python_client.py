@@ -10,6 +10,7 @@ import io
 import re
 import socket
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -276,7 +277,14 @@ def test_samples_and_tokens_are_looked_after(client: Client, server: Server, vcf
     assert sample.id not in {one.id for one in client.samples()}
     assert client.restore_sample(sample).name == "renamed"
     assert client.storage().samples >= 1
-    made = client.create_token("short")
+    made = client.create_token("short", expires_at=datetime.now(UTC) + timedelta(hours=1))
+    assert made.expires_at is not None
+    looks = client.create_token("looks", scope="read")
+    with Client(server.url, looks.token) as reader:
+        assert reader.count("renamed") == 700
+        with pytest.raises(VarloomError) as refused:
+            reader.cancel(job)
+        assert refused.value.code == "token_scope_insufficient"
     with Client(server.url, made.token) as other:
         (told,) = [one for one in other.tokens() if one.label == "short"]
         client.revoke_token(told)

@@ -508,9 +508,24 @@ class AsyncClient:
         """The account's API tokens, without their secrets."""
         return decoded(models.TokenList, await self._transport.get("/tokens")).tokens
 
-    async def create_token(self, label: str) -> models.TokenSecret:
-        """Make an API token. Its secret is told here, and never again."""
-        return decoded(models.TokenSecret, await self._transport.post("/tokens", {"label": label}))
+    async def create_token(
+        self,
+        label: str,
+        *,
+        scope: Literal["read", "submit", "full"] | None = None,
+        expires_at: datetime | None = None,
+    ) -> models.TokenSecret:
+        """Make an API token. Its secret is told here, and never again.
+
+        Args:
+            label: what to call it.
+            scope: `read` looks and exports, `submit` also loads files and acts on jobs, `full` may do all that the
+                account may; unset: as much as the server gives by itself.
+            expires_at: when it ends, with a time zone; unset: it does not.
+        """
+        ends = None if expires_at is None else expires_at.isoformat()
+        body = given(label=label, scope=scope, expires_at=ends)
+        return decoded(models.TokenSecret, await self._transport.post("/tokens", body))
 
     async def revoke_token(self, token: models.Token | UUID | str) -> None:
         """Make a token useless at once."""

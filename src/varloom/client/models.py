@@ -541,6 +541,8 @@ class Token:
 
     id: UUID
     label: str
+    scope: Literal["read", "submit", "full"]
+    expires_at: datetime | None
     created_at: datetime
     last_used_at: datetime | None
 
@@ -557,6 +559,8 @@ class TokenSecret:
     """A token that was just made. It cannot be shown again."""
 
     label: str
+    scope: Literal["read", "submit", "full"]
+    expires_at: datetime | None
     token: str
 
 
