@@ -23,4 +23,6 @@ def wes_error_response(error: VarloomError, headers: Mapping[str, str] | None = 
     sent = {"Cache-Control": "no-store", **(headers or {})}
     if status == HTTPStatus.UNAUTHORIZED:
         sent["WWW-Authenticate"] = "Bearer"
-    return JSONResponse({"msg": f"{error.title}: {error} ({error.code})", "status_code": int(status)}, int(status), sent)
+    return JSONResponse(
+        {"msg": f"{error.title}: {error} ({error.code})", "status_code": int(status)}, int(status), sent
+    )
