@@ -95,18 +95,23 @@ def without_escapes(text: str) -> str:
     return "\n".join(rows)
 
 
-def sections() -> dict[str, list[str]]:
-    """The pages by the headings of the list of pages, in its order."""
-    found: dict[str, list[str]] = {}
+def sections() -> dict[str, dict[str, list[str]]]:
+    """The pages by the headings of the list of pages, and within them by group, in its order.
+
+    A group begins with a line of its own that ends with a colon; what stands before the first has none.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
     for part in re.split(r"^## ", (DOCS / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
         heading, _, text = part.partition("\n")
-        found[heading.strip()] = list(dict.fromkeys(LINK.findall(text)))
+        first, *others = re.split(r"^(\S.*):$", text, flags=re.MULTILINE)
+        groups = {"": first, **dict(zip(others[::2], others[1::2], strict=True))}
+        found[heading.strip()] = {name: list(dict.fromkeys(LINK.findall(inner))) for name, inner in groups.items()}
     return found
 
 
 def missing_pages() -> list[str]:
     """What the list of pages names in vain, and what it does not name."""
-    listed = {page for pages in sections().values() for page in pages}
+    listed = {page for groups in sections().values() for pages in groups.values() for page in pages}
     there = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")} - {"README.md"}
     return [
         *(f"docs/README.md names {page}, which is not there." for page in sorted(listed - there)),
@@ -117,8 +122,12 @@ def missing_pages() -> list[str]:
 def navigation() -> Navigation:
     """The navigation: a section for each heading, then the pages that stand alone."""
     parts: Navigation = [{"Start": "index.md"}]
-    for heading, pages in sections().items():
-        parts.append({heading: [{title_of(page): page} for page in pages if page not in ALONE]})
+    for heading, groups in sections().items():
+        inner: Navigation = []
+        for name, pages in groups.items():
+            entries = [{title_of(page): page} for page in pages if page not in ALONE]
+            inner += [{name: entries}] if name else entries
+        parts.append({heading: inner})
     parts += [{title_of(page): page} for page in (*ALONE, CHANGELOG)]
     return parts
 
