@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import click
@@ -22,6 +23,7 @@ def load_script(name):
     return module
 
 
+sys.path.insert(0, str(ROOT / "scripts"))  # the scripts import each other
 reference = load_script("write_reference")
 
 
@@ -29,6 +31,12 @@ reference = load_script("write_reference")
 def test_the_generated_reference_is_up_to_date(page):
     written = (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8")
     assert written == reference.PAGES[page](), "run .venv/bin/python scripts/write_reference.py"
+
+
+@pytest.mark.parametrize("module", sorted(reference.write_client.MODULES))
+def test_the_python_client_is_what_the_code_says(module):
+    written = (ROOT / "src" / "varloom" / "client" / module).read_text(encoding="utf-8")
+    assert written == reference.write_client.MODULES[module](), "run .venv/bin/python scripts/write_reference.py"
 
 
 def test_every_error_can_be_read_by_a_person():

@@ -77,3 +77,18 @@ ADDRESS_UNUSABLE = define(
     resolution=("Choose another address with --host, or another port with --port.",),
     status=503,
 )
+WES_READ_ONLY = define(
+    "wes_read_only",
+    "Runs can only be looked at here",
+    cause="A client of GA4GH's Workflow Execution Service tried to start or to cancel a run. Varloom has no workflows "
+    "to run; it shows its jobs there.",
+    resolution=("Use Varloom's own API: docs/reference/ga4gh.md tells which routes.",),
+    status=403,
+)
+RUN_NOT_FOUND = define(
+    "run_not_found",
+    "No such run",
+    cause="A client of GA4GH's Workflow Execution Service asked for a run or a task that the account does not have.",
+    resolution=("Ask for the list of runs: the ids are those of the account's jobs.",),
+    status=404,
+)
