@@ -15,6 +15,7 @@ from varloom.cancelling import cancel_all
 from varloom.db.pool import open_pool
 from varloom.db.problems import DATABASE_UNREACHABLE
 from varloom.errors import VarloomError
+from varloom.services.access import Access
 from varloom.services.accounts import Accounts
 from varloom.services.aligned_reads import AlignedReads
 from varloom.services.annotation_offer import AnnotationOffer
@@ -26,6 +27,7 @@ from varloom.services.manifests import Manifests
 from varloom.services.metrics import Metrics
 from varloom.services.on_demand import OnDemandAnnotation
 from varloom.services.pgx_results import PgxResults
+from varloom.services.projects import Projects
 from varloom.services.provenance import Provenance
 from varloom.services.queue import Queue
 from varloom.services.references import References, open_library
@@ -65,6 +67,8 @@ class Services:
     pool: AsyncConnectionPool
     storage: Storage
     accounts: Accounts
+    access: Access
+    projects: Projects
     uploads: Uploads
     resumable: ResumableUploads
     sources: Sources
@@ -141,6 +145,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 pool=pool,
                 storage=storage,
                 accounts=Accounts(pool, settings),
+                access=Access(pool),
+                projects=Projects(pool),
                 uploads=uploads,
                 resumable=resumable,
                 sources=Sources(pool, settings, vault, credentials),
