@@ -56,6 +56,9 @@ samples.id IN (
 """
 _VISIBLE = " AND samples.deleted_at IS NULL"
 _DELETED = " AND samples.deleted_at IS NOT NULL AND samples.purge_at > now()"
+_OUTSIDE = """
+ AND NOT EXISTS (SELECT 1 FROM project_samples WHERE sample_id = samples.id AND project_id = %(outside)s)
+"""
 _DATASETS = """
 SELECT datasets.id, datasets.account_id, datasets.sample_id, datasets.job_id, datasets.upload_id, datasets.position,
        datasets.name,
@@ -200,32 +203,34 @@ class StorageUse:
 class SampleSearch:
     """Which samples: part of a name, letters' case aside, a tag, a project, and whether deleted ones are meant.
 
-    Deleted ones are the account's own; all others are those that are shared with it, too.
+    Deleted ones, and those `outside` a project, are the account's own; all others are those shared with it, too.
     """
 
     name: str = ""
     tag: str | None = None
     deleted: bool = False
     project: UUID | None = None
+    outside: UUID | None = None
 
     @property
     def sets(self) -> tuple[LiteralString, ...]:
         """Conditions, each for a set of samples that has none in common with the others."""
         if self.project is not None:
             return (_IN_PROJECT,)
-        return (_OWN,) if self.deleted else (_OWN, _SHARED)
+        return (_OWN,) if self.deleted or self.outside is not None else (_OWN, _SHARED)
 
     @property
     def condition(self) -> LiteralString:
         """What holds in each of the sets; its parameters are those of `values`."""
         named: LiteralString = " AND strpos(lower(samples.name), lower(%(search)s)) > 0" if self.name else ""
         tagged: LiteralString = " AND %(tag)s = ANY (samples.tags)" if self.tag is not None else ""
-        return (_DELETED if self.deleted else _VISIBLE) + named + tagged
+        outside: LiteralString = _OUTSIDE if self.outside is not None else ""
+        return (_DELETED if self.deleted else _VISIBLE) + named + tagged + outside
 
     @property
     def values(self) -> dict[str, Any]:
         """The parameters of the condition."""
-        return {"search": self.name, "tag": self.tag, "project": self.project}
+        return {"search": self.name, "tag": self.tag, "project": self.project, "outside": self.outside}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ given. Who asks is checked by `varloom.services`; here an account that is no mem
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-from uuid import UUID
 
 from psycopg.rows import class_row, scalar_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
 
     from psycopg import AsyncConnection
 

@@ -7,8 +7,8 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from varloom.errors import VarloomError, safe_excerpt
-from varloom.services.project_problems import PROJECT_INVALID
 from varloom.services.problems import SAMPLE_NAME_INVALID, TAG_INVALID, VIEW_INVALID
+from varloom.services.project_problems import PROJECT_INVALID
 from varloom.services.read_files import are_reads, sample_of
 from varloom.transfer.problems import CREDENTIAL_INVALID
 

@@ -1,7 +1,7 @@
 """Projects: who makes them, who is a member in which role, and which samples they share.
 
-Every call is for one account; a project of which it is no member does not exist. Members and samples are changed with the
-project locked, so that what was checked still holds when it is written.
+Every call is for one account; a project of which it is no member does not exist. Members and samples are changed with
+the project locked, so that what was checked still holds when it is written.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ class Projects:
         """Add the account of this name, or give a member another role, as an owner.
 
         Raises:
-            VarloomError: `project_not_found`, `project_role_insufficient`; `account_not_found`, also for an account that
-                was deactivated; `project_owner_needed`.
+            VarloomError: `project_not_found`, `project_role_insufficient`; `account_not_found`, also for an account
+                that was deactivated; `project_owner_needed`.
         """
         async with self.pool.connection() as conn:
             await _require(conn, account_id, project_id, "owner")
@@ -158,7 +158,7 @@ class Projects:
         """Take a sample out: its own account can, and an owner of the project. The sample itself stays.
 
         Raises:
-            VarloomError: `project_not_found`, `project_role_insufficient`, `sample_not_found` for one that is not in it.
+            VarloomError: `project_not_found`, `project_role_insufficient`; `sample_not_found` for one not in it.
         """
         async with self.pool.connection() as conn:
             role = await _require(conn, account_id, project_id, "viewer")

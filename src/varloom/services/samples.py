@@ -147,6 +147,14 @@ class Samples:
             views = await self._seen.of_many(conn, account_id, found.samples)
         return SampleList(samples=views, next=found.next)
 
+    async def outside(self, account_id: UUID, project_id: UUID, search: str | None, limit: int) -> SampleList:
+        """The account's newest own samples that are not in a project, up to `limit`."""
+        check_limit(limit)
+        wanted = catalog.SampleSearch(checked_search(search) or "", outside=project_id)
+        async with self._pool.connection() as conn:
+            found = await catalog.list_samples(conn, account_id, wanted=wanted, limit=limit)
+            return SampleList(samples=await self._seen.of_many(conn, account_id, found.samples), next=found.next)
+
     async def storage_use(self, account_id: UUID) -> StorageView:
         """What the account's things take in the storage."""
         async with self._pool.connection() as conn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
-from uuid import UUID
+from uuid import UUID  # noqa: TC003 - FastAPI reads the annotations
 
 from fastapi import Depends, Request
 
