@@ -31,8 +31,8 @@ PROJECT_ROLE_INSUFFICIENT = define(
     "project_role_insufficient",
     "Your role does not allow this",
     cause="The project or the sample may be seen, but what was asked for needs another role: viewers look, editors "
-    "also change names and tags and put their own samples in, owners also choose members. Some things only the account to "
-    "which a sample belongs can do, such as deleting it.",
+    "also change names and tags and put their own samples in, owners also choose members. Some things only the account "
+    "to which a sample belongs can do, such as deleting it.",
     resolution=(
         "Ask an owner of the project to do it, or for another role.",
         "What only its own account can do with a sample, ask that account for.",

@@ -48,7 +48,7 @@ class SampleViews:
     async def of_many(
         self, conn: AsyncConnection[Any], asking_id: UUID, samples: Sequence[SampleRecord]
     ) -> list[SampleView]:
-        """The samples as the account that asks sees them, with their datasets, the names of their files, their projects.
+        """The samples as the account that asks sees them, with their datasets, files' names and projects.
 
         Jobs are those of the account itself alone: nothing leads to another one's.
         """
