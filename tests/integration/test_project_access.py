@@ -28,7 +28,16 @@ NEEDED = {
     **{
         f"GET {API}{part}": "viewer"
         for part in (
-            *("", "/columns", "/rows", "/count", "/locate", "/facets/{column:path}", "/histogram/{column:path}", "/export"),
+            *(
+                "",
+                "/columns",
+                "/rows",
+                "/count",
+                "/locate",
+                "/facets/{column:path}",
+                "/histogram/{column:path}",
+                "/export",
+            ),
             *("/files", "/files/{name}", "/reads", "/reads/htsget", "/reads/genome/{name}", "/pgx"),
         )
     },
@@ -111,7 +120,13 @@ async def seeing(api: Api, worker: HandWorker) -> tuple[dict[str, Person], str]:
         await keep_files(conn, uuid.UUID(sample), [SampleFile("alignment.bam", "alignment", key, 5, None)])
     project = (await ann.post("/api/v1/projects", json={"name": "Trio"})).json()["project"]["id"]
     members = f"/api/v1/projects/{project}/members"
-    for name, role in {"owner": "owner", "editor": "editor", "viewer": "viewer", "former": "editor", "gone": "editor"}.items():
+    for name, role in {
+        "owner": "owner",
+        "editor": "editor",
+        "viewer": "viewer",
+        "former": "editor",
+        "gone": "editor",
+    }.items():
         answer = await ann.put(f"{members}/{people[name].account.name}", json={"role": role})
         assert answer.status_code == 200, answer.text
     assert (await ann.put(f"/api/v1/projects/{project}/samples/{sample}")).status_code == 204

@@ -67,6 +67,12 @@ SAMPLE_UNKNOWN = define(
     cause="The account has no sample with the given name.",
     resolution=("`varloom samples` lists the samples; names are case-sensitive.",),
 )
+PROJECT_AMBIGUOUS = define(
+    "project_ambiguous",
+    "The project is not clear",
+    cause="Several projects have the given name.",
+    resolution=("Give the project's id: `varloom projects list` lists them.",),
+)
 CHECK_CRASHED = define(
     "check_crashed",
     "The check was cut off",
