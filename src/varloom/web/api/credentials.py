@@ -55,7 +55,7 @@ async def add_credential(services: CurrentServices, account: CurrentAccount, new
     )
 
 
-@router.post("/credentials/{credential_id}/test", responses=problem_responses(404))
+@router.post("/credentials/{credential_id}/test", responses=problem_responses(400, 404))
 async def test_credential(
     services: CurrentServices, account: CurrentAccount, credential_id: UUID, wanted: WantedAccess
 ) -> AccessTestView:

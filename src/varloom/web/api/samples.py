@@ -162,7 +162,7 @@ async def annotate_sample(
     return JSONResponse(job.model_dump(mode="json"), status_code=202, headers={"Location": f"{PREFIX}/jobs/{job.id}"})
 
 
-@router.get("/samples/{sample_id}/columns")
+@router.get("/samples/{sample_id}/columns", responses=problem_responses(400))
 async def get_columns(
     services: CurrentServices,
     table: AskedTable,

@@ -59,7 +59,9 @@ class TusRoute(APIRoute):
         return handle_tus
 
 
-def require_version(tus_resumable: Annotated[str | None, Header(description="1.0.0")] = None) -> None:
+def require_version(
+    tus_resumable: Annotated[str | None, Header(description="1.0.0", json_schema_extra={"enum": [VERSION]})] = None,
+) -> None:
     """Refuse a client of another version of the protocol, or of none."""
     if tus_resumable != VERSION:
         message = f"Tus-Resumable: expected {VERSION}, not {safe_excerpt(tus_resumable or 'nothing', 40)}."
@@ -79,7 +81,7 @@ class UploadChange(BaseModel):
     options: dict[str, Any] | None = None
 
 
-@router.options("")
+@router.options("", status_code=204)
 async def describe_uploads(services: CurrentServices) -> Response:
     """What this server knows of the protocol."""
     return Response(
@@ -93,7 +95,9 @@ async def describe_uploads(services: CurrentServices) -> Response:
     )
 
 
-@router.post("", status_code=201, dependencies=TUS, response_class=Response, responses=problem_responses(409, 413, 507))
+@router.post(
+    "", status_code=201, dependencies=TUS, response_class=Response, responses=problem_responses(409, 412, 413, 507)
+)
 async def create_upload(
     services: CurrentServices,
     account: CurrentAccount,
@@ -143,7 +147,7 @@ async def get_upload(services: CurrentServices, account: CurrentAccount, upload_
     return upload_view(upload, job)
 
 
-@router.head("/{upload_id}", dependencies=TUS, response_class=Response, responses=problem_responses(404))
+@router.head("/{upload_id}", dependencies=TUS, response_class=Response, responses=problem_responses(404, 412))
 async def get_upload_offset(services: CurrentServices, account: CurrentAccount, upload_id: UUID) -> Response:
     """Where to go on; a request that was sending gives way."""
     upload = await services.resumable.resume(account.id, upload_id)
@@ -156,7 +160,7 @@ async def get_upload_offset(services: CurrentServices, account: CurrentAccount, 
     dependencies=TUS,
     response_class=Response,
     openapi_extra={"requestBody": {"content": {CONTENT_TYPE: {"schema": {"type": "string", "format": "binary"}}}}},
-    responses=problem_responses(404, 409, 415, 423, 507),
+    responses=problem_responses(404, 409, 412, 415, 423, 507),
 )
 async def receive_bytes(
     request: Request,
@@ -176,7 +180,7 @@ async def receive_bytes(
     return Response(status_code=204, headers=_standing(upload))
 
 
-@router.delete("/{upload_id}", status_code=204, dependencies=TUS, responses=problem_responses(404))
+@router.delete("/{upload_id}", status_code=204, dependencies=TUS, responses=problem_responses(404, 412))
 async def cancel_upload(services: CurrentServices, account: CurrentAccount, upload_id: UUID) -> Response:
     """Cancel an upload; the job of a finished one stays."""
     await services.resumable.remove(account.id, upload_id)
