@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,7 @@ async def test_jobs_stay_with_their_account(api: Api, ann: Person, ben: Person, 
     mine = (await ann.client.get(f"/api/v1/samples/{sample}")).json()
     job = mine["job_id"]
     async with api.services.pool.connection() as conn:  # as if it had come from a URL
-        downloaded = '{"url": "%s", "verified": [], "resumed": 0, "version": {}}' % SECRET_URL
+        downloaded = json.dumps({"url": SECRET_URL, "verified": [], "resumed": 0, "version": {}})
         await conn.execute(
             "UPDATE jobs SET artefacts = artefacts || jsonb_build_object('download', %s::jsonb)", [downloaded]
         )

@@ -1,7 +1,7 @@
 """Every route of a sample, asked by everybody who could ask: what a role lets through, and what is hidden.
 
-The routes come from the application itself; one that has no row in `NEEDED` fails the test, and so does one that does not
-go through `varloom.services.access`.
+The routes come from the application itself; one that has no row in `NEEDED` fails the test, and so does one that does
+not go through `varloom.services.access`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from api_support import HandWorker
 from fastapi.routing import iter_route_contexts
 
 from varloom.dataset.sample_files import SampleFile, keep_files
@@ -20,7 +19,7 @@ from varloom.web.app import create_app
 
 if TYPE_CHECKING:
     import httpx
-    from api_support import Api, Person
+    from api_support import Api, HandWorker, Person
 
 API = "/api/v1/samples/{sample_id}"
 PAGE = "/samples/{sample_id}"
@@ -92,7 +91,7 @@ def test_every_route_of_a_sample_has_a_row_and_goes_through_the_door(settings: A
 
 
 async def outcome(client: httpx.AsyncClient, route: str, sample: str) -> str:
-    """What became of a request: let `in`, `hidden` as if there were no sample, `refused`, or `out` with no login at all."""
+    """What became of a request: let `in`, `hidden` as if there were no sample, `refused`, or `out` without a login."""
     method, _, path = route.partition(" ")
     values = {**PARAMETERS, "sample_id": sample}
     path = re.sub(r"\{([^}]*)\}", lambda found: values[found[1]], path)

@@ -61,12 +61,6 @@ async def rename_project(
     return await services.projects.rename(account.id, project_id, changed.name)
 
 
-@router.delete("/projects/{project_id}", status_code=204, responses=_ONE)
-async def delete_project(services: CurrentServices, account: CurrentAccount, project_id: UUID) -> None:
-    """Delete a project. Its samples stay with their accounts."""
-    await services.projects.delete(account.id, project_id)
-
-
 @router.put("/projects/{project_id}/members/{member:path}", responses={**_ONE, **problem_responses(409)})
 async def set_member(
     services: CurrentServices, account: CurrentAccount, project_id: UUID, member: MemberName, given: GivenRole
@@ -95,3 +89,9 @@ async def put_sample(services: CurrentServices, account: CurrentAccount, project
 async def take_sample(services: CurrentServices, account: CurrentAccount, project_id: UUID, sample_id: UUID) -> None:
     """Take a sample out of a project. The sample itself stays."""
     await services.projects.take_sample(account.id, project_id, sample_id)
+
+
+@router.delete("/projects/{project_id}", status_code=204, responses=_ONE)
+async def delete_project(services: CurrentServices, account: CurrentAccount, project_id: UUID) -> None:
+    """Delete a project. Its samples stay with their accounts."""
+    await services.projects.delete(account.id, project_id)
