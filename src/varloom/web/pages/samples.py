@@ -115,7 +115,7 @@ async def samples_page(
         project_name=chosen.name if chosen else "",
         deleted=deleted,
         next=found.next,
-        storage=_storage(use),
+        storage=_storage(use, has_projects=bool(projects)),
         has_quota=use.quota is not None,
         deleted_count=use.deleted,
     )
@@ -207,9 +207,9 @@ def _kept_for(purge_at: datetime | None) -> str | None:
     return counted(math.ceil(hours / 24), "day") if hours > 48 else counted(hours, "hour")
 
 
-def _storage(use: StorageView) -> str:
-    """What the account stores, in one sentence."""
-    samples = counted(use.samples, "sample")
+def _storage(use: StorageView, *, has_projects: bool) -> str:
+    """What the account stores, in one sentence; what others share with it takes nothing of its room."""
+    samples = counted(use.samples, "sample") + (" of your own" if has_projects else "")
     results = f", {size(use.results)} in files made of reads" if use.results else ""
     told = f"{samples}, {size(use.tables)} in tables{results} and {size(use.originals)} in original files"
     if use.quota is None:
