@@ -29,7 +29,10 @@ NAME_LIMIT = 200
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array of samples.")
 @server_options
 def samples(*, project: str | None, as_json: bool, url: str | None, token: str | None, data: Path | None) -> None:
-    """List the samples, your own and those that are shared with you, newest first."""
+    """List the samples, newest first.
+
+    Samples that projects share with you are among them, each with whose it is.
+    """
     with connected(url, token, data) as server:
         found = list(all_samples(server, project=None if project is None else project_id_of(server, project)))
     if as_json:
