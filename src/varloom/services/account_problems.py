@@ -36,3 +36,76 @@ TOKEN_LABEL_INVALID = define(
     resolution=("Choose another label, such as the name of the program that will use the token.",),
     status=422,
 )
+LOGIN_REFUSED = define(
+    "login_refused",
+    "Name or password is wrong",
+    cause="No account that can be used has this name and this password. Which of them is wrong is not said.",
+    resolution=(
+        "Check the name, the keyboard and the capitals, then try again.",
+        "A forgotten password is replaced with a login link, which an owner makes: `varloom users login-link NAME`.",
+    ),
+    status=401,
+)
+LOGINS_LIMITED = define(
+    "logins_limited",
+    "Too many failed logins",
+    cause="From this address too many logins failed of late. Others who log in from elsewhere are not held up.",
+    resolution=(
+        "Wait as long as the answer says, then try again.",
+        "A login link is not held up: an owner of this server makes one with `varloom users login-link NAME`.",
+    ),
+    status=429,
+    retryable=True,
+)
+PASSWORD_UNFIT = define(
+    "password_unfit",
+    "This password cannot be used",
+    cause="A password has 10 to 1,024 characters. The account's name and what anybody would try first are none.",
+    resolution=("Choose another, such as four words that have nothing to do with each other.",),
+    status=422,
+)
+PASSWORD_WRONG = define(
+    "password_wrong",
+    "The present password is wrong",
+    cause="Who changes a password gives the present one, so that nobody changes it at a screen that was left alone.",
+    resolution=(
+        "Give the present password.",
+        "If it is forgotten: log in with a login link; for the next 15 minutes a new password needs no present one.",
+    ),
+    status=403,
+)
+SESSION_NOT_FOUND = define(
+    "session_not_found",
+    "No such session",
+    cause="The account has no session with this id, or it has ended already.",
+    resolution=("Look at the list of the account's sessions.",),
+    status=404,
+)
+USER_NOT_FOUND = define(
+    "user_not_found",
+    "No such account",
+    cause="This server has no account with this id or name.",
+    resolution=("`varloom users list` and the page Users show those that there are.",),
+    status=404,
+)
+USER_INVALID = define(
+    "user_invalid",
+    "The account cannot be named so",
+    cause="A name has 1 to 200 printable characters and no space at its ends; an e-mail address has an @.",
+    resolution=("Give another name or address.",),
+    status=422,
+)
+USER_NAME_TAKEN = define(
+    "user_name_taken",
+    "The name is taken",
+    cause="Another account, perhaps one that was deactivated, has this name. Capitals make no difference.",
+    resolution=("Choose another name.", "A deactivated account is activated again by `varloom users activate NAME`."),
+    status=409,
+)
+LAST_OWNER = define(
+    "last_owner",
+    "The last owner stays",
+    cause="Without an active owner nobody could manage this server.",
+    resolution=("Make another account an owner first: `varloom users role NAME owner`.",),
+    status=409,
+)

@@ -7,7 +7,6 @@ use what stands there. Secrets are looked up by that hash, so how long it takes 
 from __future__ import annotations
 
 import getpass
-import hashlib
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from psycopg.rows import class_row
 
 from varloom.errors import VarloomError
 from varloom.services.account_problems import LOGIN_LINK_INVALID, TOKEN_LABEL_INVALID, TOKEN_NOT_FOUND
+from varloom.services.sessions import NOBODY, Client, open_session, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -65,6 +65,9 @@ UNION ALL
 SELECT api_tokens.token_sha256 FROM api_tokens JOIN accounts ON accounts.id = api_tokens.account_id
 WHERE token_sha256 = ANY (%(sha256)s) AND revoked_at IS NULL AND deactivated_at IS NULL
 """
+_FIRST_OWNER = """
+SELECT id, name, role FROM accounts WHERE role = 'owner' AND deactivated_at IS NULL ORDER BY created_at, id LIMIT 1
+"""
 _USE_LOGIN_LINK = """
 UPDATE login_links SET used_at = now() FROM accounts
 WHERE token_sha256 = %s AND used_at IS NULL AND expires_at > now()
@@ -104,8 +107,7 @@ class Accounts:
         async with self.pool.connection() as conn:
             await conn.execute("LOCK TABLE accounts IN SHARE ROW EXCLUSIVE MODE")
             cursor = conn.cursor(row_factory=class_row(Account))
-            find = "SELECT id, name, role FROM accounts WHERE role = 'owner' ORDER BY created_at, id LIMIT 1"
-            owner = await (await cursor.execute(find)).fetchone()
+            owner = await (await cursor.execute(_FIRST_OWNER.encode())).fetchone()
             if owner is None:
                 insert = "INSERT INTO accounts (name, role) VALUES (%s, 'owner') RETURNING id, name, role"
                 owner = await (await cursor.execute(insert, [_system_user_name()])).fetchone()
@@ -121,21 +123,33 @@ class Accounts:
             await conn.execute(
                 "INSERT INTO login_links (token_sha256, account_id, expires_at)"
                 " VALUES (%s, %s, now() + make_interval(secs => %s))",
-                [_sha256(token), account_id, self.settings.login_link_minutes * 60],
+                [sha256_of(token), account_id, self.settings.login_link_minutes * 60],
             )
         return token
 
-    async def redeem_login(self, token: str) -> str:
+    async def redeem_login(self, token: str, client: Client = NOBODY, replaces: str | None = None) -> str:
         """Trade the token of a login link for the secret of a new session.
+
+        Args:
+            token: of the link.
+            client: where the request comes from.
+            replaces: the secret of the session with which the browser came, which ends.
 
         Raises:
             VarloomError: `login_link_invalid`, whatever the reason is, so that nothing can be learnt by guessing.
         """
         async with self.pool.connection() as conn:
-            row = await (await conn.execute(_USE_LOGIN_LINK, [_sha256(token)])).fetchone()
+            row = await (await conn.execute(_USE_LOGIN_LINK, [sha256_of(token)])).fetchone()
             if row is None:
                 raise VarloomError(LOGIN_LINK_INVALID, "This login link was used, has expired, or was not made here.")
-            return await self._create_session(conn, row[0])
+            return await open_session(
+                conn,
+                row[0],
+                opened_by="link",
+                seconds=self.settings.session_days * 86_400,
+                client=client,
+                replaces=replaces,
+            )
 
     async def authenticate_session(self, secret: str) -> Account | None:
         """The account of a browser session; None when it is unknown, expired or logged out."""
@@ -144,7 +158,7 @@ class Accounts:
     async def logout(self, secret: str) -> None:
         """End a session; an unknown one is ended already."""
         async with self.pool.connection() as conn:
-            await conn.execute("DELETE FROM sessions WHERE token_sha256 = %s", [_sha256(secret)])
+            await conn.execute("DELETE FROM sessions WHERE token_sha256 = %s", [sha256_of(secret)])
 
     async def create_token(self, account_id: UUID, label: str) -> str:
         """A new API token: the secret, which can be shown this once only.
@@ -171,7 +185,7 @@ class Accounts:
 
     async def still_holding(self, credentials: Collection[str]) -> set[str]:
         """Which of these secrets, of sessions and API tokens, still prove to be an account."""
-        by_hash = {_sha256(secret): secret for secret in credentials}
+        by_hash = {sha256_of(secret): secret for secret in credentials}
         async with self.pool.connection() as conn:
             cursor = await conn.execute(_HOLDING.encode(), {"sha256": list(by_hash)})
             return {by_hash[bytes(found)] for (found,) in await cursor.fetchall()}
@@ -200,20 +214,10 @@ class Accounts:
             if cursor.rowcount == 0:
                 raise VarloomError(TOKEN_NOT_FOUND, f"This account has no API token with the id {token_id}.")
 
-    async def _create_session(self, conn: AsyncConnection, account_id: UUID) -> str:
-        secret = secrets.token_urlsafe(32)
-        await conn.execute("DELETE FROM sessions WHERE expires_at < now()")
-        await conn.execute(
-            "INSERT INTO sessions (token_sha256, account_id, expires_at)"
-            " VALUES (%s, %s, now() + make_interval(secs => %s))",
-            [_sha256(secret), account_id, self.settings.session_days * 86_400],
-        )
-        return secret
-
     async def _find(self, statement: str, secret: str) -> Account | None:
         async with self.pool.connection() as conn:
             cursor = await conn.cursor(row_factory=class_row(Account)).execute(
-                statement.encode(), {"sha256": _sha256(secret), "interval": _SEEN_INTERVAL}
+                statement.encode(), {"sha256": sha256_of(secret), "interval": _SEEN_INTERVAL}
             )
             return await cursor.fetchone()
 
@@ -222,7 +226,7 @@ async def _insert_token(conn: AsyncConnection, account_id: UUID, label: str) -> 
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     await conn.execute(
         "INSERT INTO api_tokens (account_id, label, token_sha256) VALUES (%s, %s, %s)",
-        [account_id, label, _sha256(secret)],
+        [account_id, label, sha256_of(secret)],
     )
     return secret
 
@@ -232,11 +236,6 @@ def _checked_label(label: str) -> str:
     if not 0 < len(label) <= LABEL_LIMIT or not label.isprintable():
         raise VarloomError(TOKEN_LABEL_INVALID, f"label: expected 1 to {LABEL_LIMIT} printable characters.")
     return label
-
-
-def _sha256(secret: str) -> bytes:
-    """The form in which a secret is kept; what a client sends may hold anything, lone surrogates included."""
-    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
 
 
 def _system_user_name() -> str:

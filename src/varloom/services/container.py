@@ -26,6 +26,7 @@ from varloom.services.jobs import Jobs
 from varloom.services.manifests import Manifests
 from varloom.services.metrics import Metrics
 from varloom.services.on_demand import OnDemandAnnotation
+from varloom.services.passwords import Passwords
 from varloom.services.pgx_results import PgxResults
 from varloom.services.projects import Projects
 from varloom.services.provenance import Provenance
@@ -36,10 +37,12 @@ from varloom.services.resumable import ResumableUploads
 from varloom.services.sample_files import SampleFiles
 from varloom.services.samples import Samples
 from varloom.services.saved_views import SavedViews
+from varloom.services.sessions import Sessions
 from varloom.services.sources import Sources, transfer_options, vault_of
 from varloom.services.stage_durations import StageDurations
 from varloom.services.storage_mark import mark_storage
 from varloom.services.uploads import Uploads
+from varloom.services.users import Users
 from varloom.storage import open_storage
 
 if TYPE_CHECKING:
@@ -67,6 +70,9 @@ class Services:
     pool: AsyncConnectionPool
     storage: Storage
     accounts: Accounts
+    passwords: Passwords
+    sessions: Sessions
+    users: Users
     access: Access
     projects: Projects
     uploads: Uploads
@@ -134,6 +140,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         sweeping = asyncio.create_task(resumable.run(), name="sweep of unfinished uploads")
         looking = asyncio.create_task(annotations.run(), name="installed reference data")
         library = open_library(settings)
+        accounts = Accounts(pool, settings)
         on_demand = OnDemandAnnotation.over(library)
         ending = asyncio.create_task(on_demand.run(), name="idle annotators")
         beside = [listening, sweeping, looking, ending]
@@ -144,7 +151,10 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 settings=settings,
                 pool=pool,
                 storage=storage,
-                accounts=Accounts(pool, settings),
+                accounts=accounts,
+                passwords=Passwords(pool, settings),
+                sessions=Sessions(pool),
+                users=Users(pool, accounts),
                 access=Access(pool),
                 projects=Projects(pool),
                 uploads=uploads,

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from varloom.services.access import SampleAccess
 from varloom.services.accounts import Account
 from varloom.services.container import Services
+from varloom.services.sessions import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,12 @@ def identity_of(request: Request) -> Identity:
     """Who is asking; the gate has let nobody else through."""
     identity: Identity = request.state.identity
     return identity
+
+
+def client_of(request: Request) -> Client:
+    """Where the request comes from."""
+    address = request.client.host if request.client else None
+    return Client(address, request.headers.get("user-agent"))
 
 
 def account_of(request: Request) -> Account:

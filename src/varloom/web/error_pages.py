@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ def error_response(request: Request, error: VarloomError, headers: Mapping[str, 
         logger.warning("Request %s failed: %s: %s", request_id, error.code, error.message)
     if isinstance(error, RangeBeyondError):  # what a client needs to ask again (RFC 9110, section 14.4)
         headers = {**(headers or {}), "Content-Range": f"bytes */{error.size}", "Accept-Ranges": "bytes"}
+    if error.retry_after is not None:
+        headers = {"Retry-After": str(math.ceil(error.retry_after)), **(headers or {})}
     draw = getattr(request.app.state, "error_page", None)
     if draw is not None and wants_page(request):
         page: Response = draw(request, error)

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from varloom.web.api import (
     access,
+    account,
     annotate,
     create_job,
     credentials,
@@ -22,6 +23,7 @@ from varloom.web.api import (
     saved_views,
     sources,
     uploads,
+    users,
 )
 from varloom.web.api.openapi import PREFIX
 from varloom.web.problem_documents import problem_responses
@@ -43,6 +45,8 @@ for part in (
     refs,
     credentials,
     access,
+    account,
+    users,
     annotate,
     openapi,
 ):

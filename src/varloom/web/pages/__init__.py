@@ -8,6 +8,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from varloom.web.pages import (
+    account,
     credentials,
     jobs,
     pgx,
@@ -19,6 +20,7 @@ from varloom.web.pages import (
     samples,
     session,
     stream,
+    users,
     versions,
 )
 from varloom.web.pages.assets import static_files
@@ -38,6 +40,8 @@ for part in (
     provenance.router,
     credentials.router,
     refs.router,
+    account.router,
+    users.router,
 ):
     router.include_router(part)
 

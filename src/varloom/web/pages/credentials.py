@@ -11,6 +11,7 @@ from varloom.errors import VarloomError
 from varloom.services.problems import REQUEST_INVALID
 from varloom.services.views import AccessTestView, CredentialView
 from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.pages.finding import Finding, refusal_beside
 from varloom.web.pages.formatting import moment, size
 from varloom.web.pages.rendering import page, render
 
@@ -76,16 +77,6 @@ class CredentialRow:
     changed: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a test of an access found, or why nothing was stored or tested."""
-
-    ok: bool
-    title: str
-    text: str
-    steps: tuple[str, ...]
-
-
 @router.get("/credentials")
 async def credentials_page(
     request: Request, services: CurrentServices, account: CurrentAccount, kind: str = "s3"
@@ -122,8 +113,8 @@ async def add_credential(
             replace_old="replace" in fields,
         )
     except VarloomError as error:
-        beside = {"HX-Retarget": "#credential-refused", "HX-Reselect": ".notice", "HX-Reswap": "innerHTML"}
-        return HTMLResponse(render("credential_finding.html", found=_refused(error)), headers=beside)
+        steps = error.resolution or error.kind.resolution
+        return refusal_beside("#credential-refused", error.kind.title, error.message, steps)
     return await credentials_page(request, services, account, chosen)
 
 
@@ -138,7 +129,7 @@ async def test_credential(
         found = _found(await services.credentials.test(account.id, credential_id, url if isinstance(url, str) else ""))
     except VarloomError as error:
         found = _refused(error)
-    return HTMLResponse(render("credential_finding.html", found=found))
+    return HTMLResponse(render("finding.html", found=found))
 
 
 @router.delete("/credentials/{credential_id}")

@@ -51,6 +51,7 @@ async def page(request: Request, template: str, *, section: str, **values: Any) 
     frame = {
         "section": section,
         "account_name": account.name,
+        "is_server_owner": account.role == "owner",
         "active_jobs": await services_of(request).jobs.count_active(account.id),
         "csp_nonce": csp_nonce_of(request),
         "only_demo": annotations.only_demo(),

@@ -1,10 +1,9 @@
 """The login page. The token itself is checked by `POST /login`."""
 
-from __future__ import annotations
-
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse
 
+from varloom.web.dependencies import CurrentServices
 from varloom.web.pages.assets import STATIC
 from varloom.web.pages.rendering import standalone_page
 
@@ -12,9 +11,12 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/login")
-async def login_page(request: Request) -> HTMLResponse:
-    """Logs in with the token in the address's fragment, which only the browser sees, or with a pasted one."""
-    return standalone_page(request, "login.html")
+async def login_page(request: Request, services: CurrentServices) -> HTMLResponse:
+    """Logs in with the token in the address's fragment, which only the browser sees, or with a pasted one.
+
+    Where somebody has set a password, name and password are asked for first.
+    """
+    return standalone_page(request, "login.html", passwords=await services.passwords.in_use())
 
 
 @router.get("/favicon.ico")

@@ -1,0 +1,129 @@
+"""The account's own page: its password, and the browsers that are logged in."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import HTMLResponse
+
+from varloom.errors import VarloomError
+from varloom.services.password_rules import SHORTEST
+from varloom.services.sessions import Session
+from varloom.web.api.account import session_of
+from varloom.web.dependencies import CurrentAccount, CurrentIdentity, CurrentServices
+from varloom.web.pages.finding import refusal_beside
+from varloom.web.pages.formatting import moment
+from varloom.web.pages.rendering import page
+
+router = APIRouter(include_in_schema=False)
+
+PASSWORD_LIMIT = 4096
+
+_BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
+_SYSTEMS = (
+    ("Windows", "Windows"),
+    ("Android", "Android"),
+    ("iPhone|iPad", "iOS"),
+    ("Mac OS X|Macintosh", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux|X11", "Linux"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A browser that is logged in."""
+
+    id: str
+    browser: str
+    agent: str
+    address: str
+    opened_by: str
+    created_iso: str
+    created: str
+    seen_iso: str
+    seen: str
+    current: bool
+
+
+@router.get("/account")
+async def account_page(request: Request, services: CurrentServices, identity: CurrentIdentity) -> HTMLResponse:
+    """Password and sessions."""
+    return await _account(request, services, identity)
+
+
+@router.post("/account/password")
+async def set_password(
+    *,
+    request: Request,
+    services: CurrentServices,
+    identity: CurrentIdentity,
+    password: Annotated[str, Form(max_length=PASSWORD_LIMIT)] = "",
+    again: Annotated[str, Form(max_length=PASSWORD_LIMIT)] = "",
+    present: Annotated[str, Form(max_length=PASSWORD_LIMIT)] = "",
+) -> HTMLResponse:
+    """Set the password; the page as it is then, or why it was not set, which is shown in the form."""
+    if password != again:
+        return refusal_beside("#password-refused", "The two are not the same", "Type the new password twice.")
+    try:
+        await services.passwords.set_own(identity.account.id, password, present=present, session=session_of(identity))
+    except VarloomError as error:
+        return refusal_beside("#password-refused", error.kind.title, error.message, error.kind.resolution)
+    return await _account(request, services, identity, told="The password is set. Other browsers were logged out.")
+
+
+@router.post("/account/sessions/end-others")
+async def end_other_sessions(request: Request, services: CurrentServices, identity: CurrentIdentity) -> HTMLResponse:
+    """Log out everywhere else."""
+    ended = await services.sessions.end_others(identity.account.id, session_of(identity))
+    told = "1 other browser was logged out." if ended == 1 else f"{ended} other browsers were logged out."
+    return await _account(request, services, identity, told=told)
+
+
+@router.delete("/account/sessions/{session_id}")
+async def end_session(services: CurrentServices, account: CurrentAccount, session_id: UUID) -> Response:
+    """Log one browser out; the list takes its row away."""
+    await services.sessions.end(account.id, session_id)
+    return Response()
+
+
+async def _account(
+    request: Request, services: CurrentServices, identity: CurrentIdentity, told: str = ""
+) -> HTMLResponse:
+    account, session = identity.account, session_of(identity)
+    return await page(
+        request,
+        "account.html",
+        section="account",
+        told=told,
+        has_password=await services.passwords.is_set(account.id),
+        present_needed=await services.passwords.needs_present(account.id, session),
+        shortest=SHORTEST,
+        sessions=[_row(one) for one in await services.sessions.all(account.id, session)],
+    )
+
+
+def _row(found: Session) -> SessionRow:
+    return SessionRow(
+        id=str(found.id),
+        browser=browser_of(found.user_agent or ""),
+        agent=found.user_agent or "",
+        address=found.address or "",
+        opened_by={"link": "login link", "password": "password"}.get(found.opened_by, found.opened_by),
+        created_iso=found.created_at.isoformat(),
+        created=moment(found.created_at),
+        seen_iso=found.last_seen_at.isoformat(),
+        seen=moment(found.last_seen_at),
+        current=found.current,
+    )
+
+
+def browser_of(user_agent: str) -> str:
+    """A browser and its system in two words, such as "Firefox on Linux", or how a program calls itself."""
+    browser = next((name for mark, name in _BROWSERS if f"{mark}/" in user_agent), None)
+    if browser is None:
+        return user_agent.split("/", maxsplit=1)[0][:40] or "A browser"
+    system = next((name for marks, name in _SYSTEMS if re.search(marks, user_agent)), None)
+    return f"{browser} on {system}" if system else browser
