@@ -97,6 +97,68 @@ async def test_a_project_shows_samples_to_its_members_and_says_whose_they_are(
     assert storage["samples"] == 1  # what others share takes nothing of one's own room
 
 
+async def test_pages_of_own_and_shared_samples_are_one_list(
+    api: Api, ann: Person, ben: Person, worker: HandWorker
+) -> None:
+    """Whatever the size of a page, each sample comes once, the newest first, also those of the very same moment."""
+    mine, theirs = await loaded(worker, ann, "mine"), await loaded(worker, ben, "theirs")
+    project, second = await project_of(ben, "One"), await project_of(ben, "Two")
+    for one in (project, second):
+        await add(ben, one, ann)
+    copy = (
+        "WITH made AS (INSERT INTO samples (account_id, name, created_at) SELECT account_id, name || number,"
+        " created_at + (number / 3) * interval '1 second' FROM samples, generate_series(1, 9) AS number RETURNING *)"
+        " INSERT INTO datasets (account_id, sample_id, upload_id, name, storage_key, format, records, variants, bytes,"
+        " content_hash) SELECT made.account_id, made.id, (SELECT id FROM uploads WHERE account_id = made.account_id),"
+        " 'x', 'x', 'vcf', 1, 1, 1, 'x' FROM made"
+    )
+    async with api.services.pool.connection() as conn:
+        await conn.execute(copy)
+    bens = (await ben.client.get("/api/v1/samples", params={"limit": 50})).json()["samples"]
+    for sample in bens[:8]:
+        assert (await put(ben, project, sample["id"])).status_code == 204
+    for sample in bens[5:8]:
+        assert (await put(ben, second, sample["id"])).status_code == 204
+    whole = (await ann.client.get("/api/v1/samples", params={"limit": 50})).json()["samples"]
+    ids = [one["id"] for one in whole]
+    assert len(ids) == len(set(ids)) == 10 + 8
+    keys = [(one["created_at"], one["id"]) for one in whole]
+    assert keys == sorted(keys, reverse=True)
+    assert {one["shared_by"] for one in whole} == {None, ben.account.name}
+    assert mine in ids
+    assert theirs not in ids
+    for limit in (1, 3, 7):
+        found, cursor = [], None
+        while True:
+            asked = {"limit": limit, **({"cursor": cursor} if cursor else {})}
+            page = (await ann.client.get("/api/v1/samples", params=asked)).json()
+            found += [one["id"] for one in page["samples"]]
+            cursor = page["next"]
+            if cursor is None:
+                break
+        assert found == ids
+    stale = (await ann.client.get("/api/v1/samples", params={"limit": 2})).json()["next"]
+    answer = await ben.client.get("/api/v1/samples", params={"limit": 2, "cursor": stale})
+    assert told(answer) == (400, "cursor_invalid")
+
+
+async def test_a_sample_cannot_be_put_in_beside_the_removal_of_its_account(
+    ann: Person, ben: Person, worker: HandWorker
+) -> None:
+    """Whichever comes first: in the end the project shows nothing of somebody who is no member."""
+    project = await project_of(ann)
+    samples = [await loaded(worker, ben, f"bens {number}") for number in range(3)]
+    for _ in range(5):
+        await add(ann, project, ben, "editor")
+        answers = await asyncio.gather(
+            *(put(ben, project, sample) for sample in samples),
+            ann.client.delete(f"/api/v1/projects/{project}/members/{ben.account.name}"),
+        )
+        assert answers[-1].status_code == 204
+        assert {answer.status_code for answer in answers[:-1]} <= {204, 404}
+        assert await names(ann, project=project) == []
+
+
 async def test_jobs_stay_with_their_account(api: Api, ann: Person, ben: Person, worker: HandWorker) -> None:
     sample = await loaded(worker, ann)
     project = await project_of(ann)

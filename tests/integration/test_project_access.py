@@ -166,13 +166,16 @@ async def test_each_role_gets_what_it_may_and_nothing_more(api: Api, worker: Han
 
 async def test_a_deleted_sample_is_hidden_from_all_others(api: Api, worker: HandWorker) -> None:
     people, sample = await seeing(api, worker)
+    [project] = [one["id"] for one in (await people["ann"].client.get("/api/v1/projects")).json()["projects"]]
     assert (await people["ann"].client.delete(f"/api/v1/samples/{sample}")).status_code == 204
     for name in ("owner", "editor", "viewer"):
         for route in NEEDED:
             assert await outcome(people[name].client, route, sample) == "hidden", (name, route)
-        for deleted in ("true", "false"):
-            listed = await people[name].client.get("/api/v1/samples", params={"deleted": deleted})
-            assert listed.json()["samples"] == [], name
+        for asked in ({}, {"deleted": "true"}, {"project": project}, {"project": project, "deleted": "true"}):
+            listed = await people[name].client.get("/api/v1/samples", params=asked)
+            assert listed.json()["samples"] == [], (name, asked)
+    listed = await people["ann"].client.get("/api/v1/samples", params={"project": project, "deleted": "true"})
+    assert [one["id"] for one in listed.json()["samples"]] == [sample]
     assert (await people["ann"].client.post(f"/api/v1/samples/{sample}/restore")).status_code == 200
     for name in ("owner", "editor", "viewer"):
         assert await outcome(people[name].client, f"GET {API}", sample) == "in"

@@ -55,7 +55,8 @@ samples.id IN (
     WHERE project_members.account_id = %(account)s AND project_members.project_id = %(project)s)
 """
 _VISIBLE = " AND samples.deleted_at IS NULL"
-_DELETED = " AND samples.deleted_at IS NOT NULL AND samples.purge_at > now()"
+# Whatever else is asked for, a deleted sample is shown to its own account alone.
+_DELETED = " AND samples.account_id = %(account)s AND samples.deleted_at IS NOT NULL AND samples.purge_at > now()"
 _OUTSIDE = """
  AND NOT EXISTS (SELECT 1 FROM project_samples WHERE sample_id = samples.id AND project_id = %(outside)s)
 """

@@ -61,6 +61,11 @@ FROM project_members JOIN accounts ON accounts.id = project_members.account_id
 WHERE project_members.project_id = %(project)s
 ORDER BY array_position(ARRAY['owner', 'editor', 'viewer'], project_members.role), lower(accounts.name)
 """
+_NAMES = """
+SELECT projects.id, projects.name, project_members.role
+FROM project_members JOIN projects ON projects.id = project_members.project_id
+WHERE project_members.account_id = %(account)s ORDER BY lower(projects.name), projects.id
+"""
 # Whoever changes members or their roles has the project for himself, so that no two take away each other's last owner.
 _LOCK = "SELECT 1 FROM projects WHERE id = %(project)s FOR UPDATE"
 _ROLE = "SELECT role FROM project_members WHERE project_id = %(project)s AND account_id = %(account)s"
@@ -141,8 +146,8 @@ class MemberRecord:
     samples: int
 
 
-class ProjectOfSample(NamedTuple):
-    """A project that a sample is in, and the asking account's role in it."""
+class NamedProject(NamedTuple):
+    """A project, such as one that a sample is in, and the asking account's role in it."""
 
     id: UUID
     name: str
@@ -158,12 +163,12 @@ async def holder_of(conn: AsyncConnection[Any], account_id: UUID, sample_id: UUI
 
 async def projects_of_samples(
     conn: AsyncConnection[Any], account_id: UUID, sample_ids: Sequence[UUID]
-) -> dict[UUID, tuple[ProjectOfSample, ...]]:
+) -> dict[UUID, tuple[NamedProject, ...]]:
     """By sample, the projects of which the account is a member; without samples that are in none."""
-    found: dict[UUID, list[ProjectOfSample]] = {}
+    found: dict[UUID, list[NamedProject]] = {}
     rows = await conn.execute(_OF_SAMPLES, {"account": account_id, "samples": list(sample_ids)})
     for sample_id, *project in await rows.fetchall():
-        found.setdefault(sample_id, []).append(ProjectOfSample(*project))
+        found.setdefault(sample_id, []).append(NamedProject(*project))
     return {sample_id: tuple(projects) for sample_id, projects in found.items()}
 
 
@@ -172,6 +177,12 @@ async def list_projects(conn: AsyncConnection[Any], account_id: UUID) -> list[Pr
     async with conn.cursor(row_factory=class_row(ProjectRecord)) as cursor:
         query = _PROJECTS + " ORDER BY lower(projects.name), projects.id"
         return await (await cursor.execute(query, {"account": account_id})).fetchall()
+
+
+async def project_names(conn: AsyncConnection[Any], account_id: UUID) -> list[NamedProject]:
+    """The same as `list_projects`, without counting what is in them."""
+    rows = await (await conn.execute(_NAMES, {"account": account_id})).fetchall()
+    return [NamedProject(*row) for row in rows]
 
 
 async def find_project(conn: AsyncConnection[Any], account_id: UUID, project_id: UUID) -> ProjectRecord | None:

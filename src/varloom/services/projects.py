@@ -51,6 +51,11 @@ class Projects:
             found = await projects.list_projects(conn, account_id)
         return ProjectList(projects=[ProjectView.model_validate(one, from_attributes=True) for one in found])
 
+    async def names(self, account_id: UUID) -> list[tuple[UUID, str]]:
+        """The id and name of each, by name: whatever is in them is not counted."""
+        async with self.pool.connection() as conn:
+            return [(one.id, one.name) for one in await projects.project_names(conn, account_id)]
+
     async def get(self, account_id: UUID, project_id: UUID) -> ProjectDetails:
         """One with its members. Raises `project_not_found`."""
         async with self.pool.connection() as conn:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
     from varloom.dataset.catalog import DatasetRecord, SampleRecord
-    from varloom.dataset.projects import ProjectOfSample
+    from varloom.dataset.projects import NamedProject
     from varloom.services.annotation_offer import AnnotationOffer
 
 
@@ -100,7 +100,7 @@ class SampleViews:
         )
 
 
-def _sharing(sample: SampleRecord, found: Sequence[ProjectOfSample], *, is_own: bool) -> dict[str, Any]:
+def _sharing(sample: SampleRecord, found: Sequence[NamedProject], *, is_own: bool) -> dict[str, Any]:
     """Whose a sample is, what may be done with it, and the projects by which that is so."""
     shown = [{"id": one.id, "name": one.name} for one in found]
     if is_own:

@@ -92,9 +92,7 @@ async def list_samples(
     search: Annotated[str | None, Query(description="part of a sample's name", max_length=200)] = None,
     tag: Annotated[str | None, Query(description="only samples with this tag", max_length=200)] = None,
     deleted: Annotated[bool, Query(description="your own that were deleted and can be brought back")] = False,
-    project: Annotated[
-        UUID | None, Query(description="only samples of this project, with which `deleted` says nothing")
-    ] = None,
+    project: Annotated[UUID | None, Query(description="only samples of this project")] = None,
 ) -> SampleList:
     """The account's samples and those that projects share with it, newest first."""
     if project is not None:

@@ -89,10 +89,9 @@ async def samples_page(
     cursor: str | None = None,
 ) -> HTMLResponse:
     """The samples, newest first; `q` is part of a name. With `deleted` those that can be brought back."""
-    projects = (await services.projects.all(account.id)).projects
-    chosen = next((one for one in projects if one.id == project), None)
-    if project is not None and chosen is None:
+    if project is not None:
         await services.projects.require(account.id, project)
+    projects = await services.projects.names(account.id)
     found = await services.samples.page(
         account.id, limit=PAGE, cursor=cursor, search=q or None, tag=tag or None, deleted=deleted, project=project
     )
@@ -110,9 +109,9 @@ async def samples_page(
         query=q,
         tag=tag,
         tags=list(await services.samples.tags(account.id, project)),
-        projects=[(str(one.id), one.name) for one in projects],
+        projects=[(str(project_id), name) for project_id, name in projects],
         project=str(project or ""),
-        project_name=chosen.name if chosen else "",
+        project_name=next((name for project_id, name in projects if project_id == project), ""),
         deleted=deleted,
         next=found.next,
         storage=_storage(use, has_projects=bool(projects)),
