@@ -119,13 +119,25 @@ def test_a_project_is_made_shared_and_taken_back(
     sound(other, "a project as a viewer sees it")
 
     page.get_by_role("combobox", name=f"Role of {BOB}").select_option("editor")
-    page.get_by_role("button", name=f"Set the role of {BOB}").click()
+    with page.expect_response("**/members"):  # the choice shows at once, also before the server knows
+        page.get_by_role("button", name=f"Set the role of {BOB}").click()
     expect(page.get_by_role("combobox", name=f"Role of {BOB}")).to_have_value("editor")
     bob.goto("/samples")
     other.get_by_role("button", name="Rename or tag Mother <i>").click()
     other.get_by_role("textbox", name="Tags").fill("solved")
     other.keyboard.press("Enter")
     expect(row.locator(".tag")).to_have_text(["Samples tagged solved"])
+
+    child = next(one["id"] for one in server.client.get("samples").json()["samples"] if one["name"] == "Child")
+    visitor.goto(f"/samples/{child}")
+    visitor.follow(page.locator(".provenance").get_by_role("link", name="Share"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Share Child")
+    sound(page, "a sample is to be shared")
+    page.get_by_role("button", name="Put in Trio <7>").click()
+    page.wait_for_url(f"**/samples/{child}")
+    visitor.follow(page.locator(".provenance").get_by_role("link", name="Trio <7>"))
+    page.get_by_role("button", name="Take out Child").click()
+    expect(page.locator(".samples tbody tr")).to_have_count(1)
 
     page.get_by_role("button", name=f"Remove {BOB}").click()
     expect(page.get_by_role("dialog", name="Remove this member?")).to_contain_text("no more")
@@ -165,7 +177,8 @@ def test_the_pages_are_sound_in_every_look(
     for one in (visitor, bob):
         one.page.emulate_media(color_scheme=scheme, forced_colors=forced)
         one.page.set_viewport_size({"width": width, "height": 800})
-        for path in ("/projects", f"/projects/{project}", f"/samples?project={project}", f"/samples/{sample}/versions"):
+        paths = ["/projects", f"/projects/{project}", f"/samples?project={project}", f"/samples/{sample}/versions"]
+        for path in [*paths, *([f"/projects?sample={sample}"] if one is visitor else [])]:
             one.goto(path)
             expect(one.page.get_by_role("heading", level=1)).to_be_visible()
             sound(one.page, path)

@@ -384,8 +384,20 @@ async def test_the_pages_show_what_a_role_may_do(api: Api, ann: Person, ben: Per
     assert gone.text.count("Take out") == 1
     shown = await browser.post(f"{path}/members", data={"member": ben.account.name, "role": "viewer"}, headers=origin)
     assert ben.account.name in shown.text
+    offered = await browser.get(f"/projects?sample={spare}")
+    assert offered.text.count("Put in") == 1
+    back = await browser.post(f"/samples/{spare}/projects", data={"project": path.rpartition("/")[2]}, headers=origin)
+    assert back.headers["HX-Redirect"] == f"/samples/{spare}"
+    assert "It is in this project" in (await browser.get(f"/projects?sample={spare}")).text
+    await browser.delete(f"{path}/samples/{spare}", headers=origin)
+    with_it = await browser.post("/projects", data={"name": "For one", "sample": spare}, headers=origin)
+    assert "spare" in (await browser.get(with_it.headers["HX-Redirect"])).text
     other = await login(api, ben)
+    assert told(await other.get(f"/projects?sample={spare}", headers={"Accept": "*/*"})) == (404, "sample_not_found")
+    lost = await other.post("/projects", data={"name": "Mine", "sample": spare}, headers=origin)
+    assert lost.status_code == 404
     listed = await other.get("/projects")
+    assert "Mine" not in listed.text
     assert "&lt;i&gt;Trio&lt;/i&gt;" in listed.text
     page = await other.get(path)
     for absent in ("Take out", "Put in", "Rename", "Delete the project", "Set the role", "<i>Trio", "<b>anns"):
@@ -399,6 +411,11 @@ async def test_the_pages_show_what_a_role_may_do(api: Api, ann: Person, ben: Per
     assert f"Shared by {ann.account.name}" in head.text
     assert path in head.text
     assert "#annotate" not in head.text
+    for asked in (
+        other.get(f"/projects?sample={sample}"),
+        other.post("/projects", data={"name": "x", "sample": sample}),
+    ):
+        assert (await asked).status_code == 403
     refused = await other.post("/samples/annotate", data={"sample": sample}, headers=origin)
     assert "belongs to the account" in refused.text
     renamed = await browser.post(f"{path}/name", data={"name": "Quartet"}, headers=origin)

@@ -79,6 +79,7 @@ def bodies(ids: Ids) -> dict[str, dict[str, Any]]:
         "PUT /api/v1/projects/{project_id}/members/{member:path}": {"json": {"role": "owner"}},
         "PUT /api/v1/projects/{project_id}/samples/{sample_id}": {},
         "POST /projects": {"data": {"name": "mine too"}},
+        "POST /samples/{sample_id}/projects": {"data": {"project": ids["project_id"][0]}},
         "POST /projects/{project_id}/name": {"data": {"name": "mine"}},
         "POST /projects/{project_id}/members": {"data": {"member": ids["member"][0], "role": "owner"}},
         "POST /projects/{project_id}/members/remove": {"data": {"member": ids["member"][0]}},

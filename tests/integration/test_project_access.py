@@ -46,7 +46,7 @@ NEEDED = {
     f"DELETE {API}": "owner",
     **{f"POST {API}{part}": "owner" for part in ("/restore", "/purge", "/annotate")},
     f"DELETE {PAGE}": "owner",
-    **{f"POST {PAGE}{part}": "owner" for part in ("/restore", "/purge", "/annotate")},
+    **{f"POST {PAGE}{part}": "owner" for part in ("/restore", "/purge", "/annotate", "/projects")},
 }
 """The least role with which a route can be used; `owner` is the sample's own account."""
 RANK = {"viewer": 0, "editor": 1, "owner": 2}
@@ -60,6 +60,7 @@ SENT: dict[str, dict[str, Any]] = {
     f"GET {API}/locate": {"params": {"position": "chr1:100"}},
     f"PATCH {API}": {"json": {"tags": ["seen"]}},
     f"POST {API}/annotate": {"json": {"annotate": "small", "assembly": "GRCh38"}},
+    f"POST {PAGE}/projects": {"data": {"project": str(uuid.uuid4())}},
     f"POST {PAGE}/annotate": {"data": {"annotate": "small", "assembly": "GRCh38"}},
 }
 

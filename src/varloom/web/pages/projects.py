@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from varloom.errors import counted
 from varloom.services.access import may
 from varloom.services.project_views import MemberView, ProjectView, RoleName
-from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.dependencies import CurrentAccount, CurrentServices, Owning
 from varloom.web.pages.formatting import count, moment
 from varloom.web.pages.rendering import page
 from varloom.web.pages.samples import PAGE, sample_row
@@ -39,6 +39,7 @@ class ProjectRow:
     samples: str
     created_iso: str
     created: str
+    is_editor: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +59,48 @@ class MemberRow:
 
 
 @router.get("/projects")
-async def projects_page(request: Request, services: CurrentServices, account: CurrentAccount) -> HTMLResponse:
-    """The projects of which the account is a member, and a form for a new one."""
+async def projects_page(
+    request: Request, services: CurrentServices, account: CurrentAccount, sample: UUID | None = None
+) -> HTMLResponse:
+    """The projects of which the account is a member, and a form for a new one; with `sample`, to put that one in."""
+    shared = None
+    if sample is not None:
+        shared = await services.samples.get(await services.access.to_sample(account.id, sample, "owner"))
     found = await services.projects.all(account.id)
-    projects = [_row(one) for one in found.projects]
-    return await page(request, "projects.html", section="projects", projects=projects, roles=ROLES.values())
+    return await page(
+        request,
+        "projects.html",
+        section="projects",
+        projects=[_row(one) for one in found.projects],
+        roles=ROLES.values(),
+        sample=sample_row(shared) if shared else None,
+        holding=[str(one.id) for one in shared.projects] if shared else [],
+    )
 
 
 @router.post("/projects")
-async def create_project(services: CurrentServices, account: CurrentAccount, name: Annotated[str, Form()]) -> Response:
-    """Make a project, and go to its page."""
+async def create_project(
+    services: CurrentServices,
+    account: CurrentAccount,
+    name: Annotated[str, Form()],
+    sample: Annotated[UUID | None, Form()] = None,
+) -> Response:
+    """Make a project, with a sample in it if one is named, and go to its page."""
+    if sample is not None:  # first: a sample that cannot be put in leaves no empty project
+        await services.access.to_sample(account.id, sample, "owner")
     made = await services.projects.create(account.id, name)
+    if sample is not None:
+        await services.projects.put_sample(account.id, made.project.id, sample)
     return Response(headers={"HX-Redirect": f"/projects/{made.project.id}"})
+
+
+@router.post("/samples/{sample_id}/projects")
+async def share_sample(
+    services: CurrentServices, access: Owning, sample_id: UUID, project: Annotated[UUID, Form()]
+) -> Response:
+    """Put a sample into a project, and go back to the sample."""
+    await services.projects.put_sample(access.account_id, project, sample_id)
+    return Response(headers={"HX-Redirect": f"/samples/{sample_id}"})
 
 
 @router.get("/projects/{project_id}")
@@ -203,6 +234,7 @@ def _row(project: ProjectView) -> ProjectRow:
         samples=count(project.samples),
         created_iso=project.created_at.isoformat(),
         created=moment(project.created_at),
+        is_editor=may(project.role, "editor"),
     )
 
 
