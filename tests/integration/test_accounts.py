@@ -10,7 +10,7 @@ import pytest
 
 from varloom.errors import VarloomError
 from varloom.services import accounts as accounts_module
-from varloom.services.accounts import Account, Accounts
+from varloom.services.accounts import Account, Accounts, TokenGrant
 from varloom.settings import Settings
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ async def test_an_api_token_works_until_it_is_revoked(accounts: Accounts, accoun
     (listed,) = await accounts.list_tokens(account.id)
     assert (listed.label, listed.last_used_at) == ("my script", None)
     assert secret not in repr(listed)
-    assert await accounts.authenticate_token(secret) == account
+    assert await accounts.authenticate_token(secret) == TokenGrant(account, "full", None)
     (listed,) = await accounts.list_tokens(account.id)
     assert listed.last_used_at is not None
     await accounts.revoke_token(account.id, listed.id)
@@ -142,7 +142,7 @@ async def test_a_token_is_out_of_reach_for_other_accounts(accounts: Accounts, ma
         with pytest.raises(VarloomError) as caught:
             await accounts.revoke_token(account_id, token_id)
         assert caught.value.code == "token_not_found"
-    assert await accounts.authenticate_token(secret) == mine
+    assert await accounts.authenticate_token(secret) == TokenGrant(mine, "full", None)
 
 
 async def test_replacing_a_token_revokes_those_with_the_same_label_only(
@@ -154,9 +154,9 @@ async def test_replacing_a_token_revokes_those_with_the_same_label_only(
     others = await accounts.create_token(other.id, "server")
     new = await accounts.replace_token(account.id, "server")
     assert await accounts.authenticate_token(old) is None
-    assert await accounts.authenticate_token(new) == account
-    assert await accounts.authenticate_token(kept) == account
-    assert await accounts.authenticate_token(others) == other
+    assert await accounts.authenticate_token(new) == TokenGrant(account, "full", None)
+    assert await accounts.authenticate_token(kept) == TokenGrant(account, "full", None)
+    assert await accounts.authenticate_token(others) == TokenGrant(other, "full", None)
 
 
 @pytest.mark.parametrize("label", ["", "   ", "x" * 101, "two\nlines", "nul\0"])

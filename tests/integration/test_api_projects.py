@@ -351,6 +351,29 @@ async def test_a_deactivated_account_leaves_the_project_and_its_samples_as_they_
         assert told(answer) == (404, "account_not_found")
 
 
+async def test_sharing_leaves_entries_in_the_audit_log(api: Api, ann: Person, ben: Person, worker: HandWorker) -> None:
+    sample = await loaded(worker, ann)
+    project = await project_of(ann)
+    await put(ann, project, sample)
+    await add(ann, project, ben, "editor")
+    await ben.client.get(f"/api/v1/samples/{sample}/rows")
+    await ann.client.delete(f"/api/v1/projects/{project}/members/{ben.account.name}")
+    async with api.services.pool.connection() as conn:
+        rows = await conn.execute(
+            "SELECT action, account_name, subject_id, details FROM audit_entries JOIN audit_outcomes ON entry_id = id"
+            " WHERE action LIKE 'project.%%' OR action = 'sample.read' ORDER BY id"
+        )
+        found = await rows.fetchall()
+    name = ben.account.name
+    assert found == [
+        ("project.made", ann.account.name, None, {"name": "Trio", "project": project}),
+        ("project.sample_put", ann.account.name, sample, {"project": project, "sample": sample}),
+        ("project.member_set", ann.account.name, project, {"member": name, "role": "editor"}),
+        ("sample.read", name, sample, {}),
+        ("project.member_removed", ann.account.name, project, {"member": name}),
+    ]
+
+
 async def test_names_of_accounts_and_projects(api: Api, ann: Person, ben: Person) -> None:
     project = await project_of(ann, "  Trio 7 ")
     assert told(await ann.client.post("/api/v1/projects", json={"name": "trio 7"})) == (409, "project_name_taken")

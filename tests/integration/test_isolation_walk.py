@@ -99,6 +99,7 @@ def bodies(ids: Ids) -> dict[str, dict[str, Any]]:
         "POST /api/v1/users/{user_id}/login-links": {},
         "POST /account/password": {"data": {"password": "four words of mine", "again": "four words of mine"}},
         "POST /account/sessions/end-others": {},
+        "POST /account/tokens": {"data": {"label": "mine"}},
         "POST /users": {"data": {"name": "somebody"}},
         "POST /users/{user_id}": {"data": {"active": "false"}},
         "POST /users/{user_id}/login-link": {},
@@ -306,6 +307,7 @@ NOTHING_TO_SHOW = {
     # Another route of the walk has ended the thing before.
     *("DELETE /credentials/{credential_id}", "DELETE /samples/{sample_id}", "DELETE /account/sessions/{session_id}"),
     *("DELETE /projects/{project_id}", "DELETE /projects/{project_id}/samples/{sample_id}"),
+    "DELETE /account/tokens/{token_id}",
     *("POST /samples/{sample_id}/restore", "POST /samples/{sample_id}/purge"),
     # Ann's sample has no reads that a browser could draw, and no PGx: tests/integration has them with other files.
     *("GET /api/v1/samples/{sample_id}/pgx", "GET /samples/{sample_id}/pgx"),

@@ -109,3 +109,21 @@ LAST_OWNER = define(
     resolution=("Make another account an owner first: `varloom users role NAME owner`.",),
     status=409,
 )
+TOKEN_EXPIRY_INVALID = define(
+    "token_expiry_invalid",
+    "Invalid end of an API token",
+    cause="A token can expire at a time that is still to come.",
+    resolution=("Give a later time, such as `--expires 90d` or `--expires 2027-12-31`, or none.",),
+    status=422,
+)
+TOKEN_SCOPE_INSUFFICIENT = define(
+    "token_scope_insufficient",
+    "The API token may not do this",
+    cause="A token has a scope: `read` looks, `submit` also loads files and acts on jobs, `full` does all that the "
+    "account may. Only a token that never expires can make a way in that outlasts it.",
+    resolution=(
+        "Use a token with the scope that the message names: `varloom tokens create LABEL --scope SCOPE`.",
+        "Or do it in the browser.",
+    ),
+    status=403,
+)

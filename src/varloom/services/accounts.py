@@ -9,17 +9,22 @@ from __future__ import annotations
 import getpass
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
 
 from psycopg.rows import class_row
 
 from varloom.errors import VarloomError
-from varloom.services.account_problems import LOGIN_LINK_INVALID, TOKEN_LABEL_INVALID, TOKEN_NOT_FOUND
+from varloom.services.account_problems import (
+    LOGIN_LINK_INVALID,
+    TOKEN_EXPIRY_INVALID,
+    TOKEN_LABEL_INVALID,
+    TOKEN_NOT_FOUND,
+)
 from varloom.services.sessions import NOBODY, Client, open_session, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import datetime
     from uuid import UUID
 
     from psycopg import AsyncConnection
@@ -48,15 +53,16 @@ SELECT id, name, role FROM found
 """
 _BEARER_ACCOUNT = """
 WITH found AS (
-    SELECT api_tokens.token_sha256, last_used_at, accounts.id, accounts.name, accounts.role
+    SELECT api_tokens.token_sha256, last_used_at, scope, expires_at, accounts.id, accounts.name, accounts.role
     FROM api_tokens JOIN accounts ON accounts.id = api_tokens.account_id
     WHERE token_sha256 = %(sha256)s AND revoked_at IS NULL AND deactivated_at IS NULL
+        AND (expires_at IS NULL OR expires_at > now())
 ), used AS (
     UPDATE api_tokens SET last_used_at = now() FROM found
     WHERE api_tokens.token_sha256 = found.token_sha256
         AND (found.last_used_at IS NULL OR found.last_used_at < now() - %(interval)s::interval)
 )
-SELECT id, name, role FROM found
+SELECT id, name, role, scope, expires_at FROM found
 """
 _HOLDING = """
 SELECT sessions.token_sha256 FROM sessions JOIN accounts ON accounts.id = sessions.account_id
@@ -64,6 +70,7 @@ WHERE token_sha256 = ANY (%(sha256)s) AND expires_at > now() AND deactivated_at 
 UNION ALL
 SELECT api_tokens.token_sha256 FROM api_tokens JOIN accounts ON accounts.id = api_tokens.account_id
 WHERE token_sha256 = ANY (%(sha256)s) AND revoked_at IS NULL AND deactivated_at IS NULL
+    AND (api_tokens.expires_at IS NULL OR api_tokens.expires_at > now())
 """
 _FIRST_OWNER = """
 SELECT id, name, role FROM accounts WHERE role = 'owner' AND deactivated_at IS NULL ORDER BY created_at, id LIMIT 1
@@ -85,12 +92,27 @@ class Account:
     role: str
 
 
+Scope = Literal["read", "submit", "full"]
+"""What a token may do, each more than the one before: look; load files and act on jobs; all that the account may."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenGrant:
+    """What a token that holds admits to."""
+
+    account: Account
+    scope: Scope
+    expires_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class ApiToken:
     """What can be told of an API token after it was made. `last_used_at` is exact to a minute."""
 
     id: UUID
     label: str
+    scope: Scope
+    expires_at: datetime | None
     created_at: datetime
     last_used_at: datetime | None
 
@@ -153,21 +175,35 @@ class Accounts:
 
     async def authenticate_session(self, secret: str) -> Account | None:
         """The account of a browser session; None when it is unknown, expired or logged out."""
-        return await self._find(_SESSION_ACCOUNT, secret)
+        async with self.pool.connection() as conn:
+            cursor = await conn.cursor(row_factory=class_row(Account)).execute(
+                _SESSION_ACCOUNT.encode(), {"sha256": sha256_of(secret), "interval": _SEEN_INTERVAL}
+            )
+            return await cursor.fetchone()
 
     async def logout(self, secret: str) -> None:
         """End a session; an unknown one is ended already."""
         async with self.pool.connection() as conn:
             await conn.execute("DELETE FROM sessions WHERE token_sha256 = %s", [sha256_of(secret)])
 
-    async def create_token(self, account_id: UUID, label: str) -> str:
+    async def create_token(
+        self, account_id: UUID, label: str, *, scope: Scope = "full", expires_at: datetime | None = None
+    ) -> str:
         """A new API token: the secret, which can be shown this once only.
 
+        Args:
+            account_id: whose it is.
+            label: what it is for.
+            scope: what it may do.
+            expires_at: from when on it is of no use; None for never.
+
         Raises:
-            VarloomError: `token_label_invalid`.
+            VarloomError: `token_label_invalid`, `token_expiry_invalid`.
         """
+        if expires_at is not None and (expires_at.tzinfo is None or expires_at <= datetime.now(UTC)):
+            raise VarloomError(TOKEN_EXPIRY_INVALID, "expires_at: expected a time to come, with its offset from UTC.")
         async with self.pool.connection() as conn:
-            return await _insert_token(conn, account_id, _checked_label(label))
+            return await _insert_token(conn, account_id, _checked_label(label), scope, expires_at)
 
     async def replace_token(self, account_id: UUID, label: str) -> str:
         """Like `create_token`, and revoke the account's earlier tokens with this label in the same step."""
@@ -179,9 +215,12 @@ class Accounts:
             )
             return await _insert_token(conn, account_id, label)
 
-    async def authenticate_token(self, secret: str) -> Account | None:
-        """The account of an API token; None when it is unknown or revoked."""
-        return await self._find(_BEARER_ACCOUNT, secret)
+    async def authenticate_token(self, secret: str) -> TokenGrant | None:
+        """What an API token admits to; None when it is unknown, revoked or expired."""
+        async with self.pool.connection() as conn:
+            values = {"sha256": sha256_of(secret), "interval": _SEEN_INTERVAL}
+            row = await (await conn.execute(_BEARER_ACCOUNT.encode(), values)).fetchone()
+        return None if row is None else TokenGrant(Account(*row[:3]), row[3], row[4])
 
     async def still_holding(self, credentials: Collection[str]) -> set[str]:
         """Which of these secrets, of sessions and API tokens, still prove to be an account."""
@@ -194,8 +233,9 @@ class Accounts:
         """The account's API tokens that can be used, newest first."""
         async with self.pool.connection() as conn:
             cursor = await conn.cursor(row_factory=class_row(ApiToken)).execute(
-                "SELECT id, label, created_at, last_used_at FROM api_tokens"
-                " WHERE account_id = %s AND revoked_at IS NULL ORDER BY created_at DESC, id",
+                "SELECT id, label, scope, expires_at, created_at, last_used_at FROM api_tokens"
+                " WHERE account_id = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())"
+                " ORDER BY created_at DESC, id",
                 [account_id],
             )
             return await cursor.fetchall()
@@ -214,19 +254,14 @@ class Accounts:
             if cursor.rowcount == 0:
                 raise VarloomError(TOKEN_NOT_FOUND, f"This account has no API token with the id {token_id}.")
 
-    async def _find(self, statement: str, secret: str) -> Account | None:
-        async with self.pool.connection() as conn:
-            cursor = await conn.cursor(row_factory=class_row(Account)).execute(
-                statement.encode(), {"sha256": sha256_of(secret), "interval": _SEEN_INTERVAL}
-            )
-            return await cursor.fetchone()
 
-
-async def _insert_token(conn: AsyncConnection, account_id: UUID, label: str) -> str:
+async def _insert_token(
+    conn: AsyncConnection, account_id: UUID, label: str, scope: Scope = "full", expires_at: datetime | None = None
+) -> str:
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     await conn.execute(
-        "INSERT INTO api_tokens (account_id, label, token_sha256) VALUES (%s, %s, %s)",
-        [account_id, label, sha256_of(secret)],
+        "INSERT INTO api_tokens (account_id, label, token_sha256, scope, expires_at) VALUES (%s, %s, %s, %s, %s)",
+        [account_id, label, sha256_of(secret), scope, expires_at],
     )
     return secret
 

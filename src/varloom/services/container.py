@@ -19,6 +19,7 @@ from varloom.services.access import Access
 from varloom.services.accounts import Accounts
 from varloom.services.aligned_reads import AlignedReads
 from varloom.services.annotation_offer import AnnotationOffer
+from varloom.services.audit import Audit
 from varloom.services.credentials import Credentials
 from varloom.services.events import Events
 from varloom.services.htsget import Htsget
@@ -75,6 +76,7 @@ class Services:
     users: Users
     access: Access
     projects: Projects
+    audit: Audit
     uploads: Uploads
     resumable: ResumableUploads
     sources: Sources
@@ -157,6 +159,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 users=Users(pool, accounts),
                 access=Access(pool),
                 projects=Projects(pool),
+                audit=Audit(pool),
                 uploads=uploads,
                 resumable=resumable,
                 sources=Sources(pool, settings, vault, credentials),

@@ -15,7 +15,8 @@ from varloom.dataset import projects
 from varloom.dataset.problems import SAMPLE_NOT_FOUND
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.access import may
-from varloom.services.names import checked_project_name
+from varloom.services.audit import note
+from varloom.services.names import NAME_LIMIT, checked_project_name
 from varloom.services.problems import ACCOUNT_NOT_FOUND
 from varloom.services.project_problems import (
     PROJECT_INVALID,
@@ -74,6 +75,7 @@ class Projects:
             VarloomError: `project_invalid` or `project_name_taken`.
         """
         checked = checked_project_name(name)
+        note(name=checked)
         async with self.pool.connection() as conn:
             try:
                 project_id = await projects.create_project(conn, account_id, checked, MOST_PROJECTS)
@@ -81,6 +83,7 @@ class Projects:
                 raise _taken(checked) from None
             if project_id is None:
                 raise VarloomError(PROJECT_INVALID, f"The account has made {MOST_PROJECTS} projects already.")
+            note(project=str(project_id))
             return await _details(conn, account_id, project_id)
 
     async def rename(self, account_id: UUID, project_id: UUID, name: str) -> ProjectDetails:
@@ -90,6 +93,7 @@ class Projects:
             VarloomError: `project_invalid`, `project_name_taken`, `project_not_found`, `project_role_insufficient`.
         """
         checked = checked_project_name(name)
+        note(name=checked)
         async with self.pool.connection() as conn:
             await _require(conn, account_id, project_id, "editor")
             try:
@@ -117,6 +121,7 @@ class Projects:
         """
         async with self.pool.connection() as conn:
             await _require(conn, account_id, project_id, "owner")
+            note(member=name.strip()[:NAME_LIMIT], role=role)
             member_id = await projects.account_named(conn, project_id, name.strip())
             if member_id is None:
                 raise VarloomError(ACCOUNT_NOT_FOUND, f"There is no account {safe_excerpt(name, 60)!r}.")
@@ -135,6 +140,7 @@ class Projects:
         """
         async with self.pool.connection() as conn:
             role = await _require(conn, account_id, project_id, "viewer")
+            note(member=name.strip()[:NAME_LIMIT])
             member_id = await projects.account_named(conn, project_id, name.strip())
             if member_id != account_id and role != "owner":
                 raise _refused(role, "owner")
@@ -152,6 +158,7 @@ class Projects:
         """
         async with self.pool.connection() as conn:
             await _require(conn, account_id, project_id, "editor")
+            note(project=str(project_id), sample=str(sample_id))
             holder = await projects.holder_of(conn, account_id, sample_id)
             if holder is not None and holder.account_id != account_id:
                 message = f"The sample belongs to the account {safe_excerpt(holder.account_name, 60)}, which alone can"
@@ -167,6 +174,7 @@ class Projects:
         """
         async with self.pool.connection() as conn:
             role = await _require(conn, account_id, project_id, "viewer")
+            note(project=str(project_id), sample=str(sample_id))
             if await projects.take_sample(conn, project_id, account_id, sample_id, anyones=role == "owner"):
                 return
             there = await projects.projects_of_samples(conn, account_id, [sample_id])

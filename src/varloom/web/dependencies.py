@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID  # noqa: TC003 - FastAPI reads the annotations
 
 from fastapi import Depends, Request
 
 from varloom.services.access import SampleAccess
-from varloom.services.accounts import Account
+from varloom.services.accounts import Account, Scope
 from varloom.services.container import Services
 from varloom.services.sessions import Client
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from starlette.requests import HTTPConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +27,15 @@ class Identity:
         account: the account on whose behalf everything is done.
         via: an API token, or a browser's session.
         credential: the secret itself, so that a long stream can ask whether it still holds.
+        scope: what the token may do; a session may do all that its account may.
+        expires_at: when the token ends, if it does.
     """
 
     account: Account
     via: Literal["token", "session"]
     credential: str = field(repr=False)
+    scope: Scope = "full"
+    expires_at: datetime | None = None
 
 
 def services_of(request: Request) -> Services:
@@ -41,7 +50,7 @@ def identity_of(request: Request) -> Identity:
     return identity
 
 
-def client_of(request: Request) -> Client:
+def client_of(request: HTTPConnection) -> Client:
     """Where the request comes from."""
     address = request.client.host if request.client else None
     return Client(address, request.headers.get("user-agent"))

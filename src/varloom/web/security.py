@@ -16,6 +16,7 @@ from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.account_problems import NOT_AUTHENTICATED
 from varloom.web.dependencies import Identity
 from varloom.web.problems import CROSS_SITE_REFUSED, HOST_REFUSED
+from varloom.web.scopes import require_scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,6 +135,7 @@ class Gate:
             return
         if identity.via == "session" and unsafe:
             refuse_cross_site(connection, proof_required=True)
+        require_scope(identity, scope["method"], scope["path"])
         scope.setdefault("state", {})["identity"] = identity
         await self.app(scope, receive, send)
 
@@ -157,8 +159,10 @@ async def identify(connection: HTTPConnection) -> Identity | None:
     if scheme:
         if scheme.lower() != "bearer" or not token.strip():
             return None
-        account = await services.accounts.authenticate_token(token.strip())
-        return Identity(account, "token", token.strip()) if account else None
+        grant = await services.accounts.authenticate_token(token.strip())
+        if grant is None:
+            return None
+        return Identity(grant.account, "token", token.strip(), grant.scope, grant.expires_at)
     session = connection.cookies.get(SESSION_COOKIE)
     if not session:
         return None

@@ -8,6 +8,7 @@ from varloom.web.api import (
     access,
     account,
     annotate,
+    audit,
     create_job,
     credentials,
     events,
@@ -47,6 +48,7 @@ for part in (
     access,
     account,
     users,
+    audit,
     annotate,
     openapi,
 ):

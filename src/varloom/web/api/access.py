@@ -4,8 +4,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from varloom.services.accounts import Scope
+from varloom.services.audit import note
 from varloom.services.views import UtcTime, View
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.problem_documents import problem_responses
@@ -20,12 +22,19 @@ class NewToken(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     label: Annotated[str, Field(min_length=1, max_length=100)]
+    scope: Scope = Field(
+        default="full",
+        description="`read`: look; `submit`: also load files and act on jobs; `full`: all the account may",
+    )
+    expires_at: AwareDatetime | None = Field(default=None, description="from then on it is of no use; null: never")
 
 
 class TokenSecret(View):
     """A token that was just made. It cannot be shown again."""
 
     label: str
+    scope: Scope
+    expires_at: UtcTime | None
     token: str
 
 
@@ -34,6 +43,8 @@ class TokenView(View):
 
     id: UUID
     label: str
+    scope: Scope
+    expires_at: UtcTime | None
     created_at: UtcTime
     last_used_at: UtcTime | None
 
@@ -51,11 +62,12 @@ class LoginLink(View):
     minutes: float = Field(description="how long it can be used")
 
 
-@router.post("/tokens", status_code=201)
+@router.post("/tokens", status_code=201, responses=problem_responses(403))
 async def create_token(services: CurrentServices, account: CurrentAccount, new: NewToken) -> TokenSecret:
     """Make an API token for the account."""
-    secret = await services.accounts.create_token(account.id, new.label)
-    return TokenSecret(label=new.label, token=secret)
+    note(label=new.label, scope=new.scope)
+    secret = await services.accounts.create_token(account.id, new.label, scope=new.scope, expires_at=new.expires_at)
+    return TokenSecret(label=new.label, scope=new.scope, expires_at=new.expires_at, token=secret)
 
 
 @router.get("/tokens")
@@ -71,7 +83,7 @@ async def revoke_token(services: CurrentServices, account: CurrentAccount, token
     await services.accounts.revoke_token(account.id, token_id)
 
 
-@router.post("/login-links", status_code=201)
+@router.post("/login-links", status_code=201, responses=problem_responses(403))
 async def create_login_link(services: CurrentServices, account: CurrentAccount) -> LoginLink:
     """Make a link that logs a browser in as this account, once."""
     token = await services.accounts.create_login_link(account.id)

@@ -2,13 +2,16 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse
 
 from varloom.errors import VarloomError
+from varloom.services.accounts import ApiToken, Scope
+from varloom.services.audit import note
 from varloom.services.password_rules import SHORTEST
 from varloom.services.sessions import Session
 from varloom.web.api.account import session_of
@@ -20,6 +23,7 @@ from varloom.web.pages.rendering import page
 router = APIRouter(include_in_schema=False)
 
 PASSWORD_LIMIT = 4096
+SCOPES: dict[Scope, str] = {"read": "looks", "submit": "looks, loads files, acts on jobs", "full": "does all you may"}
 
 _BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
 _SYSTEMS = (
@@ -46,6 +50,21 @@ class SessionRow:
     seen_iso: str
     seen: str
     current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """An API token that can be used."""
+
+    id: str
+    label: str
+    scope: str
+    created_iso: str
+    created: str
+    used_iso: str
+    used: str
+    expires_iso: str
+    expires: str
 
 
 @router.get("/account")
@@ -89,8 +108,40 @@ async def end_session(services: CurrentServices, account: CurrentAccount, sessio
     return Response()
 
 
+@router.post("/account/tokens")
+async def make_token(
+    *,
+    request: Request,
+    services: CurrentServices,
+    identity: CurrentIdentity,
+    label: Annotated[str, Form(max_length=200)] = "",
+    scope: Annotated[Scope, Form()] = "read",
+    days: Annotated[Literal["", "7", "30", "90", "365"], Form()] = "",
+) -> HTMLResponse:
+    """Make an API token; the page with it, or why there is none, which is shown in the form."""
+    note(label=label, scope=scope)
+    end = datetime.now(UTC) + timedelta(days=int(days)) if days else None
+    try:
+        secret = await services.accounts.create_token(identity.account.id, label, scope=scope, expires_at=end)
+    except VarloomError as error:
+        return refusal_beside("#token-refused", error.kind.title, error.message, error.kind.resolution)
+    return await _account(request, services, identity, token=(label.strip(), secret))
+
+
+@router.delete("/account/tokens/{token_id}")
+async def revoke_token(services: CurrentServices, account: CurrentAccount, token_id: UUID) -> Response:
+    """Make a token useless at once; the list takes its row away."""
+    await services.accounts.revoke_token(account.id, token_id)
+    return Response()
+
+
 async def _account(
-    request: Request, services: CurrentServices, identity: CurrentIdentity, told: str = ""
+    request: Request,
+    services: CurrentServices,
+    identity: CurrentIdentity,
+    *,
+    told: str = "",
+    token: tuple[str, str] | None = None,
 ) -> HTMLResponse:
     account, session = identity.account, session_of(identity)
     return await page(
@@ -98,6 +149,8 @@ async def _account(
         "account.html",
         section="account",
         told=told,
+        made=token,
+        tokens=[_token_row(one) for one in await services.accounts.list_tokens(account.id)],
         has_password=await services.passwords.is_set(account.id),
         present_needed=await services.passwords.needs_present(account.id, session),
         shortest=SHORTEST,
@@ -117,6 +170,20 @@ def _row(found: Session) -> SessionRow:
         seen_iso=found.last_seen_at.isoformat(),
         seen=moment(found.last_seen_at),
         current=found.current,
+    )
+
+
+def _token_row(found: ApiToken) -> TokenRow:
+    return TokenRow(
+        id=str(found.id),
+        label=found.label,
+        scope=SCOPES[found.scope],
+        created_iso=found.created_at.isoformat(),
+        created=moment(found.created_at),
+        used_iso=found.last_used_at.isoformat() if found.last_used_at else "",
+        used=moment(found.last_used_at) if found.last_used_at else "",
+        expires_iso=found.expires_at.isoformat() if found.expires_at else "",
+        expires=moment(found.expires_at) if found.expires_at else "",
     )
 
 

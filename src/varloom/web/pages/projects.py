@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from varloom.errors import counted
 from varloom.services.access import may
+from varloom.services.audit import note
 from varloom.services.project_views import MemberView, ProjectView, RoleName
 from varloom.web.dependencies import CurrentAccount, CurrentServices, Owning
 from varloom.web.pages.formatting import count, moment
@@ -178,6 +179,7 @@ async def put_samples(
     q: Annotated[str, Form()] = "",
 ) -> HTMLResponse:
     """Put own samples in."""
+    note(samples=[str(one) for one in sample])
     for sample_id in sample:
         await services.projects.put_sample(account.id, project_id, sample_id)
     return await _page(request, services, account, project_id, q=q, focus="samples")
