@@ -92,7 +92,7 @@ async def test_whoever_guesses_learns_nothing(api: Api, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(passwords, "matches", counting)
     bodies = set()
-    for name in ("nobody", "without", "gone", "ann", "", "a\0b", "x" * 200, "\ud800"):
+    for name in ("nobody", "without", "gone", "ann", "?", "a\0b", "x" * 200, "\ud800"):
         wrong = GOOD if name == "gone" else "wrong"
         refused = await browser_of(api, name=name.encode(errors="replace").decode(), password=wrong)
         problem = refused[1].json()

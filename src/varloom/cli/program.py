@@ -52,6 +52,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "backup": ("varloom.cli.backup:backup", "Write a backup into the new folder DIR."),
     "restore": ("varloom.cli.backup:restore", "Restore the backup DIR into an empty data folder."),
     "users": ("varloom.cli.users:users", "List, add and change the people of the server."),
+    "audit": ("varloom.cli.audit:audit", "List and export who did what, when and from where."),
     "tokens": ("varloom.cli.tokens:tokens", "Create, list and revoke API tokens."),
 }
 """Where each command lives, and its line in `varloom --help`; listing them loads none of them."""

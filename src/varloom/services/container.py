@@ -18,6 +18,7 @@ from varloom.errors import VarloomError
 from varloom.services.accounts import Accounts
 from varloom.services.aligned_reads import AlignedReads
 from varloom.services.annotation_offer import AnnotationOffer
+from varloom.services.audit import Audit
 from varloom.services.credentials import Credentials
 from varloom.services.events import Events
 from varloom.services.htsget import Htsget
@@ -71,6 +72,7 @@ class Services:
     passwords: Passwords
     sessions: Sessions
     users: Users
+    audit: Audit
     uploads: Uploads
     resumable: ResumableUploads
     sources: Sources
@@ -151,6 +153,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 passwords=Passwords(pool, settings),
                 sessions=Sessions(pool),
                 users=Users(pool, accounts),
+                audit=Audit(pool),
                 uploads=uploads,
                 resumable=resumable,
                 sources=Sources(pool, settings, vault, credentials),

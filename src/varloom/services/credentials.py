@@ -18,6 +18,7 @@ from psycopg.rows import class_row
 
 from varloom.errors import VarloomError
 from varloom.services.access_tests import AccessTests
+from varloom.services.audit import note
 from varloom.services.names import checked_credential_name
 from varloom.services.views import AccessTestView, CredentialList, CredentialView, ErrorView
 from varloom.transfer.access import Credential, CredentialKind
@@ -121,6 +122,7 @@ class Credentials:
             "secret": self.vault.encrypt(_checked_values(kind, kept, values)),
             "most": MOST_CREDENTIALS,
         }
+        note(name=name, kind=kind, scope=kept)
         if replace_old and (found := await self._run(_REPLACE, row)):
             return found[0]
         found = await self._run(_INSERT, row)

@@ -14,6 +14,7 @@ from varloom.jobs.lifecycle import Stage, State
 from varloom.jobs.problems import JOB_NOT_FINAL
 from varloom.jobs.totals import state_counts
 from varloom.pipeline.plan import plan_of_renewal, stale_stages, version_of
+from varloom.services.audit import note
 from varloom.services.options import parse_options, parse_priority
 from varloom.services.paging import check_limit, checked_search, decode_cursor, encode_cursor
 from varloom.services.problem_report import problem_report
@@ -138,6 +139,7 @@ class Jobs:
         if action == "prioritise" and priority is None:
             raise VarloomError(REQUEST_INVALID, "priority: it is needed to prioritise jobs.")
         parse_priority(priority)
+        note(action=action, jobs=[str(job_id) for job_id in job_ids], priority=priority)
         results = []
         for job_id in dict.fromkeys(job_ids):
             try:

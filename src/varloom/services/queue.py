@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.jobs import line
 from varloom.jobs.lifecycle import Stage
+from varloom.services.audit import note
 from varloom.services.engine_choices import engines_view
 from varloom.services.owners import require_owner
 from varloom.services.problems import ACCOUNT_NOT_FOUND, REQUEST_INVALID
@@ -53,6 +54,7 @@ class Queue:
         """
         require_owner(account)
         why = _checked_reason(reason)
+        note(stage=stage, account=name, reason=why)
         async with self.pool.connection() as conn:
             held_stage, held_account = await _target(conn, stage, name)
             await line.pause(conn, stage=held_stage, account_id=held_account, reason=why)
@@ -65,6 +67,7 @@ class Queue:
             VarloomError: `owner_only`, `request_invalid` or `account_not_found`.
         """
         require_owner(account)
+        note(stage=stage, account=name)
         async with self.pool.connection() as conn:
             held_stage, held_account = await _target(conn, stage, name)
             await line.resume(conn, stage=held_stage, account_id=held_account)

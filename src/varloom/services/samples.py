@@ -17,6 +17,7 @@ from varloom.dataset.stored import StoredDatasets
 from varloom.errors import VarloomError
 from varloom.jobs import repository
 from varloom.services.annotation_offer import is_synthetic
+from varloom.services.audit import note
 from varloom.services.copies_ahead import CopiesAhead
 from varloom.services.names import checked_sample_name, checked_tags
 from varloom.services.paging import check_limit, checked_search
@@ -168,6 +169,7 @@ class Samples:
         new_name = None if name is None else checked_sample_name(name)
         new_tags = None if tags is None else checked_tags(tags)
         async with self._pool.connection() as conn:
+            note(name=new_name, tags=list(new_tags) if new_tags is not None else None)
             await catalog.change_sample(conn, account_id, sample_id, name=new_name, tags=new_tags)
             return await self._seen.of_one(conn, account_id, sample_id)
 

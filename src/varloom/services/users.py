@@ -39,6 +39,7 @@ greatest(
 _SELECT = "SELECT" + _COLUMNS + "FROM accounts"
 _LIST = _SELECT + " ORDER BY deactivated_at IS NOT NULL, lower(name)"
 _GET = _SELECT + " WHERE id = %s"
+_NAMED = _SELECT + " WHERE lower(name) = lower(%s)"
 _ADD = "INSERT INTO accounts (name, email, role) VALUES (%s, %s, %s) RETURNING id"
 # Whoever takes an owner away holds all owners until it is done: else two could take each other away at the same moment.
 _OTHER_OWNERS = """
@@ -107,6 +108,12 @@ class Users:
         """
         async with self.pool.connection() as conn:
             return await self._get(conn, user_id)
+
+    async def named(self, name: str) -> User | None:
+        """The account with this name, if there is one; capitals make no difference."""
+        async with self.pool.connection() as conn:
+            cursor = conn.cursor(row_factory=class_row(User))
+            return await (await cursor.execute(_NAMED.encode(), [name.strip().replace("\0", "")])).fetchone()
 
     async def add(self, name: str, *, email: str | None = None, role: Role = "member") -> User:
         """A new account, without a password: its first way in is a login link.

@@ -23,6 +23,7 @@ from varloom.web.api.manifests import MANIFEST_PATH
 from varloom.web.api.metrics import router as metrics_router
 from varloom.web.api.openapi import describe
 from varloom.web.api.uploads import RESUMABLE_PATH
+from varloom.web.audited import AuditTrail
 from varloom.web.body_limit import BodyLimit
 from varloom.web.error_pages import error_response
 from varloom.web.ga4gh import router as ga4gh_router
@@ -80,6 +81,7 @@ def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncCont
             Middleware(HostCheck, host=settings.host, names=settings.hosts),
             Middleware(GZipMiddleware, compresslevel=5, exclude_content_types=_NOT_COMPRESSED),
             Middleware(Gate),
+            Middleware(AuditTrail),
             Middleware(BodyLimit, exempt=_UPLOADS),
         ],
         exception_handlers=_handlers(),

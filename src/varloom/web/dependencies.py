@@ -14,6 +14,8 @@ from varloom.services.sessions import Client
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from starlette.requests import HTTPConnection
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -46,7 +48,7 @@ def identity_of(request: Request) -> Identity:
     return identity
 
 
-def client_of(request: Request) -> Client:
+def client_of(request: HTTPConnection) -> Client:
     """Where the request comes from."""
     address = request.client.host if request.client else None
     return Client(address, request.headers.get("user-agent"))

@@ -5,6 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from varloom.errors import VarloomError
+from varloom.services.audit import note
+from varloom.services.problems import REQUEST_INVALID
 from varloom.web.dependencies import CurrentIdentity, CurrentServices, client_of
 from varloom.web.security import LOGIN_PATH, SESSION_COOKIE, local_target
 
@@ -28,9 +31,17 @@ async def log_in(
     """Trade the token of a login link, or name and password, for a session, and go on to the page asked for."""
     came_with, client = request.cookies.get(SESSION_COOKIE), client_of(request)
     if token.strip():
+        note(by="link")
         secret = await services.accounts.redeem_login(token.strip(), client, replaces=came_with)
+    elif not name.strip():
+        raise VarloomError(REQUEST_INVALID, "token: expected the token of a login link, or name and password.")
     else:
+        tried = await services.users.named(name)
+        note(account_id=str(tried.id) if tried else None, account_name=tried.name if tried else None, by="password")
         secret = await services.passwords.log_in(name, password, client, replaces=came_with)
+    account = await services.accounts.authenticate_session(secret)
+    if account is not None:
+        note(account_id=str(account.id), account_name=account.name)
     response = RedirectResponse(local_target(next), status_code=303)
     response.set_cookie(
         SESSION_COOKIE,

@@ -8,6 +8,7 @@ from varloom.web.api import (
     access,
     account,
     annotate,
+    audit,
     create_job,
     credentials,
     events,
@@ -45,6 +46,7 @@ for part in (
     access,
     account,
     users,
+    audit,
     annotate,
     openapi,
 ):

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from varloom.services.accounts import Scope
+from varloom.services.audit import note
 from varloom.services.views import UtcTime, View
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.problem_documents import problem_responses
@@ -64,6 +65,7 @@ class LoginLink(View):
 @router.post("/tokens", status_code=201, responses=problem_responses(403))
 async def create_token(services: CurrentServices, account: CurrentAccount, new: NewToken) -> TokenSecret:
     """Make an API token for the account."""
+    note(label=new.label, scope=new.scope)
     secret = await services.accounts.create_token(account.id, new.label, scope=new.scope, expires_at=new.expires_at)
     return TokenSecret(label=new.label, scope=new.scope, expires_at=new.expires_at, token=secret)
 

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.annotation_offer import AnnotationOffer
+from varloom.services.audit import note
 from varloom.services.options import parse_options, parse_priority
 from varloom.services.problems import OPTION_UNKNOWN, REQUEST_INVALID, UPLOAD_INTERRUPTED
 from varloom.services.read_files import any_are_reads
@@ -53,6 +54,7 @@ async def create_job(
     else:
         async with services.uploads.intake(account.id, idempotency_key) as intake:
             job = await intake.create_job(await _read_form(request, intake, services.annotations))
+    note(job=str(job.id), sample_name=job.sample_name)
     return JSONResponse(job.model_dump(mode="json"), status_code=202, headers={"Location": f"{UPLOAD_PATH}/{job.id}"})
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from varloom.services.audit import note
 from varloom.services.manifest_lines import MOST_BYTES, OPTION_COLUMNS, too_many_bytes
 from varloom.services.manifest_views import ManifestJobs, ManifestPreflight
 from varloom.web.api.create_job import body_of
@@ -70,6 +71,7 @@ async def create_jobs(
         idempotency_key=idempotency_key,
         skip_faulty=skip_faulty,
     )
+    note(manifest=str(made.id), jobs=len(made.jobs))
     return await _json(made, 202)
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.arrival import CHECKSUMS, Checksum
+from varloom.services.audit import note
 from varloom.services.options import parse_options
 from varloom.services.preflights import preflight_of_beginning
 from varloom.services.problems import REQUEST_INVALID
@@ -115,6 +116,7 @@ async def create_upload(
     asked = job_request(fields, [name] if name else [])
     asked = replace(asked, options=await services.annotations.require(asked.options))
     upload = await services.resumable.create(account.id, name, size, asked, idempotency_key, member=member)
+    note(upload=str(upload.id))
     location = {"Location": f"{RESUMABLE_PATH}/{upload.id}"}
     return Response(status_code=201, headers={**_standing(upload), **location})
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from varloom.services.audit import note
 from varloom.services.owners import require_owner
 from varloom.services.users import EMAIL_LIMIT, NAME_LIMIT, UserChange
 from varloom.services.views import UtcTime, View
@@ -80,6 +81,7 @@ async def list_users(services: CurrentServices, account: CurrentAccount) -> User
 async def add_user(services: CurrentServices, account: CurrentAccount, new: NewUser) -> Invited:
     """Make an account, and a login link to be given to that person."""
     require_owner(account)
+    note(name=new.name, role=new.role)
     user = await services.users.add(new.name, email=new.email, role=new.role)
     link = await _link(services, user.id)
     return Invited(user=UserView.model_validate(user, from_attributes=True), link=link)
@@ -91,6 +93,7 @@ async def change_user(
 ) -> UserView:
     """Rename an account, change its role, deactivate it or activate it again."""
     require_owner(account)
+    note(**change.model_dump(exclude_none=True))
     wanted = UserChange(name=change.name, email=change.email, role=change.role, active=change.active)
     user = await services.users.change(user_id, wanted)
     return UserView.model_validate(user, from_attributes=True)

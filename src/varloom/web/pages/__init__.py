@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from varloom.web.pages import (
     account,
+    audit,
     credentials,
     jobs,
     pgx,
@@ -40,6 +41,7 @@ for part in (
     refs.router,
     account.router,
     users.router,
+    audit.router,
 ):
     router.include_router(part)
 

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from varloom.errors import VarloomError
 from varloom.services.accounts import ApiToken, Scope
+from varloom.services.audit import note
 from varloom.services.password_rules import SHORTEST
 from varloom.services.sessions import Session
 from varloom.web.api.account import session_of
@@ -118,6 +119,7 @@ async def make_token(
     days: Annotated[Literal["", "7", "30", "90", "365"], Form()] = "",
 ) -> HTMLResponse:
     """Make an API token; the page with it, or why there is none, which is shown in the form."""
+    note(label=label, scope=scope)
     end = datetime.now(UTC) + timedelta(days=int(days)) if days else None
     try:
         secret = await services.accounts.create_token(identity.account.id, label, scope=scope, expires_at=end)

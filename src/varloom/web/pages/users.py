@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse
 
 from varloom.errors import VarloomError
+from varloom.services.audit import note
 from varloom.services.owners import require_owner
 from varloom.services.users import EMAIL_LIMIT, NAME_LIMIT, User, UserChange
 from varloom.web.dependencies import CurrentAccount, CurrentServices
@@ -62,6 +63,7 @@ async def add_user(
 ) -> HTMLResponse:
     """Make an account; the page with its link, or why there is none, which is shown in the form."""
     require_owner(account)
+    note(name=name.strip(), role=role)
     try:
         user = await services.users.add(name.strip(), email=email.strip(), role=role)
     except VarloomError as error:
@@ -81,6 +83,7 @@ async def change_user(
 ) -> HTMLResponse:
     """Change a role, deactivate or activate; the page as it is then, or why nothing was done."""
     require_owner(account)
+    note(role=role, active=active)
     try:
         await services.users.change(user_id, UserChange(role=role, active=active))
     except VarloomError as error:
