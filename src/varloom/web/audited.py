@@ -87,6 +87,7 @@ WITHOUT_ENTRY = (
     _route("POST", "/annotate"),  # variants that somebody typed: nothing of a sample, and nothing is kept
     _route("POST", "/(sources|manifests|uploads)/preflight"),  # nothing is kept
     _route("PATCH|POST", "/uploads/{upload}"),  # the bytes of an upload, whose beginning has an entry
+    _route("POST", "/ga4gh/wes/v1/runs(/{run}/cancel)?"),  # refused to everyone
 )
 
 
