@@ -17,8 +17,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.running import serving, write_vcf
 
+from varloom.annotation.model import ReleaseKey
+from varloom.annotation.refs.installing import Published, install
+from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.client import AsyncClient, Client, JobCancelled, JobFailed, VarloomError, models
 from varloom.client.decoding import decoded
+from varloom.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,6 +162,28 @@ def test_bytes_and_streams_are_sent_as_files_are(client: Client, vcf: Path):
     )
     again = client.submit(content, file_name="key.vcf", idempotency_key="the-same")
     assert client.submit(content, file_name="key.vcf", idempotency_key="the-same").id == again.id
+
+
+def test_the_files_of_reads_become_one_job(client: Client, server: Server, tmp_path: Path):
+    genome = tmp_path / "genome.fa"
+    genome.write_text(f">chr20\n{'ACGT' * 100}\n")
+    storage = LocalStorage(server.data / "storage")
+    key = ReleaseKey("fasta", "genome", "GRCh38", "1")
+    install(ReferenceLibrary(storage), key, Published(genome, excerpt=True), lambda *_: None)
+    mates = [tmp_path / f"NA12878_R{mate}.fastq" for mate in (1, 2)]
+    for mate in mates:
+        mate.write_text("".join(f"@read{number}\nACGTACGTAC\n+\nIIIIIIIIII\n" for number in range(50)))
+    job = client.submit(mates, name="reads", assembly="GRCh38")
+    assert (job.source.name, job.further_files) == ("NA12878_R1.fastq", ("NA12878_R2.fastq",))
+    assert job.source.bytes == sum(mate.stat().st_size for mate in mates)
+    assert job.plan[0] == "process"
+    client.cancel(job)
+    with pytest.raises(VarloomError) as refused:
+        client.submit([*mates, tmp_path / "absent.fastq"])
+    assert refused.value.code == "source_unreadable"
+    with pytest.raises(VarloomError):
+        client.submit([])
+    ReferenceLibrary(storage).remove(key, force=True)
 
 
 def test_a_failure_says_what_where_and_what_to_do(client: Client, vcf: Path):
