@@ -134,6 +134,17 @@ def test_every_page_is_found_from_the_list_of_pages():
     assert listed == {str(page.relative_to(docs)) for page in docs.rglob("*.md")} - {"README.md"}
 
 
+def test_each_promise_of_security_has_its_test():
+    page = (ROOT / "docs" / "explanation" / "security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(test_\w+)`", page)
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    there = set(re.findall(r"def (test_\w+)", source))
+    assert len(named) > 40
+    assert sorted(set(named) - there) == []
+    rows = [line for line in page.split("## What is promised")[1].splitlines() if line.startswith("|")]
+    assert [row for row in rows if "`test_" not in row and not re.match(r"\| (promise|---)", row)] == []
+
+
 def test_the_glossary_is_sorted():
     words = re.findall(r"^\*\*(.+?)\*\*", (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert words == sorted(words, key=str.lower)

@@ -29,6 +29,7 @@ from varloom.web.error_pages import error_response
 from varloom.web.ga4gh import router as ga4gh_router
 from varloom.web.login import router as login_router
 from varloom.web.problem_documents import from_http_exception, from_validation_error
+from varloom.web.rate_limit import RateLimit
 from varloom.web.request_log import RequestLog
 from varloom.web.security import Gate, HostCheck, SecurityHeaders
 from varloom.web.streams import OpenStreams
@@ -81,6 +82,7 @@ def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncCont
             Middleware(HostCheck, host=settings.host, names=settings.hosts),
             Middleware(GZipMiddleware, compresslevel=5, exclude_content_types=_NOT_COMPRESSED),
             Middleware(Gate),
+            Middleware(RateLimit, per_minute=settings.requests_per_minute),
             Middleware(AuditTrail),
             Middleware(BodyLimit, exempt=_UPLOADS),
         ],

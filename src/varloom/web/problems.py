@@ -92,3 +92,15 @@ RUN_NOT_FOUND = define(
     resolution=("Ask for the list of runs: the ids are those of the account's jobs.",),
     status=404,
 )
+REQUESTS_LIMITED = define(
+    "requests_limited",
+    "Too many requests",
+    cause="The account, or an address that is not logged in, asks for more than this server allows in a minute.",
+    resolution=(
+        "Wait as long as the header `Retry-After` says, then go on more slowly.",
+        "Follow jobs by the event stream rather than by asking again and again.",
+        "Whoever runs the server can raise the setting `requests_per_minute`.",
+    ),
+    status=429,
+    retryable=True,
+)
