@@ -10,6 +10,7 @@ import io
 import re
 import socket
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -280,6 +281,21 @@ def test_waiting_goes_on_at_the_server_that_was_started_anew(data_copy, tmp_path
             waiting.join(60)
             assert [one.state for one in ended] == ["completed"]
             assert client.count("patient") == 700
+
+
+def test_a_server_that_is_asked_too_often_is_waited_for(data_copy, monkeypatch: pytest.MonkeyPatch):
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        time.sleep(seconds)
+
+    monkeypatch.setattr("varloom.client.sync_io.sleep", sleep)
+    with data_copy() as data, serving(data, VARLOOM_REQUESTS_PER_MINUTE="60") as server, Client(data=data) as client:
+        assert client.job(server.submit(b"a,b\n1,2\n", "few.csv")["id"]).sample_name == "few"
+        while not waits:
+            assert client.storage().quota is None
+    assert waits[0] >= 1  # as the server says, in whole seconds
 
 
 def test_a_file_that_changes_is_not_sent(client: Client, vcf: Path, monkeypatch: pytest.MonkeyPatch):
