@@ -70,6 +70,7 @@ def test_no_page_breaks_its_policy_or_leaves_its_host(visitor: Visitor, server: 
     look("/jobs?state=failed&q=failed")
     look(f"/jobs/{failed['id']}", ".stage-log summary")
     look(f"/jobs/{done['id']}")
+    look("/projects")
     look("/refs")
     expect(page.get_by_role("heading", level=1)).to_have_text("Reference data")
     look("/queue")
@@ -112,6 +113,7 @@ def test_axe_finds_nothing_beside_jobs_and_tables(visitor: Visitor, scheme: Any,
     for path in (
         "/queue",
         "/refs",
+        "/projects",
         "/credentials?kind=azure_sas",
         "/samples?deleted=true",
         "/samples?q=nothing",

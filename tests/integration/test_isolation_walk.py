@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import re
 import uuid
 from collections import Counter
@@ -73,6 +74,16 @@ def bodies(ids: Ids) -> dict[str, dict[str, Any]]:
         "POST /api/v1/samples/{sample_id}/restore": {},
         "POST /api/v1/samples/{sample_id}/purge": {},
         "POST /api/v1/samples/{sample_id}/annotate": {"json": {"annotate": "small", "assembly": "GRCh38"}},
+        "POST /api/v1/projects": {"json": {"name": "mine"}},
+        "PATCH /api/v1/projects/{project_id}": {"json": {"name": "mine"}},
+        "PUT /api/v1/projects/{project_id}/members/{member:path}": {"json": {"role": "owner"}},
+        "PUT /api/v1/projects/{project_id}/samples/{sample_id}": {},
+        "POST /projects": {"data": {"name": "mine too"}},
+        "POST /samples/{sample_id}/projects": {"data": {"project": ids["project_id"][0]}},
+        "POST /projects/{project_id}/name": {"data": {"name": "mine"}},
+        "POST /projects/{project_id}/members": {"data": {"member": ids["member"][0], "role": "owner"}},
+        "POST /projects/{project_id}/members/remove": {"data": {"member": ids["member"][0]}},
+        "POST /projects/{project_id}/samples": {"data": {"sample": sample}},
         "POST /api/v1/views": {"json": {"name": "mine", "query": ""}},
         "PATCH /api/v1/views/{view_id}": {"json": {"name": "mine"}},
         "POST /api/v1/refs/demo": {},
@@ -150,10 +161,10 @@ def requests(settings: Any, ids: Ids) -> Iterator[Asked]:
             names = re.findall(r"\{(\w+)[^}]*\}", route.path)
             owned = [name for name in names if name in ids]
             assert all(name in ids or name in PARAMETERS for name in names), f"what is {names} of {route.path}?"
-            for value in ids[owned[0]] if owned else [""]:
+            for values in itertools.product(*(ids[name] if name in owned else PARAMETERS[name][:1] for name in names)):
                 path = route.path
-                for name in names:
-                    path = re.sub(rf"\{{{name}[^}}]*\}}", value if name in owned else PARAMETERS[name][0], path)
+                for name, value in zip(names, values, strict=True):
+                    path = re.sub(rf"\{{{name}[^}}]*\}}", value, path)
                 yield Asked(f"{method} {route.path}", path, owned=bool(owned))
 
 
@@ -187,6 +198,8 @@ async def everything_of(api: Api, ann: Person, worker: HandWorker) -> Ids:
     view = await ann.client.post("/api/v1/views", json={"name": f"view {CANARY}", "query": "filter=DP%3E5"})
     await ann.client.post("/api/v1/tokens", json={"label": f"token {CANARY}"})
     tokens = (await ann.client.get("/api/v1/tokens")).json()["tokens"]
+    project = (await ann.client.post("/api/v1/projects", json={"name": f"Trio {CANARY}"})).json()["project"]["id"]
+    assert (await ann.client.put(f"/api/v1/projects/{project}/samples/{samples[1]}")).is_success
     begun = await ann.client.post(
         "/api/v1/uploads", headers={**TUS, "Upload-Length": "9", "Upload-Metadata": "filename a2FuYXJpZW52b2dlbC52Y2Y="}
     )
@@ -201,6 +214,8 @@ async def everything_of(api: Api, ann: Person, worker: HandWorker) -> Ids:
         "sample_id": samples[::-1],
         "credential_id": [credential["id"]],
         "credential": [credential["name"]],
+        "project_id": [project],
+        "member": [ann.account.name],
         "view_id": [view.raise_for_status().json()["id"]],
         "token_id": [token["id"] for token in tokens if CANARY in token["label"]],
         "upload_id": [begun.raise_for_status().headers["location"].rpartition("/")[2]],
@@ -294,6 +309,7 @@ async def test_the_walk_asks_what_its_owner_is_answered(api: Api, settings: Any,
 NOTHING_TO_SHOW = {
     # Another route of the walk has ended the thing before.
     *("DELETE /credentials/{credential_id}", "DELETE /samples/{sample_id}", "DELETE /account/sessions/{session_id}"),
+    *("DELETE /projects/{project_id}", "DELETE /projects/{project_id}/samples/{sample_id}"),
     "DELETE /account/tokens/{token_id}",
     *("POST /samples/{sample_id}/restore", "POST /samples/{sample_id}/purge"),
     # Ann's sample has no reads that a browser could draw, and no PGx: tests/integration has them with other files.

@@ -292,6 +292,26 @@ async def test_each_caller_sees_the_account_of_his_token_alone(server, endpoint,
         assert len((await call(owner, "list_jobs"))["jobs"]) >= 3
 
 
+async def test_what_a_project_shares_is_there_for_its_members(server, endpoint, stranger):
+    good, own = server.jobs["good"]["sample_id"], server.client
+    project = own.post("projects", json={"name": "Trio"}).raise_for_status().json()
+    project_id, owner_name = project["project"]["id"], project["members"][0]["account"]
+    own.put(f"projects/{project_id}/samples/{good}").raise_for_status()
+    own.put(f"projects/{project_id}/members/bob", json={"role": "viewer"}).raise_for_status()
+    async with over_http(endpoint, stranger) as bob, over_http(endpoint, server.token) as owner:
+        for asked in ({}, {"project": "trio"}, {"project": project_id}):
+            [listed] = (await call(bob, "list_samples", **asked))["samples"]
+            assert (listed["id"], listed["shared_by"], listed["projects"]) == (good, owner_name, ["Trio"])
+        [mine] = (await call(owner, "list_samples", project="Trio"))["samples"]
+        assert mine["shared_by"] is None
+        assert (await call(bob, "query_table", sample="Good"))["total"] == 4
+        refused = await refusal(bob, "annotate_sample", sample="Good", annotate="small")
+        assert refused["code"] == "project_role_insufficient"
+        assert (await refusal(bob, "list_samples", project="Nothing"))["code"] == "project_not_found"
+        own.delete(f"projects/{project_id}").raise_for_status()
+        assert (await refusal(bob, "query_table", sample="Good"))["code"] == "sample_not_found"
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

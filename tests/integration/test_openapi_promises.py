@@ -67,7 +67,10 @@ def things(server: Server) -> dict[str, str]:
     view = server.client.post("views", json={"name": "deep", "query": "filter=DP%3E5"}).raise_for_status().json()
     tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "9", "Upload-Metadata": "filename YS52Y2Y="}
     upload = server.client.post("uploads", headers=tus).raise_for_status().headers["location"]
+    project = server.client.post("projects", json={"name": "Trio"}).raise_for_status().json()
     return {
+        "project_id": project["project"]["id"],
+        "member": project["members"][0]["account"],
         "job_id": job["id"],
         "sample_id": job["sample_id"],
         "credential_id": credential["id"],

@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "dismiss": ("varloom.cli.jobs:dismiss", "Take a job that has ended out of the list."),
     "queue": ("varloom.cli.queue:queue", "Show what waits and who works; pause and resume."),
     "samples": ("varloom.cli.samples:samples", "List the samples, newest first."),
+    "projects": ("varloom.cli.projects:projects", "Share samples with other accounts."),
     "files": ("varloom.cli.files:files", "List the files of a sample beside its table, or download them."),
     "export": ("varloom.cli.export:export", "Write the table of a sample to a file."),
     "check": ("varloom.cli.check:check", "Read files and report what is wrong, without a server."),

@@ -1,4 +1,4 @@
-"""`varloom samples`: what completed jobs left; and how a sample is found by its name."""
+"""`varloom samples`: what completed jobs left; and how a sample or a project is found by its name."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import click
 
 from varloom.cli.connection import Server, connected, server_options
 from varloom.cli.output import local_time, print_json, print_table
-from varloom.cli.problems import SAMPLE_AMBIGUOUS, SAMPLE_UNKNOWN
+from varloom.cli.problems import PROJECT_AMBIGUOUS, SAMPLE_AMBIGUOUS, SAMPLE_UNKNOWN
 from varloom.errors import VarloomError, safe_excerpt
+from varloom.services.project_problems import PROJECT_NOT_FOUND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +25,16 @@ NAME_LIMIT = 200
 
 
 @click.command()
+@click.option("--project", metavar="PROJECT", help="Only samples of this project, by its id or name.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array of samples.")
 @server_options
-def samples(*, as_json: bool, url: str | None, token: str | None, data: Path | None) -> None:
-    """List the samples, newest first."""
+def samples(*, project: str | None, as_json: bool, url: str | None, token: str | None, data: Path | None) -> None:
+    """List the samples, newest first.
+
+    Samples that projects share with you are among them, each with whose it is.
+    """
     with connected(url, token, data) as server:
-        found = list(_all(server))
+        found = list(all_samples(server, project=None if project is None else project_id_of(server, project)))
     if as_json:
         print_json(found)
         return
@@ -41,14 +46,17 @@ def samples(*, as_json: bool, url: str | None, token: str | None, data: Path | N
             sample["variants"],
             sample["datasets"][0]["assembly"],
             local_time(sample["created_at"]),
+            sample["shared_by"] or "",
         )
         for sample in found
     ]
-    print_table(("ID", "NAME", "RECORDS", "VARIANTS", "ASSEMBLY", "CREATED"), rows)
+    print_table(("ID", "NAME", "RECORDS", "VARIANTS", "ASSEMBLY", "CREATED", "SHARED BY"), rows)
 
 
-def find_sample(server: Server, wanted: str) -> Sample:
-    """The sample with this id, or the only one with this name.
+def find_sample(server: Server, wanted: str, *, project: str | None = None) -> Sample:
+    """The sample with this id, or the only one with this name, of a project if one is given.
+
+    An own one goes before those that are shared: what others share changes nothing for who names an own sample.
 
     Raises:
         VarloomError: `sample_unknown`, `sample_ambiguous`, or `sample_not_found` for an id.
@@ -56,7 +64,9 @@ def find_sample(server: Server, wanted: str) -> Sample:
     try:
         found: Sample = server.get(f"/samples/{UUID(wanted)}")
     except ValueError:
-        named = [sample for sample in _all(server, search=wanted[:NAME_LIMIT]) if sample["name"] == wanted]
+        search = wanted[:NAME_LIMIT]
+        named = [one for one in all_samples(server, search=search, project=project) if one["name"] == wanted]
+        named = [one for one in named if one["shared_by"] is None] or named
     else:
         return found
     shown = safe_excerpt(wanted, 60)
@@ -67,11 +77,29 @@ def find_sample(server: Server, wanted: str) -> Sample:
     return named[0]
 
 
-def _all(server: Server, search: str | None = None) -> Iterator[Sample]:
-    """All samples, page by page."""
+def project_id_of(server: Server, wanted: str) -> str:
+    """The id of a project, given by it or by the name that only one of the account's projects has.
+
+    Raises:
+        VarloomError: `project_not_found`, `project_ambiguous`.
+    """
+    try:
+        return str(UUID(wanted))
+    except ValueError:
+        named = [one for one in server.get("/projects")["projects"] if one["name"].lower() == wanted.strip().lower()]
+    shown = safe_excerpt(wanted, 60)
+    if not named:
+        raise VarloomError(PROJECT_NOT_FOUND, f"You are a member of no project with the name {shown!r}.")
+    if len(named) > 1:
+        raise VarloomError(PROJECT_AMBIGUOUS, f"{len(named)} projects have the name {shown!r}.")
+    return str(named[0]["id"])
+
+
+def all_samples(server: Server, *, search: str | None = None, project: str | None = None) -> Iterator[Sample]:
+    """All samples, or those of a project, page by page."""
     cursor = None
     while True:
-        page = server.get("/samples", limit=PAGE, cursor=cursor, search=search)
+        page = server.get("/samples", limit=PAGE, cursor=cursor, search=search, project=project)
         yield from page["samples"]
         cursor = page["next"]
         if cursor is None:

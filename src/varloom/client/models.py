@@ -451,11 +451,14 @@ class RowPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What a completed job leaves.
+    """What a completed job leaves, of the account itself or shared by another one.
 
     Attributes:
+        shared_by: the account that the sample belongs to; null: your own
+        role: `owner` of an own one, else as its projects say
+        projects: those of yours that it is in, by name
         source_name: the file as the user's machine called it
-        job_id: the job that made its newest version
+        job_id: the job that made its newest version; null for one that is shared
         records: of the first dataset, as are the variants
         bytes: of all datasets of all versions
         purge_at: of a deleted sample: until then it can be brought back
@@ -463,11 +466,14 @@ class Sample:
         version: the number of the newest version
         versions: the newest first
         newer: with what it would be annotated otherwise now
-        renewal_job_id: the job that makes a new version now
+        renewal_job_id: the job that makes a new version now; null for one that is shared
     """
 
     id: UUID
     name: str
+    shared_by: str | None
+    role: Literal["owner", "editor", "viewer"]
+    projects: tuple[SampleProject, ...]
     source_name: str
     tags: tuple[str, ...]
     job_id: UUID | None
@@ -493,6 +499,14 @@ class SampleList:
 
     samples: tuple[Sample, ...]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleProject:
+    """A project that a sample is in."""
+
+    id: UUID
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

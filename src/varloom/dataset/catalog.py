@@ -1,8 +1,10 @@
 """Which samples and datasets an account has: the only module with the SQL of the tables `samples` and `datasets`.
 
 Every function runs in the transaction of the connection that it is given, and sees one account only: another
-account's sample does not exist. The one exception is `large_datasets`, which the server asks for itself.
+account's sample does not exist. The exceptions are `large_datasets`, which the server asks for itself, and
+`list_samples` and `tags_of`, which show what others share with the account as well: see `projects`.
 """
+# ruff: noqa: S608 -- the statements are made of conditions that stand here
 
 from __future__ import annotations
 
@@ -27,27 +29,44 @@ if TYPE_CHECKING:
     from varloom.dataset.manifest import Manifest
 
 _SAMPLE = """
-SELECT samples.id, samples.name, samples.tags, samples.created_at, samples.purge_at, first.job_id, first.format,
-       first.assembly, coalesce(first.records, 0) AS records, coalesce(first.variants, 0) AS variants,
+SELECT samples.id, samples.account_id, accounts.name AS account_name, samples.name, samples.tags, samples.created_at,
+       samples.purge_at, first.job_id, first.format, first.assembly,
+       coalesce(first.records, 0) AS records, coalesce(first.variants, 0) AS variants,
        (SELECT count(*) FROM datasets
         WHERE datasets.sample_id = samples.id AND datasets.version = first.version) AS datasets,
        (SELECT coalesce(sum(bytes), 0)::bigint FROM datasets WHERE datasets.sample_id = samples.id) AS bytes
-FROM samples
+FROM samples JOIN accounts ON accounts.id = samples.account_id
 LEFT JOIN LATERAL (
     SELECT version, job_id, format, assembly, records, variants FROM datasets
     WHERE datasets.sample_id = samples.id ORDER BY version DESC, position LIMIT 1
 ) AS first ON true
-WHERE samples.account_id = %(account)s
+"""
+_ONE = " WHERE samples.account_id = %(account)s AND samples.id = %(sample)s"
+_OWN = "samples.account_id = %(account)s"
+# Which of them are others' is known without the samples themselves.
+_SHARED = """
+samples.id IN (
+    SELECT project_samples.sample_id FROM project_members JOIN project_samples USING (project_id)
+    WHERE project_members.account_id = %(account)s AND project_samples.account_id <> %(account)s)
+"""
+_IN_PROJECT = """
+samples.id IN (
+    SELECT project_samples.sample_id FROM project_members JOIN project_samples USING (project_id)
+    WHERE project_members.account_id = %(account)s AND project_members.project_id = %(project)s)
 """
 _VISIBLE = " AND samples.deleted_at IS NULL"
-_DELETED = " AND samples.deleted_at IS NOT NULL AND samples.purge_at > now()"
+# Whatever else is asked for, a deleted sample is shown to its own account alone.
+_DELETED = " AND samples.account_id = %(account)s AND samples.deleted_at IS NOT NULL AND samples.purge_at > now()"
+_OUTSIDE = """
+ AND NOT EXISTS (SELECT 1 FROM project_samples WHERE sample_id = samples.id AND project_id = %(outside)s)
+"""
 _DATASETS = """
 SELECT datasets.id, datasets.account_id, datasets.sample_id, datasets.job_id, datasets.upload_id, datasets.position,
        datasets.name,
        datasets.storage_key, datasets.format, datasets.assembly, datasets.records, datasets.variants, datasets.bytes,
        datasets.content_hash, datasets.created_at, datasets.version, datasets.annotation, datasets.changes
 FROM datasets JOIN samples ON samples.id = datasets.sample_id
-WHERE samples.account_id = %(account)s AND samples.id = ANY (%(samples)s)
+WHERE samples.account_id = ANY (%(accounts)s) AND samples.id = ANY (%(samples)s)
   AND (samples.deleted_at IS NULL OR %(deleted)s AND samples.purge_at > now())
 ORDER BY datasets.version DESC, datasets.position
 """
@@ -76,10 +95,6 @@ WHERE id = %(sample)s AND account_id = %(account)s AND deleted_at IS NOT NULL AN
 _RESTORE = """
 UPDATE samples SET deleted_at = NULL, purge_at = NULL
 WHERE id = %(sample)s AND account_id = %(account)s AND deleted_at IS NOT NULL AND purge_at > now()
-"""
-_TAGS = """
-SELECT tag, count(*) FROM samples CROSS JOIN unnest(tags) AS tag
-WHERE account_id = %(account)s AND deleted_at IS NULL GROUP BY tag ORDER BY lower(tag), tag
 """
 # Whatever lies in the storage counts, also that of samples which can still be brought back.
 _STORAGE = """
@@ -140,6 +155,8 @@ class SampleRecord:
     """
 
     id: UUID
+    account_id: UUID
+    account_name: str
     name: str
     tags: list[str]
     created_at: datetime
@@ -185,23 +202,36 @@ class StorageUse:
 
 @dataclass(frozen=True, slots=True)
 class SampleSearch:
-    """Which samples: part of a name, letters' case aside, a tag, and whether those that were deleted are meant."""
+    """Which samples: part of a name, letters' case aside, a tag, a project, and whether deleted ones are meant.
+
+    Deleted ones, and those `outside` a project, are the account's own; all others are those shared with it, too.
+    """
 
     name: str = ""
     tag: str | None = None
     deleted: bool = False
+    project: UUID | None = None
+    outside: UUID | None = None
+
+    @property
+    def sets(self) -> tuple[LiteralString, ...]:
+        """Conditions, each for a set of samples that has none in common with the others."""
+        if self.project is not None:
+            return (_IN_PROJECT,)
+        return (_OWN,) if self.deleted or self.outside is not None else (_OWN, _SHARED)
 
     @property
     def condition(self) -> LiteralString:
-        """What is added to `_SAMPLE`; its parameters are those of `values`."""
+        """What holds in each of the sets; its parameters are those of `values`."""
         named: LiteralString = " AND strpos(lower(samples.name), lower(%(search)s)) > 0" if self.name else ""
         tagged: LiteralString = " AND %(tag)s = ANY (samples.tags)" if self.tag is not None else ""
-        return (_DELETED if self.deleted else _VISIBLE) + named + tagged
+        outside: LiteralString = _OUTSIDE if self.outside is not None else ""
+        return (_DELETED if self.deleted else _VISIBLE) + named + tagged + outside
 
     @property
     def values(self) -> dict[str, Any]:
         """The parameters of the condition."""
-        return {"search": self.name, "tag": self.tag}
+        return {"search": self.name, "tag": self.tag, "project": self.project, "outside": self.outside}
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,23 +338,33 @@ async def list_samples(
     limit: int = 50,
     cursor: str | None = None,
 ) -> SamplePage:
-    """The account's samples, newest first.
+    """The account's samples and those that are shared with it, newest first.
 
     Raises:
         VarloomError: `cursor_invalid`.
     """
     question = ("samples", str(account_id), repr(wanted))
-    query = _SAMPLE + wanted.condition
+    condition = wanted.condition
     values: dict[str, Any] = {"account": account_id, "limit": limit + 1, **wanted.values}
     if cursor is not None:
         created_at, sample_id = open_cursor(cursor, question).decode().split("|")
         values |= {"created_at": datetime.fromisoformat(created_at), "after": UUID(sample_id)}
-        query += " AND (samples.created_at, samples.id) < (%(created_at)s, %(after)s)"
-    query += " ORDER BY samples.created_at DESC, samples.id DESC LIMIT %(limit)s"
-    found = await _samples(conn, query, values)
+        condition += " AND (samples.created_at, samples.id) < (%(created_at)s, %(after)s)"
+    found = await _samples(conn, _page_of(wanted.sets, condition), values)
     last = found[limit - 1] if len(found) > limit else None
     place = f"{last.created_at.isoformat()}|{last.id}".encode() if last else None
     return SamplePage(tuple(found[:limit]), seal_cursor(place, question) if place else None)
+
+
+def _page_of(sets: Sequence[LiteralString], condition: LiteralString) -> LiteralString:
+    """The statement that finds a page: the newest of each set by its own index, then the newest of these."""
+    newest: LiteralString = " ORDER BY samples.created_at DESC, samples.id DESC LIMIT %(limit)s"
+    pages = [
+        "(SELECT samples.id, samples.created_at FROM samples WHERE " + one + condition + newest + ")" for one in sets
+    ]
+    found: LiteralString = " UNION ALL ".join(pages)
+    chosen: LiteralString = f"SELECT id FROM ({found}) AS samples{newest}"
+    return f"{_SAMPLE} WHERE samples.id IN ({chosen}) ORDER BY samples.created_at DESC, samples.id DESC"
 
 
 async def get_sample(conn: AsyncConnection[Any], account_id: UUID, sample_id: UUID) -> SampleRecord:
@@ -334,7 +374,7 @@ async def get_sample(conn: AsyncConnection[Any], account_id: UUID, sample_id: UU
         VarloomError: `sample_not_found`.
     """
     values = {"account": account_id, "sample": sample_id}
-    found = await _samples(conn, _SAMPLE + _VISIBLE + " AND samples.id = %(sample)s", values)
+    found = await _samples(conn, _SAMPLE + _ONE + _VISIBLE, values)
     if not found:
         raise _not_found()
     return found[0]
@@ -348,21 +388,23 @@ async def datasets_of(
     Raises:
         VarloomError: `sample_not_found`.
     """
-    found = await datasets_of_samples(conn, account_id, [sample_id], deleted=deleted)
+    found = await datasets_of_samples(conn, [account_id], [sample_id], deleted=deleted)
     if sample_id not in found:
         raise _not_found()
     return found[sample_id]
 
 
 async def datasets_of_samples(
-    conn: AsyncConnection[Any], account_id: UUID, sample_ids: Sequence[UUID], *, deleted: bool = False
+    conn: AsyncConnection[Any], account_ids: Sequence[UUID], sample_ids: Sequence[UUID], *, deleted: bool = False
 ) -> dict[UUID, tuple[DatasetRecord, ...]]:
-    """The datasets of several samples, of each the newest version first; without those that are not the account's."""
+    """The datasets of several samples, of each the newest version first; without those that are not the accounts'."""
     async with conn.cursor(row_factory=class_row(DatasetRecord)) as cursor:
-        await cursor.execute(_DATASETS, {"account": account_id, "samples": list(sample_ids), "deleted": deleted})
-        found = await cursor.fetchall()
-    samples = dict.fromkeys(dataset.sample_id for dataset in found)
-    return {sample: tuple(dataset for dataset in found if dataset.sample_id == sample) for sample in samples}
+        values = {"accounts": list(account_ids), "samples": list(sample_ids), "deleted": deleted}
+        found = await (await cursor.execute(_DATASETS, values)).fetchall()
+    samples: dict[UUID, list[DatasetRecord]] = {}
+    for dataset in found:
+        samples.setdefault(dataset.sample_id, []).append(dataset)
+    return {sample: tuple(datasets) for sample, datasets in samples.items()}
 
 
 async def large_datasets(
@@ -423,9 +465,17 @@ async def restore_sample(conn: AsyncConnection[Any], account_id: UUID, sample_id
     await _update(conn, _RESTORE, {"account": account_id, "sample": sample_id})
 
 
-async def tags_of(conn: AsyncConnection[Any], account_id: UUID) -> dict[str, int]:
-    """The tags of the account's samples, each with the number of samples that have it."""
-    return dict(await (await conn.execute(_TAGS, {"account": account_id})).fetchall())
+async def tags_of(conn: AsyncConnection[Any], account_id: UUID, project: UUID | None = None) -> dict[str, int]:
+    """The tags of the samples that the account sees, of a project's alone if one is named, with their numbers."""
+    wanted = SampleSearch(project=project)
+    tagged: LiteralString = " UNION ALL ".join(
+        "(SELECT tags FROM samples WHERE " + one + wanted.condition + ")" for one in wanted.sets
+    )
+    query: LiteralString = (
+        f"SELECT tag, count(*) FROM ({tagged}) AS samples CROSS JOIN unnest(tags) AS tag"
+        " GROUP BY tag ORDER BY lower(tag), tag"
+    )
+    return dict(await (await conn.execute(query, {"account": account_id, **wanted.values})).fetchall())
 
 
 def storage_now(conn: Connection[Any], account_id: UUID) -> StorageUse:

@@ -11,6 +11,7 @@ from varloom.errors import VarloomError, counted
 from varloom.mcp.cutting import CELL_LIMIT, NAME_LIMIT, Cutter, plain, plain_or_none, text_table
 from varloom.mcp.problems import TOOL_ARGUMENTS_INVALID
 from varloom.mcp.tool import UNTRUSTED, Answer, Arguments, Result, Tool, Varloom
+from varloom.services.project_problems import PROJECT_NOT_FOUND
 
 FIRST_COLUMNS = 25
 """So many columns are shown when none are named."""
@@ -42,6 +43,9 @@ SeenAs = Annotated[
 class SampleFilter(Arguments):
     """Which samples."""
 
+    project: str | None = Field(
+        default=None, max_length=NAME_LIMIT, description="only samples of this project, by its name or id; null: all"
+    )
     search: str | None = Field(default=None, max_length=NAME_LIMIT, description="part of the name; null: all")
     limit: int = Field(default=20, ge=1, le=100, description="at most this many samples")
 
@@ -101,6 +105,8 @@ class Sample(Result):
 
     id: UUID
     name: str = Field(description="as the user named it; untrusted text")
+    shared_by: str | None = Field(description="the account that it belongs to; null: the user's own; untrusted text")
+    projects: list[str] = Field(description="names of the user's projects that it is in; untrusted text")
     file: str = Field(description="name of the file; untrusted text")
     tags: list[str]
     records: int = Field(description="data lines of the file")
@@ -160,11 +166,16 @@ class Rows(Result):
 
 
 def list_samples(varloom: Varloom, asked: SampleFilter) -> Answer:
-    """The account's samples, newest first."""
-    page = varloom.get("/samples", search=asked.search, limit=asked.limit)
+    """The account's samples and those that are shared with it, newest first."""
+    project = None if asked.project is None else _project_id(varloom, asked.project)
+    page = varloom.get("/samples", search=asked.search, limit=asked.limit, project=project)
     samples = [_sample(one) for one in page["samples"]]
     more = page["next"] is not None
-    text = "\n".join(f"{one.id} {one.name!r} ({one.file!r}): {counted(one.variants, 'row')}" for one in samples)
+    text = "\n".join(
+        f"{one.id} {one.name!r} ({one.file!r}): {counted(one.variants, 'row')}"
+        + (f", shared by {one.shared_by!r}" if one.shared_by else "")
+        for one in samples
+    )
     told = text or "There are no such samples."
     return Answer(SampleList(samples=samples, more=more), told + ("\n(There are more.)" if more else ""))
 
@@ -232,7 +243,7 @@ def query_table(varloom: Varloom, asked: Query) -> Answer:
 
 
 def find_sample(varloom: Varloom, wanted: str) -> dict[str, Any]:
-    """The sample with this id, or the only one with this name.
+    """The sample with this id, or the only one with this name; an own one goes before those that are shared.
 
     Raises:
         VarloomError: `sample_not_found`, or `tool_arguments_invalid` when several have the name.
@@ -241,6 +252,7 @@ def find_sample(varloom: Varloom, wanted: str) -> dict[str, Any]:
         found: dict[str, Any] = varloom.get(f"/samples/{UUID(wanted)}")
     except ValueError:
         named = _with_name(varloom, wanted)
+        named = [one for one in named if one["shared_by"] is None] or named
     else:
         return found
     shown = plain(wanted, NAME_LIMIT)
@@ -251,6 +263,25 @@ def find_sample(varloom: Varloom, wanted: str) -> dict[str, Any]:
         message = f"sample: {len(named)} samples have the name {shown!r}; give the id, as list_samples tells it."
         raise VarloomError(TOOL_ARGUMENTS_INVALID, message)
     return named[0]
+
+
+def _project_id(varloom: Varloom, wanted: str) -> str:
+    """The id of a project, given by it or by its name.
+
+    Raises:
+        VarloomError: `project_not_found`, or `tool_arguments_invalid` when several have the name.
+    """
+    try:
+        return str(UUID(wanted))
+    except ValueError:
+        found = [one for one in varloom.get("/projects")["projects"] if one["name"].lower() == wanted.strip().lower()]
+    shown = plain(wanted, NAME_LIMIT)
+    if not found:
+        raise VarloomError(PROJECT_NOT_FOUND, f"No project of this account has the name {shown!r}.")
+    if len(found) > 1:
+        message = f"project: {len(found)} projects have the name {shown!r}; give the id."
+        raise VarloomError(TOOL_ARGUMENTS_INVALID, message)
+    return str(found[0]["id"])
 
 
 def _with_name(varloom: Varloom, name: str) -> list[dict[str, Any]]:
@@ -268,6 +299,8 @@ def _sample(sample: dict[str, Any]) -> Sample:
     return Sample(
         id=sample["id"],
         name=plain(sample["name"], NAME_LIMIT),
+        shared_by=plain_or_none(sample["shared_by"], NAME_LIMIT),
+        projects=[plain(one["name"], NAME_LIMIT) for one in sample["projects"]],
         file=plain(sample["source_name"], NAME_LIMIT),
         tags=[plain(tag, NAME_LIMIT) for tag in sample["tags"]],
         records=sample["records"],
@@ -329,8 +362,8 @@ TOOLS = (
     Tool(
         name="list_samples",
         title="List samples",
-        description="Lists the account's samples, newest first. A sample is what a completed job left: one table, or "
-        f"several where the file was split by sample. {UNTRUSTED}",
+        description="Lists the samples of the account and those that projects share with it, newest first. A sample "
+        f"is what a completed job left: one table, or several where the file was split by sample. {UNTRUSTED}",
         arguments=SampleFilter,
         result=SampleList,
         run=list_samples,

@@ -15,6 +15,7 @@ from varloom.cancelling import cancel_all
 from varloom.db.pool import open_pool
 from varloom.db.problems import DATABASE_UNREACHABLE
 from varloom.errors import VarloomError
+from varloom.services.access import Access
 from varloom.services.accounts import Accounts
 from varloom.services.aligned_reads import AlignedReads
 from varloom.services.annotation_offer import AnnotationOffer
@@ -28,6 +29,7 @@ from varloom.services.metrics import Metrics
 from varloom.services.on_demand import OnDemandAnnotation
 from varloom.services.passwords import Passwords
 from varloom.services.pgx_results import PgxResults
+from varloom.services.projects import Projects
 from varloom.services.provenance import Provenance
 from varloom.services.queue import Queue
 from varloom.services.references import References, open_library
@@ -72,6 +74,8 @@ class Services:
     passwords: Passwords
     sessions: Sessions
     users: Users
+    access: Access
+    projects: Projects
     audit: Audit
     uploads: Uploads
     resumable: ResumableUploads
@@ -153,6 +157,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 passwords=Passwords(pool, settings),
                 sessions=Sessions(pool),
                 users=Users(pool, accounts),
+                access=Access(pool),
+                projects=Projects(pool),
                 audit=Audit(pool),
                 uploads=uploads,
                 resumable=resumable,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.problems import SAMPLE_NAME_INVALID, TAG_INVALID, VIEW_INVALID
+from varloom.services.project_problems import PROJECT_INVALID
 from varloom.services.read_files import are_reads, sample_of
 from varloom.transfer.problems import CREDENTIAL_INVALID
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 MOST_TAGS = 20
 TAG_LIMIT = 40
 VIEW_NAME_LIMIT = 80
+PROJECT_NAME_LIMIT = 80
 CREDENTIAL_NAME_LIMIT = 80
 
 NAME_LIMIT = 200
@@ -103,6 +105,18 @@ def checked_view_name(name: str) -> str:
     trimmed = unicodedata.normalize("NFC", name).strip()
     if not trimmed or len(trimmed) > VIEW_NAME_LIMIT or _visible(trimmed) != trimmed:
         raise VarloomError(VIEW_INVALID, f"{safe_excerpt(trimmed, 100)!r} cannot be the name of a view.")
+    return trimmed
+
+
+def checked_project_name(name: str) -> str:
+    """The name of a project that the user gave, trimmed.
+
+    Raises:
+        VarloomError: `project_invalid`.
+    """
+    trimmed = unicodedata.normalize("NFC", name).strip()
+    if not trimmed or len(trimmed) > PROJECT_NAME_LIMIT or _visible(trimmed) != trimmed:
+        raise VarloomError(PROJECT_INVALID, f"{safe_excerpt(trimmed, 100)!r} cannot be the name of a project.")
     return trimmed
 
 

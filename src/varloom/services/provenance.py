@@ -72,6 +72,16 @@ class Provenance:
             }
         )
 
+    async def processing_of(self, account_id: UUID, sample_id: UUID) -> ProcessingProvenance | None:
+        """What analysed the reads of a sample, without the rest of its job; None for one that was not made of reads.
+
+        Raises:
+            VarloomError: `sample_not_found`.
+        """
+        async with self.pool.connection() as conn:
+            job = await first_job(conn, account_id, sample_id)
+        return None if job is None else processing_of(job)
+
     def _datasets(self, records: tuple[DatasetRecord, ...]) -> list[DatasetProvenance]:
         return [_view(record, load_manifest(self.storage, record.storage_key)) for record in records]
 

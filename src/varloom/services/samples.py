@@ -1,4 +1,7 @@
-"""Samples and questions to their tables. Every call is for one account; another account's sample does not exist."""
+"""Samples and questions to their tables. Every call is for one account; another account's sample does not exist.
+
+Which account that is says `varloom.services.access`, for a sample that is shared as well.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
     from varloom.dataset import Dataset, Manifest
     from varloom.dataset.catalog import DatasetRecord
+    from varloom.services.access import SampleAccess
     from varloom.services.annotation_offer import AnnotationOffer
     from varloom.settings import Settings
     from varloom.storage import Storage
@@ -130,17 +134,27 @@ class Samples:
         search: str | None = None,
         tag: str | None = None,
         deleted: bool = False,
+        project: UUID | None = None,
     ) -> SampleList:
-        """A page of the account's samples, newest first; `cursor` is the `next` of the page before.
+        """A page of the samples that the account sees, newest first; `cursor` is the `next` of the page before.
 
-        With `deleted` those that were deleted and can be brought back.
+        With `deleted` its own that were deleted and can be brought back; with `project` those of that project, of which
+        there are none for an account that is no member.
         """
         check_limit(limit)
-        wanted = catalog.SampleSearch(checked_search(search) or "", checked_search(tag), deleted)
+        wanted = catalog.SampleSearch(checked_search(search) or "", checked_search(tag), deleted, project)
         async with self._pool.connection() as conn:
             found = await catalog.list_samples(conn, account_id, wanted=wanted, limit=limit, cursor=cursor)
             views = await self._seen.of_many(conn, account_id, found.samples)
         return SampleList(samples=views, next=found.next)
+
+    async def outside(self, account_id: UUID, project_id: UUID, search: str | None, limit: int) -> SampleList:
+        """The account's newest own samples that are not in a project, up to `limit`."""
+        check_limit(limit)
+        wanted = catalog.SampleSearch(checked_search(search) or "", outside=project_id)
+        async with self._pool.connection() as conn:
+            found = await catalog.list_samples(conn, account_id, wanted=wanted, limit=limit)
+            return SampleList(samples=await self._seen.of_many(conn, account_id, found.samples), next=found.next)
 
     async def storage_use(self, account_id: UUID) -> StorageView:
         """What the account's things take in the storage."""
@@ -148,18 +162,18 @@ class Samples:
             found = await catalog.storage_of(conn, account_id)
         return StorageView.model_validate({**asdict(found), "quota": self._quota})
 
-    async def tags(self, account_id: UUID) -> dict[str, int]:
-        """The tags of the account's samples, each with the number of samples that have it."""
+    async def tags(self, account_id: UUID, project: UUID | None = None) -> dict[str, int]:
+        """The tags of the samples that the account sees, of a project's alone if one is named, with their numbers."""
         async with self._pool.connection() as conn:
-            return await catalog.tags_of(conn, account_id)
+            return await catalog.tags_of(conn, account_id, project)
 
-    async def get(self, account_id: UUID, sample_id: UUID) -> SampleView:
-        """One sample; `sample_not_found` for another account's too."""
+    async def get(self, access: SampleAccess) -> SampleView:
+        """One sample as the account that asks sees it; `sample_not_found` for a deleted one."""
         async with self._pool.connection() as conn:
-            return await self._seen.of_one(conn, account_id, sample_id)
+            return await self._seen.of_one(conn, access.asking_id, access.account_id, access.sample_id)
 
     async def change(
-        self, account_id: UUID, sample_id: UUID, *, name: str | None = None, tags: Sequence[str] | None = None
+        self, access: SampleAccess, *, name: str | None = None, tags: Sequence[str] | None = None
     ) -> SampleView:
         """Give a sample another name or other tags; what is None stays.
 
@@ -170,8 +184,8 @@ class Samples:
         new_tags = None if tags is None else checked_tags(tags)
         async with self._pool.connection() as conn:
             note(name=new_name, tags=list(new_tags) if new_tags is not None else None)
-            await catalog.change_sample(conn, account_id, sample_id, name=new_name, tags=new_tags)
-            return await self._seen.of_one(conn, account_id, sample_id)
+            await catalog.change_sample(conn, access.account_id, access.sample_id, name=new_name, tags=new_tags)
+            return await self._seen.of_one(conn, access.asking_id, access.account_id, access.sample_id)
 
     async def delete(self, account_id: UUID, sample_id: UUID) -> None:
         """Put a sample out of sight, and remove what copies of it are on this machine; see `restore`.
@@ -203,7 +217,7 @@ class Samples:
         """
         async with self._pool.connection() as conn:
             await catalog.restore_sample(conn, account_id, sample_id)
-            return await self._seen.of_one(conn, account_id, sample_id)
+            return await self._seen.of_one(conn, account_id, account_id, sample_id)
 
     async def columns(self, table: Table, *, search: str = "") -> ColumnList:
         """The columns of a table, in order; with `search` those whose name contains it."""

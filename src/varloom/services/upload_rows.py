@@ -143,10 +143,10 @@ async def _insert_some(conn: AsyncConnection[Any], account_id: UUID, some: Seque
         await conn.execute(_KEEP_URLS, secrets)
 
 
-async def names_of(conn: AsyncConnection[Any], account_id: UUID, upload_ids: list[UUID]) -> dict[UUID, str]:
-    """The names of the account's files, as the users' machines called them."""
-    query = "SELECT id, name FROM uploads WHERE account_id = %s AND id = ANY (%s)"
-    return dict(await (await conn.execute(query, [account_id, upload_ids])).fetchall())
+async def names_of(conn: AsyncConnection[Any], account_ids: list[UUID], upload_ids: list[UUID]) -> dict[UUID, str]:
+    """The names of the accounts' files, as the users' machines called them."""
+    query = "SELECT id, name FROM uploads WHERE account_id = ANY (%s) AND id = ANY (%s)"
+    return dict(await (await conn.execute(query, [account_ids, upload_ids])).fetchall())
 
 
 async def storage_key_of(conn: AsyncConnection[Any], upload_id: UUID) -> str | None:

@@ -417,14 +417,24 @@ class NewerReleaseView(View):
     used: str | None = Field(description="the release that was used; null: none of it")
 
 
-class SampleView(View):
-    """What a completed job leaves."""
+class SampleProjectView(View):
+    """A project that a sample is in."""
 
     id: UUID
     name: str
+
+
+class SampleView(View):
+    """What a completed job leaves, of the account itself or shared by another one."""
+
+    id: UUID
+    name: str
+    shared_by: str | None = Field(description="the account that the sample belongs to; null: your own")
+    role: Literal["owner", "editor", "viewer"] = Field(description="`owner` of an own one, else as its projects say")
+    projects: list[SampleProjectView] = Field(description="those of yours that it is in, by name")
     source_name: str = Field(description="the file as the user's machine called it")
     tags: list[str]
-    job_id: UUID | None = Field(description="the job that made its newest version")
+    job_id: UUID | None = Field(description="the job that made its newest version; null for one that is shared")
     records: int = Field(description="of the first dataset, as are the variants")
     variants: int
     bytes: int = Field(description="of all datasets of all versions")
@@ -436,7 +446,7 @@ class SampleView(View):
     version: int = Field(description="the number of the newest version")
     versions: list[VersionView] = Field(description="the newest first")
     newer: list[NewerReleaseView] = Field(description="with what it would be annotated otherwise now")
-    renewal_job_id: UUID | None = Field(description="the job that makes a new version now")
+    renewal_job_id: UUID | None = Field(description="the job that makes a new version now; null for one that is shared")
 
 
 class SampleList(View):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
+from uuid import UUID  # noqa: TC003 - FastAPI reads the annotations
 
 from fastapi import Depends, Request
 
+from varloom.services.access import SampleAccess
 from varloom.services.accounts import Account, Scope
 from varloom.services.container import Services
 from varloom.services.sessions import Client
@@ -68,3 +70,21 @@ def csp_nonce_of(request: Request) -> str:
 CurrentServices = Annotated[Services, Depends(services_of)]
 CurrentIdentity = Annotated[Identity, Depends(identity_of)]
 CurrentAccount = Annotated[Account, Depends(account_of)]
+
+
+async def _may_view(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> SampleAccess:
+    return await services.access.to_sample(account.id, sample_id, "viewer")
+
+
+async def _may_edit(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> SampleAccess:
+    return await services.access.to_sample(account.id, sample_id, "editor")
+
+
+async def _owns(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> SampleAccess:
+    return await services.access.to_sample(account.id, sample_id, "owner")
+
+
+# Every route of a sample asks for one of these, and goes on with the account that the sample belongs to.
+Viewing = Annotated[SampleAccess, Depends(_may_view)]
+Editing = Annotated[SampleAccess, Depends(_may_edit)]
+Owning = Annotated[SampleAccess, Depends(_owns)]

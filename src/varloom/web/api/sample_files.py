@@ -1,8 +1,8 @@
 """The files of samples: alignments, VCFs and reports, whole or in parts; and what shows reads."""
+# ruff: noqa: FAST003 - the sample of a path is read by the dependencies `Viewing` and `Owning`
 
 import asyncio
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
@@ -11,7 +11,7 @@ from varloom.services.aligned_reads import AlignedReadsView
 from varloom.services.htsget import HtsgetTicket, Wanted
 from varloom.services.pieces import Piece
 from varloom.services.views import SampleFileList
-from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.dependencies import CurrentServices, Viewing
 from varloom.web.problem_documents import problem_responses
 
 router = APIRouter(tags=["samples"], responses=problem_responses(404))
@@ -50,42 +50,42 @@ AskedPart: TypeAlias = Annotated[Asked, Depends(_asked)]
 
 
 @router.get("/samples/{sample_id}/files")
-async def list_files(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> SampleFileList:
+async def list_files(services: CurrentServices, access: Viewing) -> SampleFileList:
     """What was made for a sample beside its tables; nothing for one that was loaded from a table or a VCF."""
-    return await services.sample_files.of_sample(account.id, sample_id)
+    return await services.sample_files.of_sample(access.account_id, access.sample_id)
 
 
 @router.head("/samples/{sample_id}/files/{name}", response_class=Response)
-async def describe_file(services: CurrentServices, account: CurrentAccount, sample_id: UUID, name: str) -> Response:
+async def describe_file(services: CurrentServices, access: Viewing, name: str) -> Response:
     """Size and validator of a file, without its bytes."""
-    piece = await services.sample_files.open(account.id, sample_id, name)
+    piece = await services.sample_files.open(access.account_id, access.sample_id, name)
     return Response(headers=_headers(piece), media_type=_media_type(name))
 
 
 @router.get("/samples/{sample_id}/files/{name}", response_class=StreamingResponse, responses=_IN_PARTS)
 async def download_file(
     services: CurrentServices,
-    account: CurrentAccount,
-    sample_id: UUID,
+    access: Viewing,
     name: str,
     asked: AskedPart,
 ) -> StreamingResponse:
     """A file, or one part of it."""
-    piece = await services.sample_files.open(account.id, sample_id, name, asked.part, only_if=asked.only_if)
+    piece = await services.sample_files.open(
+        access.account_id, access.sample_id, name, asked.part, only_if=asked.only_if
+    )
     return _sent(piece, name)
 
 
 @router.get("/samples/{sample_id}/reads", responses=problem_responses(409, 410))
-async def get_reads(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> AlignedReadsView:
+async def get_reads(services: CurrentServices, access: Viewing) -> AlignedReadsView:
     """Where a viewer of reads finds the alignment of a sample and its genome."""
-    return await services.aligned_reads.of_sample(account.id, sample_id)
+    return await services.aligned_reads.of_sample(access.account_id, access.sample_id)
 
 
 @router.get("/samples/{sample_id}/reads/htsget", response_model=HtsgetTicket, responses=problem_responses(409, 413))
 async def get_reads_of_place(
     services: CurrentServices,
-    account: CurrentAccount,
-    sample_id: UUID,
+    access: Viewing,
     *,
     reference_name: Annotated[
         str | None, Query(alias="referenceName", max_length=200, description="a contig; not for the header")
@@ -97,7 +97,7 @@ async def get_reads_of_place(
 ) -> Response:
     """The reads of one place of a CRAM, as BAM, in the form of htsget 1.3: viewers in browsers read no CRAM."""
     wanted = Wanted(None, 0, None) if only else Wanted(reference_name or "", start, end)
-    ticket = await services.aligned_reads.of_place(account.id, sample_id, wanted)
+    ticket = await services.aligned_reads.of_place(access.account_id, access.sample_id, wanted)
     content = await asyncio.to_thread(ticket.model_dump_json, by_alias=True)  # of megabytes
     return Response(content, media_type=_HTSGET_TYPE)
 
@@ -105,20 +105,21 @@ async def get_reads_of_place(
 @router.get("/samples/{sample_id}/reads/genome/{name}", response_class=StreamingResponse, responses=_IN_PARTS)
 async def download_genome(
     services: CurrentServices,
-    account: CurrentAccount,
-    sample_id: UUID,
+    access: Viewing,
     name: str,
     asked: AskedPart,
 ) -> StreamingResponse:
     """A file of the genome that the sample's reads were aligned to, or one part of it."""
-    piece = await services.aligned_reads.genome_file(account.id, sample_id, name, asked.part, only_if=asked.only_if)
+    piece = await services.aligned_reads.genome_file(
+        access.account_id, access.sample_id, name, asked.part, only_if=asked.only_if
+    )
     return _sent(piece, name)
 
 
 @router.head("/samples/{sample_id}/reads/genome/{name}", response_class=Response)
-async def describe_genome(services: CurrentServices, account: CurrentAccount, sample_id: UUID, name: str) -> Response:
+async def describe_genome(services: CurrentServices, access: Viewing, name: str) -> Response:
     """Size and validator of a file of the genome, without its bytes."""
-    piece = await services.aligned_reads.genome_file(account.id, sample_id, name)
+    piece = await services.aligned_reads.genome_file(access.account_id, access.sample_id, name)
     return Response(headers=_headers(piece), media_type=_media_type(name))
 
 

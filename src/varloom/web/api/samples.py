@@ -1,5 +1,5 @@
 """Samples and their tables."""
-# ruff: noqa: FAST003 - the sample of a path is read by the dependency `_table`
+# ruff: noqa: FAST003 - the sample of a path is read by the dependencies `Viewing`, `Editing` and `Owning`
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -20,7 +20,7 @@ from varloom.services.views import (
     StorageView,
 )
 from varloom.web.api.openapi import PREFIX
-from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.dependencies import CurrentAccount, CurrentServices, Editing, Owning, Viewing
 from varloom.web.disconnects import until_disconnect
 from varloom.web.problem_documents import problem_responses
 
@@ -58,8 +58,7 @@ ColumnName = Annotated[str, Path(description="the column's name")]
 
 
 def _table(
-    account: CurrentAccount,
-    sample_id: UUID,
+    access: Viewing,
     dataset: Annotated[
         UUID | None, Query(description="which table, of which version; else the first of the newest")
     ] = None,
@@ -68,7 +67,7 @@ def _table(
         Query(description="`split`: a row for each gene that a structural variant overlaps, instead of one for each"),
     ] = "full",
 ) -> Table:
-    return Table(account.id, sample_id, dataset, view)
+    return Table(access.account_id, access.sample_id, dataset, view)
 
 
 def _question(
@@ -92,10 +91,15 @@ async def list_samples(
     cursor: Annotated[str | None, Query(description="`next` of the page before", max_length=500)] = None,
     search: Annotated[str | None, Query(description="part of a sample's name", max_length=200)] = None,
     tag: Annotated[str | None, Query(description="only samples with this tag", max_length=200)] = None,
-    deleted: Annotated[bool, Query(description="those that were deleted and can be brought back")] = False,
+    deleted: Annotated[bool, Query(description="your own that were deleted and can be brought back")] = False,
+    project: Annotated[UUID | None, Query(description="only samples of this project")] = None,
 ) -> SampleList:
-    """The account's samples, newest first."""
-    return await services.samples.page(account.id, limit=limit, cursor=cursor, search=search, tag=tag, deleted=deleted)
+    """The account's samples and those that projects share with it, newest first."""
+    if project is not None:
+        await services.projects.require(account.id, project)
+    return await services.samples.page(
+        account.id, limit=limit, cursor=cursor, search=search, tag=tag, deleted=deleted, project=project
+    )
 
 
 @router.get("/storage")
@@ -105,35 +109,33 @@ async def get_storage(services: CurrentServices, account: CurrentAccount) -> Sto
 
 
 @router.get("/samples/{sample_id}")
-async def get_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> SampleView:
+async def get_sample(services: CurrentServices, access: Viewing) -> SampleView:
     """One sample and its tables."""
-    return await services.samples.get(account.id, sample_id)
+    return await services.samples.get(access)
 
 
-@router.patch("/samples/{sample_id}")
-async def change_sample(
-    services: CurrentServices, account: CurrentAccount, sample_id: UUID, changed: ChangedSample
-) -> SampleView:
+@router.patch("/samples/{sample_id}", responses=problem_responses(403))
+async def change_sample(services: CurrentServices, access: Editing, changed: ChangedSample) -> SampleView:
     """Give a sample another name or other tags."""
-    return await services.samples.change(account.id, sample_id, name=changed.name, tags=changed.tags)
+    return await services.samples.change(access, name=changed.name, tags=changed.tags)
 
 
-@router.delete("/samples/{sample_id}", status_code=204)
-async def delete_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> None:
+@router.delete("/samples/{sample_id}", status_code=204, responses=problem_responses(403))
+async def delete_sample(services: CurrentServices, access: Owning) -> None:
     """Delete a sample and its tables; for some days it can be restored."""
-    await services.samples.delete(account.id, sample_id)
+    await services.samples.delete(access.account_id, access.sample_id)
 
 
-@router.post("/samples/{sample_id}/restore")
-async def restore_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> SampleView:
+@router.post("/samples/{sample_id}/restore", responses=problem_responses(403))
+async def restore_sample(services: CurrentServices, access: Owning) -> SampleView:
     """Bring a deleted sample back."""
-    return await services.samples.restore(account.id, sample_id)
+    return await services.samples.restore(access.account_id, access.sample_id)
 
 
-@router.post("/samples/{sample_id}/purge", status_code=204)
-async def purge_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> None:
+@router.post("/samples/{sample_id}/purge", status_code=204, responses=problem_responses(403))
+async def purge_sample(services: CurrentServices, access: Owning) -> None:
     """Give up a deleted sample for good, before its days are over."""
-    await services.samples.purge(account.id, sample_id)
+    await services.samples.purge(access.account_id, access.sample_id)
 
 
 @router.post(
@@ -142,20 +144,19 @@ async def purge_sample(services: CurrentServices, account: CurrentAccount, sampl
     response_model=JobView,
     responses={
         202: {"headers": {"Location": {"description": "the job's address", "schema": {"type": "string"}}}},
-        **problem_responses(400, 409, 507),
+        **problem_responses(400, 403, 409, 507),
     },
 )
 async def annotate_sample(
     services: CurrentServices,
-    account: CurrentAccount,
-    sample_id: UUID,
+    access: Owning,
     wanted: AnnotatedSample | None = None,
     idempotency_key: Annotated[str | None, Header(description="the same key gives the same job")] = None,
 ) -> JSONResponse:
     """Annotate a sample again, or for the first time: the job makes a new version of its table of the stored file."""
     asked = wanted or AnnotatedSample()
     how = WantedAnnotation(asked.annotate, asked.assembly, asked.priority)
-    job = await services.renewals.annotate(account.id, sample_id, how, idempotency_key)
+    job = await services.renewals.annotate(access.account_id, access.sample_id, how, idempotency_key)
     return JSONResponse(job.model_dump(mode="json"), status_code=202, headers={"Location": f"{PREFIX}/jobs/{job.id}"})
 
 

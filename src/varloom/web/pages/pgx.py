@@ -1,4 +1,5 @@
 """The PGx page of a sample: genes, drugs, and what could not be told. It prints as a report of one page."""
+# ruff: noqa: FAST003 - the sample of a path is read by the dependencies `Viewing` and `Owning`
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from varloom.services.pgx_results import is_to_act_on
-from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.dependencies import CurrentServices, Viewing
 from varloom.web.pages.rendering import page
 from varloom.web.pages.samples import chosen_table, sample_heading
 
@@ -77,20 +78,19 @@ async def pgx_page(
     *,
     request: Request,
     services: CurrentServices,
-    account: CurrentAccount,
-    sample_id: UUID,
+    access: Viewing,
     dataset: UUID | None = None,
     sample: str | None = None,
 ) -> HTMLResponse:
     """The PGx calls of one sample of the file; of the first unless another is named."""
-    found = await services.samples.get(account.id, sample_id)
-    result = await services.pgx.get(account.id, sample_id)
+    found = await services.samples.get(access)
+    result = await services.pgx.get(access.account_id, access.sample_id)
     called = services.pgx.sample_of(result, sample)
     return await page(
         request,
         "sample_pgx.html",
         tab="pgx",
-        **await sample_heading(services, account, found, chosen_table(found, dataset)),
+        **await sample_heading(services, access, found, chosen_table(found, dataset)),
         names=[one["sample"] for one in result["samples"]],
         called_name=called["sample"],
         genes=[_gene_row(one) for one in called["genes"]],

@@ -1,4 +1,5 @@
 """Where a table came from: the file, the job, tools and versions, checksums, and the header verbatim."""
+# ruff: noqa: FAST003 - the sample of a path is read by the dependencies `Viewing` and `Owning`
 
 import asyncio
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from varloom.services.views import (
     SourceProvenance,
     VersionView,
 )
-from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.dependencies import CurrentServices, Viewing
 from varloom.web.pages.formatting import clock, count, moment, size
 from varloom.web.pages.job_details import OPTION_NAMES, option_text, processing_facts
 from varloom.web.pages.job_entries import STATE_LOOKS
@@ -51,19 +52,21 @@ class HistoryRow:
 async def provenance_page(
     request: Request,
     services: CurrentServices,
-    account: CurrentAccount,
-    sample_id: UUID,
+    access: Viewing,
     dataset: UUID | None = None,
 ) -> HTMLResponse:
-    """Where a table of a sample came from; the first unless another is named."""
-    sample = await services.samples.get(account.id, sample_id)
+    """Where a table of a sample came from; the first unless another is named.
+
+    Of a sample that is shared neither its job nor the address of its file is told: they are its own account's.
+    """
+    sample = await services.samples.get(access)
     chosen = chosen_table(sample, dataset)
     version, table = chosen
-    manifest = await services.samples.manifest(Table(account.id, sample_id, table.id))
-    job, events = None, []
+    manifest = await services.samples.manifest(Table(access.account_id, access.sample_id, table.id))
+    job, events, holder = None, [], access.account_id
     if version.job_id is not None:
         job, history = await asyncio.gather(
-            services.jobs.get(account.id, version.job_id), services.jobs.history(account.id, version.job_id)
+            services.jobs.get(holder, version.job_id), services.jobs.history(holder, version.job_id)
         )
         events = [_history_row(event) for event in history.events]
     groups = [
@@ -73,17 +76,19 @@ async def provenance_page(
     ]
     if job is not None:
         groups.insert(2, ("Job", _job_facts(job)))
-        provenance = await services.provenance.of_job(account.id, job.id)
+        provenance = await services.provenance.of_job(holder, job.id)
         if provenance.processing is not None:
             facts = [(name, text, False) for name, text in processing_facts(provenance.processing)]
             groups.insert(1, ("Reads", [("Files", _read_files(provenance.source), False), *facts]))
         if provenance.source.download is not None:
             groups.insert(1, ("Download", _download_facts(provenance.source.download)))
+    elif processing := await services.provenance.processing_of(holder, access.sample_id):
+        groups.insert(1, ("Reads", [(name, text, False) for name, text in processing_facts(processing)]))
     return await page(
         request,
         "sample_provenance.html",
         tab="provenance",
-        **await sample_heading(services, account, sample, chosen),
+        **await sample_heading(services, access, sample, chosen),
         job_id=str(version.job_id) if version.job_id else None,
         groups=groups,
         synthetic=is_synthetic(manifest.versions),

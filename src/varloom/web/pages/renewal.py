@@ -36,8 +36,10 @@ def renewal_notice(sample: SampleView, shown: int) -> RenewalNotice | None:
     if shown != sample.version:
         text = f"This is version {shown} of the table; the newest is version {sample.version}."
         return RenewalNotice("warn", text, (f"Show version {sample.version}", f"/samples/{sample.id}"))
-    if sample.newer:
+    if sample.newer and sample.role == "owner":
         return RenewalNotice("warn", newer_text(sample.newer), can_annotate=True)
+    if sample.newer:
+        return RenewalNotice("warn", f"{newer_text(sample.newer)} {sample.shared_by} can annotate it again.")
     return None
 
 

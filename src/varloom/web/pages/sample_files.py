@@ -1,4 +1,5 @@
 """What was made of a sample's reads: the quality of the reads, and files to download."""
+# ruff: noqa: FAST003 - the sample of a path is read by the dependencies `Viewing` and `Owning`
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from varloom.services.views import SampleFileView
 from varloom.web.api.openapi import PREFIX
-from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.dependencies import CurrentServices, Viewing
 from varloom.web.pages.formatting import size
 from varloom.web.pages.rendering import page
 from varloom.web.pages.samples import chosen_table, sample_heading
@@ -41,21 +42,21 @@ class FileRow:
 async def files_page(
     request: Request,
     services: CurrentServices,
-    account: CurrentAccount,
-    sample_id: UUID,
+    access: Viewing,
     dataset: UUID | None = None,
 ) -> HTMLResponse:
     """The files of a sample."""
-    sample = await services.samples.get(account.id, sample_id)
-    files = (await services.sample_files.of_sample(account.id, sample_id)).files
+    sample = await services.samples.get(access)
+    holder, sample_id = access.account_id, access.sample_id
+    files = (await services.sample_files.of_sample(holder, sample_id)).files
     return await page(
         request,
         "sample_files.html",
         tab="files",
-        **await sample_heading(services, account, sample, chosen_table(sample, dataset)),
+        **await sample_heading(services, access, sample, chosen_table(sample, dataset)),
         files=[_row(sample_id, file) for file in files],
-        quality=await services.sample_files.quality(account.id, sample_id),
-        genome=await services.aligned_reads.genome_name(account.id, sample_id),
+        quality=await services.sample_files.quality(holder, sample_id),
+        genome=await services.aligned_reads.genome_name(holder, sample_id),
         alignment=next((file.download_name for file in files if file.role == "alignment"), None),
     )
 

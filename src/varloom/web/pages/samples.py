@@ -1,4 +1,5 @@
 """The samples, and the table of one."""
+# ruff: noqa: FAST003 - the sample of a path is read by the dependencies `Viewing` and `Owning`
 
 import math
 from dataclasses import dataclass
@@ -10,11 +11,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from varloom.errors import VarloomError, counted
-from varloom.services.accounts import Account
+from varloom.services.access import SampleAccess
 from varloom.services.container import Services
 from varloom.services.problems import TABLE_NOT_FOUND
 from varloom.services.views import DatasetView, SampleView, StorageView, VersionView, holds_variants
-from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.dependencies import CurrentAccount, CurrentServices, Owning, Viewing
 from varloom.web.pages.formatting import moment, size
 from varloom.web.pages.rendering import page, render
 from varloom.web.pages.renewal import renewal_notice
@@ -49,6 +50,9 @@ class SampleRow:
     is_annotated: bool
     newer: str | None
     is_renewed: bool
+    shared_by: str | None
+    role: str
+    projects: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +84,16 @@ async def samples_page(
     account: CurrentAccount,
     q: str = "",
     tag: str = "",
+    project: UUID | None = None,
     deleted: bool = False,
     cursor: str | None = None,
 ) -> HTMLResponse:
     """The samples, newest first; `q` is part of a name. With `deleted` those that can be brought back."""
+    if project is not None:
+        await services.projects.require(account.id, project)
+    projects = await services.projects.names(account.id)
     found = await services.samples.page(
-        account.id, limit=PAGE, cursor=cursor, search=q or None, tag=tag or None, deleted=deleted
+        account.id, limit=PAGE, cursor=cursor, search=q or None, tag=tag or None, deleted=deleted, project=project
     )
     use = await services.samples.storage_use(account.id)
     return await page(
@@ -94,38 +102,43 @@ async def samples_page(
         section="samples",
         samples=[sample_row(sample) for sample in found.samples],
         stale=[
-            str(sample.id) for sample in found.samples if sample.newer and sample.renewal_job_id is None and not deleted
+            str(sample.id)
+            for sample in found.samples
+            if sample.newer and sample.renewal_job_id is None and sample.role == "owner" and not deleted
         ],
         query=q,
         tag=tag,
-        tags=list(await services.samples.tags(account.id)),
+        tags=list(await services.samples.tags(account.id, project)),
+        projects=[(str(project_id), name) for project_id, name in projects],
+        project=str(project or ""),
+        project_name=next((name for project_id, name in projects if project_id == project), ""),
         deleted=deleted,
         next=found.next,
-        storage=_storage(use),
+        storage=_storage(use, has_projects=bool(projects)),
         has_quota=use.quota is not None,
         deleted_count=use.deleted,
     )
 
 
 @router.delete("/samples/{sample_id}")
-async def delete_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> HTMLResponse:
+async def delete_sample(services: CurrentServices, access: Owning) -> HTMLResponse:
     """Delete a sample; its row in the list offers to bring it back."""
-    sample = await services.samples.get(account.id, sample_id)
-    await services.samples.delete(account.id, sample_id)
+    sample = await services.samples.get(access)
+    await services.samples.delete(access.account_id, access.sample_id)
     return HTMLResponse(render("sample_row.html", sample=sample_row(sample), just_deleted=True), headers=COUNT_ANEW)
 
 
 @router.post("/samples/{sample_id}/restore")
-async def restore_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> HTMLResponse:
+async def restore_sample(services: CurrentServices, access: Owning) -> HTMLResponse:
     """Bring a deleted sample back; its row in the list."""
-    sample = await services.samples.restore(account.id, sample_id)
+    sample = await services.samples.restore(access.account_id, access.sample_id)
     return HTMLResponse(render("sample_row.html", sample=sample_row(sample), just_deleted=False), headers=COUNT_ANEW)
 
 
 @router.post("/samples/{sample_id}/purge")
-async def purge_sample(services: CurrentServices, account: CurrentAccount, sample_id: UUID) -> Response:
+async def purge_sample(services: CurrentServices, access: Owning) -> Response:
     """Give a deleted sample up for good; the list takes its row away."""
-    await services.samples.purge(account.id, sample_id)
+    await services.samples.purge(access.account_id, access.sample_id)
     return Response()
 
 
@@ -133,25 +146,24 @@ async def purge_sample(services: CurrentServices, account: CurrentAccount, sampl
 async def table_page(
     request: Request,
     services: CurrentServices,
-    account: CurrentAccount,
-    sample_id: UUID,
+    access: Viewing,
     dataset: UUID | None = None,
 ) -> HTMLResponse:
     """The table of a sample. Filters, sort order and columns stand in the address; the page's script reads them."""
-    sample = await services.samples.get(account.id, sample_id)
-    heading = await sample_heading(services, account, sample, chosen_table(sample, dataset))
-    has_reads = await services.aligned_reads.there(account.id, sample_id)
+    sample = await services.samples.get(access)
+    heading = await sample_heading(services, access, sample, chosen_table(sample, dataset))
+    has_reads = await services.aligned_reads.there(access.account_id, access.sample_id)
     return await page(request, "sample.html", tab="table", **heading, has_reads=has_reads)
 
 
 async def sample_heading(
-    services: Services, account: Account, sample: SampleView, chosen: ChosenTable
+    services: Services, access: SampleAccess, sample: SampleView, chosen: ChosenTable
 ) -> dict[str, Any]:
     """What the head of all pages of a sample shows, by the names of the template."""
     return {
         "section": "samples",
-        "has_files": await services.sample_files.has(account.id, sample.id),
-        "has_pgx": await services.pgx.has(account.id, sample.id),
+        "has_files": await services.sample_files.has(access.account_id, sample.id),
+        "has_pgx": await services.pgx.has(access.account_id, sample.id),
         "sample": sample_row(sample),
         "table": table_head(chosen.table),
         "tables": [(str(one.id), one.name) for one in chosen.version.datasets],
@@ -180,6 +192,9 @@ def sample_row(sample: SampleView) -> SampleRow:
         is_annotated=sample.versions[0].annotate is not None,
         newer=", ".join(f"{one.title} {one.release}" for one in sample.newer) or None,
         is_renewed=sample.renewal_job_id is not None,
+        shared_by=sample.shared_by,
+        role=sample.role,
+        projects=[(str(one.id), one.name) for one in sample.projects],
     )
 
 
@@ -191,9 +206,9 @@ def _kept_for(purge_at: datetime | None) -> str | None:
     return counted(math.ceil(hours / 24), "day") if hours > 48 else counted(hours, "hour")
 
 
-def _storage(use: StorageView) -> str:
-    """What the account stores, in one sentence."""
-    samples = counted(use.samples, "sample")
+def _storage(use: StorageView, *, has_projects: bool) -> str:
+    """What the account stores, in one sentence; what others share with it takes nothing of its room."""
+    samples = counted(use.samples, "sample") + (" of your own" if has_projects else "")
     results = f", {size(use.results)} in files made of reads" if use.results else ""
     told = f"{samples}, {size(use.tables)} in tables{results} and {size(use.originals)} in original files"
     if use.quota is None:

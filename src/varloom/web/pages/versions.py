@@ -1,4 +1,5 @@
 """The versions of a sample's table: what each was annotated with, what changed, and annotating the sample again."""
+# ruff: noqa: FAST003 - the sample of a path is read by the dependencies `Viewing` and `Owning`
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -10,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from varloom.errors import VarloomError, counted
 from varloom.services.renewals import WantedAnnotation
 from varloom.services.views import ChangesView, SampleView, VersionView, holds_variants
-from varloom.web.dependencies import CurrentAccount, CurrentServices
+from varloom.web.dependencies import CurrentAccount, CurrentServices, Owning, Viewing
 from varloom.web.pages.formatting import count, moment, size
 from varloom.web.pages.rendering import page, render
 from varloom.web.pages.renewal import renewal_notice
@@ -43,31 +44,27 @@ class VersionRow:
 
 
 @router.get("/samples/{sample_id}/versions")
-async def versions_page(
-    request: Request, services: CurrentServices, account: CurrentAccount, sample_id: UUID
-) -> HTMLResponse:
+async def versions_page(request: Request, services: CurrentServices, access: Viewing) -> HTMLResponse:
     """All versions of a sample's table, and how to make another."""
-    sample = await services.samples.get(account.id, sample_id)
+    sample = await services.samples.get(access)
     table = sample.datasets[0]
     return await page(
         request,
         "sample_versions.html",
         tab="versions",
-        **await sample_heading(services, account, sample, chosen_table(sample, None)),
+        **await sample_heading(services, access, sample, chosen_table(sample, None)),
         versions=[_version_row(sample, version) for version in sample.versions],
         kind=sample.versions[0].annotate or "small",
         kinds=KINDS,
         assembly=table.assembly or "",
-        can_annotate=holds_variants(table.format) and sample.renewal_job_id is None,
+        can_annotate=access.is_own and holds_variants(table.format) and sample.renewal_job_id is None,
     )
 
 
 @router.get("/samples/{sample_id}/renewal")
-async def renewal(
-    services: CurrentServices, account: CurrentAccount, sample_id: UUID, dataset: UUID | None = None
-) -> HTMLResponse:
+async def renewal(services: CurrentServices, access: Viewing, dataset: UUID | None = None) -> HTMLResponse:
     """The notice above a table, as it is now."""
-    sample = await services.samples.get(account.id, sample_id)
+    sample = await services.samples.get(access)
     chosen = chosen_table(sample, dataset)
     return _notice(sample, chosen.version.version, str(chosen.table.id))
 
@@ -76,14 +73,14 @@ async def renewal(
 async def annotate_sample(
     *,
     services: CurrentServices,
-    account: CurrentAccount,
-    sample_id: UUID,
+    access: Owning,
     annotate: Annotated[Literal["", "small", "structural"], Form()] = "",
     assembly: Annotated[Literal["", "GRCh38", "GRCh37"], Form()] = "",
 ) -> HTMLResponse:
     """Annotate a sample again; the notice that stands above its table from now on."""
-    await services.renewals.annotate(account.id, sample_id, WantedAnnotation(annotate or None, assembly or None))
-    sample = await services.samples.get(account.id, sample_id)
+    wanted = WantedAnnotation(annotate or None, assembly or None)
+    await services.renewals.annotate(access.account_id, access.sample_id, wanted)
+    sample = await services.samples.get(access)
     return _notice(sample, sample.version, str(sample.datasets[0].id))
 
 
@@ -95,7 +92,8 @@ async def annotate_samples(
     refused: list[str] = []
     for sample_id in dict.fromkeys(sample):
         try:
-            await services.renewals.annotate(account.id, sample_id, WantedAnnotation())
+            access = await services.access.to_sample(account.id, sample_id, "owner")
+            await services.renewals.annotate(access.account_id, sample_id, WantedAnnotation())
         except VarloomError as error:
             refused.append(error.message)
     begun = len(dict.fromkeys(sample)) - len(refused)
