@@ -10,6 +10,7 @@ import io
 import re
 import socket
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +18,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.running import serving, write_vcf
 
+from varloom.annotation.model import ReleaseKey
+from varloom.annotation.refs.installing import Published, install
+from varloom.annotation.refs.library import ReferenceLibrary
 from varloom.client import AsyncClient, Client, JobCancelled, JobFailed, VarloomError, models
 from varloom.client.decoding import decoded
+from varloom.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,6 +165,28 @@ def test_bytes_and_streams_are_sent_as_files_are(client: Client, vcf: Path):
     assert client.submit(content, file_name="key.vcf", idempotency_key="the-same").id == again.id
 
 
+def test_the_files_of_reads_become_one_job(client: Client, server: Server, tmp_path: Path):
+    genome = tmp_path / "genome.fa"
+    genome.write_text(f">chr20\n{'ACGT' * 100}\n")
+    storage = LocalStorage(server.data / "storage")
+    key = ReleaseKey("fasta", "genome", "GRCh38", "1")
+    install(ReferenceLibrary(storage), key, Published(genome, excerpt=True), lambda *_: None)
+    mates = [tmp_path / f"NA12878_R{mate}.fastq" for mate in (1, 2)]
+    for mate in mates:
+        mate.write_text("".join(f"@read{number}\nACGTACGTAC\n+\nIIIIIIIIII\n" for number in range(50)))
+    job = client.submit(mates, name="reads", assembly="GRCh38")
+    assert (job.source.name, job.further_files) == ("NA12878_R1.fastq", ("NA12878_R2.fastq",))
+    assert job.source.bytes == sum(mate.stat().st_size for mate in mates)
+    assert job.plan[0] == "process"
+    client.cancel(job)
+    with pytest.raises(VarloomError) as refused:
+        client.submit([*mates, tmp_path / "absent.fastq"])
+    assert refused.value.code == "source_unreadable"
+    with pytest.raises(VarloomError):
+        client.submit([])
+    ReferenceLibrary(storage).remove(key, force=True)
+
+
 def test_a_failure_says_what_where_and_what_to_do(client: Client, vcf: Path):
     lines = vcf.read_text().splitlines()
     lines[20] = lines[20].replace("chr1\t", "chr1\tx", 1)
@@ -254,6 +281,21 @@ def test_waiting_goes_on_at_the_server_that_was_started_anew(data_copy, tmp_path
             waiting.join(60)
             assert [one.state for one in ended] == ["completed"]
             assert client.count("patient") == 700
+
+
+def test_a_server_that_is_asked_too_often_is_waited_for(data_copy, monkeypatch: pytest.MonkeyPatch):
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        time.sleep(seconds)
+
+    monkeypatch.setattr("varloom.client.sync_io.sleep", sleep)
+    with data_copy() as data, serving(data, VARLOOM_REQUESTS_PER_MINUTE="60") as server, Client(data=data) as client:
+        assert client.job(server.submit(b"a,b\n1,2\n", "few.csv")["id"]).sample_name == "few"
+        while not waits:
+            assert client.storage().quota is None
+    assert waits[0] >= 1  # as the server says, in whole seconds
 
 
 def test_a_file_that_changes_is_not_sent(client: Client, vcf: Path, monkeypatch: pytest.MonkeyPatch):

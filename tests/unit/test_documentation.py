@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import itertools
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -71,6 +74,40 @@ def test_every_command_and_option_is_documented():
     }
     missing += sorted(option for option in options if option not in text)
     assert missing == []
+
+
+def shown_commands():
+    """Every `varloom ...` of the shell blocks of all pages: the page, and its words."""
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        for block in re.findall(r"^ *```sh\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                found = re.search(r"(?:^ *|[|&(] *|[A-Z_]+=\S+ +)(?:\.venv/bin/)?varloom (.*)", line)
+                if found is None or line.lstrip().startswith("#"):
+                    continue
+                lexer = shlex.shlex(found[1], posix=True, punctuation_chars="|&;<>")
+                lexer.whitespace_split = True
+                words = itertools.takewhile(lambda word: not re.fullmatch(r"[|&;<>]+|#.*", word), lexer)
+                with contextlib.suppress(ValueError):  # a quotation that goes on in the next line
+                    yield page.relative_to(ROOT), list(words)
+
+
+def test_the_commands_of_all_pages_can_be_given():
+    shown = list(shown_commands())
+    assert len(shown) > 50
+    wrong = []
+    for page, words in shown:
+        command, rest = main, list(words)
+        while isinstance(command, click.Group) and rest and rest[0] in command.commands:
+            command = command.commands[rest.pop(0)]
+        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        options = [word.partition("=")[0] for word in rest if re.match(r"-(-|[a-z]$)", word)]
+        if command is main or (isinstance(command, click.Group) and not command.invoke_without_command):
+            unknown = [] if set(options) <= {"--help", "--version"} and not [w for w in rest if w[0] != "-"] else rest
+        else:
+            unknown = [option for option in options if option not in known | {"--help", "--"}]
+        if unknown:
+            wrong.append(f"{page}: varloom {' '.join(words)}: {' '.join(unknown)}")
+    assert wrong == []
 
 
 def test_every_command_helps():

@@ -25,7 +25,10 @@ def checked(response: httpx.Response) -> Any:
     if response.is_success and answer is not None:
         return answer
     if isinstance(answer, dict) and isinstance(answer.get("code"), str):
-        raise refusal(answer)
+        error = refusal(answer)
+        wait = response.headers.get("Retry-After", "")
+        error.retry_after = float(wait) if wait.isascii() and wait.isdigit() else None
+        raise error
     kind = RESPONSE_UNEXPECTED._replace(status=response.status_code)
     raise VarloomError(kind, f"{response.url.host} answered with status {response.status_code}.")
 

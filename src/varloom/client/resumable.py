@@ -24,7 +24,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 TUS = {"Tus-Resumable": "1.0.0"}
 
 _BYTES = {**TUS, "Content-Type": "application/offset+octet-stream"}
-_PASSING = frozenset({SERVER_UNREACHABLE.code, "upload_offset_wrong", "upload_locked", "upload_interrupted"})
+_PASSING = frozenset(
+    {SERVER_UNREACHABLE.code, "upload_offset_wrong", "upload_locked", "upload_interrupted", "requests_limited"}
+)
 _SERVER_ERROR, _FULL = 500, 507
 
 

@@ -24,7 +24,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 LOOKED_AT_ONCE = 100
 """Jobs of one request: their ids stand in its URL."""
 
-_PASSING = frozenset({SERVER_UNREACHABLE.code, "events_unavailable", "internal_error"})
+_PASSING = frozenset({SERVER_UNREACHABLE.code, "events_unavailable", "internal_error", "requests_limited"})
 
 
 class Following:

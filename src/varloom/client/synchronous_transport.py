@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from varloom.client.addresses import ServerChoice
 
 CONNECT_TIMEOUT = 10.0
-NOT_AUTHENTICATED = "not_authenticated"
+NOT_AUTHENTICATED, REQUESTS_LIMITED = "not_authenticated", "requests_limited"
+MOST_WAITED = 120.0
+"""Seconds that a request waits in all for a server that is asked too often."""
 
 
 class Transport:
@@ -77,14 +79,20 @@ class Transport:
 
     def exchange(self, method: str, path: str, **options: Any) -> httpx.Response:
         """The answer itself, for what it says in its headers."""
-        try:
-            return self._exchange(method, path, **options)
-        except VarloomError as error:
-            if not self._is_elsewhere(error):
-                raise
-            if "content" in options:  # some of which has gone already
-                raise _started_anew() from None
-        return self._exchange(method, path, **options)
+        waited = 0.0
+        while True:
+            try:
+                return self._exchange(method, path, **options)
+            except VarloomError as error:
+                is_whole = "content" not in options  # of other bodies, some has gone already
+                if error.code == REQUESTS_LIMITED and is_whole and waited < MOST_WAITED:
+                    pause = error.retry_after or 1.0
+                    waited += pause
+                    sync_io.sleep(pause)
+                elif not self._is_elsewhere(error):
+                    raise
+                elif not is_whole:
+                    raise _started_anew() from None
 
     def _exchange(self, method: str, path: str, **options: Any) -> httpx.Response:
         with reaching(self._address.url):

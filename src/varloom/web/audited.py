@@ -100,6 +100,7 @@ WITHOUT_ENTRY = (
     _route("POST", "/(sources|manifests|uploads)/preflight"),  # nothing is kept
     _route("POST", "/ga4gh/wes/v1/runs(/{run}/cancel)?"),  # always refused: runs are only shown there
     _route("PATCH|POST", "/uploads/{upload}"),  # the bytes of an upload, whose beginning has an entry
+    _route("POST", "/ga4gh/wes/v1/runs(/{run}/cancel)?"),  # refused to everyone
 )
 
 
