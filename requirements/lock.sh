@@ -11,6 +11,6 @@ $uv pip compile $flags pyproject.toml -o requirements/run.txt
 # shellcheck disable=SC2086
 $uv pip compile $flags pyproject.toml --extra reads -o requirements/reads.txt
 # shellcheck disable=SC2086
-$uv pip compile $flags pyproject.toml --extra dev --extra reads -o requirements/dev.txt
+$uv pip compile $flags pyproject.toml --extra dev --extra otel --extra reads -o requirements/dev.txt
 # shellcheck disable=SC2086
 $uv pip compile $flags requirements/peers.in -o requirements/peers.txt

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -33,6 +34,34 @@ STAGES = ("download", "process", "annotate", "parse")
 DEFAULT_SLOTS = {"download": 4, "process": 1, "annotate": 1, "parse": 2}
 DEFAULT_STALL_LIMITS = {"download": 120.0, "process": 3600.0}
 """A source that sends nothing for two minutes is gone; tools of secondary analysis may say nothing for long."""
+
+
+class DiskLimit(NamedTuple):
+    """So much of a disk: bytes, or a share of it from 0 to 1."""
+
+    bytes: int = 0
+    share: float = 0.0
+
+    @classmethod
+    def parsed(cls, text: str) -> Self:
+        """The limit that `1000000000` or `5%` says.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        number = text.strip().removesuffix("%").strip()
+        if text.strip().endswith("%") and re.fullmatch(r"\d{1,2}(\.\d+)?", number):
+            return cls(share=float(number) / 100)
+        if re.fullmatch(r"\d{1,18}", text.strip()):
+            return cls(bytes=int(number))
+        raise ValueError("expected a number of bytes, such as 1000000000, or a share of the disk, such as 5%")
+
+    def bytes_of(self, total: int) -> int:
+        """How much that is of a disk with so many bytes."""
+        return self.bytes + int(self.share * total)
+
+    def __str__(self) -> str:
+        return f"{self.share * 100:g}%" if self.share else str(self.bytes)
 
 
 def default_data_dir() -> Path:
@@ -159,6 +188,11 @@ class Settings(BaseSettings):
         ge=0,
         description="free disk space that an upload or download must leave, and of which no copy of a table is made",
     )
+    disk_low: Annotated[DiskLimit, NoDecode] = Field(
+        default=DiskLimit(512 * 1024**2),
+        description="free space of a disk, in bytes or as `5%` of it, below which a worker begins nothing more and the "
+        "server takes no new uploads; they go on by themselves once there is a quarter more; 0: they never stop",
+    )
     unfinished_upload_days: float = Field(
         default=7.0, gt=0, description="how long an upload that broke off can be gone on with; then its bytes go"
     )
@@ -191,6 +225,15 @@ class Settings(BaseSettings):
         repr=False,
         description="keys that encrypt credentials and secret URLs, the newest first, for workers on several machines; "
         "default: those in DATA/secret.key",
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text",
+        description="how server, worker and stages log: lines of text, or a JSON object a line",
+    )
+    otel_endpoint: str | None = Field(
+        default=None,
+        description="collector to which traces are sent by OpenTelemetry (OTLP over HTTP), such as "
+        "`http://127.0.0.1:4318`; it needs `varloom[otel]`; default: no traces",
     )
     session_days: float = Field(default=30.0, gt=0, description="how long a browser stays logged in")
     undo_days: float = Field(
@@ -226,6 +269,18 @@ class Settings(BaseSettings):
                 return value
         raise ValueError("it must be of the form http://[USER:PASSWORD@]HOST:PORT, percent-encoded")
 
+    @field_validator("otel_endpoint")
+    @classmethod
+    def _check_otel_endpoint(cls, value: str | None) -> str | None:
+        """Who may send is said by the variable OTEL_EXPORTER_OTLP_HEADERS, not by the address."""
+        if value is None:
+            return None
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(value)
+            if parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc and not parts.query:
+                return value
+        raise ValueError("it must be a web address without user, password and query, such as http://127.0.0.1:4318")
+
     @field_validator("cloud_endpoints", mode="before")
     @classmethod
     def _parse_cloud_endpoints(cls, value: Any) -> Any:
@@ -240,6 +295,12 @@ class Settings(BaseSettings):
                 if not str(url).startswith(("https://", "http://")) or "@" in str(url) or "?" in str(url):
                     raise ValueError(f"the endpoint of {scheme} must be a web address without credentials")
         return value
+
+    @field_validator("disk_low", mode="before")
+    @classmethod
+    def _parse_disk_low(cls, value: Any) -> Any:
+        """Accept `1000000000` and `5%`."""
+        return value if isinstance(value, DiskLimit) else DiskLimit.parsed(str(value))
 
     @field_validator("slots", mode="before")
     @classmethod

@@ -54,7 +54,7 @@ async def test_every_route_but_the_open_ones_wants_a_login(api):
             assert answer.headers["www-authenticate"] == "Bearer"
     assert len(refused) > 20
     assert (await stranger.get("/healthz")).json() == {"status": "ok"}
-    assert (await stranger.get("/readyz")).json() == {"status": "ready"}
+    assert (await stranger.get("/readyz")).json() == {"status": "ready", "disk_low": []}
 
 
 async def test_every_page_wants_a_login_too(api, settings):

@@ -76,3 +76,23 @@ def test_settings_cannot_be_changed_and_hide_the_database_password():
     assert "secret" not in repr(settings)
     with pytest.raises(ValueError, match="frozen"):
         settings.port = 1
+
+
+@pytest.mark.parametrize(
+    ("text", "of_8000"), [("1000", 1000), ("5%", 400), (" 37.5 % ", 3000), ("0", 0), ("0%", 0), ("99.9%", 7992)]
+)
+def test_the_limit_of_a_disk_is_bytes_or_a_share(text, of_8000):
+    assert load_settings(disk_low=text).disk_low.bytes_of(8000) == of_8000
+
+
+@pytest.mark.parametrize("text", ["", "5 GB", "-1", "100%", "nan%", "1e9"])
+def test_any_other_limit_is_refused(text):
+    with pytest.raises(VarloomError, match="disk_low: expected a number of bytes"):
+        load_settings(disk_low=text)
+
+
+@pytest.mark.parametrize("url", ["collector:4318", "ftp://x", "http://u:secret@x", "http://x?key=secret", "http://"])
+def test_a_collector_is_a_plain_address(url):
+    with pytest.raises(VarloomError, match="otel_endpoint: it must be a web address") as caught:
+        load_settings(otel_endpoint=url)
+    assert "secret" not in caught.value.message

@@ -28,6 +28,7 @@ from varloom.dataset.durable import is_disk_full
 from varloom.dataset.problems import DISK_FULL
 from varloom.errors import VarloomError
 from varloom.garbage import collect_seldom
+from varloom.log_lines import LOG_FORMAT_VARIABLE, log_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,10 @@ STEP_INTERVAL = 0.5
 
 def main(registry: str = "varloom.annotation.registry") -> None:
     """Answer until the input ends; `registry` is the module whose SOURCES there are."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    if os.environ.get(LOG_FORMAT_VARIABLE) == "json":  # of a server; whoever runs a stage hears us line by line
+        log_json(level=logging.INFO)
+    else:
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     collect_seldom()
     asked = os.fdopen(os.dup(0), encoding="utf-8")
     with Path(os.devnull).open(encoding="utf-8") as nothing:

@@ -21,6 +21,7 @@ HELD_UP = {
     "no_slots": "no worker",
     "plan_unknown": "update the workers",
     "no_engine": "no worker with its engine",
+    "disk_low": "disk low",
 }
 """Why a job is held up, in a word or two."""
 

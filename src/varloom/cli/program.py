@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "mcp": ("varloom.cli.mcp:mcp", "Serve tools for chat assistants (Model Context Protocol)."),
     "refs": ("varloom.cli.refs:refs", "Add, list, verify and remove reference data for annotation."),
     "credentials": ("varloom.cli.credentials:credentials", "Store, list, test and remove credentials for URLs."),
+    "doctor": ("varloom.cli.doctor:doctor", "Look what is wrong with an installation, and say how it is mended."),
     "backup": ("varloom.cli.backup:backup", "Write a backup into the new folder DIR."),
     "restore": ("varloom.cli.backup:restore", "Restore the backup DIR into an empty data folder."),
     "users": ("varloom.cli.users:users", "List, add and change the people of the server."),
@@ -99,9 +100,7 @@ class Program(click.Group):
             error.show()
             sys.exit(error.exit_code)
         except VarloomError as error:
-            from varloom.cli.output import print_error
-
-            print_error(error.as_dict())
+            _print(error)
             sys.exit(ERROR)
         except (click.Abort, KeyboardInterrupt):
             sys.exit(INTERRUPTED)
@@ -132,7 +131,6 @@ def _tell(error: Exception) -> None:
     """A failure that nobody expected, in a line; servers and workers write the whole of it to their log."""
     import logging  # not above, for what it does at exit has to be registered after what `garbage` does
 
-    from varloom.cli.output import print_error
     from varloom.cli.problems import COMMAND_FAILED, OUTPUT_UNWRITABLE
 
     if isinstance(error, OSError) and error.filename is None:
@@ -142,7 +140,20 @@ def _tell(error: Exception) -> None:
     logger = logging.getLogger(__name__)
     if logger.hasHandlers():
         logger.error("The command failed.", exc_info=error)
-    print_error(told.as_dict())
+    _print(told)
+
+
+def _print(error: VarloomError) -> None:
+    """An error in words; or as an entry of the log, where that is JSON."""
+    import logging
+
+    from varloom.cli.output import print_error
+    from varloom.log_lines import logs_json
+
+    if logs_json():
+        logging.getLogger(__name__).error("%s", error, extra={"fields": {"code": error.code}})
+    else:
+        print_error(error.as_dict())
 
 
 @click.group(

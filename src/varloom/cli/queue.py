@@ -85,6 +85,9 @@ def _print(found: dict[str, Any], *, as_json: bool) -> None:
     if found["workers"] is not None:
         click.echo()
         print_table(("WORKER", "PROCESS", "VERSION", "SLOTS", "SINCE", "LAST HEARD"), map(_worker, found["workers"]))
+        for one in found["workers"]:
+            if one["low_disk"]:
+                click.echo(f"{one['host']}, process {one['pid']}, begins nothing: {one['low_disk']}.")
         _print_engines(found["workers"])
 
 

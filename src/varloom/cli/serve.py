@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from varloom import tracing
 from varloom.cli.server_settings import data_options, log_to_stderr
+from varloom.log_lines import logs_json, ready_line
 
 if TYPE_CHECKING:
     import socket
@@ -48,11 +50,12 @@ def serve(*, no_worker: bool, verbose: bool, **flags: Any) -> None:
     from varloom.settings import load_settings
     from varloom.web.server import allow_many_connections, bind
 
-    log_to_stderr(verbose=verbose)
     settings = load_settings(**flags)
+    log_to_stderr(verbose=verbose, form=settings.log_format)
     if not no_worker:
         checked_slots(settings)
     allow_many_connections()
+    tracing.start(settings.otel_endpoint, "varloom-server")
     signal.signal(signal.SIGTERM, _interrupt)
     with (
         held_data_folder(settings.data) as name,
@@ -64,6 +67,7 @@ def serve(*, no_worker: bool, verbose: bool, **flags: Any) -> None:
             _run(_serve(settings, database, listener, name, with_worker=not no_worker))
         finally:
             remove_server_note(settings.data)
+            tracing.stop()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - a signal handler's arguments
@@ -153,8 +157,12 @@ async def _announce(services: Services, url: str, name: str) -> None:
 
     owner = await services.accounts.ensure_owner()
     token = await services.accounts.replace_token(owner.id, TOKEN_LABEL.format(name=name))
-    link = await services.accounts.create_login_link(owner.id)
     await asyncio.to_thread(write_server_note, services.settings.data, url, token)
+    if logs_json():  # whoever gathers the lines must not be able to log in by one
+        click.echo(ready_line(url))
+        sys.stdout.flush()
+        return
+    link = await services.accounts.create_login_link(owner.id)
     minutes = services.settings.login_link_minutes
     click.echo(f"Log in at {url}/login#{link}")
     click.echo(f"  (the link works once, within {minutes:g} minutes; `varloom login` prints a new one)")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from varloom.log_lines import LOG_FORMAT_VARIABLE, log_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,10 +53,16 @@ class OneLine(logging.Formatter):
         return super().formatMessage(record).replace("\n", " ")
 
 
-def log_to_stderr(*, verbose: bool) -> None:
-    """Log warnings, or everything that Varloom does, to the standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+def log_to_stderr(*, verbose: bool, form: str = "text") -> None:
+    """Log warnings, or everything that Varloom does, to the standard error: in the setting `log_format`."""
+    if form == "json":
+        from varloom.jobs.attempt_log import redacted
+
+        log_json(redacted)
+        os.environ[LOG_FORMAT_VARIABLE] = form  # for the processes that begin to log before they are told more
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logging.basicConfig(handlers=[handler], level=logging.WARNING)
     if verbose:
         logging.getLogger("varloom").setLevel(logging.INFO)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from varloom import tracing
 from varloom.cli.server_settings import data_options, log_to_stderr
 
 if TYPE_CHECKING:
@@ -30,12 +31,16 @@ def worker(*, parent_pipe: int | None, verbose: bool, **flags: Any) -> None:
     from varloom.db.migrate import migrate
     from varloom.settings import load_settings
 
-    log_to_stderr(verbose=verbose)
     settings = load_settings(**flags)
+    log_to_stderr(verbose=verbose, form=settings.log_format)
     require_database(settings)
     with open_database(settings) as database:
         migrate(database.conninfo)
-        uvloop.run(_work(settings, database, parent_pipe))
+        tracing.start(settings.otel_endpoint, "varloom-worker")
+        try:
+            uvloop.run(_work(settings, database, parent_pipe))
+        finally:
+            tracing.stop()
 
 
 async def _work(settings: Settings, database: Database, parent_pipe: int | None) -> None:

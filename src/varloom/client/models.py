@@ -208,7 +208,7 @@ class HeldUp:
         message: one sentence for people
     """
 
-    cause: Literal["paused", "plan_unknown", "no_slots", "no_engine"]
+    cause: Literal["paused", "plan_unknown", "no_slots", "no_engine", "disk_low"]
     message: str
 
 

@@ -16,11 +16,13 @@ import math
 import os
 import signal
 import sys
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Self
 
 from varloom import failpoints
 from varloom.failpoints import failpoint
 from varloom.jobs.attempt_log import MAX_LOG_LINE, AttemptLog, Lines, LogPipe
+from varloom.log_lines import told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -76,8 +78,9 @@ class Child:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._ended = asyncio.Event()
-        self._ending = asyncio.create_task(self._watch_end())
-        self._logging = asyncio.create_task(self._log_stderr())
+        nobodys = Context()  # it outlives the attempt for which it is started
+        self._ending = asyncio.create_task(self._watch_end(), context=nobodys)
+        self._logging = asyncio.create_task(self._log_stderr(), context=nobodys)
         self.runs = 0
 
     @classmethod
@@ -129,12 +132,14 @@ class Child:
     def _listening(self, log: AttemptLog | None) -> LogPipe:
         """A pipe for what it says until the stage ends."""
 
-        def told(text: str) -> None:
+        def tell(text: str) -> None:
+            entry = told(text)
             if log is not None:
-                log.add(text)
+                for line in entry.lines if entry is not None else [text]:
+                    log.add(line)
             self._log(text)
 
-        return LogPipe(told)
+        return LogPipe(tell)
 
     async def _ask(self, message: dict[str, Any]) -> None:
         stdin = self._process.stdin
@@ -195,7 +200,11 @@ class Child:
         lines.end()
 
     def _log(self, text: str) -> None:
-        logger.info("child %d: %s", self.pid, text)
+        entry = told(text)
+        if entry is None:
+            logger.info("child %d: %s", self.pid, text)
+        else:
+            entry.enter(self.pid)
 
 
 def environment_of_children() -> dict[str, str]:

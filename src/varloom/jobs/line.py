@@ -34,12 +34,14 @@ class Conditions:
         reason: why, as far as the operator said so.
         plan_version: the newest plan that a living worker with slots for it knows; None when none has any.
         serves: the needs that such workers meet; None: any.
+        disk_low: whether none of them begins anything, since their disks have too little space.
     """
 
     paused: bool
     reason: str | None
     plan_version: int | None
     serves: list[str] | None = None
+    disk_low: bool = False
 
     def hold_up(self, stage: Stage, plan_version: int, need: str = NOTHING) -> HeldUp | None:
         """Why a job with such a plan is not served; None when it is in line."""
@@ -51,6 +53,8 @@ class Conditions:
             return HeldUp("plan_unknown", "Waiting: no running worker knows this job's plan; update the workers.")
         if self.serves is not None and need not in {NOTHING, *self.serves}:
             return HeldUp("no_engine", f"Waiting for {told(need)}; none is connected.")
+        if self.disk_low:
+            return HeldUp("disk_low", "Waiting: the workers have too little disk space; the operator has to make room.")
         return None
 
 
@@ -128,6 +132,12 @@ async def worker_states(conn: AsyncConnection[Any]) -> list[WorkerState]:
 async def offers(conn: AsyncConnection[Any]) -> list[Offer]:
     """What each living worker with slots for secondary analysis has for it."""
     return [Offer(**row) for row in await _rows(conn, "engines", {})]
+
+
+async def note_low_disk(conn: AsyncConnection[Any], worker_id: UUID, why: str | None) -> None:
+    """Note why a worker begins nothing, or that it does again, and wake the panels."""
+    await conn.execute(statement("note_low_disk"), {"worker_id": worker_id, "low_disk": why})
+    await _tell(conn, None)
 
 
 # --- Pauses ---------------------------------------------------------------------------------------------------------

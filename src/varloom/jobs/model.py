@@ -186,7 +186,7 @@ class HeldStage:
 class HeldUp:
     """Why a job that waits is not in line."""
 
-    cause: Literal["paused", "plan_unknown", "no_slots", "no_engine"]
+    cause: Literal["paused", "plan_unknown", "no_slots", "no_engine", "disk_low"]
     message: str
 
 
@@ -246,4 +246,5 @@ class WorkerState:
     busy: dict[str, int]  # by stage: how many it runs
     started_at: datetime
     engines: list[dict[str, Any]]  # {"name", "version", "callers", "reason"}; reason: why it cannot run
+    low_disk: str | None  # why it begins nothing
     silence: float  # seconds since its last heartbeat, by the clock of the database

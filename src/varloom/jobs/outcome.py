@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from varloom.errors import INTERNAL_ERROR
+
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
@@ -52,3 +54,12 @@ class Lost:
 
 
 Outcome = Succeeded | Failed | Cancelled | Released | WorkerDied | Lost
+
+
+def code_of(outcome: Outcome) -> str | None:
+    """The code of the error with which an attempt failed; None if it did not fail."""
+    match outcome:
+        case Failed(error) | WorkerDied(Failed(error)):
+            return str(error.get("code") or INTERNAL_ERROR.code)  # a child that breaks the protocol may give none
+        case _:
+            return None

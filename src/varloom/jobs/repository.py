@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from varloom.db.pool import one_round_trip
 from varloom.errors import VarloomError, counted
 from varloom.failpoints import commit_point
+from varloom.jobs.entered import tell_of
 from varloom.jobs.lifecycle import STATE_OF_STAGE, Stage, State, next_stage
 from varloom.jobs.model import Claim, HeldStage, Job, JobEvent, LoggedAttempt, NewJob, WorkerRecord
 from varloom.jobs.needs import Offer
@@ -95,6 +96,7 @@ async def create_job(conn: AsyncConnection[Any], new: NewJob) -> Job:
     if job is None:  # an INSERT without ON CONFLICT returns its row
         raise AssertionError("the job was not created")
     await enqueue(conn, first)
+    tell_of([job.id], new.account_id)
     return job
 
 
@@ -122,6 +124,7 @@ async def create_jobs(conn: AsyncConnection[Any], account_id: UUID, new: Sequenc
     for stage, tickets in Counter(one.plan[0] for one in new).items():
         await enqueue_many(conn, stage, min(tickets, TICKETS_FOR_MANY))
     await conn.execute(statement("first_events"), {"account_id": account_id, "ids": list(ids.values())})
+    tell_of(ids.values(), account_id)
     return ids
 
 

@@ -16,22 +16,23 @@ from typing import TYPE_CHECKING, Any, Protocol
 import psycopg
 from procrastinate.exceptions import ConnectorException
 
-from varloom import __version__
+from varloom import __version__, tracing
 from varloom.cancelling import CANCEL_PATIENCE, cancel_all
 from varloom.db.pool import Notification, Reconnected, single_statements
 from varloom.errors import INTERNAL_ERROR, VarloomError
 from varloom.failpoints import failpoint
-from varloom.jobs import repository
+from varloom.jobs import line, repository
 from varloom.jobs.attempt import Attempt, failure
 from varloom.jobs.attempt_log import AttemptLog
 from varloom.jobs.child import ChildPool
 from varloom.jobs.lifecycle import Stage
 from varloom.jobs.needs import NOTHING, Offer
-from varloom.jobs.outcome import Cancelled, Failed, Outcome, Released, Succeeded
+from varloom.jobs.outcome import Cancelled, Failed, Outcome, Released, Succeeded, code_of
 from varloom.jobs.places import Places
 from varloom.jobs.queue import channel
 from varloom.jobs.rescue import Rescuer
 from varloom.jobs.settle import Publisher, settle
+from varloom.log_lines import add_to_process, bound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -54,6 +55,9 @@ CANCEL_CHANNEL = "varloom_cancel"
 
 LONGEST_WAIT = 5.0
 """Seconds; the longest pause between two tries to reach a database that is away."""
+
+DISK_INTERVAL = 2.0
+"""Seconds between two looks at the space of this machine's disks."""
 
 OFFER_INTERVAL = 30.0
 """Seconds between two looks at what this machine has for secondary analysis: programs may be installed meanwhile."""
@@ -128,6 +132,7 @@ class Worker:
         backend: Backend,
         options: WorkerOptions,
         notices: Callable[[Sequence[str]], AsyncGenerator[Notification | Reconnected]],
+        low_disk: Callable[[], str | None] | None = None,
     ) -> None:
         """Prepare a worker.
 
@@ -136,6 +141,7 @@ class Worker:
             backend: the stages.
             options: slots and durations.
             notices: the notifications of these channels for ever, as `varloom.db.pool.listen` tells them.
+            low_disk: says which disk has too little space, or None; it blocks. While one has, nothing is begun.
         """
         self.id = uuid.uuid4()
         self._pool = pool
@@ -144,6 +150,9 @@ class Worker:
         self._notices = notices
         self._children = ChildPool(backend.child_module)
         self._free = {stage: count for stage, count in options.slots.items() if count > 0}
+        self._look_for_low_disk = low_disk
+        self._low_disk: str | None = None
+        self._noted: tuple[uuid.UUID, str | None] | None = None  # of which worker the database knows which low disk
         self._offer = Offer(serves=())  # nothing is claimed before it is known
         self._told: Counter[Stage] = Counter()  # how often tickets of the stage were heard of
         self._places = Places(options.stages_at_once)
@@ -176,6 +185,8 @@ class Worker:
         background: list[asyncio.Task[None]] = []
         try:
             await self._children.warm()
+            if self._look_for_low_disk is not None:  # before anything is begun
+                self._low_disk = await asyncio.to_thread(self._look_for_low_disk)
             background += [asyncio.create_task(loop) for loop in self._loops()]
             await self._until_stopped_or_ended(background)
         finally:
@@ -188,6 +199,7 @@ class Worker:
             self._every(self._options.rescue_interval, "rescue", self._rescuer.step),
             self._every(TICKET_POLL_INTERVAL, "notices", self._hear),
             self._every(TICKET_POLL_INTERVAL, "tickets", self._look_for_tickets),
+            *([self._every(DISK_INTERVAL, "disks", self._look_at_disks)] if self._look_for_low_disk else []),
             *([self._every(OFFER_INTERVAL, "engines", self._look_at_engines)] if Stage.PROCESS in self._free else []),
         ]
 
@@ -244,7 +256,12 @@ class Worker:
             self._wake(stage, tickets)
 
     def _wake(self, stage: Stage, tickets: int = 1) -> None:
-        """Let a free slot look for work for each ticket. Slots that are at work look when they have ended."""
+        """Let a free slot look for work for each ticket. Slots that are at work look when they have ended.
+
+        While a disk is low the tickets stay where they are, and are found when it has space.
+        """
+        if self._low_disk is not None:
+            return
         self._told[stage] += 1
         for _ in range(min(tickets, self._free[stage])):
             self._free[stage] -= 1
@@ -256,7 +273,7 @@ class Worker:
         """In a slot: one stage after the other, until nothing waits, nor was told of while it was looked for."""
         slot = _Slot(stage)
         try:
-            while slot.heard != self._told[stage] and not self._stopping.is_set():
+            while slot.heard != self._told[stage] and not self._stopping.is_set() and self._low_disk is None:
                 async with self._places.place(stage):
                     await self._serve_best(slot)
         except Exception:
@@ -268,7 +285,9 @@ class Worker:
         """Claim, run, settle, as long as the slot may go on at once."""
         claim = await self._one_suspect(partial(self._claim, slot))
         while claim is not None:
-            claim = await self._run_and_settle(slot, claim)
+            job = claim.job
+            with bound(job_id=job.id, stage=claim.stage.value, attempt=job.attempt, account_id=job.account_id):
+                claim = await self._run_and_settle(slot, claim)
 
     async def _one_suspect(self, claiming: Callable[..., Awaitable[Claim | None]]) -> Claim | None:
         """Claim what `claiming` does, which is told whether it may be a suspect: one runs, lest they die together.
@@ -320,6 +339,7 @@ class Worker:
             isinstance(outcome, Succeeded)
             and not is_suspect
             and not self._stopping.is_set()
+            and self._low_disk is None
             and not self._places.are_bounded
         )
 
@@ -367,8 +387,11 @@ class Worker:
             attempt.release()
         logger.info("job %s: %s stage, attempt %d", claim.job.id, claim.stage.value, claim.job.attempt)
         outcome: Outcome | None = None
+        facts = {"attempt": claim.job.attempt, "account_id": claim.job.account_id, "worker": self.id}
         try:
-            outcome = await self._outcome_of(attempt)
+            with tracing.attempt(claim.job.id, claim.stage.value, **facts) as span:
+                outcome = await self._outcome_of(attempt)
+                span.tell(outcome=type(outcome).__name__.lower(), failed=code_of(outcome))
         finally:
             self._attempts.discard(attempt)
             if not isinstance(outcome, Succeeded):  # a child that comes to its end clears up itself
@@ -430,6 +453,7 @@ class Worker:
 
     async def _register(self, worker_id: uuid.UUID) -> None:
         """Enter the registry of workers, with what this machine has."""
+        add_to_process(worker=worker_id)
         self._offer = await self._offered()
         async with self._pool.connection() as conn:
             await repository.register_worker(
@@ -459,6 +483,22 @@ class Worker:
         self._offer = found
         async with self._pool.connection() as conn:
             await repository.change_offer(conn, self.id, found)
+
+    async def _look_at_disks(self) -> None:
+        """Begin nothing more while a disk is low, and say so; go on when it has space. What runs goes on."""
+        before = self._low_disk
+        if self._look_for_low_disk is not None:
+            self._low_disk = await asyncio.to_thread(self._look_for_low_disk)
+        if (before is None) != (self._low_disk is None) or self._noted is None:
+            if self._low_disk is not None:
+                logger.warning("the worker begins nothing more: %s", self._low_disk)
+            elif before is not None:
+                logger.warning("the disks have space again; the worker goes on")
+                await self._look_for_tickets()
+        if self._noted != (noted := (self.id, self._low_disk)):
+            async with self._pool.connection() as conn:
+                await line.note_low_disk(conn, *noted)
+            self._noted = noted
 
     async def _heartbeat(self) -> None:
         """Say that we live, and hear what is ours and what of it users want cancelled."""

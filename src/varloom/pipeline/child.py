@@ -21,6 +21,7 @@ from varloom.errors import INTERNAL_ERROR, VarloomError, counted
 from varloom.failpoints import failpoint
 from varloom.garbage import collect_seldom
 from varloom.jobs.attempt_log import said_into
+from varloom.log_lines import ToldToWorker
 from varloom.pipeline.request import StageRequest
 from varloom.pipeline.stages import download, parse
 
@@ -53,7 +54,7 @@ _PR_SET_PDEATHSIG = 1
 
 def main() -> None:
     """Run stages until the parent goes away."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    _tell_the_worker()
     collect_seldom()
     parent = os.getppid()
     _die_with_parent(parent)
@@ -68,6 +69,13 @@ def main() -> None:
         failpoint("stage.before_answer")
         _answer(answers, answer)
         failpoint("stage.after_answer")
+
+
+def _tell_the_worker() -> None:
+    """Log to whoever reads our standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(ToldToWorker())
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
 
 
 def _die_with_parent(parent: int) -> None:

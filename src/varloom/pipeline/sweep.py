@@ -26,7 +26,7 @@ from varloom.storage.held_folder import unused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from psycopg import AsyncConnection
+    from psycopg import AsyncConnection, Connection
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.storage import Storage
@@ -156,6 +156,13 @@ async def sweep(pool: AsyncConnectionPool, storage: Storage, now: Callable[[], f
     await asyncio.to_thread(_remove, storage, unwanted)
     leftovers = await asyncio.to_thread(storage.remove_leftovers, young)
     return Swept(len(dead), len(unwanted), leftovers, gathered)
+
+
+def unclaimed_attempts(conn: Connection[Any], storage: Storage) -> list[str]:
+    """The folders of attempts of which no job and no sample speaks; the young ones may be those of failed attempts."""
+    folders = [key for prefix, named in _ATTEMPTS.items() for key in _folders(storage, prefix, named)]
+    live = {str(row[0]) for row in conn.execute(_LIVE_ATTEMPTS)}
+    return [key for key in folders if key.split("/")[2] not in live]
 
 
 async def _sweep_gatherings(pool: AsyncConnectionPool, storage: Storage) -> int:

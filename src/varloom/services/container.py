@@ -21,6 +21,7 @@ from varloom.services.aligned_reads import AlignedReads
 from varloom.services.annotation_offer import AnnotationOffer
 from varloom.services.audit import Audit
 from varloom.services.credentials import Credentials
+from varloom.services.disk_space import watch_of_server
 from varloom.services.events import Events
 from varloom.services.htsget import Htsget
 from varloom.services.jobs import Jobs
@@ -54,9 +55,11 @@ if TYPE_CHECKING:
     from varloom.db.database import Database
     from varloom.settings import Settings
     from varloom.storage import Storage
+    from varloom.storage.disk_watch import DiskWatch
 
 logger = logging.getLogger(__name__)
 
+_ANY_LOW = "SELECT EXISTS (SELECT 1 FROM workers WHERE stopped_at IS NULL AND low_disk IS NOT NULL)"
 READY_TIMEOUT = 2.0
 """Seconds that the database may take to answer before the server counts as not ready."""
 POOL_SIZE = 20
@@ -96,19 +99,26 @@ class Services:
     references: References
     renewals: Renewals
     pgx: PgxResults
+    disks: DiskWatch
 
-    async def require_ready(self) -> None:
+    async def require_ready(self) -> list[str]:
         """See that requests can be served.
+
+        Returns:
+            What is short of disk space: `server`, `workers`, both, or nothing; it serves all the same.
 
         Raises:
             VarloomError: `database_unreachable` while the database does not answer.
         """
         try:
             async with self.pool.connection(timeout=READY_TIMEOUT) as conn:
-                await conn.execute("SELECT 1")
+                cursor = await conn.execute(_ANY_LOW)
+                row = await cursor.fetchone()
         except (psycopg.Error, PoolTimeout):
             logger.warning("The database does not answer.")
             raise VarloomError(DATABASE_UNREACHABLE, "The database does not answer.") from None
+        server = await asyncio.to_thread(self.disks.look)
+        return [*(["server"] if server else []), *(["workers"] if row and row[0] else [])]
 
 
 def _report_end(task: asyncio.Task[None]) -> None:
@@ -135,7 +145,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         events = Events(pool, database.conninfo, durations)
         annotations = AnnotationOffer(storage)
         samples = Samples(pool, storage, settings, annotations)
-        uploads = Uploads(pool, storage, settings)
+        disks = watch_of_server(settings, storage)
+        uploads = Uploads(pool, storage, settings, disks)
         resumable = ResumableUploads(pool, storage, uploads, settings)
         listening = asyncio.create_task(events.run(), name="live events")
         listening.add_done_callback(_report_end)
@@ -169,7 +180,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 provenance=Provenance(pool, storage),
                 pgx=PgxResults(pool, storage),
                 queue=Queue(pool, settings),
-                metrics=Metrics(pool, settings),
+                metrics=Metrics(pool, settings, disks),
+                disks=disks,
                 samples=samples,
                 sample_files=SampleFiles(pool, storage),
                 aligned_reads=AlignedReads(pool, storage, Htsget(storage, library)),

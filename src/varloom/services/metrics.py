@@ -5,6 +5,7 @@ All of it comes from the database, so that one server tells of every worker, and
 
 from __future__ import annotations
 
+import asyncio
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from varloom.jobs.totals import DurationTotal, EndingTotal, LiveJobs
     from varloom.services.accounts import Account
     from varloom.settings import Settings
+    from varloom.storage.disk_watch import DiskSpace, DiskWatch
 
 _LIVE_STATES = (State.QUEUED, State.DOWNLOADING, State.PROCESSING, State.ANNOTATING, State.PARSING)
 
@@ -38,6 +40,7 @@ class Metrics:
 
     pool: AsyncConnectionPool
     settings: Settings
+    disks: DiskWatch
 
     async def told(self, account: Account, accept: str) -> tuple[bytes, str]:
         """All figures in the text format of Prometheus, or of OpenMetrics where the request accepts it.
@@ -63,6 +66,8 @@ class Metrics:
                 pauses=await line.pauses(conn),
                 endings=await totals.ending_totals(conn),
                 durations=await totals.duration_totals(conn),
+                disks=await asyncio.to_thread(self.disks.spaces),
+                disk_low=await asyncio.to_thread(self.disks.look) is not None,
             )
         registry = CollectorRegistry(auto_describe=False)
         registry.register(figures)
@@ -80,6 +85,8 @@ class _Figures(Collector):
     pauses: Sequence[Pause]
     endings: Sequence[EndingTotal]
     durations: Sequence[DurationTotal]
+    disks: Mapping[str, DiskSpace]
+    disk_low: bool
 
     def collect(self) -> Iterable[Metric]:
         """Every metric, also those of which nothing is there yet, as far as their labels are known."""
@@ -88,6 +95,7 @@ class _Figures(Collector):
         yield about
         yield from self._queue()
         yield from self._workers()
+        yield from self._disks()
         yield from self._endings()
         yield self._histogram(
             "stage", "varloom_stage_duration_seconds", "What attempts that succeeded took.", ["stage"]
@@ -130,6 +138,25 @@ class _Figures(Collector):
         for labels, silence in silences.items():
             age.add_metric(labels, silence)
         yield age
+        low = GaugeMetricFamily(
+            "varloom_worker_disk_low",
+            "1 while a worker begins nothing, since a disk has too little space.",
+            labels=["host", "pid"],
+        )
+        for labels in silences:
+            short = any(one.low_disk for one in self.workers if (one.host, str(one.pid)) == labels)
+            low.add_metric(labels, int(short))
+        yield low
+
+    def _disks(self) -> Iterable[Metric]:
+        free = GaugeMetricFamily("varloom_disk_free_bytes", "Free space of the server's disks.", labels=["folder"])
+        size = GaugeMetricFamily("varloom_disk_size_bytes", "Size of the server's disks.", labels=["folder"])
+        for name, space in self.disks.items():
+            free.add_metric([name], space.free)
+            size.add_metric([name], space.total)
+        low = GaugeMetricFamily("varloom_disk_low", "1 while the server takes no uploads for want of space.")
+        low.add_metric([], int(self.disk_low))
+        yield from (free, size, low)
 
     def _endings(self) -> Iterable[Metric]:
         attempts = CounterMetricFamily(

@@ -27,6 +27,7 @@ from varloom.pipeline.quota import require_room
 from varloom.reader.problems import FileRefused
 from varloom.services import resumable_rows as rows
 from varloom.services.arrival import Arrival, ArrivalWriter, in_thread
+from varloom.services.disk_space import refuse_while_low
 from varloom.services.names import checked_sample_name, file_name, sample_name_from
 from varloom.services.options import parse_options
 from varloom.services.preflights import PreflightOfArrival, refusal_again
@@ -130,6 +131,7 @@ class ResumableUploads:
             return earlier
         if member is not None:
             await self._require_fitting(account_id, member, values)
+        await refuse_while_low(self._uploads.disks)
         async with self._pool.connection() as conn:
             promised = await rows.promised(conn)
         upload_id = uuid4()

@@ -21,6 +21,7 @@ from varloom.jobs import line, repository
 from varloom.jobs.model import Job, NewJob
 from varloom.pipeline.plan import version_of
 from varloom.pipeline.quota import check_room, quota_exceeded, require_room
+from varloom.services.disk_space import refuse_while_low
 from varloom.services.names import checked_sample_name, file_name, sample_name_from
 from varloom.services.options import JobOptions
 from varloom.services.problems import IDEMPOTENCY_CONFLICT, REQUEST_INVALID, UPLOAD_EMPTY
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from varloom.settings import Settings
     from varloom.storage import Storage
+    from varloom.storage.disk_watch import DiskWatch
 
     Chunks = AsyncIterator[bytes]
     Note = Callable[[AsyncConnection[Any], UUID], Awaitable[None]]
@@ -197,6 +199,7 @@ class Uploads:
     pool: AsyncConnectionPool
     storage: Storage
     settings: Settings
+    disks: DiskWatch | None = None  # those that uploads need space on
     _arriving: Counter[UUID] = field(default_factory=Counter)
 
     @contextlib.asynccontextmanager
@@ -367,6 +370,7 @@ class Uploads:
             upload_id: to which the file belongs; None: to one of its own.
             place: of the file in the upload.
         """
+        await refuse_while_low(self.disks)
         upload_id = upload_id or uuid4()
         key = source_key(upload_id, place)
         stored = await self.storage.write_stream(

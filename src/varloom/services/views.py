@@ -112,7 +112,7 @@ class AttemptView(View):
 class HeldUpView(View):
     """Why a job that waits is not served."""
 
-    cause: Literal["paused", "plan_unknown", "no_slots", "no_engine"]
+    cause: Literal["paused", "plan_unknown", "no_slots", "no_engine", "disk_low"]
     message: str = Field(description="one sentence for people")
 
 
@@ -330,6 +330,7 @@ class WorkerView(View):
     stages_at_once: int | None = Field(description="over all kinds; null: as many as there are slots")
     busy: dict[StageName, int] = Field(description="by stage: how many it runs")
     engines: list[WorkerEngineView] = Field(description="of secondary analysis; none where it has no slots for that")
+    low_disk: str | None = Field(description="which of its disks has too little space, so that it begins nothing")
     started_at: UtcTime
     heartbeat_age: float = Field(description="seconds since it was last heard of")
 
@@ -653,6 +654,7 @@ def worker_view(worker: WorkerState) -> WorkerView:
             "stages_at_once": worker.stages_at_once,
             "busy": worker.busy,
             "engines": worker.engines,
+            "low_disk": worker.low_disk,
             "started_at": worker.started_at,
             "heartbeat_age": round(max(0.0, worker.silence), 1),
         }

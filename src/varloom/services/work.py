@@ -26,6 +26,7 @@ from varloom.pipeline.scratch import worker_scratch
 from varloom.pipeline.source_secrets import SourceSecrets
 from varloom.pipeline.sweep import sweep
 from varloom.processing.parabricks.options import ParabricksOptions
+from varloom.services.disk_space import watch_of_worker
 from varloom.services.sources import transfer_options, vault_of
 from varloom.services.storage_mark import storage_is_marked
 from varloom.storage import open_storage
@@ -89,6 +90,7 @@ async def run_worker(settings: Settings, database: Database, *, stop: asyncio.Ev
             ),
             _options(settings, slots),
             partial(listen, database.conninfo),
+            low_disk=watch_of_worker(settings, storage).look,
         )
         beside = [
             asyncio.create_task(_stop_when(stop, worker)),

@@ -133,14 +133,14 @@ def check_space(folder: Path, wanted: int, reserve: int) -> None:
     disk = os.statvfs(folder)
     free = disk.f_bavail * disk.f_frsize
     if free - wanted < reserve:
-        kept = f", of which {_size(reserve)} must stay free" if reserve else ""
-        raise VarloomError(STORAGE_FULL, f"{_size(wanted)} more are needed; {_size(free)} are free{kept}.")
+        kept = f", of which {size_text(reserve)} must stay free" if reserve else ""
+        raise VarloomError(STORAGE_FULL, f"{size_text(wanted)} more are needed; {size_text(free)} are free{kept}.")
 
 
 def too_large(limit: int) -> VarloomError:
     """The refusal of an object above the limit."""
     return VarloomError(
-        UPLOAD_TOO_LARGE, f"The file is larger than {_size(limit)} ({limit:,} bytes), the most allowed."
+        UPLOAD_TOO_LARGE, f"The file is larger than {size_text(limit)} ({limit:,} bytes), the most allowed."
     )
 
 
@@ -157,7 +157,7 @@ def told_of_disk(folder: Path) -> Iterator[None]:
         raise VarloomError(STORAGE_UNUSABLE, f"Writing to {folder} failed: {error.strerror}.") from error
 
 
-def _size(count: int) -> str:
+def size_text(count: int) -> str:
     """A number of bytes for people, in decimal units as disks are sold."""
     value = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):

@@ -10,7 +10,7 @@ STORAGE_FULL = define(
     cause="The storage has not enough free space, or its quota is used up. Nothing of the file was kept.",
     resolution=(
         "Free space in the storage: delete samples that are no longer needed, or enlarge the disk.",
-        "Then try again. How much must stay free is the setting `disk_reserve_bytes`.",
+        "Then try again. How much must stay free are the settings `disk_reserve_bytes` and `disk_low`.",
     ),
     retryable=True,
     status=507,

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 
+from varloom import log_lines
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.account_problems import NOT_AUTHENTICATED
 from varloom.web.dependencies import Identity
@@ -137,6 +138,7 @@ class Gate:
             refuse_cross_site(connection, proof_required=True)
         require_scope(identity, scope["method"], scope["path"])
         scope.setdefault("state", {})["identity"] = identity
+        log_lines.add(account_id=identity.account.id)
         await self.app(scope, receive, send)
 
     async def _turn_away(self, connection: HTTPConnection, scope: Scope, receive: Receive, send: Send) -> None:

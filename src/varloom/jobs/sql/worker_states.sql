@@ -1,4 +1,4 @@
-SELECT id, host, pid, version, slots, stages_at_once, engines, started_at,
+SELECT id, host, pid, version, slots, stages_at_once, engines, low_disk, started_at,
        extract(epoch FROM clock_timestamp() - heartbeat_at)::float AS silence,
        coalesce((SELECT jsonb_object_agg(running.stage, running.stages) FROM (
            SELECT stage, count(*) AS stages FROM jobs WHERE worker_id = workers.id GROUP BY stage

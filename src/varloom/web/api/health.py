@@ -21,6 +21,7 @@ class Ready(BaseModel):
     """The database answers, too."""
 
     status: Literal["ready"] = "ready"
+    disk_low: list[Literal["server", "workers"]] = []
 
 
 @router.get("/healthz")
@@ -31,6 +32,5 @@ async def alive() -> Alive:
 
 @router.get("/readyz", responses=problem_responses(503))
 async def ready(services: CurrentServices) -> Ready:
-    """Whether requests can be served: 503 while the database is away."""
-    await services.require_ready()
-    return Ready()
+    """Whether requests can be served: 503 while the database is away. `disk_low` tells who is short of disk space."""
+    return Ready.model_validate({"disk_low": await services.require_ready()})

@@ -55,6 +55,7 @@ class WorkerRow:
     slots: tuple[str, ...]
     engines: tuple[tuple[str, str | None], ...]
     at_once: int | None
+    low_disk: str | None
     started: str
     started_iso: str
     heard: str
@@ -135,6 +136,7 @@ def _worker_row(worker: WorkerView) -> WorkerRow:
             (f"{TITLES.get(one.name, one.name)} {one.version or ''}".strip(), one.reason) for one in worker.engines
         ),
         at_once=worker.stages_at_once,
+        low_disk=worker.low_disk,
         started=moment(worker.started_at),
         started_iso=worker.started_at.isoformat(),
         heard="just now" if worker.heartbeat_age < SILENT else f"{about(worker.heartbeat_age)} ago",

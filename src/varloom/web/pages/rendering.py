@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ async def page(request: Request, template: str, *, section: str, **values: Any) 
     account, annotations = account_of(request), services_of(request).annotations
     frame = {
         "section": section,
+        "low_disk": await asyncio.to_thread(services_of(request).disks.look) if account.role == "owner" else None,
         "account_name": account.name,
         "is_server_owner": account.role == "owner",
         "active_jobs": await services_of(request).jobs.count_active(account.id),
