@@ -16,7 +16,7 @@ WORKERS ?= 4
 CHAOS_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench verify fuzz chaos format lock clean
+.PHONY: help install run test check docs bench verify fuzz chaos format lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ check: install ## Lint, types, import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+docs: install ## Build the documentation as a site in build/site, offline
+	@$(BIN)/python scripts/build_docs.py
 
 bench: install ## Run the benchmarks, side by side with the peers
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

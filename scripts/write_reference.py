@@ -1,4 +1,4 @@
-"""Writes the reference pages that say what the code says: error codes, settings and the tools for chat assistants.
+"""Writes the reference pages that say what the code says: error codes, settings, commands, routes, tools, methods.
 
 Run by hand after a change (`.venv/bin/python scripts/write_reference.py`); a test fails while a page is not up to date.
 """
@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import code_pages
+import write_client
 from pydantic_core import PydanticUndefined
 
 import varloom
@@ -41,6 +43,7 @@ SECTIONS = {
     "varloom.services": "Requests, accounts and access",
     "varloom.web": "The web server",
     "varloom.cli": "The command line",
+    "varloom.client": "The Python client",
     "varloom.mcp": "Chat assistants",
     "varloom": "Everywhere",
 }
@@ -200,11 +203,19 @@ def _told(schema: dict[str, Any]) -> str:
     return told if default is None else f"{told} (default: `{json.dumps(default)}`)"
 
 
-PAGES = {"errors.md": errors_page, "settings.md": settings_page, "mcp.md": mcp_page}
+PAGES = {
+    "errors.md": errors_page,
+    "settings.md": settings_page,
+    "mcp.md": mcp_page,
+    "cli-options.md": code_pages.commands_page,
+    "api-routes.md": code_pages.routes_page,
+    "python-client.md": code_pages.client_page,
+}
 
 
 def main() -> None:
-    """Write all pages."""
+    """Write all pages, and what the Python client takes from the code."""
+    write_client.main()
     for name, page in PAGES.items():
         (REFERENCE / name).write_text(page(), encoding="utf-8")
         sys.stdout.write(f"wrote {name}\n")

@@ -145,6 +145,11 @@ class VarloomError(Exception):
         """The stable code of the kind."""
         return self.kind.code
 
+    @property
+    def title(self) -> str:
+        """A few words for a heading."""
+        return self.kind.title
+
     def as_dict(self, stage: str | None = None) -> dict[str, Any]:
         """The `error` of a JOB in the contract, with the further problems found in the same pass."""
         return {

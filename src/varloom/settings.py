@@ -197,6 +197,9 @@ class Settings(BaseSettings):
         default=7.0, ge=0, description="how long a deleted sample can be brought back; its files stay as long"
     )
     login_link_minutes: float = Field(default=60.0, gt=0, description="how long a login link can be used")
+    requests_per_minute: int = Field(
+        default=30_000, ge=60, description="requests that one account may make, and one address that is not logged in"
+    )
     query_memory_bytes: int = Field(default=1024**3, gt=0, description="memory that table queries may use")
 
     @field_validator("hosts", mode="before")

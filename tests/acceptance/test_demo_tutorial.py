@@ -184,5 +184,6 @@ def test_the_page_of_reference_data_removes_and_installs_it(
     page.get_by_role("button", name="Remove", exact=True).click()
     part.get_by_role("button", name="Install the demonstration data").click()
     expect(part).to_contain_text("Synthetic data is installed")
+    run(server, folder, ".venv/bin/varloom annotate demo1:23715:A:G")  # after which the server holds it ready for more
     run(server, folder, ".venv/bin/varloom refs demo --remove")
     assert server.client.get("refs").json()["demo"]["releases"] == 0

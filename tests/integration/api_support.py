@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from varloom.cli.following import StreamEvent
+from varloom.client.events import StreamEvent
 from varloom.dataset import load_file, written_directories
 from varloom.jobs import repository
 from varloom.jobs.lifecycle import Stage

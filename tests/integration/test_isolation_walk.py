@@ -119,11 +119,13 @@ def bodies(ids: Ids) -> dict[str, dict[str, Any]]:
         },
         "POST /credentials/{credential_id}/test": {"data": {"url": address["url"]}},
         "POST /refs/demo": {},
+        "POST /ga4gh/wes/v1/runs": {},
+        "POST /ga4gh/wes/v1/runs/{run_id}/cancel": {},
     }
 
 
 STREAMS = {"/api/v1/events", "/jobs/stream"}
-PARAMETERS = {"column": ["position"], "name": ["alignment.bam"], "file": ["cohort.vcf.gz"]}
+PARAMETERS = {"task_id": ["parse-1"], "column": ["position"], "name": ["alignment.bam"], "file": ["cohort.vcf.gz"]}
 """What is asked for in place of a parameter that is nobody's."""
 REFUSED = {401, 403, 404}
 ENDS_SESSIONS = {
@@ -207,7 +209,8 @@ async def everything_of(api: Api, ann: Person, worker: HandWorker) -> Ids:
     return {
         "user_id": [str(ann.account.id)],
         "session_id": [str(one.id) for one in sessions],
-        "job_id": [job["id"] for job in (deleted, done, failed, waiting)],
+        "job_id": (jobs := [job["id"] for job in (deleted, done, failed, waiting)]),
+        "run_id": jobs,
         "sample_id": samples[::-1],
         "credential_id": [credential["id"]],
         "credential": [credential["name"]],
@@ -312,5 +315,7 @@ NOTHING_TO_SHOW = {
     # Ann's sample has no reads that a browser could draw, and no PGx: tests/integration has them with other files.
     *("GET /api/v1/samples/{sample_id}/pgx", "GET /samples/{sample_id}/pgx"),
     *("GET /api/v1/samples/{sample_id}/reads", "GET /api/v1/samples/{sample_id}/reads/htsget"),
+    # Runs are there to be looked at, and the id of a task is nothing that can be told before.
+    *("POST /ga4gh/wes/v1/runs/{run_id}/cancel", "GET /ga4gh/wes/v1/runs/{run_id}/tasks/{task_id}"),
     *(f"{method} /api/v1/samples/{{sample_id}}/reads/genome/{{name}}" for method in ("GET", "HEAD")),
 }

@@ -9,10 +9,10 @@ import click
 import pytest
 
 from varloom.cli.exit_status import status_of
-from varloom.cli.following import parse_events
 from varloom.cli.output import describe, percent, state_of
 from varloom.cli.program import COMMANDS, main
-from varloom.cli.upload_body import UploadBody
+from varloom.client.events import parse_events
+from varloom.client.upload_body import UploadBody
 
 
 def test_the_table_of_commands_says_what_each_command_says_of_itself():

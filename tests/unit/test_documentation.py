@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import click
@@ -22,6 +23,7 @@ def load_script(name):
     return module
 
 
+sys.path.insert(0, str(ROOT / "scripts"))  # the scripts import each other
 reference = load_script("write_reference")
 
 
@@ -29,6 +31,12 @@ reference = load_script("write_reference")
 def test_the_generated_reference_is_up_to_date(page):
     written = (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8")
     assert written == reference.PAGES[page](), "run .venv/bin/python scripts/write_reference.py"
+
+
+@pytest.mark.parametrize("module", sorted(reference.write_client.MODULES))
+def test_the_python_client_is_what_the_code_says(module):
+    written = (ROOT / "src" / "varloom" / "client" / module).read_text(encoding="utf-8")
+    assert written == reference.write_client.MODULES[module](), "run .venv/bin/python scripts/write_reference.py"
 
 
 def test_every_error_can_be_read_by_a_person():
@@ -87,6 +95,17 @@ def test_every_page_is_found_from_the_list_of_pages():
     docs = ROOT / "docs"
     listed = set(re.findall(r"\]\(([^)#]+\.md)\)", (docs / "README.md").read_text(encoding="utf-8")))
     assert listed == {str(page.relative_to(docs)) for page in docs.rglob("*.md")} - {"README.md"}
+
+
+def test_each_promise_of_security_has_its_test():
+    page = (ROOT / "docs" / "explanation" / "security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(test_\w+)`", page)
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    there = set(re.findall(r"def (test_\w+)", source))
+    assert len(named) > 40
+    assert sorted(set(named) - there) == []
+    rows = [line for line in page.split("## What is promised")[1].splitlines() if line.startswith("|")]
+    assert [row for row in rows if "`test_" not in row and not re.match(r"\| (promise|---)", row)] == []
 
 
 def test_the_glossary_is_sorted():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -14,6 +13,7 @@ from varloom.cli.connection import connected, server_options
 from varloom.cli.live_view import TransferBar
 from varloom.cli.problems import OUTPUT_UNWRITABLE
 from varloom.cli.samples import find_sample
+from varloom.client.unfinished_file import unfinished_file
 from varloom.errors import VarloomError
 
 if TYPE_CHECKING:
@@ -93,23 +93,7 @@ def opened_target(output: Path | None) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     try:
-        with _unfinished_file(output.resolve()) as file:
+        with unfinished_file(output.resolve()) as file:
             yield file
     except OSError as error:
         raise VarloomError(OUTPUT_UNWRITABLE, f"{output}: {error.strerror}.") from None
-
-
-@contextlib.contextmanager
-def _unfinished_file(target: Path) -> Iterator[BinaryIO]:
-    """A file beside the target that takes its place at the end; pipes and devices are written to as they are."""
-    if target.exists() and not target.is_file():
-        with target.open("wb") as file:
-            yield file
-        return
-    unfinished = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
-    try:
-        with unfinished.open("xb") as file:
-            yield file
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from varloom.cli.connection import Server
 from varloom.cli.problems import SERVER_UNKNOWN, SERVER_UNREACHABLE
+from varloom.client.events import StreamEvent, parse_events
 from varloom.errors import VarloomError
 
 if TYPE_CHECKING:
@@ -24,15 +24,6 @@ GIVE_UP = 300.0
 LONGEST_WAIT = 5.0
 LOOKED_AT_ONCE = 100
 """Jobs of one request: their ids stand in its URL."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamEvent:
-    """One Server-Sent Event."""
-
-    name: str
-    data: str
-    id: str | None
 
 
 def follow(
@@ -72,7 +63,7 @@ class _Following:
 
     def run(self, *, has_answered: bool) -> None:
         """Follow, and connect again for as long as the server may come back."""
-        alive_at = time.monotonic()
+        away_since: float | None = None
         wait = 0.2
         must_look = has_answered  # within the loop, which waits for a server that is away
         if not has_answered:
@@ -83,14 +74,15 @@ class _Following:
                     self._look()
                     must_look = False
                 for event in self._events():
-                    alive_at, wait = time.monotonic(), 0.2
+                    away_since, wait = None, 0.2
                     self._take(event)
                     if not self._pending:
                         return
             except VarloomError as error:
                 if not self._may_pass(error):
                     raise
-                if time.monotonic() - alive_at > GIVE_UP:
+                away_since = away_since or time.monotonic()  # not since the last event: it may have been quiet
+                if time.monotonic() - away_since > GIVE_UP:
                     raise
                 if wait == 0.2:
                     click.echo("The connection was lost; the jobs go on. Connecting again ...", err=True)
@@ -147,24 +139,3 @@ class _Following:
             return
         self.close()
         self._server = fresh
-
-
-def parse_events(lines: Iterable[str]) -> Iterator[StreamEvent]:
-    """The events in the lines of a `text/event-stream` (WHATWG HTML, section 9.2)."""
-    name, event_id = "message", None
-    data: list[str] = []
-    for line in lines:
-        if not line:
-            if data:
-                yield StreamEvent(name, "\n".join(data), event_id)
-            name, data, event_id = "message", [], None
-            continue
-        field, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        match field:
-            case "event":
-                name = value
-            case "data":
-                data.append(value)
-            case "id":
-                event_id = value

@@ -209,12 +209,12 @@ def demo(*, into: Path, is_removing: bool, as_json: bool, data: Path | None, sto
 
     Nothing in it is real: neither genome, genes and variants, nor what is told of them. It serves its own files alone.
     """
-    from varloom.annotation.demo.installing import install_demo, remove_demo
+    from varloom.annotation.demo.installing import install_demo
 
     end_in_order()
     library = _library(data, storage)
     if is_removing:
-        removed = remove_demo(library)
+        removed = _removed_demo(library, data)
         if as_json:
             print_json({"removed": [key._asdict() for key in removed]})
         else:
@@ -231,6 +231,37 @@ def demo(*, into: Path, is_removing: bool, as_json: bool, data: Path | None, sto
     )
     for path, kind in zip(files, ("small", "structural"), strict=True):
         click.echo(f"  varloom submit {path} --annotate {kind} --wait")
+
+
+def _removed_demo(library: ReferenceLibrary, data: Path | None) -> list[ReleaseKey]:
+    """Remove the demonstration; by the server of the data folder where that still holds it ready, which it can end.
+
+    Raises:
+        VarloomError: `reference_in_use`.
+    """
+    from varloom.annotation.demo.installing import remove_demo
+    from varloom.annotation.refs.problems import REFERENCE_IN_USE
+    from varloom.cli.connection import Server, ServerChoice
+    from varloom.client.addresses import noted_server
+    from varloom.settings import load_settings
+
+    installed = [key for key in library.newest_first() if key.is_demo]
+    try:
+        return remove_demo(library)
+    except VarloomError as error:
+        address = noted_server(load_settings(data=data).data)
+        if error.kind is not REFERENCE_IN_USE or address is None:
+            raise
+        server = Server(ServerChoice(address.url, address.token, data))
+        try:
+            server.request("DELETE", "/refs/demo")
+        except VarloomError:
+            raise error from None
+        finally:
+            server.close()
+        if any(key.is_demo for key in library.newest_first()):
+            raise
+    return installed
 
 
 def _write_demo_files(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from varloom.cli.live_view import TransferBar
 from varloom.cli.problems import SOURCE_UNREADABLE
 from varloom.cli.readable_file import STDIN, is_pipe, standard_input
 from varloom.cli.resumable_upload import ResumableUpload
-from varloom.cli.upload_body import UploadBody
+from varloom.client.upload_body import UploadBody
 from varloom.errors import VarloomError
 
 if TYPE_CHECKING:

@@ -10,6 +10,8 @@ from psycopg.rows import class_row
 from varloom.jobs.statements import statement
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from psycopg import AsyncConnection
 
 BOUNDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 10800.0, 43200.0, 86400.0)
@@ -59,6 +61,30 @@ class LiveJobs:
     stage: str
     jobs: int
     oldest_wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class StateCount:
+    """Jobs of an account in one state.
+
+    Attributes:
+        state: theirs.
+        is_stopping: whether they were asked to stop.
+        may_succeed: of failed ones, whether the same again can help.
+        jobs: how many.
+    """
+
+    state: str
+    is_stopping: bool
+    may_succeed: bool
+    jobs: int
+
+
+async def state_counts(conn: AsyncConnection[Any], account_id: UUID) -> list[StateCount]:
+    """The jobs of an account, without the dismissed ones."""
+    async with conn.cursor(row_factory=class_row(StateCount)) as cursor:
+        await cursor.execute(statement("state_counts"), {"account_id": account_id})
+        return await cursor.fetchall()
 
 
 async def add_up(conn: AsyncConnection[Any]) -> None:

@@ -12,6 +12,7 @@ from varloom.errors import VarloomError
 from varloom.jobs import line, repository
 from varloom.jobs.lifecycle import Stage, State
 from varloom.jobs.problems import JOB_NOT_FINAL
+from varloom.jobs.totals import state_counts
 from varloom.pipeline.plan import plan_of_renewal, stale_stages, version_of
 from varloom.services.audit import note
 from varloom.services.options import parse_options, parse_priority
@@ -19,6 +20,7 @@ from varloom.services.paging import check_limit, checked_search, decode_cursor, 
 from varloom.services.problem_report import problem_report
 from varloom.services.problems import REQUEST_INVALID
 from varloom.services.renewals import being_annotated
+from varloom.services.run_states import RunState, run_state
 from varloom.services.stage_durations import StageDurations
 from varloom.services.views import (
     ActionResult,
@@ -246,6 +248,16 @@ class Jobs:
         """How many of the account's jobs wait or run."""
         async with self.pool.connection() as conn:
             return await repository.count_active(conn, account_id)
+
+    async def run_counts(self, account_id: UUID) -> dict[RunState, int]:
+        """How many of the account's jobs are in each state of GA4GH's run and task services, also where none is."""
+        async with self.pool.connection() as conn:
+            found = await state_counts(conn, account_id)
+        counts = dict.fromkeys(RunState, 0)
+        for one in found:
+            state = run_state(State(one.state), is_stopping=one.is_stopping, may_succeed=one.may_succeed)
+            counts[state] += one.jobs
+        return counts
 
     async def prioritise(self, account_id: UUID, job_id: UUID, priority: int) -> JobView:
         """Change the priority of a job that waits or runs; higher goes first."""

@@ -26,8 +26,10 @@ from varloom.web.api.uploads import RESUMABLE_PATH
 from varloom.web.audited import AuditTrail
 from varloom.web.body_limit import BodyLimit
 from varloom.web.error_pages import error_response
+from varloom.web.ga4gh import router as ga4gh_router
 from varloom.web.login import router as login_router
 from varloom.web.problem_documents import from_http_exception, from_validation_error
+from varloom.web.rate_limit import RateLimit
 from varloom.web.request_log import RequestLog
 from varloom.web.security import Gate, HostCheck, SecurityHeaders
 from varloom.web.streams import OpenStreams
@@ -80,6 +82,7 @@ def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncCont
             Middleware(HostCheck, host=settings.host, names=settings.hosts),
             Middleware(GZipMiddleware, compresslevel=5, exclude_content_types=_NOT_COMPRESSED),
             Middleware(Gate),
+            Middleware(RateLimit, per_minute=settings.requests_per_minute),
             Middleware(AuditTrail),
             Middleware(BodyLimit, exempt=_UPLOADS),
         ],
@@ -90,6 +93,7 @@ def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncCont
     app.include_router(metrics_router)
     app.include_router(login_router)
     app.include_router(api_router)
+    app.include_router(ga4gh_router)
     app.include_router(pages.router)
     app.mount("/static", pages.static_files())
     describe(app)

@@ -98,6 +98,7 @@ AUDITED: Mapping[re.Pattern[str], Action] = {
 WITHOUT_ENTRY = (
     _route("POST", "/annotate"),  # variants that somebody typed: nothing of a sample, and nothing is kept
     _route("POST", "/(sources|manifests|uploads)/preflight"),  # nothing is kept
+    _route("POST", "/ga4gh/wes/v1/runs(/{run}/cancel)?"),  # always refused: runs are only shown there
     _route("PATCH|POST", "/uploads/{upload}"),  # the bytes of an upload, whose beginning has an entry
 )
 

@@ -11,6 +11,7 @@ from varloom.errors import INTERNAL_ERROR
 from varloom.services.pieces import RangeBeyondError
 from varloom.web.problem_documents import problem_response
 from varloom.web.security import wants_page
+from varloom.web.wes_errors import WES_PREFIX, wes_error_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,8 @@ def error_response(request: Request, error: VarloomError, headers: Mapping[str, 
         headers = {**(headers or {}), "Content-Range": f"bytes */{error.size}", "Accept-Ranges": "bytes"}
     if error.retry_after is not None:
         headers = {"Retry-After": str(math.ceil(error.retry_after)), **(headers or {})}
+    if request.url.path.startswith(f"{WES_PREFIX}/"):
+        return wes_error_response(error, headers)
     draw = getattr(request.app.state, "error_page", None)
     if draw is not None and wants_page(request):
         page: Response = draw(request, error)

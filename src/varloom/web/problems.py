@@ -77,3 +77,30 @@ ADDRESS_UNUSABLE = define(
     resolution=("Choose another address with --host, or another port with --port.",),
     status=503,
 )
+WES_READ_ONLY = define(
+    "wes_read_only",
+    "Runs can only be looked at here",
+    cause="A client of GA4GH's Workflow Execution Service tried to start or to cancel a run. Varloom has no workflows "
+    "to run; it shows its jobs there.",
+    resolution=("Use Varloom's own API: docs/reference/ga4gh.md tells which routes.",),
+    status=403,
+)
+RUN_NOT_FOUND = define(
+    "run_not_found",
+    "No such run",
+    cause="A client of GA4GH's Workflow Execution Service asked for a run or a task that the account does not have.",
+    resolution=("Ask for the list of runs: the ids are those of the account's jobs.",),
+    status=404,
+)
+REQUESTS_LIMITED = define(
+    "requests_limited",
+    "Too many requests",
+    cause="The account, or an address that is not logged in, asks for more than this server allows in a minute.",
+    resolution=(
+        "Wait as long as the header `Retry-After` says, then go on more slowly.",
+        "Follow jobs by the event stream rather than by asking again and again.",
+        "Whoever runs the server can raise the setting `requests_per_minute`.",
+    ),
+    status=429,
+    retryable=True,
+)

@@ -200,7 +200,9 @@ def is_open(path: str) -> bool:
 
 def wants_page(connection: HTTPConnection) -> bool:
     """Whether a person looks at the answer, rather than a program."""
-    return not connection.scope["path"].startswith("/api/") and "text/html" in connection.headers.get("accept", "")
+    return not connection.scope["path"].startswith(("/api/", "/ga4gh/")) and "text/html" in connection.headers.get(
+        "accept", ""
+    )
 
 
 def local_target(target: str | None) -> str:

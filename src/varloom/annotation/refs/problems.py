@@ -51,7 +51,7 @@ REFERENCE_IN_USE = define(
     cause="A job is annotated with this release, or analyses reads by it, or waits to do so, so it is not removed.",
     resolution=(
         "Wait until the jobs that need it have ended, or cancel them, and try again.",
-        "A job that failed or was cancelled lets go of its releases within ten minutes.",
+        "A job that failed or was cancelled, and a server that annotated single variants, lets go within ten minutes.",
         "Or remove it all the same by `varloom refs remove --force`: jobs that need it then fail.",
     ),
     status=409,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, BinaryIO
 
-from varloom.cli.problems import SOURCE_UNREADABLE
+from varloom.client.problems import SOURCE_UNREADABLE
 from varloom.errors import VarloomError
 
 if TYPE_CHECKING:
