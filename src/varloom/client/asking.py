@@ -36,8 +36,9 @@ def is_id(text: str) -> bool:
 
 
 def only_sample(wanted: str, found: Sequence[Sample]) -> Sample:
-    """The one sample with a name. Raises `sample_unknown` or `sample_ambiguous`."""
+    """The one sample with a name, an own one before a shared one. Raises `sample_unknown` or `sample_ambiguous`."""
     named = [sample for sample in found if sample.name == wanted]
+    named = [sample for sample in named if sample.shared_by is None] or named
     shown = safe_excerpt(wanted, 60)
     if not named:
         raise VarloomError(SAMPLE_UNKNOWN, f"No sample has the name {shown!r}.")
