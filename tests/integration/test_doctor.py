@@ -15,6 +15,7 @@ import time
 import uuid
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from api_support import VCF
@@ -123,7 +124,9 @@ def test_a_server_that_is_well_has_no_problem_while_it_runs_nor_when_it_has_stop
     asked = varloom("doctor", "--quiet", data=data, VARLOOM_PORT=str(free_port()))
     assert (asked.status, asked.out.splitlines()[0][:16]) == (0, "warning workers:"), asked.out
     with serving(data) as server:
+        workers = server.workers()
         server.kill()
+        assert psutil.wait_procs(workers, timeout=60)[1] == []  # they end by themselves, and write until then
     assert ("stale_note", "warning") in told(data)
 
 
