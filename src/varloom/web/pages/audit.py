@@ -51,7 +51,7 @@ async def audit_page(
         request,
         "audit.html",
         section="audit",
-        rows=[_row(one) for one in found],
+        rows=[_row(one, is_this=one.request_id == request.state.request_id) for one in found],
         actions=sorted(Action),
         action=action,
         name=name,
@@ -60,7 +60,8 @@ async def audit_page(
     )
 
 
-def _row(found: AuditEntry) -> EntryRow:
+def _row(found: AuditEntry, *, is_this: bool) -> EntryRow:
+    """`is_this`: the entry of the very request that is answered, whose outcome cannot be there yet."""
     details = {name: value for name, value in found.details.items() if name not in {"account_id", "account_name"}}
     by = f"{browser_of(found.user_agent or '')} at {found.address or 'an unknown address'}"
     return EntryRow(
@@ -70,7 +71,7 @@ def _row(found: AuditEntry) -> EntryRow:
         action=found.action,
         about=f"{found.subject_kind} {found.subject_id}" if found.subject_kind else "",
         details=", ".join(f"{name}: {_told(value)}" for name, value in details.items()),
-        outcome=_outcome(found.status),
+        outcome="" if is_this else _outcome(found.status),
         origin=f"{by}, by {found.proof}" if found.proof else by,
         agent=found.user_agent or "",
     )
