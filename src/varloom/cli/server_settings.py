@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from varloom.jobs.attempt_log import redacted
 from varloom.log_lines import LOG_FORMAT_VARIABLE, log_json
 
 if TYPE_CHECKING:
@@ -46,7 +47,11 @@ def data_options(command: Command) -> Command:
 
 
 class OneLine(logging.Formatter):
-    """A line for each entry; only a traceback takes more."""
+    """A line for each entry; only a traceback takes more. What gives access to something is taken out of either."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The entry's line, and its traceback."""
+        return "\n".join(map(redacted, super().format(record).split("\n")))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
         """The entry's line."""
@@ -56,8 +61,6 @@ class OneLine(logging.Formatter):
 def log_to_stderr(*, verbose: bool, form: str = "text") -> None:
     """Log warnings, or everything that Varloom does, to the standard error: in the setting `log_format`."""
     if form == "json":
-        from varloom.jobs.attempt_log import redacted
-
         log_json(redacted)
         os.environ[LOG_FORMAT_VARIABLE] = form  # for the processes that begin to log before they are told more
     else:
