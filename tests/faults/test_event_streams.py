@@ -97,7 +97,7 @@ class Panel:
         connection = socket.socket()
         connection.setblocking(False)
         if self.kind == "slow":
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
         try:
             await asyncio.get_running_loop().sock_connect(connection, address)
         except BaseException:
