@@ -1,15 +1,15 @@
 """Look up whether anything that Varloom is built with has a known vulnerability. Run by `make audit`.
 
 Python's requirements are asked of OSV by pip-audit, from the hashed requirement files; npm's packages by `npm audit`,
-from the lock. The status is 0 where nothing is known, or nothing but what requirements/accepted-advisories.toml accepts;
-1 where something is, or an acceptance has expired; and 0 with a plain word, or 2 with --strict, where a service could not
-be asked: an audit that did not take place is never told as one that found nothing.
+from the lock. The status is 0 where nothing is known, or nothing but what requirements/accepted-advisories.toml
+accepts; 1 where something is, or an acceptance has expired; and 0 with a plain word, or 2 with --strict, where a
+service could not be asked: an audit that did not take place is never told as one that found nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import json
 import re
 import subprocess
@@ -59,7 +59,7 @@ class Acceptance:
 
     id: str
     reason: str
-    until: datetime.date
+    until: dt.date
 
 
 def python_advisories(osv_url: str, requirements: list[Path]) -> list[Advisory]:
@@ -156,12 +156,12 @@ def acceptances(path: Path) -> list[Acceptance]:
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise AuditFailedError(f"{path.name}: {error}") from None
     for one in found:
-        if not one.reason or type(one.until) is not datetime.date:
+        if not one.reason or type(one.until) is not dt.date:
             raise AuditFailedError(f"{path.name}: {one.id} needs a reason, and a date as `until`")
     return found
 
 
-def judged(found: list[Advisory], accepted: list[Acceptance], today: datetime.date) -> list[str]:
+def judged(found: list[Advisory], accepted: list[Acceptance], today: dt.date) -> list[str]:
     """What must be done about something: advisories that nobody has accepted, and acceptances that have expired."""
     valid = {one.id for one in accepted if one.until >= today}
     faults = [one.told() for one in found if not valid.intersection(one.ids)]
@@ -204,7 +204,7 @@ def main() -> int:
     except AuditFailedError as error:
         print(f"The audit failed: {error}", file=sys.stderr)
         return 1
-    faults = judged(found, accepted, datetime.datetime.now(tz=datetime.UTC).date())
+    faults = judged(found, accepted, dt.datetime.now(tz=dt.UTC).date())
     for fault in faults:
         print(f"  {fault}", file=sys.stderr)
     return 1 if faults else 2 * (missing and options.strict)

@@ -1,8 +1,8 @@
-"""The audit of dependencies: the real tools ask services on loopback that know something, nothing, or cannot be asked."""
+"""The audit of dependencies: the real tools ask services on loopback that know something, or cannot be asked."""
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import gzip
 import http.server
 import json
@@ -12,22 +12,23 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "audit_dependencies.py"
-TODAY = datetime.datetime.now(tz=datetime.UTC).date()
+TODAY = dt.datetime.now(tz=dt.UTC).date()
 HASH = "sha256:" + "0" * 64
 
 
 class Services(http.server.BaseHTTPRequestHandler):
     """OSV and npm's registry, which know what the test tells them."""
 
-    python: dict[str, dict] = {}
-    npm: dict[str, dict] = {}
-    asked: list[object] = []
-    status = 200
+    python: ClassVar[dict[str, dict]]
+    npm: ClassVar[dict[str, dict]]
+    asked: ClassVar[list[object]]
+    status: ClassVar[int]
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -61,7 +62,7 @@ class Services(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def services():
     class Own(Services):
-        python, npm, asked = {}, {}, []
+        python, npm, asked, status = {}, {}, [], 200
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Own)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -118,7 +119,7 @@ def audited(folder, address, *arguments):
 
 
 def accept(folder, advisory, *, days):
-    until = TODAY + datetime.timedelta(days=days)
+    until = TODAY + dt.timedelta(days=days)
     text = f'[[accepted]]\nid = "{advisory}"\nreason = "Not reached."\nuntil = {until}\n'
     (folder / "accepted.toml").write_text((folder / "accepted.toml").read_text() + text)
 
