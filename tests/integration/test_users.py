@@ -404,6 +404,10 @@ def test_the_commands(tmp_path: Path) -> None:
         assert made.out.startswith(f"{server.url}/login#")
         assert varloom("users", "add", "ann", data=data).status == 1
         assert "Ann: owner" in varloom("users", "role", "ann", "owner", data=data).out
+        assert varloom("users", "quota", "ann", "1.5TB", data=data).out == "Ann: quota 1.5 TB\n"
+        assert "1.5 TB" in varloom("users", "list", data=data).out
+        refused = varloom("users", "quota", "ann", "lots", data=data)
+        assert (refused.status, "'lots' is no amount" in refused.err) == (1, True), refused.err
         assert "Anna: owner" in varloom("users", "rename", "ANN", "Anna", data=data).out
         assert "Anna: deactivated" in varloom("users", "deactivate", "anna", data=data).out
         assert varloom("users", "login-link", "anna", data=data).status == 1
