@@ -16,7 +16,7 @@ from varloom import log_lines
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.account_problems import NOT_AUTHENTICATED
 from varloom.web.dependencies import Identity
-from varloom.web.problems import CROSS_SITE_REFUSED, HOST_REFUSED
+from varloom.web.problems import CROSS_SITE_REFUSED, HOST_REFUSED, PAGE_NOT_FOUND
 from varloom.web.scopes import require_scope
 
 if TYPE_CHECKING:
@@ -123,6 +123,9 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if "\n" in scope["path"]:
+            # The router takes a line feed at the end for nothing; scopes and the audit log know addresses to the letter.
+            raise VarloomError(PAGE_NOT_FOUND, "There is nothing at this address.")
         connection = HTTPConnection(scope)
         unsafe = scope["method"] not in SAFE_METHODS
         if is_open(scope["path"]):
