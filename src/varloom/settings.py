@@ -7,6 +7,7 @@ flags are those of the command. A setting that nobody gave keeps its default.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import math
 import re
 from pathlib import Path
@@ -31,7 +32,14 @@ CLOUDS = ("s3", "gs", "az")
 STAGES = ("download", "process", "annotate", "parse")
 """The stages that a slot can be given to, in the order in which a job can run them."""
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 DEFAULT_SLOTS = {"download": 4, "process": 1, "annotate": 1, "parse": 2}
+_OTHER_HEADERS = frozenset(
+    {"authorization", "cookie", "host", "origin", "referer", "content-type", "content-length", "user-agent", "accept"}
+    | {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "sec-fetch-site", "connection"}
+)
+"""Headers that say something else."""
 DEFAULT_STALL_LIMITS = {"download": 120.0, "process": 3600.0}
 """A source that sends nothing for two minutes is gone; tools of secondary analysis may say nothing for long."""
 
@@ -116,6 +124,19 @@ class Settings(BaseSettings):
     port: int = Field(default=8400, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="further host names by which browsers reach the server, such as that of a reverse proxy"
+    )
+    proxy_peers: Annotated[tuple[Network, ...], NoDecode] = Field(
+        default=(),
+        description="addresses and networks of reverse proxies, such as `127.0.0.1,10.1.0.0/28`: `X-Forwarded-For` and "
+        "`X-Forwarded-Proto` count from them alone",
+    )
+    proxy_user_header: str | None = Field(
+        default=None,
+        description="header in which `proxy_peers` say who is logged in, such as `X-Remote-User`: that person is the "
+        "account of this name; it needs `proxy_peers`",
+    )
+    proxy_user_create: bool = Field(
+        default=False, description="make an account for whom `proxy_user_header` names and who has none yet"
     )
     slots: Annotated[dict[str, int], NoDecode] = Field(
         default_factory=lambda: dict(DEFAULT_SLOTS), description="how many stages of each kind one worker runs at once"
@@ -251,6 +272,23 @@ class Settings(BaseSettings):
         """Accept `a.example.org,b.example.org` as well as a list."""
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
+    @field_validator("proxy_peers", mode="before")
+    @classmethod
+    def _parse_peers(cls, value: Any) -> Any:
+        """Accept `127.0.0.1,10.1.0.0/28` as well as a list; each must be an address or a network."""
+        texts = value if isinstance(value, list | tuple) else str(value).split(",")
+        return tuple(_network(str(text).strip()) for text in texts if str(text).strip())
+
+    @field_validator("proxy_user_header")
+    @classmethod
+    def _check_user_header(cls, value: str | None) -> str | None:
+        """Servers and proxies may take `X_Remote_User` for `X-Remote-User`, so a name has no underscores."""
+        if value is None:
+            return None
+        if not re.fullmatch(r"[A-Za-z0-9-]{1,100}", value) or value.lower() in _OTHER_HEADERS:
+            raise ValueError("it must be the name of a header of its own: letters, digits and -, such as X-Remote-User")
+        return value.lower()
+
     @field_validator("allowed_endpoints", "own_identity", "secret_keys", mode="before")
     @classmethod
     def _parse_list(cls, value: Any) -> Any:
@@ -335,6 +373,15 @@ class Settings(BaseSettings):
             raise ValueError("worker_timeout must be at least twice heartbeat_interval")
         return self
 
+    @model_validator(mode="after")
+    def _header_from_somebody(self) -> Self:
+        """A header that nobody is trusted with would let nobody in, or one day everybody."""
+        if self.proxy_user_header and not self.proxy_peers:
+            raise ValueError("proxy_user_header needs proxy_peers: the addresses of the proxies that may send it")
+        if self.proxy_user_create and not self.proxy_user_header:
+            raise ValueError("proxy_user_create needs proxy_user_header")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -349,6 +396,14 @@ class Settings(BaseSettings):
         environment = env_settings()
         data = Path(flags.get("data") or environment.get("data") or default_data_dir())
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=data / "varloom.toml")
+
+
+def _network(text: str) -> Network:
+    """An address or a network of the setting `proxy_peers`."""
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is neither an address nor a network such as 10.1.0.0/28") from None
 
 
 def _slot(item: str) -> tuple[str, int]:

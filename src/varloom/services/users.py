@@ -33,7 +33,8 @@ _COLUMNS = """
 id, name, email, role, created_at, deactivated_at, password_hash IS NOT NULL AS has_password,
 greatest(
     (SELECT max(last_seen_at) FROM sessions WHERE account_id = accounts.id),
-    (SELECT max(last_used_at) FROM api_tokens WHERE account_id = accounts.id)
+    (SELECT max(last_used_at) FROM api_tokens WHERE account_id = accounts.id),
+    seen_by_proxy_at
 ) AS last_seen_at
 """
 _SELECT = "SELECT" + _COLUMNS + "FROM accounts"

@@ -29,6 +29,7 @@ from varloom.web.error_pages import error_response
 from varloom.web.ga4gh import router as ga4gh_router
 from varloom.web.login import router as login_router
 from varloom.web.problem_documents import from_http_exception, from_validation_error
+from varloom.web.proxies import ForwardedHeaders
 from varloom.web.rate_limit import RateLimit
 from varloom.web.request_log import RequestLog
 from varloom.web.security import Gate, HostCheck, SecurityHeaders
@@ -77,6 +78,7 @@ def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncCont
         redoc_url=None,
         lifespan=lifespan,
         middleware=[
+            Middleware(ForwardedHeaders, peers=settings.proxy_peers),
             Middleware(SecurityHeaders),
             Middleware(RequestLog),
             Middleware(HostCheck, host=settings.host, names=settings.hosts),
