@@ -29,6 +29,9 @@ from varloom.errors import SETTINGS_INVALID, VarloomError
 CLOUDS = ("s3", "gs", "az")
 """The schemes of the three clouds."""
 
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Hosts to which nobody sits on the way."""
+
 STAGES = ("download", "process", "annotate", "parse")
 """The stages that a slot can be given to, in the order in which a job can run them."""
 
@@ -137,6 +140,36 @@ class Settings(BaseSettings):
     )
     proxy_user_create: bool = Field(
         default=False, description="make an account for whom `proxy_user_header` names and who has none yet"
+    )
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="OpenID Connect provider by which people can log in, as it calls itself: `https://login.example.org`",
+    )
+    oidc_client_id: str | None = Field(default=None, description="what the provider calls this server")
+    oidc_client_secret: str | None = Field(
+        default=None,
+        repr=False,
+        description="what this server proves that with; without one PKCE alone protects the log-in",
+    )
+    oidc_name: str = Field(default="single sign-on", min_length=1, max_length=60, description="what people call it")
+    oidc_scopes: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("openid", "email", "profile"), description="what the provider is asked to tell of a person"
+    )
+    oidc_create_accounts: bool = Field(
+        default=False, description="make an account for whom the provider knows and who has none yet"
+    )
+    oidc_match_email: bool = Field(
+        default=False,
+        description="connect whom the provider knows with the one account that has the same e-mail address, if the "
+        "provider has verified it",
+    )
+    oidc_allowed_domains: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="let in by the provider only those with a verified e-mail address of these domains; default: all",
+    )
+    oidc_required_claim: str | None = Field(
+        default=None,
+        description="let in by the provider only those of whom it tells this, such as `groups=varloom`; default: all",
     )
     slots: Annotated[dict[str, int], NoDecode] = Field(
         default_factory=lambda: dict(DEFAULT_SLOTS), description="how many stages of each kind one worker runs at once"
@@ -289,7 +322,9 @@ class Settings(BaseSettings):
             raise ValueError("it must be the name of a header of its own: letters, digits and -, such as X-Remote-User")
         return value.lower()
 
-    @field_validator("allowed_endpoints", "own_identity", "secret_keys", mode="before")
+    @field_validator(
+        "allowed_endpoints", "own_identity", "secret_keys", "oidc_scopes", "oidc_allowed_domains", mode="before"
+    )
     @classmethod
     def _parse_list(cls, value: Any) -> Any:
         """Accept `A,B` as well as a list."""
@@ -306,6 +341,37 @@ class Settings(BaseSettings):
             if parts.scheme == "http" and parts.hostname and parts.port and parts.path + parts.query in {"", "/"}:
                 return value
         raise ValueError("it must be of the form http://[USER:PASSWORD@]HOST:PORT, percent-encoded")
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _check_issuer(cls, value: str | None) -> str | None:
+        """Whoever sits on the way to a provider without TLS could log in as anybody."""
+        if value is None:
+            return None
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(value)
+            safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+            if safe and parts.hostname and "@" not in parts.netloc and not parts.query and not parts.fragment:
+                return value
+        raise ValueError(
+            "it must be a web address with https://, without user and query, such as https://login.example.org"
+        )
+
+    @field_validator("oidc_scopes")
+    @classmethod
+    def _check_scopes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Without `openid` a provider tells nothing of who it is."""
+        if "openid" not in value:
+            raise ValueError("openid must be among them")
+        return value
+
+    @field_validator("oidc_required_claim")
+    @classmethod
+    def _check_claim(cls, value: str | None) -> str | None:
+        """A claim and what it must be."""
+        if value is not None and not re.fullmatch(r"[^=\s]+=.+", value):
+            raise ValueError("it must be of the form CLAIM=VALUE, such as groups=varloom")
+        return value
 
     @field_validator("otel_endpoint")
     @classmethod
@@ -371,6 +437,15 @@ class Settings(BaseSettings):
         """A worker must be heard of at least twice before it counts as dead."""
         if self.heartbeat_interval * 2 > self.worker_timeout:
             raise ValueError("worker_timeout must be at least twice heartbeat_interval")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_provider(self) -> Self:
+        """A provider without its name for this server is none, and a secret without a provider is a slip."""
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("oidc_issuer needs oidc_client_id")
+        if not self.oidc_issuer and (self.oidc_client_id or self.oidc_client_secret):
+            raise ValueError("oidc_client_id and oidc_client_secret need oidc_issuer")
         return self
 
     @model_validator(mode="after")

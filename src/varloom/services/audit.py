@@ -42,6 +42,8 @@ class Action(StrEnum):
     LOGIN_LINK_MADE = "login_link.made"
     USER_ADDED = "user.added"
     USER_CHANGED = "user.changed"
+    IDENTITY_CONNECTED = "identity.connected"
+    IDENTITY_DISCONNECTED = "identity.disconnected"
     UPLOAD_BEGUN = "upload.begun"
     UPLOAD_CHANGED = "upload.changed"
     UPLOAD_CANCELLED = "upload.cancelled"

@@ -28,6 +28,7 @@ from varloom.services.jobs import Jobs
 from varloom.services.manifests import Manifests
 from varloom.services.metrics import Metrics
 from varloom.services.on_demand import OnDemandAnnotation
+from varloom.services.openid import OpenId
 from varloom.services.passwords import Passwords
 from varloom.services.pgx_results import PgxResults
 from varloom.services.projects import Projects
@@ -79,6 +80,7 @@ class Services:
     sessions: Sessions
     users: Users
     proxy_users: ProxyUsers
+    openid: OpenId
     access: Access
     projects: Projects
     audit: Audit
@@ -171,6 +173,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 passwords=Passwords(pool, settings),
                 sessions=Sessions(pool),
                 users=users,
+                openid=OpenId.over(pool, settings, users, audit),
                 proxy_users=ProxyUsers(pool, users, audit, settings.proxy_user_create),
                 access=Access(pool),
                 projects=Projects(pool),

@@ -43,15 +43,7 @@ async def log_in(
     if account is not None:
         note(account_id=str(account.id), account_name=account.name)
     response = RedirectResponse(local_target(next), status_code=303)
-    response.set_cookie(
-        SESSION_COOKIE,
-        secret,
-        max_age=int(services.settings.session_days * 86_400),
-        path="/",
-        secure=request.url.scheme == "https",
-        httponly=True,
-        samesite="lax",
-    )
+    set_session(request, response, secret, services.settings.session_days)
     return response
 
 
@@ -63,3 +55,16 @@ async def log_out(request: Request, services: CurrentServices) -> Response:
     response = RedirectResponse(LOGIN_PATH, status_code=303)
     response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="lax")
     return response
+
+
+def set_session(request: Request, response: Response, secret: str, days: float) -> None:
+    """Give the browser its session."""
+    response.set_cookie(
+        SESSION_COOKIE,
+        secret,
+        max_age=int(days * 86_400),
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="lax",
+    )

@@ -31,9 +31,11 @@ if TYPE_CHECKING:
 
 SESSION_COOKIE = "varloom_session"
 LOGIN_PATH = "/login"
+OPENID_PATH = f"{LOGIN_PATH}/openid"
+OPENID_CALLBACK = f"{OPENID_PATH}/callback"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_OPEN_PATHS = frozenset({"/healthz", "/readyz", LOGIN_PATH, "/favicon.ico"})
+_OPEN_PATHS = frozenset({"/healthz", "/readyz", LOGIN_PATH, OPENID_PATH, OPENID_CALLBACK, "/favicon.ico"})
 _OPEN_PREFIXES = ("/static/",)
 
 _HEADERS = {

@@ -42,7 +42,7 @@ class SessionView(View):
     created_at: UtcTime
     last_seen_at: UtcTime = Field(description="exact to a minute")
     expires_at: UtcTime
-    opened_by: str = Field(description="`link` or `password`")
+    opened_by: str = Field(description="`link`, `password` or `openid`")
     address: str | None = Field(description="from which it was opened; null for sessions of earlier versions")
     user_agent: str | None = Field(description="what the browser called itself")
     current: bool = Field(description="whether it is the one that asks")

@@ -1,5 +1,7 @@
 """The login page. The token itself is checked by `POST /login`."""
 
+from urllib.parse import quote
+
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
 
@@ -21,7 +23,13 @@ async def login_page(request: Request, services: CurrentServices, next: str = "/
     """
     if proxy_user(request, services.settings.proxy_user_header) is not None:
         return RedirectResponse(local_target(next), status_code=303)
-    return standalone_page(request, "login.html", passwords=await services.passwords.in_use())
+    return standalone_page(
+        request,
+        "login.html",
+        passwords=await services.passwords.in_use(),
+        openid=services.openid.name,
+        next=quote(next, safe=""),
+    )
 
 
 @router.get("/favicon.ico")
