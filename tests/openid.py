@@ -1,4 +1,4 @@
-"""OpenID Connect providers on loopback: a real one, `oidc-provider`, which `make test` gets from npm, and one that can lie."""
+"""OpenID Connect providers on loopback: a real one, `oidc-provider`, which `make test` gets from npm, and a liar."""
 
 from __future__ import annotations
 

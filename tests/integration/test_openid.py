@@ -12,6 +12,8 @@ from tests import openid
 from tests.openid import CALLBACK, CLIENT_SECRET, FakeProvider, fake_provider, pass_the_provider, real_provider
 from tests.ports import free_port
 
+from varloom.cli.serve import _worker_process
+from varloom.db.database import Database
 from varloom.services import openid_provider
 from varloom.settings import Settings
 from varloom.web.openid_login import BEGUN_COOKIE
@@ -501,12 +503,30 @@ async def test_an_identity_is_connected_by_its_account_and_taken_off(api: Api, p
     fresh = await browser_of(api)
     assert (await log_in(provider, fresh)).status_code == 303
     assert await name_of(fresh) == ann.account.name
+    listed = (await ann.client.get("/api/v1/account/identities")).json()["identities"]
+    assert [(one["issuer"], one["label"]) for one in listed] == [(provider.issuer, "ann@lab.example.org")]
     assert (await browser.delete(f"/account/identities/{identity.id}")).status_code == 200
     assert code_of(await log_in(provider, await browser_of(api))) == "403 openid_account_unknown"
     assert [entry[0] for entry in await entries(api, "identity.connected")] == [200]
     assert [entry[0] for entry in await entries(api, "identity.disconnected")] == [404, 200]
     token = await ann.client.post("/account/identities")
     assert token.status_code == 401
+
+
+@MATCHES
+async def test_an_owner_takes_the_identity_of_a_user_off(api: Api, provider: FakeProvider) -> None:
+    ann, owner = await known(api), await api.person()
+    async with api.services.pool.connection() as conn:
+        await conn.execute("UPDATE accounts SET role = 'owner' WHERE id = %s", [owner.account.id])
+        await conn.execute("UPDATE accounts SET email = NULL WHERE id = %s", [owner.account.id])
+    assert (await log_in(provider, await browser_of(api))).status_code == 303
+    users = (await owner.client.get("/api/v1/users")).json()["users"]
+    assert {one["name"]: one["is_connected"] for one in users}[ann.account.name] is True
+    path = f"/api/v1/users/{ann.account.id}/identities"
+    assert (await ann.client.delete(path)).status_code == 403
+    assert (await owner.client.delete(path)).json() == {"disconnected": 1}
+    assert (await owner.client.delete(path)).json() == {"disconnected": 0}
+    assert await api.services.openid.identities(ann.account.id) == []
 
 
 async def test_a_login_by_the_provider_is_no_login_by_link(api: Api, provider: FakeProvider) -> None:
@@ -523,11 +543,18 @@ async def test_a_login_by_the_provider_is_no_login_by_link(api: Api, provider: F
 
 
 async def test_the_secret_of_the_client_stands_nowhere(
-    api: Api, provider: FakeProvider, settings: Settings, caplog: pytest.LogCaptureFixture
+    api: Api,
+    provider: FakeProvider,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level("DEBUG")
     provider.answers = {"/token": (400, b'{"error": "invalid_client"}')}
     answer = await log_in(provider, await browser_of(api))
+    monkeypatch.setenv("VARLOOM_OIDC_CLIENT_SECRET", CLIENT_SECRET)
+    worker = _worker_process(settings, Database("postgresql://"))
+    assert CLIENT_SECRET not in str(worker._environment)
     said = [caplog.text, answer.text, repr(settings), repr(api.services.openid)]
     assert not [text for text in said if CLIENT_SECRET in text]
 

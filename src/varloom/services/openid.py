@@ -200,6 +200,11 @@ class OpenId:
         if gone.rowcount == 0:
             raise VarloomError(IDENTITY_NOT_FOUND, f"This account has no identity with the id {identity_id}.")
 
+    async def disconnect_all(self, account_id: UUID) -> int:
+        """Disconnect an account from every provider; from how many identities."""
+        async with self.pool.connection() as conn:
+            return (await conn.execute("DELETE FROM identities WHERE account_id = %s", [account_id])).rowcount
+
     def _provider(self) -> OpenIdProvider:
         if self.provider is None:
             raise VarloomError(OPENID_NOT_SET, "The setting `oidc_issuer` names none.")

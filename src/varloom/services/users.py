@@ -31,6 +31,7 @@ Role = Literal["owner", "member"]
 
 _COLUMNS = """
 id, name, email, role, created_at, deactivated_at, password_hash IS NOT NULL AS has_password,
+EXISTS (SELECT FROM identities WHERE account_id = accounts.id) AS is_connected,
 greatest(
     (SELECT max(last_seen_at) FROM sessions WHERE account_id = accounts.id),
     (SELECT max(last_used_at) FROM api_tokens WHERE account_id = accounts.id),
@@ -67,7 +68,12 @@ _END_ALL = (
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """An account, as owners see it. `last_seen_at` is exact to a minute, and None if nothing of it is remembered."""
+    """An account, as owners see it.
+
+    Attributes:
+        is_connected: whether its owner can log in by an OpenID Connect provider.
+        last_seen_at: exact to a minute; None if nothing of it is remembered.
+    """
 
     id: UUID
     name: str
@@ -76,6 +82,7 @@ class User:
     created_at: datetime
     deactivated_at: datetime | None
     has_password: bool
+    is_connected: bool
     last_seen_at: datetime | None
 
 

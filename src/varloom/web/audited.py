@@ -53,6 +53,7 @@ AUDITED: Mapping[re.Pattern[str], Action] = {
     _route("PATCH|POST", "/users/{user}"): Action.USER_CHANGED,
     _route("POST", "/users/{user}/login-links?"): Action.LOGIN_LINK_MADE,
     _route("DELETE", "/account/identities/{identity}"): Action.IDENTITY_DISCONNECTED,
+    _route("DELETE", "/users/{user}/identities"): Action.IDENTITY_DISCONNECTED,
     _route("POST", "/uploads"): Action.UPLOAD_BEGUN,
     _route("POST", "/uploads/{upload}/options"): Action.UPLOAD_CHANGED,
     _route("DELETE", "/uploads/{upload}"): Action.UPLOAD_CANCELLED,

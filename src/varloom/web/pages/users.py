@@ -116,13 +116,14 @@ async def _link(request: Request, services: CurrentServices, user: User, *, is_n
 
 
 def _row(user: User, *, is_self: bool) -> UserRow:
+    ways = [way for way, there in (("password", user.has_password), ("single sign-on", user.is_connected)) if there]
     return UserRow(
         id=str(user.id),
         name=user.name,
         email=user.email or "",
         role=user.role,
         active=user.deactivated_at is None,
-        way_in="password" if user.has_password else "login links only",
+        way_in=" and ".join(ways) or "login links only",
         seen_iso=user.last_seen_at.isoformat() if user.last_seen_at else "",
         seen=moment(user.last_seen_at) if user.last_seen_at else "",
         is_self=is_self,
