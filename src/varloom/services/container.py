@@ -28,10 +28,12 @@ from varloom.services.jobs import Jobs
 from varloom.services.manifests import Manifests
 from varloom.services.metrics import Metrics
 from varloom.services.on_demand import OnDemandAnnotation
+from varloom.services.openid import OpenId
 from varloom.services.passwords import Passwords
 from varloom.services.pgx_results import PgxResults
 from varloom.services.projects import Projects
 from varloom.services.provenance import Provenance
+from varloom.services.proxy_users import ProxyUsers
 from varloom.services.queue import Queue
 from varloom.services.references import References, open_library
 from varloom.services.renewals import Renewals
@@ -77,6 +79,8 @@ class Services:
     passwords: Passwords
     sessions: Sessions
     users: Users
+    proxy_users: ProxyUsers
+    openid: OpenId
     access: Access
     projects: Projects
     audit: Audit
@@ -153,7 +157,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         sweeping = asyncio.create_task(resumable.run(), name="sweep of unfinished uploads")
         looking = asyncio.create_task(annotations.run(), name="installed reference data")
         library = open_library(settings)
-        accounts = Accounts(pool, settings)
+        accounts, audit = Accounts(pool, settings), Audit(pool)
+        users = Users(pool, accounts)
         on_demand = OnDemandAnnotation.over(library)
         ending = asyncio.create_task(on_demand.run(), name="idle annotators")
         beside = [listening, sweeping, looking, ending]
@@ -167,10 +172,12 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 accounts=accounts,
                 passwords=Passwords(pool, settings),
                 sessions=Sessions(pool),
-                users=Users(pool, accounts),
+                users=users,
+                openid=OpenId.over(pool, settings, users, audit),
+                proxy_users=ProxyUsers(pool, users, audit, settings.proxy_user_create),
                 access=Access(pool),
                 projects=Projects(pool),
-                audit=Audit(pool),
+                audit=audit,
                 uploads=uploads,
                 resumable=resumable,
                 sources=Sources(pool, settings, vault, credentials),

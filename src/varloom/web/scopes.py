@@ -41,6 +41,7 @@ OUTLASTS = (
     f"POST ({_API})?/users/{_ONE}/login-links?",
     f"(PUT|POST) ({_API})?/account/password",
     "POST /account/tokens",
+    "POST /account/identities",
 )
 """Routes that make a way in: who came with a token that expires would not have to leave when it does."""
 
