@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -14,8 +15,10 @@ from tests.sources import make_authority
 
 from varloom.services.notices import outbox
 from varloom.services.notices.opening import open_sender
+from varloom.services.notices.webhook import Caller, new_key
 from varloom.services.sources import vault_of
 from varloom.settings import Settings
+from varloom.transfer.guard import Guard, parse_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -298,6 +301,22 @@ async def test_a_webhook_that_does_not_answer_is_given_up_in_time(
     channel, _ = await add_webhook(ann, receiver.url())
     tested = (await ann.client.post(f"/api/v1/notices/{channel}/test")).raise_for_status().json()
     assert tested["problem"] == "There was no answer within 0.5 seconds."
+
+
+async def test_the_certificate_of_a_webhook_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = make_authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    for names, days, told in (
+        (("127.0.0.1",), 2, None),
+        (("example.org",), 2, "not trusted"),
+        (("127.0.0.1",), -1, "not trusted"),
+    ):
+        with receiving(authority.issue(*names, days=days)) as receiver:
+            caller = Caller(Guard((parse_endpoint(receiver.endpoint),)))
+            called = await caller.call(f"https://{receiver.endpoint}/", uuid4(), b"{}", [new_key()])
+            assert called.delivered == (told is None)
+            assert told is None or told in (called.problem or "")
+            assert len(receiver.calls) == (told is None)
 
 
 async def test_for_a_day_after_a_change_both_secrets_hold(ready: Api, receiver: Receiver) -> None:

@@ -36,6 +36,7 @@ class DeliveryRow:
     told: str
     at_iso: str
     at: str
+    is_next: bool
     can_go_again: bool
 
 
@@ -251,6 +252,7 @@ def _delivery_row(found: NoticeDeliveryView) -> DeliveryRow:
         told=told.strip(),
         at_iso=at.isoformat(),
         at=moment(at),
+        is_next=found.state == "waiting",
         can_go_again=found.state != "waiting" and not found.is_test,
     )
 
