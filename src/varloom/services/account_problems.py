@@ -95,6 +95,13 @@ USER_INVALID = define(
     resolution=("Give another name or address.",),
     status=422,
 )
+QUOTA_INVALID = define(
+    "quota_invalid",
+    "The quota is no amount",
+    cause="A quota is an amount of bytes above 0 with or without a unit, or `none`, or `default`.",
+    resolution=("Write it as `500 GB`, `1.5TB` or `2 TiB`; `none` for no limit; `default` for the server's setting.",),
+    status=422,
+)
 USER_NAME_TAKEN = define(
     "user_name_taken",
     "The name is taken",
