@@ -155,7 +155,7 @@ TOKEN_SCOPE_INSUFFICIENT = define(
     "token_scope_insufficient",
     "The API token may not do this",
     cause="A token has a scope: `read` looks, `submit` also loads files and acts on jobs, `full` does all that the "
-    "account may. Only a token that never expires can make a way in that outlasts it.",
+    "account may. Only a token that never expires can make a way in, or a place for notices, that outlasts it.",
     resolution=(
         "Use a token with the scope that the message names: `varloom tokens create LABEL --scope SCOPE`.",
         "Or do it in the browser.",
