@@ -14,9 +14,10 @@ SEED ?= 1
 JOBS ?= 2000
 WORKERS ?= 4
 CHAOS_FLAGS ?=
+AUDIT_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check docs wheel wheelhouse prove-install bench verify fuzz chaos format lock clean
+.PHONY: help install run test check audit docs wheel wheelhouse prove-install bench verify fuzz chaos format lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +60,9 @@ check: install ## Lint, types, import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+audit: install ## Look up known vulnerabilities of all that is built with
+	@$(BIN)/python scripts/audit_dependencies.py $(AUDIT_FLAGS)
 
 docs: install ## Build the documentation as a site in build/site, offline
 	@$(BIN)/python scripts/build_docs.py

@@ -49,7 +49,7 @@ WITH RECURSIVE accounts_in_line (account_id) AS (
     ORDER BY place LIMIT 64
 ), locked AS MATERIALIZED (
     SELECT jobs.id FROM jobs JOIN best ON best.id = jobs.id  -- looked at anew: whoever held it locked may have taken it
-    WHERE jobs.attempt_token IS NULL AND jobs.finished_at IS NULL  -- queued, said so that only the primary key serves
+    WHERE num_nulls(jobs.attempt_token, jobs.finished_at) = 2  -- queued, said so that only the primary key can serve
       AND jobs.stage = %(stage)s AND jobs.run_after <= statement_timestamp()
       AND jobs.plan_version <= %(plan_version)s AND (%(suspects)s OR jobs.suspected_at IS NULL)
       AND (%(serves)s::text[] IS NULL OR needed_for(jobs.stage, jobs.options) = ANY (%(serves)s::text[]))
