@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TOKEN_LABEL = "server.json of {name}"  # noqa: S105 - the label of a token
+SERVERS_SECRET = "VARLOOM_OIDC_CLIENT_SECRET"  # noqa: S105 - a name
+"""What no worker needs, nor what it starts."""
 DATABASE_LOOK_INTERVAL = 5.0
 
 
@@ -202,7 +204,7 @@ def _worker_process(settings: Settings, database: Database) -> WorkerProcess:
         command += ["--scratch", str(settings.scratch)]
     if logging.getLogger("varloom").level == logging.INFO:
         command.append("--verbose")
-    environment = dict(os.environ)
+    environment = {name: value for name, value in os.environ.items() if name.upper() != SERVERS_SECRET}
     if settings.database_url is not None:
         environment["VARLOOM_DATABASE_URL"] = settings.database_url
     return WorkerProcess(command, environment, database, settings.shutdown_grace)

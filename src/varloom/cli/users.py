@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from varloom.cli.connection import Server, connected, server_options
-from varloom.cli.output import local_time, print_json, print_table
+from varloom.cli.output import local_time, print_json, print_table, size
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.account_problems import USER_NOT_FOUND
+from varloom.services.account_quotas import parsed_quota
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,14 +40,15 @@ def list_users(*, as_json: bool, url: str | None, token: str | None, data: Path 
         (
             one["name"],
             one["role"],
-            "password" if one["has_password"] else "links only",
+            _ways_in(one),
             one["email"] or "",
+            size(one["quota"]) if isinstance(one["quota"], int) else one["quota"],
             local_time(one["last_seen_at"]),
             f"since {local_time(one['deactivated_at'])}" if one["deactivated_at"] else "",
         )
         for one in found
     ]
-    print_table(("NAME", "ROLE", "LOGS IN BY", "E-MAIL", "LAST SEEN", "DEACTIVATED"), rows)
+    print_table(("NAME", "ROLE", "LOGS IN BY", "E-MAIL", "QUOTA", "LAST SEEN", "DEACTIVATED"), rows)
 
 
 @users.command("add")
@@ -110,6 +112,16 @@ def role(*, name: str, role: str, as_json: bool, url: str | None, token: str | N
     _change(name, {"role": role}, as_json=as_json, url=url, token=token, data=data)
 
 
+@users.command("quota")
+@click.argument("name")
+@click.argument("quota", metavar="AMOUNT")
+@as_json_option
+@server_options
+def quota(*, name: str, quota: str, as_json: bool, url: str | None, token: str | None, data: Path | None) -> None:
+    """Say how much somebody may store: an amount such as 500GB, `none` for no limit, or `default`."""
+    _change(name, {"quota": parsed_quota(quota)}, as_json=as_json, url=url, token=token, data=data)
+
+
 @users.command("deactivate")
 @click.argument("name")
 @as_json_option
@@ -128,6 +140,17 @@ def activate(*, name: str, as_json: bool, url: str | None, token: str | None, da
     _change(name, {"active": True}, as_json=as_json, url=url, token=token, data=data)
 
 
+@users.command("disconnect")
+@click.argument("name")
+@server_options
+def disconnect(*, name: str, url: str | None, token: str | None, data: Path | None) -> None:
+    """Let somebody in no more by the OpenID Connect provider, until they connect with it again."""
+    with connected(url, token, data) as server:
+        user = _named(server, name)
+        gone = server.request("DELETE", f"/users/{user['id']}/identities")["disconnected"]
+    click.echo(f"{user['name']}: {'disconnected' if gone else 'was not connected'}")
+
+
 @users.command("password")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read the new password from the first line of the input.")
 @server_options
@@ -141,6 +164,11 @@ def password(*, from_stdin: bool, url: str | None, token: str | None, data: Path
         body["password"] = _asked_for("New password", from_stdin=from_stdin, twice=True)
         server.request("PUT", "/account/password", json=body)
     click.echo(f"{account['name']}: the password is set", err=True)
+
+
+def _ways_in(user: dict[str, Any]) -> str:
+    ways = {"password": user["has_password"], "single sign-on": user["is_connected"]}
+    return ", ".join(way for way, there in ways.items() if there) or "links only"
 
 
 def _asked_for(what: str, *, from_stdin: bool, twice: bool = False) -> str:
@@ -160,6 +188,8 @@ def _change(
         print_json(changed)
     else:
         state = "deactivated" if changed["deactivated_at"] else changed["role"]
+        if "quota" in change:
+            state = f"quota {size(changed['quota']) if isinstance(changed['quota'], int) else changed['quota']}"
         click.echo(f"{changed['name']}: {state}")
 
 

@@ -6,7 +6,7 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -28,10 +28,12 @@ from varloom.web.body_limit import BodyLimit
 from varloom.web.error_pages import error_response
 from varloom.web.ga4gh import router as ga4gh_router
 from varloom.web.login import router as login_router
+from varloom.web.openid_login import router as openid_router
 from varloom.web.problem_documents import from_http_exception, from_validation_error
+from varloom.web.proxies import ForwardedHeaders
 from varloom.web.rate_limit import RateLimit
 from varloom.web.request_log import RequestLog
-from varloom.web.security import Gate, HostCheck, SecurityHeaders
+from varloom.web.security import Gate, HostCheck, SecurityHeaders, look_again
 from varloom.web.streams import OpenStreams
 
 if TYPE_CHECKING:
@@ -76,7 +78,9 @@ def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncCont
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        dependencies=[Depends(look_again)],
         middleware=[
+            Middleware(ForwardedHeaders, peers=settings.proxy_peers),
             Middleware(SecurityHeaders),
             Middleware(RequestLog),
             Middleware(HostCheck, host=settings.host, names=settings.hosts),
@@ -92,6 +96,7 @@ def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncCont
     app.include_router(health_router)
     app.include_router(metrics_router)
     app.include_router(login_router)
+    app.include_router(openid_router)
     app.include_router(api_router)
     app.include_router(ga4gh_router)
     app.include_router(pages.router)

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from varloom.services.account_quotas import MOST
 from varloom.services.audit import note
 from varloom.services.owners import require_owner
 from varloom.services.users import EMAIL_LIMIT, NAME_LIMIT, UserChange
@@ -20,6 +21,8 @@ router = APIRouter(prefix="/users", tags=["users"])
 Role = Literal["owner", "member"]
 Name = Annotated[str, Field(max_length=NAME_LIMIT, description="with which they log in; capitals make no difference")]
 Email = Annotated[str, Field(max_length=EMAIL_LIMIT)]
+OwnQuota = Annotated[int, Field(ge=1, le=MOST, strict=True)] | Literal["default", "none"]
+QUOTA = "how many bytes it may store; default: as the setting `account_quota_bytes` says; none: no limit"
 
 
 class UserView(View):
@@ -32,6 +35,8 @@ class UserView(View):
     created_at: UtcTime
     deactivated_at: UtcTime | None = Field(description="null: it can be used")
     has_password: bool
+    quota: OwnQuota = Field(description=QUOTA)
+    is_connected: bool = Field(description="with an OpenID Connect provider, by which they can log in")
     last_seen_at: UtcTime | None = Field(description="by sessions and tokens that are remembered, exact to a minute")
 
 
@@ -67,6 +72,13 @@ class ChangedUser(BaseModel):
     email: Email | None = Field(default=None, description="an empty text takes it away")
     role: Role | None = None
     active: bool | None = Field(default=None, description="false: deactivate; its things stay, its jobs go on")
+    quota: OwnQuota | None = Field(default=None, description=QUOTA)
+
+
+class Disconnected(View):
+    """How many identities were taken off."""
+
+    disconnected: int
 
 
 @router.get("", responses=problem_responses(403))
@@ -91,11 +103,11 @@ async def add_user(services: CurrentServices, account: CurrentAccount, new: NewU
 async def change_user(
     services: CurrentServices, account: CurrentAccount, user_id: UUID, change: ChangedUser
 ) -> UserView:
-    """Rename an account, change its role, deactivate it or activate it again."""
+    """Rename an account, change its role or its quota, deactivate it or activate it again."""
     require_owner(account)
-    note(**change.model_dump(exclude_none=True))
-    wanted = UserChange(name=change.name, email=change.email, role=change.role, active=change.active)
-    user = await services.users.change(user_id, wanted)
+    wanted = change.model_dump(exclude_none=True)
+    note(**wanted)
+    user = await services.users.change(user_id, UserChange(**wanted))
     return UserView.model_validate(user, from_attributes=True)
 
 
@@ -104,6 +116,14 @@ async def create_login_link_for(services: CurrentServices, account: CurrentAccou
     """Make a link for somebody who has forgotten their password, or never had one."""
     require_owner(account)
     return await _link(services, user_id)
+
+
+@router.delete("/{user_id}/identities", responses=problem_responses(403, 404))
+async def disconnect_user(services: CurrentServices, account: CurrentAccount, user_id: UUID) -> Disconnected:
+    """Disconnect an account from the OpenID Connect provider; its sessions stay."""
+    require_owner(account)
+    user = await services.users.get(user_id)
+    return Disconnected(disconnected=await services.openid.disconnect_all(user.id))
 
 
 async def _link(services: CurrentServices, user_id: UUID) -> LoginLink:
