@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from cli_support import varloom
 from standardwebhooks import Webhook, WebhookVerificationError
 from tests.notice_receivers import PASSWORD, USER, MailBox, mail_server, receiving
 from tests.sources import make_authority
 
+from running import serving
 from varloom.services.notices import outbox
 from varloom.services.notices.opening import open_sender
 from varloom.services.notices.webhook import Caller, new_key
@@ -620,3 +622,27 @@ def test_the_settings_of_a_mail_server_are_whole(tmp_path: Path) -> None:
         with pytest.raises(ValueError) as told:
             Settings(**whole | wrong)
         assert PASSWORD not in str(told.value).partition("input_value")[0]
+
+
+def test_the_commands(tmp_path: Path, receiver: Receiver) -> None:
+    environment = {"VARLOOM_ALLOWED_ENDPOINTS": receiver.endpoint}
+    with serving(tmp_path / "data", "--no-worker", **environment) as server:
+        data = server.data
+        target = receiver.url(f"/{CANARY}").encode()
+        made = varloom("notices", "webhook", "lims", "--no-completed", data=data, stdin=target)
+        assert made.out.startswith("whsec_")
+        listed = varloom("notices", "list", data=data).out
+        assert re.search(r"lims +http://127\S+/\u2026 +failed +in use", listed)
+        assert CANARY not in listed
+        assert varloom("notices", "test", "lims", data=data).out == "Sent; the other side answered 204.\n"
+        assert Webhook(made.out.strip()).verify(receiver.calls[0].body, receiver.calls[0].headers)
+        receiver.answers = lambda _: 500
+        assert varloom("notices", "test", "lims", data=data).status == 1
+        assert [one["state"] for one in json.loads(varloom("notices", "sent", "lims", "--json", data=data).out)] == [
+            "given_up",
+            "sent",
+        ]
+        refused = varloom("notices", "email", "ann@example.org", data=data)
+        assert (refused.status, "sends no e-mail" in refused.err) == (1, True)
+        assert varloom("notices", "remove", "lims", data=data).status == 0
+        assert varloom("notices", "remove", "lims", data=data).status == 1

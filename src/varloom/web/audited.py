@@ -103,6 +103,8 @@ AUDITED: Mapping[re.Pattern[str], Action] = {
     _route("GET", "/audit"): Action.AUDIT_READ,
 }
 """The first that fits counts."""
+BY_THE_SERVER = frozenset({Action.RETENTION_APPLIED})
+"""What nobody asks for: the server does it by its settings."""
 WITHOUT_ENTRY = (
     _route("POST", "/annotate"),  # variants that somebody typed: nothing of a sample, and nothing is kept
     _route("POST", "/(sources|manifests|uploads)/preflight"),  # nothing is kept
