@@ -99,6 +99,7 @@ def bodies(ids: Ids) -> dict[str, dict[str, Any]]:
         "POST /api/v1/users/{user_id}/login-links": {},
         "POST /account/password": {"data": {"password": "four words of mine", "again": "four words of mine"}},
         "POST /account/sessions/end-others": {},
+        "POST /account/identities": {},
         "POST /account/tokens": {"data": {"label": "mine"}},
         "POST /users": {"data": {"name": "somebody"}},
         "POST /users/{user_id}": {"data": {"active": "false"}},
@@ -223,8 +224,16 @@ async def everything_of(api: Api, ann: Person, worker: HandWorker) -> Ids:
     link = await api.services.accounts.create_login_link(ann.account.id)
     await api.services.accounts.redeem_login(link, Client("192.0.2.1", f"{CANARY}/1.0"))
     sessions = await api.services.sessions.all(ann.account.id)
+    async with api.services.pool.connection() as conn:
+        for number in range(2):
+            await conn.execute(
+                "INSERT INTO identities (account_id, issuer, subject, label) VALUES (%s, 'https://id.example', %s, %s)",
+                [ann.account.id, f"ann-{number}", CANARY],
+            )
+    identities = await api.services.openid.identities(ann.account.id)
     return {
         "user_id": [str(ann.account.id)],
+        "identity_id": [str(one.id) for one in identities],
         "session_id": [str(one.id) for one in sessions],
         "job_id": (jobs := [job["id"] for job in (deleted, done, failed, waiting)]),
         "run_id": jobs,
@@ -357,7 +366,8 @@ NOTHING_TO_SHOW = {
     # Another route of the walk has ended the thing before.
     *("DELETE /credentials/{credential_id}", "DELETE /samples/{sample_id}", "DELETE /account/sessions/{session_id}"),
     *("DELETE /projects/{project_id}", "DELETE /projects/{project_id}/samples/{sample_id}"),
-    *("DELETE /account/tokens/{token_id}", "DELETE /account/notices/{channel_id}"),
+    *("DELETE /account/tokens/{token_id}", "DELETE /api/v1/account/identities/{identity_id}"),
+    "DELETE /account/notices/{channel_id}",
     *("POST /samples/{sample_id}/restore", "POST /samples/{sample_id}/purge"),
     # Ann's sample has no reads that a browser could draw, and no PGx: tests/integration has them with other files.
     *("GET /api/v1/samples/{sample_id}/pgx", "GET /samples/{sample_id}/pgx"),

@@ -6,6 +6,7 @@ without an entry; one that has no outcome was cut off, with its server, in the m
 
 from __future__ import annotations
 
+import contextlib
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from varloom.errors import VarloomError
 from varloom.services.paging import check_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -41,6 +43,8 @@ class Action(StrEnum):
     LOGIN_LINK_MADE = "login_link.made"
     USER_ADDED = "user.added"
     USER_CHANGED = "user.changed"
+    IDENTITY_CONNECTED = "identity.connected"
+    IDENTITY_DISCONNECTED = "identity.disconnected"
     UPLOAD_BEGUN = "upload.begun"
     UPLOAD_CHANGED = "upload.changed"
     UPLOAD_CANCELLED = "upload.cancelled"
@@ -145,7 +149,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who asks for something, and from where. `proof` is "session" or "token"; None: nobody was logged in."""
+    """Who asks for something, and from where. `proof`: "session", "token" or "proxy"; None: nobody was logged in."""
 
     account: Account | None
     proof: str | None
@@ -220,6 +224,22 @@ class Audit:
         """Add how it went. Details never hold a secret, nor anything of a file."""
         async with self.pool.connection() as conn:
             await conn.execute(_END.encode(), [entry_id, status, Jsonb(dict(details))])
+
+    @contextlib.asynccontextmanager
+    async def told(
+        self, action: Action, asking: Asking, subject: Subject | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """An entry around what is done in the course of another request; what is put into the dict stands in it."""
+        details: dict[str, Any] = {}
+        entry, status = await self.begin(action, asking, subject), 500
+        try:
+            yield details
+            status = 200
+        except VarloomError as error:
+            status = error.kind.status
+            raise
+        finally:
+            await self.end(entry, status, details)
 
     async def entries(
         self, account_id: UUID | None, wanted: AuditFilter, *, before: int | None = None, limit: int = 100

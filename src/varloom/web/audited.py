@@ -40,6 +40,7 @@ def _route(methods: str, path: str) -> re.Pattern[str]:
 
 AUDITED: Mapping[re.Pattern[str], Action] = {
     _route("POST", "/login"): Action.ACCOUNT_LOGIN,
+    _route("GET", "/login/openid/callback"): Action.ACCOUNT_LOGIN,
     _route("POST", "/logout"): Action.ACCOUNT_LOGOUT,
     _route("PUT|POST", "/account/password"): Action.ACCOUNT_PASSWORD_SET,
     _route("DELETE", "(/account)?/sessions/{session}"): Action.SESSION_ENDED,
@@ -51,6 +52,8 @@ AUDITED: Mapping[re.Pattern[str], Action] = {
     _route("POST", "/users"): Action.USER_ADDED,
     _route("PATCH|POST", "/users/{user}"): Action.USER_CHANGED,
     _route("POST", "/users/{user}/login-links?"): Action.LOGIN_LINK_MADE,
+    _route("DELETE", "/account/identities/{identity}"): Action.IDENTITY_DISCONNECTED,
+    _route("DELETE", "/users/{user}/identities"): Action.IDENTITY_DISCONNECTED,
     _route("POST", "/uploads"): Action.UPLOAD_BEGUN,
     _route("POST", "/uploads/{upload}/options"): Action.UPLOAD_CHANGED,
     _route("DELETE", "/uploads/{upload}"): Action.UPLOAD_CANCELLED,
@@ -103,9 +106,11 @@ AUDITED: Mapping[re.Pattern[str], Action] = {
     _route("GET", "/audit"): Action.AUDIT_READ,
 }
 """The first that fits counts."""
-BY_THE_SERVER = frozenset({Action.RETENTION_APPLIED})
-"""What nobody asks for: the server does it by its settings."""
+WITHIN = frozenset({Action.IDENTITY_CONNECTED, Action.RETENTION_APPLIED})
+"""Actions that no route stands for: they come about in the course of another one, which has an entry of its own, or the
+server does them by its settings."""
 WITHOUT_ENTRY = (
+    _route("POST", "/account/identities"),  # only sends the browser to the provider; what comes of it has an entry
     _route("POST", "/annotate"),  # variants that somebody typed: nothing of a sample, and nothing is kept
     _route("POST", "/(sources|manifests|uploads)/preflight"),  # nothing is kept
     _route("POST", "/ga4gh/wes/v1/runs(/{run}/cancel)?"),  # always refused: runs are only shown there

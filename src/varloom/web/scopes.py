@@ -41,6 +41,7 @@ OUTLASTS = (
     f"POST ({_API})?/users/{_ONE}/login-links?",
     f"(PUT|POST) ({_API})?/account/password",
     "POST /account/tokens",
+    "POST /account/identities",
     f"(PUT|POST) ({_API}|/account)/notices/(email|webhooks)",
     f"POST ({_API}|/account)/notices/{_ONE}/secret",
 )

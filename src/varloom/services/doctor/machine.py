@@ -230,6 +230,15 @@ def _doubts(settings: Settings) -> Iterator[Finding]:
                 "Name the hosts or small networks that they need.",
                 place=f"allowed_endpoints = {entry}",
             )
+    for network in settings.proxy_peers:
+        if _is_everything(str(network)):
+            what = "say who is logged in" if settings.proxy_user_header else "choose the address that is recorded of it"
+            yield warning(
+                "exposure",
+                f"Every machine of a large network counts as the reverse proxy, so that it can {what}.",
+                "Name the addresses of the proxies alone.",
+                place=f"proxy_peers = {network}",
+            )
     url = settings.database_url or ""
     if url and not any(part in url for part in (*LOOPBACK, "host=/", "@/", "sslmode=verify", "sslmode=require")):
         yield warning(
