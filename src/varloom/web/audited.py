@@ -106,8 +106,9 @@ AUDITED: Mapping[re.Pattern[str], Action] = {
     _route("GET", "/audit"): Action.AUDIT_READ,
 }
 """The first that fits counts."""
-WITHIN = frozenset({Action.IDENTITY_CONNECTED})
-"""Actions that no route stands for: they come about in the course of another one, which has an entry of its own."""
+WITHIN = frozenset({Action.IDENTITY_CONNECTED, Action.RETENTION_APPLIED})
+"""Actions that no route stands for: they come about in the course of another one, which has an entry of its own, or the
+server does them by its settings."""
 WITHOUT_ENTRY = (
     _route("POST", "/account/identities"),  # only sends the browser to the provider; what comes of it has an entry
     _route("POST", "/annotate"),  # variants that somebody typed: nothing of a sample, and nothing is kept
