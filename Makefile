@@ -14,12 +14,13 @@ SEED ?= 1
 JOBS ?= 2000
 WORKERS ?= 4
 CHAOS_FLAGS ?=
+AUDIT_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check docs bench verify fuzz chaos format lock clean
+.PHONY: help install run test check audit docs wheel wheelhouse prove-install bench verify fuzz chaos format lock clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMPS)/venv:
 	@test -n "$(PYTHON)" || { echo "Varloom needs Python 3.11 or newer; none was found on PATH."; exit 1; }
@@ -60,8 +61,20 @@ check: install ## Lint, types, import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
+audit: install ## Look up known vulnerabilities of all that is built with
+	@$(BIN)/python scripts/audit_dependencies.py $(AUDIT_FLAGS)
+
 docs: install ## Build the documentation as a site in build/site, offline
 	@$(BIN)/python scripts/build_docs.py
+
+wheel: install ## Build wheel and source distribution into dist/, and check what is in them
+	@$(BIN)/python scripts/make_wheel.py
+
+wheelhouse: wheel ## Gather the wheel and all that it needs in dist/wheelhouse, for machines without a network
+	@$(BIN)/python scripts/make_wheelhouse.py
+
+prove-install: wheelhouse ## Install the wheel by uv and by pipx, without node or a compiler, and load a file
+	@$(BIN)/python scripts/prove_install.py
 
 bench: install ## Run the benchmarks, side by side with the peers
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
@@ -83,4 +96,4 @@ lock: $(STAMPS)/uv ## Pin the requirements anew
 	@cd requirements && sh lock.sh
 
 clean: ## Remove what the other targets built
-	rm -rf $(VENV) node_modules build dist src/varloom/web/static/dist src/*.egg-info src/varloom/*/native/*.so
+	rm -rf $(VENV) node_modules build dist THIRD-PARTY.txt src/varloom/web/static/dist src/*.egg-info src/varloom/*/native/*.so

@@ -1,13 +1,13 @@
 """What an upload costs each part of an installation, and what a day of many uploads needs by it.
 
-    .venv/bin/python benchmarks/bench_capacity.py [--quick] [--small-jobs 200] [--workers 8] [--json FILE]
+    .venv/bin/python benchmarks/bench_capacity.py [--quick] [--small-jobs 200] [--workers 40] [--json FILE]
 
 A real server without workers of its own, an embedded PostgreSQL, and one worker. Processor time is that of all
 processes of a part, what has ended included. Measured are: many uploads of one variant each, which shows what a job
 costs whatever is in it; one upload of a million variants, less that; a million variants annotated by seven look-ups and
-a gene model, if bench_annotation.py has made its data; and what workers without work ask of the database, in statements
-and connections. Then the model of `capacity_model.py` is shown for 10,000 uploads a day. Writes
-build/bench/capacity.json.
+a gene model, if bench_annotation.py has made its data; what workers without work ask of the database, in statements and
+connections; and what the small uploads cost where there are so many workers, all of which are told of each. Then the
+model of `capacity_model.py` is shown for 10,000 uploads a day. Writes build/bench/capacity.json.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small files, which show that all works")
     parser.add_argument("--small-jobs", type=int, default=200, help="uploads of one variant each; default: 200")
-    parser.add_argument("--workers", type=int, default=8, help="workers without work; default: 8")
+    parser.add_argument("--workers", type=int, default=40, help="more workers; default: 40, which take 4 GB")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench" / "capacity.json")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))  # so that nothing is left running
     home = Path(tempfile.mkdtemp(prefix="varloom-capacity-"))
     home.chmod(0o711)
     try:
-        with CapacityServer(home / "data") as server:
+        with CapacityServer(home / "data", most_workers=options.workers + 1) as server:
             figures = measured(server, options)
     finally:
         EmbeddedPostgres(home / "data").destroy()
@@ -77,8 +77,8 @@ def main() -> int:
 def measured(server: CapacityServer, options: argparse.Namespace) -> dict[str, Any]:
     """The figures that need a server."""
     warm(server)
-    found: dict[str, Any] = {"idle": idle(server, options.workers)}
-    found["job"] = small_jobs(server, options.small_jobs)
+    found: dict[str, Any] = {"job": small_jobs(server, options.small_jobs)}
+    found["idle"], found["job with many workers"] = many_workers(server, options.workers, options.small_jobs)
     million = next(data for data in reader_data.ALL if data.name == "gatk 1M")
     found["parsing"] = parsing(server, reader_data.made(million, quick=options.quick), found["job"])
     return found
@@ -129,8 +129,8 @@ def parsing(server: CapacityServer, file: Path, job: dict[str, Any]) -> dict[str
     }
 
 
-def idle(server: CapacityServer, workers: int) -> dict[str, Any]:
-    """What workers without work ask, and what connections they hold."""
+def many_workers(server: CapacityServer, workers: int, jobs: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What workers without work ask, and what connections they hold; and what a job costs where there are so many."""
     one = server.connections()
     with server.more_workers(workers):
         most = server.connections()
@@ -138,16 +138,20 @@ def idle(server: CapacityServer, workers: int) -> dict[str, Any]:
         time.sleep(IDLE_SECONDS)
         after = server.snapshot()
         memory = server.worker_memory()
+        among_many = small_jobs(server, jobs)
+        peak = server.connections()
     per_worker = IDLE_SECONDS * (workers + 1)
-    return {
+    idle = {
         "workers": workers + 1,
         "connections_of_the_server": server.connections_of_the_server(),
         "connections_per_worker": round((most - one) / workers, 2),
+        "connections_per_worker_at_work": round((peak - one) / workers, 2),
         "transactions_per_worker_and_second": round((after.transactions - before.transactions) / per_worker, 3),
         "postgres_cpu_per_worker": round((after.cpu["postgres"] - before.cpu["postgres"]) / per_worker, 5),
         "worker_cpu_per_worker": round((after.cpu["worker"] - before.cpu["worker"]) / per_worker, 5),
         "megabytes_per_worker": round(memory / (workers + 1) / 1e6, 1),
     }
+    return idle, among_many
 
 
 def per(before: Snapshot, after: Snapshot, count: float) -> dict[str, Any]:

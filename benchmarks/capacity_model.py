@@ -29,7 +29,8 @@ class Costs:
     """Measured: seconds of one core and bytes.
 
     Attributes:
-        job: of any job, by part: web, worker, postgres.
+        job: of any job, by part: web, worker, postgres; with one worker.
+        waking: of any job for each further worker that is told of it, by part.
         million: of a million variants more, by part, without annotation, in a file of no size.
         gigabyte: of 10^9 bytes that are uploaded, on the web server.
         annotating: of a million small variants, on the worker; 0 without annotation.
@@ -41,6 +42,7 @@ class Costs:
     """
 
     job: dict[str, float]
+    waking: dict[str, float]
     million: dict[str, float]
     gigabyte: float
     annotating: float
@@ -55,8 +57,11 @@ class Costs:
         """What `bench_capacity.py` has measured."""
         idle, parsing = figures["idle"], figures["parsing"]
         million = parsing["cpu_seconds"]
+        job, among_many = figures["job"]["cpu_seconds"], figures["job with many workers"]["cpu_seconds"]
+        others = idle["workers"] - 1
         return cls(
-            figures["job"]["cpu_seconds"],
+            job,
+            {part: max(0.0, (among_many[part] - job[part]) / others) for part in job},
             million | {"web": 0.0},  # the server takes the bytes, and does not look at the variants
             million["web"] / parsing["file_bytes_per_million"] * 1e9,
             (figures["annotating"] or {"cpu_seconds": 0.0})["cpu_seconds"],
@@ -64,7 +69,7 @@ class Costs:
             figures["job"]["wal_bytes"],
             figures["job"]["database_bytes"],
             parsing["table_bytes_per_million"],
-            (idle["connections_per_worker"], idle["connections_of_the_server"]),
+            (idle["connections_per_worker_at_work"], idle["connections_of_the_server"]),
         )
 
 
@@ -98,7 +103,7 @@ def need(costs: Costs, day: Day, *, slots: int = 4) -> Need:
     jobs = day.uploads * BUSIEST_HOUR / HOUR
 
     def cores(part: str, workers: int) -> float:
-        each = costs.job[part] + millions * costs.million[part]
+        each = costs.job[part] + max(0, workers - 1) * costs.waking[part] + millions * costs.million[part]
         if part == "web":
             each += day.bytes / 1e9 * costs.gigabyte
         if part == "worker" and day.annotated:

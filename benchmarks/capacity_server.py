@@ -12,12 +12,13 @@ import sys
 import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Self
+from unittest import mock
 
 import httpx
 import psutil
 import psycopg
 
-from varloom.db.embedded import EmbeddedPostgres
+from varloom.db import embedded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,7 @@ READY = re.compile(r"^Varloom is ready at (\S+)$")
 FINAL = {"completed", "failed", "cancelled"}
 PATIENCE = 600.0
 QUIET = subprocess.DEVNULL
+CONNECTIONS_OF_A_WORKER = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,20 @@ class Snapshot:
 
 
 class CapacityServer:
-    """A server without workers of its own, one worker, and a connection to its database."""
+    """A server without workers of its own, one worker, and a connection to its database.
 
-    def __init__(self, data: Path) -> None:
+    The embedded PostgreSQL is started before the server, which joins it, so that it can have more connections than it
+    has otherwise.
+    """
+
+    def __init__(self, data: Path, *, most_workers: int) -> None:
         self._data = data
         self._workers: list[subprocess.Popen[bytes]] = []
+        self._connections = {"max_connections": str(60 + CONNECTIONS_OF_A_WORKER * most_workers)}
 
     def __enter__(self) -> Self:
+        with mock.patch.dict(embedded._SERVER_SETTINGS, self._connections):  # noqa: SLF001 - there is no other way
+            self._embedded = embedded.EmbeddedPostgres(self._data).__enter__()
         command = [sys.executable, "-m", "varloom", "serve", "--data", str(self._data), "--port", "0", "--no-worker"]
         self._server = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=QUIET, text=True, env=self._environment()
@@ -64,7 +73,6 @@ class CapacityServer:
         told = json.loads((self._data / "server.json").read_text(encoding="utf-8"))
         headers = {"Authorization": f"Bearer {told['token']}"}
         self._client = httpx.Client(base_url=f"{match[1]}/api/v1/", headers=headers, timeout=PATIENCE)
-        self._embedded = EmbeddedPostgres(self._data).__enter__()
         self._database = psycopg.connect(self._embedded.conninfo, autocommit=True)
         self._start_workers(1)
         return self
@@ -72,11 +80,11 @@ class CapacityServer:
     def __exit__(self, *_: object) -> None:
         self._client.close()
         self._database.close()
-        self._embedded.__exit__(None, None, None)
         for process in (*self._workers, self._server):
             process.send_signal(signal.SIGTERM)
         for process in (*self._workers, self._server):
             process.wait(60)
+        self._embedded.__exit__(None, None, None)
 
     @staticmethod
     def _environment() -> dict[str, str]:

@@ -31,6 +31,11 @@ CLOUDS = ("s3", "gs", "az")
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 """Hosts to which nobody sits on the way."""
+MAIL_ADDRESS = re.compile(
+    r"(?=.{3,254}$)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@"
+    r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+)
+"""An e-mail address that is nothing else in any header or command: no quotes, brackets, blanks or lines (RFC 5321)."""
 
 STAGES = ("download", "process", "annotate", "parse")
 """The stages that a slot can be given to, in the order in which a job can run them."""
@@ -289,6 +294,40 @@ class Settings(BaseSettings):
         description="collector to which traces are sent by OpenTelemetry (OTLP over HTTP), such as "
         "`http://127.0.0.1:4318`; it needs `varloom[otel]`; default: no traces",
     )
+    public_url: str | None = Field(
+        default=None,
+        description="address by which people reach the server, such as `https://varloom.example.org`, for links in "
+        "notices; its host belongs into `hosts` as well",
+    )
+    smtp_host: str | None = Field(
+        default=None,
+        description="mail server through which notices are sent; it needs `mail_from` and `public_url`; default: no "
+        "e-mail is sent",
+    )
+    smtp_port: int | None = Field(
+        default=None, ge=1, le=65535, description="its port; default: 587, with `tls` 465, with `none` 25"
+    )
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="how the mail server is talked to: `starttls`, `tls` from the first byte on, or `none`, which "
+        "takes no password",
+    )
+    smtp_user: str | None = Field(default=None, description="name by which the mail server knows this one")
+    smtp_password: str | None = Field(
+        default=None, repr=False, description="password for `smtp_user`; better in the environment than in a file"
+    )
+    mail_from: str | None = Field(default=None, description="address from which mails come, such as lab@example.org")
+    notice_names: bool = Field(
+        default=False, description="whether notices tell sample names, which can identify people, to mail and webhook"
+    )
+    notice_hours: float = Field(
+        default=24.0, gt=0, description="how long a notice that fails is tried again; then it is given up"
+    )
+    keep_notices_days: float = Field(
+        default=30.0,
+        gt=0,
+        description="how long notices that were sent or given up are listed; then they are forgotten",
+    )
     session_days: float = Field(default=30.0, gt=0, description="how long a browser stays logged in")
     undo_days: float = Field(
         default=7.0, ge=0, description="how long a deleted sample can be brought back; its files stay as long"
@@ -385,6 +424,26 @@ class Settings(BaseSettings):
                 return value
         raise ValueError("it must be a web address without user, password and query, such as http://127.0.0.1:4318")
 
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str | None) -> str | None:
+        """Links are made of it: no user, query or fragment; a path is that of a proxy."""
+        if value is None:
+            return None
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(value)
+            plain = "@" not in parts.netloc and not parts.query and not parts.fragment and value.isprintable()
+            if parts.scheme in {"http", "https"} and parts.hostname and plain and " " not in value:
+                return value.rstrip("/")
+        raise ValueError("it must be a web address without user and query, such as https://varloom.example.org")
+
+    @field_validator("mail_from")
+    @classmethod
+    def _check_mail_from(cls, value: str | None) -> str | None:
+        if value is not None and not MAIL_ADDRESS.fullmatch(value):
+            raise ValueError("it must be an address such as lab@example.org")
+        return value
+
     @field_validator("cloud_endpoints", mode="before")
     @classmethod
     def _parse_cloud_endpoints(cls, value: Any) -> Any:
@@ -455,6 +514,17 @@ class Settings(BaseSettings):
             raise ValueError("proxy_user_header needs proxy_peers: the addresses of the proxies that may send it")
         if self.proxy_user_create and not self.proxy_user_header:
             raise ValueError("proxy_user_create needs proxy_user_header")
+        return self
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> Self:
+        """Half a mail server sends nothing, and a password is not sent in clear text."""
+        if self.smtp_host is not None and (self.mail_from is None or self.public_url is None):
+            raise ValueError("smtp_host needs mail_from and public_url, too")
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError("smtp_user and smtp_password belong together")
+        if self.smtp_password is not None and self.smtp_security == "none":
+            raise ValueError("smtp_security: with none a password would be sent in clear text; use starttls or tls")
         return self
 
     @classmethod

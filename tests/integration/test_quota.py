@@ -13,6 +13,7 @@ from tests.sources import web_source
 
 from running import QUICK, serving
 from varloom.errors import VarloomError
+from varloom.services.account_quotas import parsed_quota, written_quota
 
 QUOTA = 10_000
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -35,6 +36,51 @@ async def send(person, size):
 
 async def storage(person):
     return (await person.client.get("/api/v1/storage")).json()
+
+
+async def owner_of(api):
+    person = await api.person()
+    async with api.services.pool.connection() as conn:
+        await conn.execute("UPDATE accounts SET role = 'owner' WHERE id = %s", [person.account.id])
+    return person
+
+
+async def test_an_owner_gives_an_account_more_less_or_no_limit(api):
+    owner, ann, ben = await owner_of(api), await api.person(), await api.person()
+    user = f"/api/v1/users/{ann.account.id}"
+    assert (await send(ann, QUOTA + 4)).status_code == 507
+    changed = await owner.client.patch(user, json={"quota": QUOTA * 2})
+    assert changed.json()["quota"] == (await storage(ann))["quota"] == QUOTA * 2
+    answers = await asyncio.gather(*(send(ann, QUOTA - 400) for _ in range(6)), *(begin(ann, QUOTA) for _ in range(6)))
+    assert sum(one.status_code < 300 for one in answers) == 2, "two fit, however many come at once"
+    assert {one.status_code for one in answers if one.status_code >= 300} == {507}
+    assert (await send(ben, QUOTA + 4)).status_code == 507, "another account keeps the server's"
+    await owner.client.patch(user, json={"quota": "none"})
+    assert (await storage(ann))["quota"] is None
+    assert (await send(ann, QUOTA * 3)).status_code == 202
+    await owner.client.patch(user, json={"name": "Ann of the lab"})
+    assert (await storage(ann))["quota"] is None, "another change leaves it as it is"
+    await owner.client.patch(user, json={"quota": "default"})
+    assert (await storage(ann))["quota"] == QUOTA
+    assert (await send(ann, 400)).json()["code"] == "quota_exceeded"
+    for wrong in (0, -1, 2**63, "much", 1.5, True):
+        assert (await owner.client.patch(user, json={"quota": wrong})).status_code == 422, wrong
+    assert (await ann.client.patch(user, json={"quota": "none"})).status_code == 403
+
+
+async def test_the_page_takes_amounts_as_people_write_them(api):
+    owner, ann = await owner_of(api), await api.person()
+    for text, quota in (("1.5 TB", 1_500_000_000_000), ("2GiB", 2**31), (" 700 ", 700), ("NONE", "none")):
+        answer = await owner.client.post(f"/users/{ann.account.id}", data={"quota": text})
+        assert answer.status_code == 200
+        assert parsed_quota(written_quota(quota)) == quota
+        assert f'value="{written_quota(quota)}"' in answer.text
+        users = (await owner.client.get("/api/v1/users")).json()["users"]
+        assert [one["quota"] for one in users if one["id"] == str(ann.account.id)] == [quota]
+    for text in ("0", "-5 GB", "5 XB", "1e9", "0.1", "9" * 19 + " PB", "\u0665 GB", "<b>"):
+        answer = await owner.client.post(f"/users/{ann.account.id}", data={"quota": text})
+        assert "The quota is no amount" in answer.text, text
+        assert "<b>" not in answer.text
 
 
 async def test_what_does_not_fit_is_refused_at_the_beginning(api, settings):

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
-from api_support import event_stream
+from api_support import VCF, event_stream
 from cli_support import varloom
 from hypothesis import given
 from hypothesis import strategies as st
@@ -244,6 +246,86 @@ async def test_who_is_deactivated_is_out_at_once_and_loses_nothing(api: Api) -> 
     assert [one["id"] for one in (await back.get("/api/v1/jobs")).json()["jobs"]] == [job["id"]]
 
 
+@dataclass
+class Held:
+    """A request whose head has arrived, and whose body lacks its last bytes."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    last: bytes
+
+    async def answered(self) -> int:
+        """Send the rest; the status of the answer."""
+        self.writer.write(self.last)
+        async with asyncio.timeout(20):
+            head = await self.reader.readline()
+        self.writer.close()
+        return int(head.split()[1])
+
+
+FORM, JSON = {"Content-Type": "application/x-www-form-urlencoded"}, {"Content-Type": "application/json"}
+
+
+async def held(api: Api, token: str, request: str, body: bytes, headers: dict[str, str]) -> Held:
+    """A request that the gate has let in, as it noted when the token was used."""
+    address = urlsplit(api.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    named = {"Host": address.netloc, "Authorization": f"Bearer {token}", "Content-Length": str(len(body)), **headers}
+    head = "\r\n".join([f"{request} HTTP/1.1", *(f"{name}: {value}" for name, value in named.items()), "", ""])
+    writer.write(head.encode() + body[:-8])
+    await writer.drain()
+    used, seen = "SELECT last_used_at FROM api_tokens WHERE token_sha256 = sha256(%s)", None
+    async with asyncio.timeout(20):
+        while seen is None:
+            async with api.services.pool.connection() as conn:
+                row = await (await conn.execute(used, [token.encode()])).fetchone()
+            seen = row and row[0]
+    return Held(reader, writer, body[-8:])
+
+
+async def test_who_was_shut_out_while_a_request_came_is_not_served(api: Api) -> None:
+    owner, ann = await owner_of(api), await owner_of(api)
+    secrets = [await api.services.accounts.create_token(ann.account.id, f"held {number}") for number in range(5)]
+    herself = f"/api/v1/users/{ann.account.id}"
+    credential = b"name=x&scope=https://x.example&token=12345"
+    again = await held(api, secrets[0], f"PATCH {herself}", b'{"role": "owner"}', JSON)
+    page = await held(api, secrets[1], f"POST /users/{ann.account.id}", b"role=owner", FORM)
+    token = await held(api, secrets[2], "POST /api/v1/tokens", b'{"label": "another"}', JSON)
+    kept = await held(api, secrets[3], "POST /credentials?kind=bearer", credential, FORM)
+    good = await held(api, secrets[4], "POST /api/v1/tokens", b'{"label": "good"}', JSON)
+    assert (await owner.client.patch(herself, json={"role": "member"})).status_code == 200
+    for one in await api.services.accounts.list_tokens(ann.account.id):
+        if one.label in {"held 2", "held 3"}:
+            await api.services.accounts.revoke_token(ann.account.id, one.id)
+    assert [await one.answered() for one in (again, page, token, kept, good)] == [403, 403, 401, 401, 201]
+    assert (await ann.client.get("/api/v1/account")).json()["role"] == "member"
+    labels = {one.label for one in await api.services.accounts.list_tokens(ann.account.id)}
+    assert labels == {"test", "held 0", "held 1", "held 4", "good"}
+    assert (await ann.client.get("/api/v1/credentials")).json()["credentials"] == []
+
+
+async def test_what_was_on_its_way_from_somebody_who_is_shut_out_becomes_no_job(api: Api) -> None:
+    owner, ann = await owner_of(api), await api.person()
+    tus = {"Tus-Resumable": "1.0.0", "Upload-Length": str(len(VCF)), "Upload-Metadata": "filename YS52Y2Y="}
+    begun = await ann.client.post("/api/v1/uploads", headers=tus)
+    assert begun.status_code == 201, begun.text
+    piece = {
+        "Tus-Resumable": "1.0.0",
+        "Upload-Offset": "0",
+        "Content-Type": "application/offset+octet-stream",
+    }
+    file = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.vcf"\r\n\r\n' + VCF + b"\r\n--b--\r\n"
+    secrets = [await api.services.accounts.create_token(ann.account.id, f"held {number}") for number in range(3)]
+    whole = await held(api, secrets[0], "POST /api/v1/jobs", file, {"Content-Type": "multipart/form-data; boundary=b"})
+    url = await held(api, secrets[1], "POST /api/v1/jobs", b'{"source_url": "https://example.org/a.vcf"}', JSON)
+    last = await held(api, secrets[2], f"PATCH {urlsplit(begun.headers['location']).path}", VCF, piece)
+    assert (await owner.client.patch(f"/api/v1/users/{ann.account.id}", json={"active": False})).status_code == 200
+    assert [await one.answered() for one in (whole, url, last)] == [401, 401, 401]
+    async with api.services.pool.connection() as conn:
+        rows = await conn.execute("SELECT count(*) FROM jobs WHERE account_id = %s", [ann.account.id])
+        assert await rows.fetchone() == (0,)
+
+
 async def test_the_last_owner_stays_also_when_two_go_at_the_same_moment(api: Api) -> None:
     first, second = await owner_of(api), await owner_of(api)
     users = api.services.users
@@ -322,6 +404,10 @@ def test_the_commands(tmp_path: Path) -> None:
         assert made.out.startswith(f"{server.url}/login#")
         assert varloom("users", "add", "ann", data=data).status == 1
         assert "Ann: owner" in varloom("users", "role", "ann", "owner", data=data).out
+        assert varloom("users", "quota", "ann", "1.5TB", data=data).out == "Ann: quota 1.5 TB\n"
+        assert "1.5 TB" in varloom("users", "list", data=data).out
+        refused = varloom("users", "quota", "ann", "lots", data=data)
+        assert (refused.status, "'lots' is no amount" in refused.err) == (1, True), refused.err
         assert "Anna: owner" in varloom("users", "rename", "ANN", "Anna", data=data).out
         assert "Anna: deactivated" in varloom("users", "deactivate", "anna", data=data).out
         assert varloom("users", "login-link", "anna", data=data).status == 1

@@ -126,6 +126,16 @@ def counts(records: int, variants: int | None) -> str:
     return counted(records, "record") + ("" if variants is None else f", {counted(variants, 'variant')}")
 
 
+def size(number: int) -> str:
+    """A number of bytes in decimal units: `3.28 kB`."""
+    value = float(number)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"
+
+
 def is_terminal() -> bool:
     """Whether somebody watches the standard error."""
     return sys.stderr.isatty()

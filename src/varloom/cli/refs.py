@@ -10,7 +10,7 @@ import click
 
 from varloom.cli.ending import end_in_order
 from varloom.cli.live_view import TransferBar
-from varloom.cli.output import local_time, print_error, print_json, print_table
+from varloom.cli.output import local_time, print_error, print_json, print_table, size
 from varloom.cli.problems import OUTPUT_UNWRITABLE, REFERENCE_AMBIGUOUS
 from varloom.errors import VarloomError, counted
 
@@ -96,7 +96,7 @@ def add(
     if as_json:
         print_json(reference_view(made).model_dump(mode="json"))
         return
-    click.echo(f"{_named(made)} is installed: {_size(made.size)}, {_holds(made)}.")
+    click.echo(f"{_named(made)} is installed: {size(made.size)}, {_holds(made)}.")
     for note in made.notes:
         click.echo(f"  - {note}", err=True)
 
@@ -373,7 +373,7 @@ def _print_installed(found: ReferencesView) -> None:
             one.kind,
             one.assembly,
             one.release,
-            _size(one.bytes),
+            size(one.bytes),
             one.licence,
             one.sha256[:12],
             local_time(one.added_at.isoformat()),
@@ -390,7 +390,7 @@ def _print_missing(found: ReferencesView) -> None:
     for one in found.missing:
         click.echo(f"  {one.assembly}  {one.title}: {one.gives}")
         click.echo(f"      varloom refs add {one.name} --kind {one.kind} --assembly {one.assembly} --from ...")
-        click.echo(f"      about {_size(one.bytes)}, {one.licence}: {one.url}")
+        click.echo(f"      about {size(one.bytes)}, {one.licence}: {one.url}")
 
 
 def _named(release: Release) -> str:
@@ -402,13 +402,3 @@ def _named(release: Release) -> str:
 def _holds(release: Release) -> str:
     rows = release.counts.get("rows")
     return counted(rows, "variant") if rows is not None else counted(len(release.contigs), "contig")
-
-
-def _size(number: int) -> str:
-    """A number of bytes in decimal units."""
-    value = float(number)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 999.5:
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} TB"

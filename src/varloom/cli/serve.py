@@ -14,6 +14,7 @@ import click
 
 from varloom import tracing
 from varloom.cli.server_settings import data_options, log_to_stderr
+from varloom.cli.service_manager import ServiceManager
 from varloom.log_lines import logs_json, ready_line
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def serve(*, no_worker: bool, verbose: bool, **flags: Any) -> None:
     from varloom.settings import load_settings
     from varloom.web.server import allow_many_connections, bind
 
+    manager = ServiceManager()
     settings = load_settings(**flags)
     log_to_stderr(verbose=verbose, form=settings.log_format)
     if not no_worker:
@@ -66,7 +68,7 @@ def serve(*, no_worker: bool, verbose: bool, **flags: Any) -> None:
     ):
         migrate(database.conninfo)
         try:
-            _run(_serve(settings, database, listener, name, with_worker=not no_worker))
+            _run(_serve(settings, database, listener, name, manager, with_worker=not no_worker))
         finally:
             remove_server_note(settings.data)
             tracing.stop()
@@ -84,7 +86,13 @@ def _run(coroutine: Any) -> None:
 
 
 async def _serve(
-    settings: Settings, database: Database, listener: socket.socket, name: str, *, with_worker: bool
+    settings: Settings,
+    database: Database,
+    listener: socket.socket,
+    name: str,
+    manager: ServiceManager,
+    *,
+    with_worker: bool,
 ) -> None:
     """Run web server and worker until a signal comes."""
     from varloom.services.container import open_services
@@ -101,7 +109,9 @@ async def _serve(
             await _first_of(ready.wait(), ended)
             if ready.is_set():
                 await _announce(services, url_of(listener), name)
+                manager.ready()
             await _first_of(stop.wait(), ended)
+            manager.stopping()
 
 
 def _stop_signal() -> asyncio.Event:

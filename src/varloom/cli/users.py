@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from varloom.cli.connection import Server, connected, server_options
-from varloom.cli.output import local_time, print_json, print_table
+from varloom.cli.output import local_time, print_json, print_table, size
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.account_problems import USER_NOT_FOUND
+from varloom.services.account_quotas import parsed_quota
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,12 +42,13 @@ def list_users(*, as_json: bool, url: str | None, token: str | None, data: Path 
             one["role"],
             _ways_in(one),
             one["email"] or "",
+            size(one["quota"]) if isinstance(one["quota"], int) else one["quota"],
             local_time(one["last_seen_at"]),
             f"since {local_time(one['deactivated_at'])}" if one["deactivated_at"] else "",
         )
         for one in found
     ]
-    print_table(("NAME", "ROLE", "LOGS IN BY", "E-MAIL", "LAST SEEN", "DEACTIVATED"), rows)
+    print_table(("NAME", "ROLE", "LOGS IN BY", "E-MAIL", "QUOTA", "LAST SEEN", "DEACTIVATED"), rows)
 
 
 @users.command("add")
@@ -108,6 +110,16 @@ def rename(*, name: str, new_name: str, as_json: bool, url: str | None, token: s
 def role(*, name: str, role: str, as_json: bool, url: str | None, token: str | None, data: Path | None) -> None:
     """Make somebody an owner of the server, or a member."""
     _change(name, {"role": role}, as_json=as_json, url=url, token=token, data=data)
+
+
+@users.command("quota")
+@click.argument("name")
+@click.argument("quota", metavar="AMOUNT")
+@as_json_option
+@server_options
+def quota(*, name: str, quota: str, as_json: bool, url: str | None, token: str | None, data: Path | None) -> None:
+    """Say how much somebody may store: an amount such as 500GB, `none` for no limit, or `default`."""
+    _change(name, {"quota": parsed_quota(quota)}, as_json=as_json, url=url, token=token, data=data)
 
 
 @users.command("deactivate")
@@ -176,6 +188,8 @@ def _change(
         print_json(changed)
     else:
         state = "deactivated" if changed["deactivated_at"] else changed["role"]
+        if "quota" in change:
+            state = f"quota {size(changed['quota']) if isinstance(changed['quota'], int) else changed['quota']}"
         click.echo(f"{changed['name']}: {state}")
 
 

@@ -1,4 +1,6 @@
-"""The quota of an account: what it may store, with what it has begun to upload. Without the setting there is none.
+"""The quota of an account: what it may store, with what it has begun to upload.
+
+It is what an owner has given the account, else what the server's setting says, else there is none.
 
 Whoever adds to what an account stores asks in the transaction that adds it, under a lock of the account: of two that
 would pass the quota together, the second is refused. Tables are not asked for: what was taken in is also loaded.
@@ -29,24 +31,38 @@ SELECT coalesce(sum((progress ->> 'total')::numeric), 0)::bigint FROM jobs
 WHERE account_id = %(account)s AND state = 'downloading' AND id <> %(job)s
 """
 
+_QUOTA: LiteralString = "SELECT CASE WHEN own_quota THEN quota_bytes ELSE %s::bigint END FROM accounts WHERE id = %s"
+
 CONNECT_TIMEOUT = 10
 
 
+async def quota_of(conn: AsyncConnection[Any], account_id: UUID, default: int | None) -> int | None:
+    """How many bytes an account may store; None: no limit. `default` is the server's setting."""
+    row = await (await conn.execute(_QUOTA, [default, account_id])).fetchone()
+    return row[0] if row else default
+
+
 async def require_room(
-    conn: AsyncConnection[Any], account_id: UUID, quota: int | None, wanted: int | None, *, what: str = "This file has"
+    conn: AsyncConnection[Any],
+    account_id: UUID,
+    default: int | None,
+    wanted: int | None,
+    *,
+    what: str = "This file has",
 ) -> None:
     """See that an account may store more, until the end of the transaction in which it does.
 
     Args:
         conn: a connection, within that transaction.
         account_id: whose.
-        quota: the setting, in bytes; None: no limit.
+        default: the server's setting, in bytes, for accounts that have no quota of their own; None: no limit.
         wanted: bytes; None where nobody knows yet, and any room is enough.
         what: the beginning of a sentence that ends with their number.
 
     Raises:
         VarloomError: `quota_exceeded`.
     """
+    quota = await quota_of(conn, account_id, default)
     if quota is None:
         return
     await conn.execute(_LOCK, [account_id])
@@ -76,12 +92,14 @@ def quota_exceeded(
     return VarloomError(QUOTA_EXCEEDED, told if wanted is None else f"{told} {what} {wanted:,}.")
 
 
-def room_for_download(conninfo: str, job: Job, quota: int | None) -> int | None:
-    """How many bytes the file of a job may have; None: any number. It blocks."""
-    if quota is None:
-        return None
+def room_for_download(conninfo: str, job: Job, default: int | None) -> int | None:
+    """How many bytes the file of a job may have; None: any number. It blocks. `default` is the server's setting."""
     values = {"account": job.account_id, "job": job.id}
     with psycopg.connect(conninfo, connect_timeout=CONNECT_TIMEOUT) as conn:
+        found = conn.execute(_QUOTA, [default, job.account_id]).fetchone()
+        quota = found[0] if found else default
+        if quota is None:
+            return None
         used = catalog.storage_now(conn, job.account_id).used
         row = conn.execute(_ARRIVING, values).fetchone()
     return max(0, quota - used - (int(row[0]) if row else 0))

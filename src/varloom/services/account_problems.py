@@ -123,6 +123,13 @@ USER_INVALID = define(
     resolution=("Give another name or address.",),
     status=422,
 )
+QUOTA_INVALID = define(
+    "quota_invalid",
+    "The quota is no amount",
+    cause="A quota is an amount of bytes above 0 with or without a unit, or `none`, or `default`.",
+    resolution=("Write it as `500 GB`, `1.5TB` or `2 TiB`; `none` for no limit; `default` for the server's setting.",),
+    status=422,
+)
 USER_NAME_TAKEN = define(
     "user_name_taken",
     "The name is taken",
@@ -148,7 +155,7 @@ TOKEN_SCOPE_INSUFFICIENT = define(
     "token_scope_insufficient",
     "The API token may not do this",
     cause="A token has a scope: `read` looks, `submit` also loads files and acts on jobs, `full` does all that the "
-    "account may. Only a token that never expires can make a way in that outlasts it.",
+    "account may. Only a token that never expires can make a way in, or a place for notices, that outlasts it.",
     resolution=(
         "Use a token with the scope that the message names: `varloom tokens create LABEL --scope SCOPE`.",
         "Or do it in the browser.",

@@ -27,6 +27,8 @@ from varloom.services.htsget import Htsget
 from varloom.services.jobs import Jobs
 from varloom.services.manifests import Manifests
 from varloom.services.metrics import Metrics
+from varloom.services.notices.channels import Notices
+from varloom.services.notices.opening import open_sender
 from varloom.services.on_demand import OnDemandAnnotation
 from varloom.services.openid import OpenId
 from varloom.services.passwords import Passwords
@@ -103,6 +105,7 @@ class Services:
     references: References
     renewals: Renewals
     pgx: PgxResults
+    notices: Notices
     disks: DiskWatch
 
     async def require_ready(self) -> list[str]:
@@ -161,7 +164,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         users = Users(pool, accounts)
         on_demand = OnDemandAnnotation.over(library)
         ending = asyncio.create_task(on_demand.run(), name="idle annotators")
-        beside = [listening, sweeping, looking, ending]
+        sender = open_sender(pool, settings, vault)
+        beside = [listening, sweeping, looking, ending, asyncio.create_task(sender.run(), name="notices")]
         if settings.row_copies_ahead:
             beside.append(asyncio.create_task(samples.copies_ahead.run(), name="copies ahead"))
         try:
@@ -186,6 +190,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 jobs=Jobs(pool, settings, durations),
                 provenance=Provenance(pool, storage),
                 pgx=PgxResults(pool, storage),
+                notices=Notices(pool, settings, vault, sender),
                 queue=Queue(pool, settings),
                 metrics=Metrics(pool, settings, disks),
                 disks=disks,
@@ -202,6 +207,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         finally:
             await events.close()
             await resumable.close()
+            await sender.close()
             await cancel_all(beside)
             await on_demand.close()
             await samples.close()

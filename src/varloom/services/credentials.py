@@ -71,9 +71,11 @@ _FIND: LiteralString = "SELECT kind, scope, secret FROM credentials WHERE accoun
 _OLD: LiteralString = """
 SELECT 'credentials', id, secret FROM credentials
 UNION ALL SELECT 'upload_secrets', upload_id, secret FROM upload_secrets
+UNION ALL SELECT 'notice_channels', id, secret FROM notice_channels WHERE secret IS NOT NULL
 """
 _RENEW: dict[str, LiteralString] = {
     "credentials": "UPDATE credentials SET secret = %s WHERE id = %s AND secret = %s",
+    "notice_channels": "UPDATE notice_channels SET secret = %s WHERE id = %s AND secret = %s",
     "upload_secrets": "UPDATE upload_secrets SET secret = %s WHERE upload_id = %s AND secret = %s",
 }
 

@@ -19,6 +19,7 @@ from varloom.dataset.row_copies import RowCopies
 from varloom.dataset.stored import StoredDatasets
 from varloom.errors import VarloomError
 from varloom.jobs import repository
+from varloom.pipeline.quota import quota_of
 from varloom.services.annotation_offer import is_synthetic
 from varloom.services.audit import note
 from varloom.services.copies_ahead import CopiesAhead
@@ -160,7 +161,8 @@ class Samples:
         """What the account's things take in the storage."""
         async with self._pool.connection() as conn:
             found = await catalog.storage_of(conn, account_id)
-        return StorageView.model_validate({**asdict(found), "quota": self._quota})
+            quota = await quota_of(conn, account_id, self._quota)
+        return StorageView.model_validate({**asdict(found), "quota": quota})
 
     async def tags(self, account_id: UUID, project: UUID | None = None) -> dict[str, int]:
         """The tags of the samples that the account sees, of a project's alone if one is named, with their numbers."""

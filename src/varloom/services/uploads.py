@@ -20,7 +20,7 @@ from varloom.errors import VarloomError
 from varloom.jobs import line, repository
 from varloom.jobs.model import Job, NewJob
 from varloom.pipeline.plan import version_of
-from varloom.pipeline.quota import check_room, quota_exceeded, require_room
+from varloom.pipeline.quota import check_room, quota_exceeded, quota_of, require_room
 from varloom.services.disk_space import refuse_while_low
 from varloom.services.names import checked_sample_name, file_name, sample_name_from
 from varloom.services.options import JobOptions
@@ -216,15 +216,15 @@ class Uploads:
         Raises:
             VarloomError: `quota_exceeded`, at once or in the midst of the chunks.
         """
-        quota = self.settings.account_quota_bytes
-        if quota is None:
+        async with self.pool.connection() as conn:
+            quota = await quota_of(conn, account_id, self.settings.account_quota_bytes)
+            use = None if quota is None else await catalog.storage_of(conn, account_id)
+        if quota is None or use is None:
             yield lambda chunks: chunks
             return
-        async with self.pool.connection() as conn:
-            use = await catalog.storage_of(conn, account_id)
         others = self._arriving[account_id]
         counted = max(expected, before)  # what is announced is the whole upload
-        check_room(use, quota, counted, arriving=others)
+        check_room(use, quota, counted or None, arriving=others)
         room = quota - use.used - others
         self._arriving[account_id] += counted
 

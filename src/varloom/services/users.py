@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.account_problems import LAST_OWNER, USER_INVALID, USER_NAME_TAKEN, USER_NOT_FOUND
+from varloom.services.account_quotas import Quota, checked_quota
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,6 +32,7 @@ Role = Literal["owner", "member"]
 
 _COLUMNS = """
 id, name, email, role, created_at, deactivated_at, password_hash IS NOT NULL AS has_password,
+CASE WHEN NOT own_quota THEN '"default"' WHEN quota_bytes IS NULL THEN '"none"' ELSE to_json(quota_bytes) END AS quota,
 EXISTS (SELECT FROM identities WHERE account_id = accounts.id) AS is_connected,
 greatest(
     (SELECT max(last_seen_at) FROM sessions WHERE account_id = accounts.id),
@@ -56,6 +58,11 @@ UPDATE accounts SET
         WHEN %(active)s THEN NULL
         WHEN NOT %(active)s THEN coalesce(deactivated_at, now())
         ELSE deactivated_at
+    END,
+    own_quota = CASE WHEN %(quota)s::text IS NULL THEN own_quota ELSE %(quota)s <> 'default' END,
+    quota_bytes = CASE
+        WHEN %(quota)s::text IS NULL THEN quota_bytes
+        WHEN %(quota)s NOT IN ('default', 'none') THEN %(quota)s::bigint
     END
 WHERE id = %(id)s
 """
@@ -82,6 +89,7 @@ class User:
     created_at: datetime
     deactivated_at: datetime | None
     has_password: bool
+    quota: Quota
     is_connected: bool
     last_seen_at: datetime | None
 
@@ -94,6 +102,7 @@ class UserChange:
     email: str | None = None
     role: Role | None = None
     active: bool | None = None
+    quota: Quota | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +149,7 @@ class Users:
             return await self._get(conn, row[0])
 
     async def change(self, user_id: UUID, change: UserChange) -> User:
-        """Rename an account, change its role, deactivate it or activate it again.
+        """Rename an account, change its role or its quota, deactivate it or activate it again.
 
         Deactivating ends its sessions, links and tokens for good; activated again, it needs a new way in.
 
@@ -154,6 +163,7 @@ class Users:
             "email": _checked_email(change.email),
             "role": change.role,
             "active": change.active,
+            "quota": None if change.quota is None else str(checked_quota(change.quota)),
         }
         async with self.pool.connection() as conn:
             if change.role == "member" or change.active is False:

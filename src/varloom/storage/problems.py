@@ -24,7 +24,7 @@ QUOTA_EXCEEDED = define(
         "Delete samples that are not needed any more, and delete them for good: until then they count.",
         "Dismiss failed and cancelled jobs, whose files are kept for a retry, and discard uploads that broke off.",
         "What was deleted or dismissed counts no more after some minutes. Then try again.",
-        "Or ask whoever runs this server to raise the setting `account_quota_bytes`.",
+        "Or ask whoever runs this server for more: `varloom users quota`, or the setting `account_quota_bytes`.",
     ),
     status=507,
 )

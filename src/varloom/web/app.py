@@ -6,7 +6,7 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -33,7 +33,7 @@ from varloom.web.problem_documents import from_http_exception, from_validation_e
 from varloom.web.proxies import ForwardedHeaders
 from varloom.web.rate_limit import RateLimit
 from varloom.web.request_log import RequestLog
-from varloom.web.security import Gate, HostCheck, SecurityHeaders
+from varloom.web.security import Gate, HostCheck, SecurityHeaders, look_again
 from varloom.web.streams import OpenStreams
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncCont
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        dependencies=[Depends(look_again)],
         middleware=[
             Middleware(ForwardedHeaders, peers=settings.proxy_peers),
             Middleware(SecurityHeaders),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
 from varloom import log_lines
@@ -157,6 +157,24 @@ class Gate:
             location = LOGIN_PATH if target == "/" else f"{LOGIN_PATH}?next={quote(target, safe='')}"
             response = RedirectResponse(location, status_code=303)
         await response(scope, receive, send)
+
+
+async def look_again(request: Request) -> None:
+    """See that who asks may still ask: the body of a request can come long after its head, at which the gate looked.
+
+    It runs when a body that a route takes as JSON or as a form has come whole, and gives the route the account as it is
+    now. Routes that read their body by themselves, as those of uploads do, look again when they have.
+
+    Raises:
+        VarloomError: `not_authenticated` for who was let in, and has been shut out since.
+    """
+    identity: Identity | None = getattr(request.state, "identity", None)
+    if identity is None or request.method in SAFE_METHODS:
+        return
+    now = await identify(request)
+    if now is None or now.account.id != identity.account.id:
+        raise VarloomError(NOT_AUTHENTICATED, "The API token or the session ended before the request had come whole.")
+    request.state.identity = now
 
 
 async def identify(connection: HTTPConnection) -> Identity | None:

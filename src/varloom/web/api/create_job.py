@@ -21,6 +21,7 @@ from varloom.web.api.multipart import FIELD_LIMIT, MultipartBody
 from varloom.web.api.openapi import CREATE_JOB_BODY, PREFIX
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.problem_documents import problem_responses
+from varloom.web.security import look_again
 
 UPLOAD_PATH = f"{PREFIX}/jobs"
 
@@ -72,6 +73,7 @@ async def _read_form(request: Request, intake: Intake, annotations: AnnotationOf
             raise VarloomError(REQUEST_INVALID, f"{safe_excerpt(part.name, 60)}: the field is given twice.")
         else:
             fields[part.name] = await form.text()
+    await look_again(request)  # what follows the last part may not have been read
     asked = job_request(fields, intake.names)
     return replace(asked, options=await annotations.require(asked.options))
 
@@ -133,13 +135,18 @@ def _json_object(name: str, text: str | bytes) -> dict[str, Any]:
 
 
 async def body_of(request: Request) -> AsyncIterator[bytes]:
-    """The bytes of the request as they arrive."""
+    """The bytes of the request as they arrive; at their end it is seen that who sent them may still do so.
+
+    Raises:
+        VarloomError: `upload_interrupted`, or `not_authenticated` for who has been shut out meanwhile.
+    """
     try:
         async for chunk in request.stream():
             if chunk:
                 yield chunk
     except ClientDisconnect:
         raise VarloomError(UPLOAD_INTERRUPTED, "The connection ended before the whole file had arrived.") from None
+    await look_again(request)
 
 
 def _is_json(request: Request) -> bool:

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from varloom.services.account_quotas import MOST
 from varloom.services.audit import note
 from varloom.services.owners import require_owner
 from varloom.services.users import EMAIL_LIMIT, NAME_LIMIT, UserChange
@@ -20,6 +21,8 @@ router = APIRouter(prefix="/users", tags=["users"])
 Role = Literal["owner", "member"]
 Name = Annotated[str, Field(max_length=NAME_LIMIT, description="with which they log in; capitals make no difference")]
 Email = Annotated[str, Field(max_length=EMAIL_LIMIT)]
+OwnQuota = Annotated[int, Field(ge=1, le=MOST, strict=True)] | Literal["default", "none"]
+QUOTA = "how many bytes it may store; default: as the setting `account_quota_bytes` says; none: no limit"
 
 
 class UserView(View):
@@ -32,6 +35,7 @@ class UserView(View):
     created_at: UtcTime
     deactivated_at: UtcTime | None = Field(description="null: it can be used")
     has_password: bool
+    quota: OwnQuota = Field(description=QUOTA)
     is_connected: bool = Field(description="with an OpenID Connect provider, by which they can log in")
     last_seen_at: UtcTime | None = Field(description="by sessions and tokens that are remembered, exact to a minute")
 
@@ -68,6 +72,7 @@ class ChangedUser(BaseModel):
     email: Email | None = Field(default=None, description="an empty text takes it away")
     role: Role | None = None
     active: bool | None = Field(default=None, description="false: deactivate; its things stay, its jobs go on")
+    quota: OwnQuota | None = Field(default=None, description=QUOTA)
 
 
 class Disconnected(View):
@@ -98,11 +103,11 @@ async def add_user(services: CurrentServices, account: CurrentAccount, new: NewU
 async def change_user(
     services: CurrentServices, account: CurrentAccount, user_id: UUID, change: ChangedUser
 ) -> UserView:
-    """Rename an account, change its role, deactivate it or activate it again."""
+    """Rename an account, change its role or its quota, deactivate it or activate it again."""
     require_owner(account)
-    note(**change.model_dump(exclude_none=True))
-    wanted = UserChange(name=change.name, email=change.email, role=change.role, active=change.active)
-    user = await services.users.change(user_id, wanted)
+    wanted = change.model_dump(exclude_none=True)
+    note(**wanted)
+    user = await services.users.change(user_id, UserChange(**wanted))
     return UserView.model_validate(user, from_attributes=True)
 
 

@@ -14,6 +14,7 @@ from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.finding import Finding, refusal_beside
 from varloom.web.pages.formatting import moment, size
 from varloom.web.pages.rendering import page, render
+from varloom.web.security import look_again
 
 Kind = Literal["s3", "gcs", "azure_key", "azure_sas", "bearer"]
 
@@ -103,6 +104,7 @@ async def add_credential(
     chosen = _kind(kind)
     async with request.form(max_files=0, max_fields=20) as given:
         fields = {name: value for name, value in given.items() if isinstance(value, str)}
+    await look_again(request)
     try:
         await services.credentials.add(
             account.id,
@@ -125,6 +127,7 @@ async def test_credential(
     """Ask for the first bytes of a file; what was found, or why it was not asked for."""
     async with request.form(max_files=0, max_fields=5) as given:
         url = given.get("url")
+    await look_again(request)
     try:
         found = _found(await services.credentials.test(account.id, credential_id, url if isinstance(url, str) else ""))
     except VarloomError as error:

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse
 
 from varloom.errors import VarloomError
+from varloom.services.account_quotas import Quota, parsed_quota, written_quota
 from varloom.services.audit import note
 from varloom.services.owners import require_owner
 from varloom.services.users import EMAIL_LIMIT, NAME_LIMIT, User, UserChange
 from varloom.web.dependencies import CurrentAccount, CurrentServices
 from varloom.web.pages.finding import refusal_beside
-from varloom.web.pages.formatting import moment
+from varloom.web.pages.formatting import moment, size
 from varloom.web.pages.rendering import page
 from varloom.web.security import LOGIN_PATH
 
@@ -30,6 +31,8 @@ class UserRow:
     role: str
     active: bool
     way_in: str
+    quota: str
+    own_quota: str
     seen_iso: str
     seen: str
     is_self: bool
@@ -80,12 +83,14 @@ async def change_user(
     user_id: UUID,
     role: Annotated[Literal["owner", "member"] | None, Form()] = None,
     active: Annotated[bool | None, Form()] = None,
+    quota: Annotated[str | None, Form(max_length=60)] = None,
 ) -> HTMLResponse:
-    """Change a role, deactivate or activate; the page as it is then, or why nothing was done."""
+    """Change a role or a quota, deactivate or activate; the page as it is then, or why nothing was done."""
     require_owner(account)
-    note(role=role, active=active)
+    note(role=role, active=active, quota=quota)
     try:
-        await services.users.change(user_id, UserChange(role=role, active=active))
+        amount = None if quota is None else parsed_quota(quota)
+        await services.users.change(user_id, UserChange(role=role, active=active, quota=amount))
     except VarloomError as error:
         return refusal_beside("#users-refused", error.kind.title, error.message, error.kind.resolution)
     return await _users(request, services, account)
@@ -105,7 +110,8 @@ async def _users(
     request: Request, services: CurrentServices, account: CurrentAccount, link: MadeLink | None = None
 ) -> HTMLResponse:
     require_owner(account)
-    users = [_row(user, is_self=user.id == account.id) for user in await services.users.all()]
+    default = services.settings.account_quota_bytes
+    users = [_row(user, default, is_self=user.id == account.id) for user in await services.users.all()]
     return await page(request, "users.html", section="users", users=users, link=link)
 
 
@@ -115,7 +121,13 @@ async def _link(request: Request, services: CurrentServices, user: User, *, is_n
     return MadeLink(user.name, url, services.settings.login_link_minutes, is_new)
 
 
-def _row(user: User, *, is_self: bool) -> UserRow:
+def _told(quota: Quota, default: int | None) -> str:
+    if quota == "default":
+        return f"{'no limit' if default is None else size(default)}, as the server's setting says"
+    return "no limit" if quota == "none" else size(quota)
+
+
+def _row(user: User, default_quota: int | None, *, is_self: bool) -> UserRow:
     ways = [way for way, there in (("password", user.has_password), ("single sign-on", user.is_connected)) if there]
     return UserRow(
         id=str(user.id),
@@ -123,6 +135,8 @@ def _row(user: User, *, is_self: bool) -> UserRow:
         email=user.email or "",
         role=user.role,
         active=user.deactivated_at is None,
+        quota=_told(user.quota, default_quota),
+        own_quota=written_quota(user.quota),
         way_in=" and ".join(ways) or "login links only",
         seen_iso=user.last_seen_at.isoformat() if user.last_seen_at else "",
         seen=moment(user.last_seen_at) if user.last_seen_at else "",
