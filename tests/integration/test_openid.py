@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from cli_support import varloom
 from joserfc.jwk import RSAKey
 from tests import openid
 from tests.openid import CALLBACK, CLIENT_SECRET, FakeProvider, fake_provider, pass_the_provider, real_provider
@@ -233,6 +235,7 @@ SPOILT: dict[str, Any] = {
     "no issuer": lambda p: p.claims.update(iss=None),
     "another's audience": lambda p: p.claims.update(aud="another"),
     "several others' audience": lambda p: p.claims.update(aud=["another", "a third"]),
+    "another's audience for this party": lambda p: p.claims.update(aud=["another"], azp="varloom"),
     "for another party": lambda p: p.claims.update(aud=["varloom", "another"], azp="another"),
     "no audience": lambda p: p.claims.update(aud=None),
     "expired": lambda p: p.claims.update(exp=1_700_000_000),
@@ -391,7 +394,10 @@ async def test_an_address_finds_one_active_account_or_none(api: Api, provider: F
     unknown = "403 openid_account_unknown"
     for verified in (False, None, "true", 1):
         assert await tried(email_verified=verified) == unknown, verified
-    for email in ("ben@lab.example.org", "ann@lab.example.org.evil.example", None, 7, "", "ann@\u212aab.example.org"):
+    await known(api, "kim@lab.example.org")
+    # The last is a Kelvin sign, which some databases make a k of.
+    others = ("ben@lab.example.org", "ann@lab.example.org.evil.example", None, 7, "", "\u212aim@lab.example.org")
+    for email in others:
         assert await tried(email=email) == unknown, email
     assert await tried(email="ANN@lab.example.org") == "303"
     assert await tried(sub="ann-2") == unknown, "an address that has another owner at the provider opens nothing"
@@ -557,6 +563,23 @@ async def test_the_secret_of_the_client_stands_nowhere(
     assert CLIENT_SECRET not in str(worker._environment)
     said = [caplog.text, answer.text, repr(settings), repr(api.services.openid)]
     assert not [text for text in said if CLIENT_SECRET in text]
+
+
+def test_the_doctor_looks_at_the_provider(tmp_path: Path, provider: FakeProvider) -> None:
+    def found() -> tuple[str, str]:
+        given = {"VARLOOM_OIDC_ISSUER": provider.issuer, "VARLOOM_OIDC_CLIENT_ID": "varloom"}
+        told = json.loads(varloom("doctor", "--json", data=tmp_path, **given).out)["findings"]
+        [one] = [finding for finding in told if finding["id"] == "openid"]
+        return one["verdict"], one["message"]
+
+    assert found()[0] == "ok"
+    provider.metadata = {"issuer": "https://other.example"}
+    assert found() == (
+        "problem",
+        "The provider calls itself https://other.example, and not as in `oidc_issuer`. (openid_unreachable)",
+    )
+    provider.metadata, provider.published = {}, [RSAKey.generate_key(2048, {"use": "enc"})]
+    assert found()[0] == "problem"
 
 
 REAL = free_port()

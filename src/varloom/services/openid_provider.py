@@ -108,6 +108,14 @@ class OpenIdProvider:
     def _tls(self) -> ssl.SSLContext:
         return tls_context()
 
+    async def look(self) -> None:
+        """See that it answers, and has keys.
+
+        Raises:
+            VarloomError: `openid_unreachable`.
+        """
+        await self._keys(await self._about())
+
     async def address(self, asked: Asked) -> str:
         """Where the browser is sent to.
 
