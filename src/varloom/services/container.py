@@ -47,6 +47,7 @@ from varloom.services.sessions import Sessions
 from varloom.services.sources import Sources, transfer_options, vault_of
 from varloom.services.stage_durations import StageDurations
 from varloom.services.storage_mark import mark_storage
+from varloom.services.stored_secrets import renew_secrets
 from varloom.services.uploads import Uploads
 from varloom.services.users import Users
 from varloom.storage import open_storage
@@ -147,7 +148,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         vault = vault_of(settings)
         await asyncio.to_thread(vault.create_key)
         credentials = Credentials(pool, vault, transfer_options(settings))
-        await credentials.renew()
+        if vault.has_several_keys:  # so that the older ones can be given up after a start of the server
+            await asyncio.to_thread(renew_secrets, database.conninfo, vault)
         durations = StageDurations()
         events = Events(pool, database.conninfo, durations)
         annotations = AnnotationOffer(storage)
