@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -447,6 +449,31 @@ async def test_accounts_are_made_where_that_is_set(api: Api, provider: FakeProvi
     async with api.services.pool.connection() as conn:
         await conn.execute("UPDATE accounts SET deactivated_at = now() WHERE name = 'Ben'")
     assert code_of(await log_in(provider, await browser_of(api))) == "403 account_deactivated"
+
+
+BOTH = {"oidc_create_accounts": True, "oidc_match_email": True}
+
+
+@pytest.mark.parametrize("settings", [BOTH], indirect=True)
+@pytest.mark.parametrize("email", ["ann@lab.example.org", "other@lab.example.org"])
+async def test_many_first_logins_at_once_have_one_account(api: Api, provider: FakeProvider, email: str) -> None:
+    await known(api, email)
+    browsers = [await browser_of(api) for _ in range(6)]
+    begun_with = [(browser, (await begun(provider, browser))["state"], provider.nonce) for browser in browsers]
+    waiting = {nonce: nonce for _, _, nonce in begun_with}
+    provider.make_token = lambda one, claims: openid.signed(
+        one.key, {**claims, "nonce": waiting[one.asked[-1][1]["code"]]}
+    )
+    provider.one_at_a_time = threading.Lock()
+    answers = await asyncio.gather(
+        *(came_back(browser, state=state, code=nonce) for browser, state, nonce in begun_with)
+    )
+    assert [answer.status_code for answer in answers] == [303] * 6
+    assert len({await name_of(browser) for browser in browsers}) == 1
+    async with api.services.pool.connection() as conn:
+        assert (await (await conn.execute("SELECT count(*) FROM identities")).fetchone()) == (1,)
+        of_person = await conn.execute("SELECT count(*) FROM accounts WHERE email = 'ann@lab.example.org'")
+        assert await of_person.fetchone() == (1,)
 
 
 LIMITED = {
