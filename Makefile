@@ -17,10 +17,10 @@ CHAOS_FLAGS ?=
 AUDIT_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check audit docs bench verify fuzz chaos format lock clean
+.PHONY: help install run test check audit docs wheel wheelhouse prove-install bench verify fuzz chaos format lock clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMPS)/venv:
 	@test -n "$(PYTHON)" || { echo "Varloom needs Python 3.11 or newer; none was found on PATH."; exit 1; }
@@ -67,6 +67,15 @@ audit: install ## Look up known vulnerabilities of all that is built with
 docs: install ## Build the documentation as a site in build/site, offline
 	@$(BIN)/python scripts/build_docs.py
 
+wheel: install ## Build wheel and source distribution into dist/, and check what is in them
+	@$(BIN)/python scripts/make_wheel.py
+
+wheelhouse: wheel ## Gather the wheel and all that it needs in dist/wheelhouse, for machines without a network
+	@$(BIN)/python scripts/make_wheelhouse.py
+
+prove-install: wheelhouse ## Install the wheel by uv and by pipx, without node or a compiler, and load a file
+	@$(BIN)/python scripts/prove_install.py
+
 bench: install ## Run the benchmarks, side by side with the peers
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
@@ -83,8 +92,10 @@ format: install ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
 
-lock: $(STAMPS)/uv ## Pin the requirements anew
+lock: $(STAMPS)/uv ## Pin the requirements anew, and list their licences
 	@cd requirements && sh lock.sh
+	@$(MAKE) --no-print-directory install
+	@$(BIN)/python scripts/write_licences.py
 
 clean: ## Remove what the other targets built
-	rm -rf $(VENV) node_modules build dist src/varloom/web/static/dist src/*.egg-info src/varloom/*/native/*.so
+	rm -rf $(VENV) node_modules build dist THIRD-PARTY.txt src/varloom/web/static/dist src/*.egg-info src/varloom/*/native/*.so

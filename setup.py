@@ -1,65 +1,17 @@
-"""The parts of the build that pyproject.toml cannot say: the native kernel, and the browser's JavaScript from npm."""
+"""The part of the build that pyproject.toml cannot say: the native kernel. The rest is in scripts/build_backend.py."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
-from setuptools import Command, Extension, setup
-from setuptools.command.build import build
+from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
-sys.path.insert(0, str(ROOT / "scripts"))
-
-from nodejs import node_and_npm  # noqa: E402 - it is no part of a package
-
-FRONTEND = ROOT / "src" / "varloom" / "web" / "frontend"
-OUTPUT = ROOT / "src" / "varloom" / "web" / "static" / "dist"
 KERNELS = tuple(Path("src/varloom") / package / "native" for package in ("genomics", "reader", "dataset"))
-
-
-class BuildFrontend(Command):
-    """Install the pinned npm packages and bundle the browser's scripts and styles into `static/dist`."""
-
-    description = "bundle the browser's JavaScript"
-    user_options = []  # noqa: RUF012
-    editable_mode = False
-
-    def initialize_options(self) -> None:
-        """Set what may be set later."""
-        self.build_lib: str | None = None
-
-    def finalize_options(self) -> None:
-        """Build where the Python files are built."""
-        self.set_undefined_options("build_py", ("build_lib", "build_lib"))
-
-    def run(self) -> None:
-        """Install, bundle, and copy into the wheel."""
-        if not FRONTEND.is_dir():
-            return
-        node, npm, env = node_and_npm()
-        subprocess.run([*npm, "ci", "--loglevel=error", "--no-audit", "--no-fund"], cwd=ROOT, env=env, check=True)
-        subprocess.run([*node, str(FRONTEND / "build.mjs")], cwd=ROOT, env=env, check=True)
-        if not self.editable_mode and self.build_lib is not None:
-            target = Path(self.build_lib) / "varloom" / "web" / "static" / "dist"
-            shutil.copytree(OUTPUT, target, dirs_exist_ok=True)
-
-    def get_source_files(self) -> list[str]:
-        """What goes into the source distribution."""
-        return [str(path.relative_to(ROOT)) for path in sorted(FRONTEND.rglob("*")) if path.is_file()]
-
-    def get_outputs(self) -> list[str]:
-        """What was built."""
-        return [str(path) for path in sorted(OUTPUT.rglob("*")) if path.is_file()]
-
-    def get_output_mapping(self) -> dict[str, str]:
-        """Nothing is copied from the sources one to one."""
-        return {}
 
 
 class BuildKernel(build_ext):
@@ -83,8 +35,8 @@ def kernel() -> list[Extension]:
         for folder in KERNELS
         for source in sorted(folder.glob("*.pyx"))
     ]
-    built = ROOT / "build" / "cython"
-    return cythonize(extensions, build_dir=str(built), language_level=3, nthreads=0, compiler_directives=DIRECTIVES)
+    built = "build/cython"  # below ROOT; a whole path would stand in the source distribution
+    return cythonize(extensions, build_dir=built, language_level=3, nthreads=0, compiler_directives=DIRECTIVES)
 
 
 GCC_LIMITS = (
@@ -95,6 +47,5 @@ GCC_LIMITS = (
 )
 DIRECTIVES = {"boundscheck": False, "wraparound": False, "cdivision": True, "initializedcheck": False}
 
-build.sub_commands.insert(0, ("build_frontend", None))
 os.chdir(ROOT)
-setup(cmdclass={"build_frontend": BuildFrontend, "build_ext": BuildKernel}, ext_modules=kernel())
+setup(cmdclass={"build_ext": BuildKernel}, ext_modules=kernel())

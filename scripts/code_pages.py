@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import write_client
 
 from varloom.cli import main as varloom_command
 from varloom.client import Client
+from varloom.services.notices.payload import JobNotice, TestNotice
 
 WRITTEN = "This page is written by `scripts/write_reference.py` from the code."
 
@@ -39,6 +41,24 @@ an iterator there is an asynchronous one. [Use Varloom from Python](../how-to/py
 
 {WRITTEN}
 """
+
+
+WEBHOOK_HEAD = f"""# What webhooks are told
+
+The body of each call is one of these, as JSON. [Be told when jobs end](../how-to/notices.md) tells how it is
+signed, and when it is sent again. Keys are never left out; new ones may come with later versions.
+
+{WRITTEN}
+"""
+
+
+def webhook_page() -> str:
+    """`webhooks.md`."""
+    parts = [WEBHOOK_HEAD]
+    for title, told in (("A job has ended", JobNotice), ("A test", TestNotice)):
+        schema = json.dumps(told.model_json_schema(mode="serialization"), indent=2, ensure_ascii=False)
+        parts.append(f"## {title}\n\n```json\n{schema}\n```\n")
+    return "\n".join(parts)
 
 
 def commands_page() -> str:

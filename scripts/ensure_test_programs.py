@@ -1,8 +1,9 @@
-"""See to it that the tests have what no package of Python brings: Azurite and libfaketime; called by `make test`.
+"""See to it that the tests have what no package of Python brings; called by `make test`.
 
-Azurite (366 MB; it emulates Azure's storage) comes from npm into `build/azurite`, as `tests/azurite/package-lock.json`
-pins it. libfaketime is the system's package, as root on Debian. Where one cannot be had, its tests are skipped and
-say so, except in CI (`CI=true`), where this fails.
+Azurite (366 MB; it emulates Azure's storage) and oidc-provider (4 MB; an OpenID Connect provider) come from npm into
+`build`, as the `package-lock.json` of `tests/azurite` and `tests/openid_provider` pin them. libfaketime is the system's
+package, as root on Debian. Where one cannot be had, its tests are skipped and say so, except in CI (`CI=true`), where
+this fails.
 """
 
 from __future__ import annotations
@@ -11,31 +12,32 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from nodejs import node_and_npm
 
 ROOT = Path(__file__).resolve().parents[1]
-PINNED = ROOT / "tests" / "azurite"
-AZURITE = ROOT / "build" / "azurite"
 LOCK = "package-lock.json"
 MINUTES = 10
 
 
-def has_azurite() -> bool:
-    """Whether what is installed is what is pinned."""
-    installed = AZURITE / LOCK
-    whole = (AZURITE / "node_modules" / ".package-lock.json").exists()  # npm writes it last
-    return whole and installed.exists() and installed.read_bytes() == (PINNED / LOCK).read_bytes()
+def is_installed(name: str) -> bool:
+    """Whether what is installed from npm is what is pinned."""
+    folder = ROOT / "build" / name
+    installed = folder / LOCK
+    whole = (folder / "node_modules" / ".package-lock.json").exists()  # npm writes it last
+    return whole and installed.exists() and installed.read_bytes() == (ROOT / "tests" / name / LOCK).read_bytes()
 
 
-def install_azurite() -> None:
-    """Install what is pinned."""
-    AZURITE.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", LOCK):
-        shutil.copy(PINNED / name, AZURITE / name)
+def install(name: str) -> None:
+    """Install from npm what is pinned."""
+    folder = ROOT / "build" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in ("package.json", LOCK):
+        shutil.copy(ROOT / "tests" / name / file, folder / file)
     _, npm, environment = node_and_npm()
-    run([*npm, "ci", "--loglevel=error", "--no-audit", "--no-fund"], AZURITE, environment)
+    run([*npm, "ci", "--loglevel=error", "--no-audit", "--no-fund"], folder, environment)
 
 
 def has_faketime() -> bool:
@@ -68,12 +70,13 @@ def run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
 def main() -> int:
     """0 unless CI asks for the programs and one is not there."""
     missing = []
-    for name, is_there, install in (
-        ("Azurite", has_azurite, install_azurite),
+    for name, is_there, get in (
+        ("Azurite", partial(is_installed, "azurite"), partial(install, "azurite")),
+        ("oidc-provider", partial(is_installed, "openid_provider"), partial(install, "openid_provider")),
         ("libfaketime", has_faketime, install_faketime),
     ):
         if not is_there():
-            install()
+            get()
         if not is_there():
             missing.append(name)
             print(f"{name} could not be installed: the tests that need it will be skipped.")

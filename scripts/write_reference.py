@@ -210,6 +210,7 @@ PAGES = {
     "cli-options.md": code_pages.commands_page,
     "api-routes.md": code_pages.routes_page,
     "python-client.md": code_pages.client_page,
+    "webhooks.md": code_pages.webhook_page,
 }
 
 

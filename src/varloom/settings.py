@@ -7,6 +7,7 @@ flags are those of the command. A setting that nobody gave keeps its default.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import math
 import re
 from pathlib import Path
@@ -28,10 +29,25 @@ from varloom.errors import SETTINGS_INVALID, VarloomError
 CLOUDS = ("s3", "gs", "az")
 """The schemes of the three clouds."""
 
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Hosts to which nobody sits on the way."""
+MAIL_ADDRESS = re.compile(
+    r"(?=.{3,254}$)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@"
+    r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+)
+"""An e-mail address that is nothing else in any header or command: no quotes, brackets, blanks or lines (RFC 5321)."""
+
 STAGES = ("download", "process", "annotate", "parse")
 """The stages that a slot can be given to, in the order in which a job can run them."""
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 DEFAULT_SLOTS = {"download": 4, "process": 1, "annotate": 1, "parse": 2}
+_OTHER_HEADERS = frozenset(
+    {"authorization", "cookie", "host", "origin", "referer", "content-type", "content-length", "user-agent", "accept"}
+    | {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "sec-fetch-site", "connection"}
+)
+"""Headers that say something else."""
 DEFAULT_STALL_LIMITS = {"download": 120.0, "process": 3600.0}
 """A source that sends nothing for two minutes is gone; tools of secondary analysis may say nothing for long."""
 
@@ -116,6 +132,49 @@ class Settings(BaseSettings):
     port: int = Field(default=8400, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="further host names by which browsers reach the server, such as that of a reverse proxy"
+    )
+    proxy_peers: Annotated[tuple[Network, ...], NoDecode] = Field(
+        default=(),
+        description="addresses and networks of reverse proxies, such as `127.0.0.1,10.1.0.0/28`: `X-Forwarded-For` and "
+        "`X-Forwarded-Proto` count from them alone",
+    )
+    proxy_user_header: str | None = Field(
+        default=None,
+        description="header in which `proxy_peers` say who is logged in, such as `X-Remote-User`: that person is the "
+        "account of this name; it needs `proxy_peers`",
+    )
+    proxy_user_create: bool = Field(
+        default=False, description="make an account for whom `proxy_user_header` names and who has none yet"
+    )
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="OpenID Connect provider by which people can log in, as it calls itself: `https://login.example.org`",
+    )
+    oidc_client_id: str | None = Field(default=None, description="what the provider calls this server")
+    oidc_client_secret: str | None = Field(
+        default=None,
+        repr=False,
+        description="what this server proves that with; without one PKCE alone protects the log-in",
+    )
+    oidc_name: str = Field(default="single sign-on", min_length=1, max_length=60, description="what people call it")
+    oidc_scopes: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("openid", "email", "profile"), description="what the provider is asked to tell of a person"
+    )
+    oidc_create_accounts: bool = Field(
+        default=False, description="make an account for whom the provider knows and who has none yet"
+    )
+    oidc_match_email: bool = Field(
+        default=False,
+        description="connect whom the provider knows with the one account that has the same e-mail address, if the "
+        "provider has verified it",
+    )
+    oidc_allowed_domains: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="let in by the provider only those with a verified e-mail address of these domains; default: all",
+    )
+    oidc_required_claim: str | None = Field(
+        default=None,
+        description="let in by the provider only those of whom it tells this, such as `groups=varloom`; default: all",
     )
     slots: Annotated[dict[str, int], NoDecode] = Field(
         default_factory=lambda: dict(DEFAULT_SLOTS), description="how many stages of each kind one worker runs at once"
@@ -235,6 +294,58 @@ class Settings(BaseSettings):
         description="collector to which traces are sent by OpenTelemetry (OTLP over HTTP), such as "
         "`http://127.0.0.1:4318`; it needs `varloom[otel]`; default: no traces",
     )
+    public_url: str | None = Field(
+        default=None,
+        description="address by which people reach the server, such as `https://varloom.example.org`, for links in "
+        "notices; its host belongs into `hosts` as well",
+    )
+    smtp_host: str | None = Field(
+        default=None,
+        description="mail server through which notices are sent; it needs `mail_from` and `public_url`; default: no "
+        "e-mail is sent",
+    )
+    smtp_port: int | None = Field(
+        default=None, ge=1, le=65535, description="its port; default: 587, with `tls` 465, with `none` 25"
+    )
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="how the mail server is talked to: `starttls`, `tls` from the first byte on, or `none`, which "
+        "takes no password",
+    )
+    smtp_user: str | None = Field(default=None, description="name by which the mail server knows this one")
+    smtp_password: str | None = Field(
+        default=None, repr=False, description="password for `smtp_user`; better in the environment than in a file"
+    )
+    mail_from: str | None = Field(default=None, description="address from which mails come, such as lab@example.org")
+    notice_names: bool = Field(
+        default=False, description="whether notices tell sample names, which can identify people, to mail and webhook"
+    )
+    notice_hours: float = Field(
+        default=24.0, gt=0, description="how long a notice that fails is tried again; then it is given up"
+    )
+    keep_notices_days: float = Field(
+        default=30.0,
+        gt=0,
+        description="how long notices that were sent or given up are listed; then they are forgotten",
+    )
+    keep_originals_days: float | None = Field(
+        default=None,
+        ge=1,
+        description="how long the original file of a completed job is kept after its last use; its tables and results "
+        "stay, but the sample cannot be annotated again; all workers need the same; default: for ever",
+    )
+    keep_failed_days: float | None = Field(
+        default=None,
+        ge=1,
+        description="how long failed and cancelled jobs and their files wait to be retried; then they are dismissed; "
+        "all workers need the same; default: until somebody dismisses them",
+    )
+    keep_logs_days: float | None = Field(
+        default=None,
+        ge=1,
+        description="how long the logs of attempts are kept after their job has ended; all workers need the same; "
+        "default: for ever",
+    )
     session_days: float = Field(default=30.0, gt=0, description="how long a browser stays logged in")
     undo_days: float = Field(
         default=7.0, ge=0, description="how long a deleted sample can be brought back; its files stay as long"
@@ -251,7 +362,26 @@ class Settings(BaseSettings):
         """Accept `a.example.org,b.example.org` as well as a list."""
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
-    @field_validator("allowed_endpoints", "own_identity", "secret_keys", mode="before")
+    @field_validator("proxy_peers", mode="before")
+    @classmethod
+    def _parse_peers(cls, value: Any) -> Any:
+        """Accept `127.0.0.1,10.1.0.0/28` as well as a list; each must be an address or a network."""
+        texts = value if isinstance(value, list | tuple) else str(value).split(",")
+        return tuple(_network(str(text).strip()) for text in texts if str(text).strip())
+
+    @field_validator("proxy_user_header")
+    @classmethod
+    def _check_user_header(cls, value: str | None) -> str | None:
+        """Servers and proxies may take `X_Remote_User` for `X-Remote-User`, so a name has no underscores."""
+        if value is None:
+            return None
+        if not re.fullmatch(r"[A-Za-z0-9-]{1,100}", value) or value.lower() in _OTHER_HEADERS:
+            raise ValueError("it must be the name of a header of its own: letters, digits and -, such as X-Remote-User")
+        return value.lower()
+
+    @field_validator(
+        "allowed_endpoints", "own_identity", "secret_keys", "oidc_scopes", "oidc_allowed_domains", mode="before"
+    )
     @classmethod
     def _parse_list(cls, value: Any) -> Any:
         """Accept `A,B` as well as a list."""
@@ -269,6 +399,37 @@ class Settings(BaseSettings):
                 return value
         raise ValueError("it must be of the form http://[USER:PASSWORD@]HOST:PORT, percent-encoded")
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _check_issuer(cls, value: str | None) -> str | None:
+        """Whoever sits on the way to a provider without TLS could log in as anybody."""
+        if value is None:
+            return None
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(value)
+            safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+            if safe and parts.hostname and "@" not in parts.netloc and not parts.query and not parts.fragment:
+                return value
+        raise ValueError(
+            "it must be a web address with https://, without user and query, such as https://login.example.org"
+        )
+
+    @field_validator("oidc_scopes")
+    @classmethod
+    def _check_scopes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Without `openid` a provider tells nothing of who it is."""
+        if "openid" not in value:
+            raise ValueError("openid must be among them")
+        return value
+
+    @field_validator("oidc_required_claim")
+    @classmethod
+    def _check_claim(cls, value: str | None) -> str | None:
+        """A claim and what it must be."""
+        if value is not None and not re.fullmatch(r"[^=\s]+=.+", value):
+            raise ValueError("it must be of the form CLAIM=VALUE, such as groups=varloom")
+        return value
+
     @field_validator("otel_endpoint")
     @classmethod
     def _check_otel_endpoint(cls, value: str | None) -> str | None:
@@ -280,6 +441,26 @@ class Settings(BaseSettings):
             if parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc and not parts.query:
                 return value
         raise ValueError("it must be a web address without user, password and query, such as http://127.0.0.1:4318")
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str | None) -> str | None:
+        """Links are made of it: no user, query or fragment; a path is that of a proxy."""
+        if value is None:
+            return None
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(value)
+            plain = "@" not in parts.netloc and not parts.query and not parts.fragment and value.isprintable()
+            if parts.scheme in {"http", "https"} and parts.hostname and plain and " " not in value:
+                return value.rstrip("/")
+        raise ValueError("it must be a web address without user and query, such as https://varloom.example.org")
+
+    @field_validator("mail_from")
+    @classmethod
+    def _check_mail_from(cls, value: str | None) -> str | None:
+        if value is not None and not MAIL_ADDRESS.fullmatch(value):
+            raise ValueError("it must be an address such as lab@example.org")
+        return value
 
     @field_validator("cloud_endpoints", mode="before")
     @classmethod
@@ -335,6 +516,35 @@ class Settings(BaseSettings):
             raise ValueError("worker_timeout must be at least twice heartbeat_interval")
         return self
 
+    @model_validator(mode="after")
+    def _whole_provider(self) -> Self:
+        """A provider without its name for this server is none, and a secret without a provider is a slip."""
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("oidc_issuer needs oidc_client_id")
+        if not self.oidc_issuer and (self.oidc_client_id or self.oidc_client_secret):
+            raise ValueError("oidc_client_id and oidc_client_secret need oidc_issuer")
+        return self
+
+    @model_validator(mode="after")
+    def _header_from_somebody(self) -> Self:
+        """A header that nobody is trusted with would let nobody in, or one day everybody."""
+        if self.proxy_user_header and not self.proxy_peers:
+            raise ValueError("proxy_user_header needs proxy_peers: the addresses of the proxies that may send it")
+        if self.proxy_user_create and not self.proxy_user_header:
+            raise ValueError("proxy_user_create needs proxy_user_header")
+        return self
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> Self:
+        """Half a mail server sends nothing, and a password is not sent in clear text."""
+        if self.smtp_host is not None and (self.mail_from is None or self.public_url is None):
+            raise ValueError("smtp_host needs mail_from and public_url, too")
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError("smtp_user and smtp_password belong together")
+        if self.smtp_password is not None and self.smtp_security == "none":
+            raise ValueError("smtp_security: with none a password would be sent in clear text; use starttls or tls")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -349,6 +559,14 @@ class Settings(BaseSettings):
         environment = env_settings()
         data = Path(flags.get("data") or environment.get("data") or default_data_dir())
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=data / "varloom.toml")
+
+
+def _network(text: str) -> Network:
+    """An address or a network of the setting `proxy_peers`."""
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is neither an address nor a network such as 10.1.0.0/28") from None
 
 
 def _slot(item: str) -> tuple[str, int]:

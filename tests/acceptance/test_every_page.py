@@ -71,6 +71,7 @@ def test_no_page_breaks_its_policy_or_leaves_its_host(visitor: Visitor, server: 
     look(f"/jobs/{failed['id']}", ".stage-log summary")
     look(f"/jobs/{done['id']}")
     look("/projects")
+    look("/account/notices")
     look("/refs")
     expect(page.get_by_role("heading", level=1)).to_have_text("Reference data")
     look("/queue")

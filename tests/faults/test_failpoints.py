@@ -76,7 +76,9 @@ PROCESSED = frozenset(point for point in points_of_source() if point.startswith(
 """Passed by jobs of reads; tests/faults/test_process_jobs.py and tests/processing kill there."""
 BACKED_UP = frozenset(point for point in points_of_source() if point.startswith(("backup.", "restore.")))
 """Passed by backups; tests/integration/test_backup.py kills there."""
-ANSWERED = points_of_source() - LOST - REMOTE - SPOOLED - DOWNLOADED - ANNOTATED - PROCESSED - BACKED_UP
+ROTATED = frozenset(point for point in points_of_source() if point.startswith("secrets."))
+"""Passed by a rotation of the key; tests/integration/test_api_credentials.py kills there."""
+ANSWERED = points_of_source() - LOST - REMOTE - SPOOLED - DOWNLOADED - ANNOTATED - PROCESSED - BACKED_UP - ROTATED
 FILES = frozenset(
     point
     for point in ANSWERED

@@ -12,6 +12,7 @@ from fastapi.routing import iter_route_contexts
 from varloom.web.app import create_app
 from varloom.web.security import SESSION_COOKIE
 
+OPEN = {"/healthz", "/readyz", "/login", "/login/openid", "/login/openid/callback", "/favicon.ico"}
 JOB_ROUTES = [
     ("GET", "/api/v1/jobs/{}"),
     ("GET", "/api/v1/jobs/{}/events"),
@@ -63,7 +64,7 @@ async def test_every_page_wants_a_login_too(api, settings):
         (method, route.path)
         for route in iter_route_contexts(create_app(settings, contextlib.nullcontext).routes)
         for method in getattr(route, "methods", None) or ()
-        if not route.path.startswith("/api/") and route.path not in {"/healthz", "/readyz", "/login", "/favicon.ico"}
+        if not route.path.startswith("/api/") and route.path not in OPEN
     ]
     assert {"/", "/samples/{sample_id}", "/jobs/stream", "/jobs/{job_id}/cancel", "/logout"} <= {
         page[1] for page in pages

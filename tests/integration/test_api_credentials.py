@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import psycopg
 import pytest
+from cli_support import varloom
 from cryptography.fernet import Fernet
 from tests.sources import web_source
 
+from varloom.errors import VarloomError
 from varloom.services import access_tests
-from varloom.services.credentials import Credentials
-from varloom.services.sources import transfer_options, vault_of
+from varloom.services.sources import vault_of
+from varloom.services.stored_secrets import Renewal, renew_secrets, rotate_key
 from varloom.settings import Settings
 from varloom.transfer.vault import Vault
 
@@ -182,10 +185,74 @@ async def test_keys_are_rotated_by_a_start_of_the_server(api, settings, database
     old = (settings.data / "secret.key").read_text()
     new = Fernet.generate_key().decode()
     rotated = Settings(data=settings.data, secret_keys=f"{new},{old.strip()}")
-    await Credentials(api.services.pool, vault_of(rotated), transfer_options(rotated)).renew()
+    assert renew_secrets(database_url, vault_of(rotated)) == Renewal(renewed=2, unreadable=0)
     alone = Vault([new], tmp_path / "none")
     with psycopg.connect(database_url) as connection:
         [(credential,)] = connection.execute("SELECT secret FROM credentials").fetchall()
         [(url,)] = connection.execute("SELECT secret FROM upload_secrets").fetchall()
     assert alone.decrypt(credential)["secret_key"] == CANARY
     assert alone.decrypt(url)["url"].endswith(CANARY)
+
+
+def keys_of(settings):
+    return (settings.data / "secret.key").read_text().split()
+
+
+async def test_a_key_is_rotated_while_the_server_runs(api, settings, database_url, source):
+    source.serve("/data/a.vcf", b"##fileformat=VCFv4.2\n")
+    ann = await api.person()
+    bearer = {"name": "web", "kind": "bearer", "scope": source.url("/"), "values": {"token": CANARY}}
+    stored = (await ann.client.post("/api/v1/credentials", json=bearer)).raise_for_status().json()
+    url = f"/api/v1/credentials/{stored['id']}/test"
+    asked = {"url": source.url("/data/a.vcf")}
+    assert (await ann.client.post(url, json=asked)).json()["ok"]
+    [first] = keys_of(settings)
+    own = settings.model_copy(update={"database_url": database_url})
+    assert rotate_key(own) == Renewal(renewed=1, unreadable=0)
+    second, *others = keys_of(settings)
+    assert others == [first]
+    assert (settings.data / "secret.key").stat().st_mode & 0o777 == 0o600
+    assert (await ann.client.post(url, json=asked)).json()["ok"], "the server takes the new key without a new start"
+    await ann.client.post("/api/v1/credentials", json={**bearer, "name": "other"})
+    rotate_key(own)
+    third, *others = keys_of(settings)
+    assert others == [second], "what nothing is encrypted with any more is gone"
+    with psycopg.connect(database_url) as connection:
+        secrets = [bytes(secret) for (secret,) in connection.execute("SELECT secret FROM credentials")]
+    assert [Vault([third], settings.data).decrypt(secret)["token"] for secret in secrets] == [CANARY] * 2
+
+
+async def test_nothing_is_rotated_while_a_secret_cannot_be_read(api, settings, database_url):
+    await add(await api.person())
+    own = settings.model_copy(update={"database_url": database_url})
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        foreign = Fernet(Fernet.generate_key()).encrypt(b"{}")
+        connection.execute(
+            "INSERT INTO credentials (account_id, name, kind, scope, secret)"
+            " SELECT account_id, 'x', kind, scope, %s FROM credentials",
+            [foreign],
+        )
+    before = keys_of(settings)
+    with pytest.raises(VarloomError) as caught:
+        rotate_key(own)
+    assert (caught.value.code, keys_of(settings)) == ("source_secret_unreadable", before)
+    with pytest.raises(VarloomError) as caught:
+        rotate_key(own.model_copy(update={"secret_keys": tuple(before)}))
+    assert caught.value.code == "settings_invalid"
+
+
+@pytest.mark.parametrize("point", ["secrets.renewed", "secrets.key_added"])
+async def test_a_rotation_that_is_killed_leaves_everything_readable(api, settings, database_url, point):
+    ann = await api.person()
+    for number in range(3):
+        await add(ann, name=f"lab {number}")
+    asked = {"data": settings.data, "VARLOOM_DATABASE_URL": database_url}
+    killed = varloom("credentials", "rotate-key", VARLOOM_FAILPOINTS=f"{point}=kill@1", **asked)
+    assert killed.status == -signal.SIGKILL
+    for expected in (1, 2):
+        with psycopg.connect(database_url) as connection:
+            secrets = [bytes(secret) for (secret,) in connection.execute("SELECT secret FROM credentials")]
+        assert [vault_of(settings).decrypt(one)["secret_key"] for one in secrets] == [CANARY] * 3
+        if expected == 1:
+            done = varloom("credentials", "rotate-key", **asked)
+            assert (done.status, "3 secrets encrypted" in done.out) == (0, True), done

@@ -21,7 +21,7 @@ from fastapi.routing import iter_route_contexts
 from psycopg import sql
 
 from varloom.dataset.sample_files import SampleFile, keep_files
-from varloom.services.sessions import Client
+from varloom.services.sessions import Client, sha256_of
 from varloom.web.app import create_app
 from varloom.web.security import SESSION_COOKIE
 
@@ -99,6 +99,7 @@ def bodies(ids: Ids) -> dict[str, dict[str, Any]]:
         "POST /api/v1/users/{user_id}/login-links": {},
         "POST /account/password": {"data": {"password": "four words of mine", "again": "four words of mine"}},
         "POST /account/sessions/end-others": {},
+        "POST /account/identities": {},
         "POST /account/tokens": {"data": {"label": "mine"}},
         "POST /users": {"data": {"name": "somebody"}},
         "POST /users/{user_id}": {"data": {"active": "false"}},
@@ -119,6 +120,22 @@ def bodies(ids: Ids) -> dict[str, dict[str, Any]]:
         },
         "POST /credentials/{credential_id}/test": {"data": {"url": address["url"]}},
         "POST /refs/demo": {},
+        "PUT /api/v1/notices/email": {"json": {"address": "mine@example.org"}},
+        "POST /api/v1/notices/email/confirm": {"json": {"token": ids["confirmation"][0]}},
+        "POST /api/v1/notices/webhooks": {"json": {"name": "mine", "url": "https://bucket.example/mine"}},
+        "PATCH /api/v1/notices/{channel_id}": {"json": {"completed": False, "failed": True}},
+        "POST /api/v1/notices/{channel_id}/secret": {},
+        "POST /api/v1/notices/{channel_id}/test": {},
+        "POST /api/v1/notices/{channel_id}/deliveries/{delivery_id}/again": {},
+        "POST /account/notices/email": {"data": {"address": "mine@example.org", "failed": "on"}},
+        "POST /account/notices/confirm": {"data": {"token": ids["confirmation"][0]}},
+        "POST /account/notices/webhooks": {
+            "data": {"name": "mine", "url": "https://bucket.example/mine", "failed": "on"}
+        },
+        "POST /account/notices/{channel_id}": {"data": {"failed": "on"}},
+        "POST /account/notices/{channel_id}/secret": {},
+        "POST /account/notices/{channel_id}/test": {},
+        "POST /account/notices/{channel_id}/deliveries/{delivery_id}/again": {},
         "POST /ga4gh/wes/v1/runs": {},
         "POST /ga4gh/wes/v1/runs/{run_id}/cancel": {},
     }
@@ -200,14 +217,23 @@ async def everything_of(api: Api, ann: Person, worker: HandWorker) -> Ids:
     tokens = (await ann.client.get("/api/v1/tokens")).json()["tokens"]
     project = (await ann.client.post("/api/v1/projects", json={"name": f"Trio {CANARY}"})).json()["project"]["id"]
     assert (await ann.client.put(f"/api/v1/projects/{project}/samples/{samples[1]}")).is_success
+    channels, confirmation = await notices_of(api, ann)
     begun = await ann.client.post(
         "/api/v1/uploads", headers={**TUS, "Upload-Length": "9", "Upload-Metadata": "filename a2FuYXJpZW52b2dlbC52Y2Y="}
     )
     link = await api.services.accounts.create_login_link(ann.account.id)
     await api.services.accounts.redeem_login(link, Client("192.0.2.1", f"{CANARY}/1.0"))
     sessions = await api.services.sessions.all(ann.account.id)
+    async with api.services.pool.connection() as conn:
+        for number in range(2):
+            await conn.execute(
+                "INSERT INTO identities (account_id, issuer, subject, label) VALUES (%s, 'https://id.example', %s, %s)",
+                [ann.account.id, f"ann-{number}", CANARY],
+            )
+    identities = await api.services.openid.identities(ann.account.id)
     return {
         "user_id": [str(ann.account.id)],
+        "identity_id": [str(one.id) for one in identities],
         "session_id": [str(one.id) for one in sessions],
         "job_id": (jobs := [job["id"] for job in (deleted, done, failed, waiting)]),
         "run_id": jobs,
@@ -216,10 +242,40 @@ async def everything_of(api: Api, ann: Person, worker: HandWorker) -> Ids:
         "credential": [credential["name"]],
         "project_id": [project],
         "member": [ann.account.name],
+        "channel_id": list(channels),
+        "delivery_id": [one for sent in channels.values() for one in sent],
+        "confirmation": [confirmation],
         "view_id": [view.raise_for_status().json()["id"]],
         "token_id": [token["id"] for token in tokens if CANARY in token["label"]],
         "upload_id": [begun.raise_for_status().headers["location"].rpartition("/")[2]],
     }
+
+
+async def notices_of(api: Api, ann: Person) -> tuple[dict[str, list[str]], str]:
+    """A webhook to which something was sent, an address that is not confirmed, and the token that would confirm it."""
+    new = {"name": f"hook-{CANARY}", "url": URL}
+    webhook = (await ann.client.post("/api/v1/notices/webhooks", json=new)).raise_for_status().json()["channel"]["id"]
+    token = f"confirm-{CANARY}"
+    async with api.services.pool.connection() as conn:
+        sent = await conn.execute(
+            "INSERT INTO notice_deliveries (channel_id, state, ended_at) VALUES (%s, 'sent', now()) RETURNING id",
+            [webhook],
+        )
+        row = await sent.fetchone()
+        email = await conn.execute(
+            "INSERT INTO notice_channels (account_id, kind, name, target, on_completed, on_failed)"
+            " VALUES (%s, 'email', 'e-mail', %s, true, true) RETURNING id",
+            [ann.account.id, f"{CANARY}@example.org"],
+        )
+        address = await email.fetchone()
+        assert row
+        assert address
+        await conn.execute(
+            "INSERT INTO notice_confirmations (token_sha256, channel_id, account_id, target, expires_at)"
+            " VALUES (%s, %s, %s, %s, now() + interval '1 day')",
+            [sha256_of(token), address[0], ann.account.id, f"{CANARY}@example.org"],
+        )
+    return {webhook: [str(row[0])], str(address[0]): []}, token
 
 
 async def rows_of(api: Api, ids: Ids, ann: Person) -> Counter[str]:
@@ -310,7 +366,8 @@ NOTHING_TO_SHOW = {
     # Another route of the walk has ended the thing before.
     *("DELETE /credentials/{credential_id}", "DELETE /samples/{sample_id}", "DELETE /account/sessions/{session_id}"),
     *("DELETE /projects/{project_id}", "DELETE /projects/{project_id}/samples/{sample_id}"),
-    "DELETE /account/tokens/{token_id}",
+    *("DELETE /account/tokens/{token_id}", "DELETE /api/v1/account/identities/{identity_id}"),
+    "DELETE /account/notices/{channel_id}",
     *("POST /samples/{sample_id}/restore", "POST /samples/{sample_id}/purge"),
     # Ann's sample has no reads that a browser could draw, and no PGx: tests/integration has them with other files.
     *("GET /api/v1/samples/{sample_id}/pgx", "GET /samples/{sample_id}/pgx"),

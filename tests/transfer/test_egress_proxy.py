@@ -9,12 +9,16 @@ import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
+from tests.notice_receivers import receiving
 from tests.ports import free_port
 from tests.transfer.conftest import noise, sha256
 
 from varloom.errors import VarloomError
+from varloom.services.notices.webhook import Caller, new_key
+from varloom.transfer.guard import Guard, parse_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,3 +120,18 @@ def test_a_name_that_only_the_proxy_knows_is_left_to_it(proxy: Proxy, fetch: Fet
         fetch("https://known.to.nobody.invalid/x", egress_proxy=proxy.url())
     assert caught.value.code == "download_unreachable"
     assert "The egress proxy answers 502." in str(caught.value)
+
+
+async def test_webhooks_are_called_through_it_too(proxy: Proxy) -> None:
+    with receiving() as receiver, receiving() as inside:
+        guard = Guard((parse_endpoint(receiver.endpoint),))
+        before = len(proxy.lines())
+        called = await Caller(guard, proxy.url()).call(receiver.url(), uuid4(), b"{}", [new_key()])
+        assert (called.status, called.delivered) == (204, True)
+        assert "proxy-authorization" not in receiver.calls[0].headers
+        assert any(f"127.0.0.1:{receiver.port}" in line for line in proxy.lines(before + 1)[before:])
+        refused = await Caller(guard, proxy.url()).call(f"https://{inside.endpoint}/", uuid4(), b"{}", [new_key()])
+        assert "no public address" in (refused.problem or "")
+        assert inside.calls == []
+        wrong = await Caller(guard, proxy.url("varloom:canary@")).call(receiver.url(), uuid4(), b"{}", [new_key()])
+        assert (wrong.delivered, "canary" in (wrong.problem or "")) == (False, False)

@@ -186,7 +186,13 @@ def zip_bomb():
     return struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, 8, 0, 0, 0, len(body), 0, 1, 0) + b"a" + body
 
 
+def bgzip_bomb():
+    return bgzip_block(HEAD) + bgzip_block(b"A" * 65_000) * (BOMB_BYTES // 65_000)
+
+
 BOMBS = {
+    "gzip": lambda: bomb(gzip.compress),
+    "bgzip": bgzip_bomb,
     "bzip2": lambda: bomb(bz2.compress),
     "xz": lambda: bomb(lzma.compress),
     "zstd": lambda: bomb(zstd.compress),

@@ -31,6 +31,8 @@ def test_lists_are_written_as_people_write_them(monkeypatch):
     settings = load_settings()
     assert settings.slots == {"download": 4, "parse": 1}
     assert settings.hosts == ("a.example.org", "b.example.org")
+    monkeypatch.setenv("VARLOOM_PROXY_PEERS", "127.0.0.1, 10.1.0.0/28,2001:db8::/64")
+    assert [str(peer) for peer in load_settings().proxy_peers] == ["127.0.0.1/32", "10.1.0.0/28", "2001:db8::/64"]
     assert load_settings(slots="parse=9").slots == {"parse": 9}
     monkeypatch.setenv("VARLOOM_STALL_LIMITS", "download=60, annotate=1.5")
     assert load_settings().stall_limits == {"download": 60.0, "annotate": 1.5}
@@ -47,6 +49,15 @@ def test_lists_are_written_as_people_write_them(monkeypatch):
         ({"stall_limits": "parse=soon"}, "stall_limits: 'parse=soon' is not of the form stage=seconds"),
         ({"stall_limits": "parse=0"}, "stall_limits: the stall limit of parse must be a number of seconds above 0"),
         ({"stages_at_once": 0}, "stages_at_once: "),
+        ({"proxy_peers": "proxy.example.org"}, "proxy_peers: 'proxy.example.org' is neither an address nor a network"),
+        ({"proxy_peers": "10.1.2.3/16"}, "proxy_peers: '10.1.2.3/16' is neither an address nor a network"),
+        (
+            {"proxy_peers": "::1", "proxy_user_header": "X_Remote_User"},
+            "proxy_user_header: it must be the name of a header",
+        ),
+        ({"proxy_peers": "::1", "proxy_user_header": "Cookie"}, "proxy_user_header: it must be the name of a header"),
+        ({"proxy_user_header": "X-Remote-User"}, "proxy_user_header needs proxy_peers"),
+        ({"proxy_peers": "::1", "proxy_user_create": True}, "proxy_user_create needs proxy_user_header"),
         ({"port": 70000}, "port: "),
         ({"egress_proxy": "proxy.example.org:3128"}, "egress_proxy: it must be of the form http://"),
         ({"egress_proxy": "https://u:secret@proxy.example.org:3128"}, "egress_proxy: it must be of the form http://"),

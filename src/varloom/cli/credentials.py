@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from varloom.cli.connection import Server, connected, server_options
+from varloom.cli.ending import end_in_order
 from varloom.cli.exit_status import ERROR, OK
 from varloom.cli.output import local_time, print_error, print_json, print_table
 from varloom.cli.problems import SOURCE_UNREADABLE
-from varloom.errors import VarloomError
+from varloom.errors import VarloomError, counted
+from varloom.transfer.vault import KEY_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,6 +116,28 @@ def test(
     else:
         print_error(found["error"])
     ctx.exit(OK if found["ok"] else ERROR)
+
+
+@credentials.command("rotate-key")
+@click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), help="The server's data folder [VARLOOM_DATA]."
+)
+@click.option("--database-url", help="A PostgreSQL instead of the embedded one; better in VARLOOM_DATABASE_URL.")
+def rotate_key(**places: Any) -> None:
+    """Make a new key on the server's machine, and encrypt all stored secrets with it, while the server runs or not."""
+    from varloom.services.stored_secrets import rotate_key as rotate
+    from varloom.settings import load_settings
+
+    end_in_order()
+    settings = load_settings(**places)
+    made = rotate(settings)
+    file = settings.data / KEY_FILE
+    click.echo(
+        f"{counted(made.renewed, 'secret')} encrypted with a new key. The key before stays in {file} until the next"
+    )
+    click.echo(
+        "rotation: rotate twice where it was seen by somebody. Keep a copy of the file where the backups are not."
+    )
 
 
 @credentials.command("remove")

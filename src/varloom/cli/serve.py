@@ -14,6 +14,7 @@ import click
 
 from varloom import tracing
 from varloom.cli.server_settings import data_options, log_to_stderr
+from varloom.cli.service_manager import ServiceManager
 from varloom.log_lines import logs_json, ready_line
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TOKEN_LABEL = "server.json of {name}"  # noqa: S105 - the label of a token
+SERVERS_SECRET = "VARLOOM_OIDC_CLIENT_SECRET"  # noqa: S105 - a name
+"""What no worker needs, nor what it starts."""
 DATABASE_LOOK_INTERVAL = 5.0
 
 
@@ -50,6 +53,7 @@ def serve(*, no_worker: bool, verbose: bool, **flags: Any) -> None:
     from varloom.settings import load_settings
     from varloom.web.server import allow_many_connections, bind
 
+    manager = ServiceManager()
     settings = load_settings(**flags)
     log_to_stderr(verbose=verbose, form=settings.log_format)
     if not no_worker:
@@ -64,7 +68,7 @@ def serve(*, no_worker: bool, verbose: bool, **flags: Any) -> None:
     ):
         migrate(database.conninfo)
         try:
-            _run(_serve(settings, database, listener, name, with_worker=not no_worker))
+            _run(_serve(settings, database, listener, name, manager, with_worker=not no_worker))
         finally:
             remove_server_note(settings.data)
             tracing.stop()
@@ -82,7 +86,13 @@ def _run(coroutine: Any) -> None:
 
 
 async def _serve(
-    settings: Settings, database: Database, listener: socket.socket, name: str, *, with_worker: bool
+    settings: Settings,
+    database: Database,
+    listener: socket.socket,
+    name: str,
+    manager: ServiceManager,
+    *,
+    with_worker: bool,
 ) -> None:
     """Run web server and worker until a signal comes."""
     from varloom.services.container import open_services
@@ -99,7 +109,9 @@ async def _serve(
             await _first_of(ready.wait(), ended)
             if ready.is_set():
                 await _announce(services, url_of(listener), name)
+                manager.ready()
             await _first_of(stop.wait(), ended)
+            manager.stopping()
 
 
 def _stop_signal() -> asyncio.Event:
@@ -192,7 +204,7 @@ def _worker_process(settings: Settings, database: Database) -> WorkerProcess:
         command += ["--scratch", str(settings.scratch)]
     if logging.getLogger("varloom").level == logging.INFO:
         command.append("--verbose")
-    environment = dict(os.environ)
+    environment = {name: value for name, value in os.environ.items() if name.upper() != SERVERS_SECRET}
     if settings.database_url is not None:
         environment["VARLOOM_DATABASE_URL"] = settings.database_url
     return WorkerProcess(command, environment, database, settings.shutdown_grace)

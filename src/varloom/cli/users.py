@@ -40,7 +40,7 @@ def list_users(*, as_json: bool, url: str | None, token: str | None, data: Path 
         (
             one["name"],
             one["role"],
-            "password" if one["has_password"] else "links only",
+            _ways_in(one),
             one["email"] or "",
             size(one["quota"]) if isinstance(one["quota"], int) else one["quota"],
             local_time(one["last_seen_at"]),
@@ -140,6 +140,17 @@ def activate(*, name: str, as_json: bool, url: str | None, token: str | None, da
     _change(name, {"active": True}, as_json=as_json, url=url, token=token, data=data)
 
 
+@users.command("disconnect")
+@click.argument("name")
+@server_options
+def disconnect(*, name: str, url: str | None, token: str | None, data: Path | None) -> None:
+    """Let somebody in no more by the OpenID Connect provider, until they connect with it again."""
+    with connected(url, token, data) as server:
+        user = _named(server, name)
+        gone = server.request("DELETE", f"/users/{user['id']}/identities")["disconnected"]
+    click.echo(f"{user['name']}: {'disconnected' if gone else 'was not connected'}")
+
+
 @users.command("password")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read the new password from the first line of the input.")
 @server_options
@@ -153,6 +164,11 @@ def password(*, from_stdin: bool, url: str | None, token: str | None, data: Path
         body["password"] = _asked_for("New password", from_stdin=from_stdin, twice=True)
         server.request("PUT", "/account/password", json=body)
     click.echo(f"{account['name']}: the password is set", err=True)
+
+
+def _ways_in(user: dict[str, Any]) -> str:
+    ways = {"password": user["has_password"], "single sign-on": user["is_connected"]}
+    return ", ".join(way for way, there in ways.items() if there) or "links only"
 
 
 def _asked_for(what: str, *, from_stdin: bool, twice: bool = False) -> str:

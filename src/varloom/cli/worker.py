@@ -10,6 +10,7 @@ import click
 
 from varloom import tracing
 from varloom.cli.server_settings import data_options, log_to_stderr
+from varloom.cli.service_manager import ServiceManager
 
 if TYPE_CHECKING:
     from varloom.db.database import Database
@@ -31,11 +32,13 @@ def worker(*, parent_pipe: int | None, verbose: bool, **flags: Any) -> None:
     from varloom.db.migrate import migrate
     from varloom.settings import load_settings
 
+    manager = ServiceManager()
     settings = load_settings(**flags)
     log_to_stderr(verbose=verbose, form=settings.log_format)
     require_database(settings)
     with open_database(settings) as database:
         migrate(database.conninfo)
+        manager.ready()  # what it may still wait for, a storage or the database again, it waits for at any time
         tracing.start(settings.otel_endpoint, "varloom-worker")
         try:
             uvloop.run(_work(settings, database, parent_pipe))

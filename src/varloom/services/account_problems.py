@@ -22,6 +22,34 @@ LOGIN_LINK_INVALID = define(
     resolution=("Use a new login link: `varloom login` on the server prints one.",),
     status=401,
 )
+PROXY_USER_INVALID = define(
+    "proxy_user_invalid",
+    "The reverse proxy does not say who it is",
+    cause="The header of the setting `proxy_user_header` came more than once, or holds something that is no name: 1 to "
+    "200 printable characters of UTF-8, without a comma.",
+    resolution=(
+        "An owner of this server: let the proxy replace the header that it was sent, and send one name in it.",
+        "docs/how-to/single-sign-on.md has the lines for nginx.",
+    ),
+    status=400,
+)
+PROXY_USER_UNKNOWN = define(
+    "proxy_user_unknown",
+    "No account for you yet",
+    cause="The reverse proxy says who is logged in, and this server has no account of that name.",
+    resolution=(
+        "Ask an owner of this server for an account with this name: `varloom users add NAME`.",
+        "Owners can have accounts made by themselves, with the setting `proxy_user_create`.",
+    ),
+    status=403,
+)
+ACCOUNT_DEACTIVATED = define(
+    "account_deactivated",
+    "The account is deactivated",
+    cause="Whoever it is was recognised, but an owner of this server has shut the account out.",
+    resolution=("Ask an owner of this server, who can activate it again: `varloom users activate NAME`.",),
+    status=403,
+)
 TOKEN_NOT_FOUND = define(
     "token_not_found",
     "No such API token",
@@ -127,7 +155,7 @@ TOKEN_SCOPE_INSUFFICIENT = define(
     "token_scope_insufficient",
     "The API token may not do this",
     cause="A token has a scope: `read` looks, `submit` also loads files and acts on jobs, `full` does all that the "
-    "account may. Only a token that never expires can make a way in that outlasts it.",
+    "account may. Only a token that never expires can make a way in, or a place for notices, that outlasts it.",
     resolution=(
         "Use a token with the scope that the message names: `varloom tokens create LABEL --scope SCOPE`.",
         "Or do it in the browser.",

@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from varloom.settings import Settings
 
 TOKEN_PREFIX = "vl_"  # noqa: S105 - not a secret: it lets people and secret scanners recognise one
+PROXY_WORD = "proxy:"
+"""Before the id of an account: in the place of a secret where a proxy has said who asks. Nobody can send it as one."""
 LABEL_LIMIT = 100
 NAME_LIMIT = 200
 
-_SEEN_INTERVAL = "1 minute"
+SEEN_INTERVAL = "1 minute"
 """How exact `last_seen_at` and `last_used_at` are: not every request should write."""
 
 _SESSION_ACCOUNT = """
@@ -72,6 +74,7 @@ SELECT api_tokens.token_sha256 FROM api_tokens JOIN accounts ON accounts.id = ap
 WHERE token_sha256 = ANY (%(sha256)s) AND revoked_at IS NULL AND deactivated_at IS NULL
     AND (api_tokens.expires_at IS NULL OR api_tokens.expires_at > now())
 """
+_ACTIVE = "SELECT id FROM accounts WHERE id::text = ANY (%s) AND deactivated_at IS NULL"
 _FIRST_OWNER = """
 SELECT id, name, role FROM accounts WHERE role = 'owner' AND deactivated_at IS NULL ORDER BY created_at, id LIMIT 1
 """
@@ -177,7 +180,7 @@ class Accounts:
         """The account of a browser session; None when it is unknown, expired or logged out."""
         async with self.pool.connection() as conn:
             cursor = await conn.cursor(row_factory=class_row(Account)).execute(
-                _SESSION_ACCOUNT.encode(), {"sha256": sha256_of(secret), "interval": _SEEN_INTERVAL}
+                _SESSION_ACCOUNT.encode(), {"sha256": sha256_of(secret), "interval": SEEN_INTERVAL}
             )
             return await cursor.fetchone()
 
@@ -218,16 +221,21 @@ class Accounts:
     async def authenticate_token(self, secret: str) -> TokenGrant | None:
         """What an API token admits to; None when it is unknown, revoked or expired."""
         async with self.pool.connection() as conn:
-            values = {"sha256": sha256_of(secret), "interval": _SEEN_INTERVAL}
+            values = {"sha256": sha256_of(secret), "interval": SEEN_INTERVAL}
             row = await (await conn.execute(_BEARER_ACCOUNT.encode(), values)).fetchone()
         return None if row is None else TokenGrant(Account(*row[:3]), row[3], row[4])
 
     async def still_holding(self, credentials: Collection[str]) -> set[str]:
-        """Which of these secrets, of sessions and API tokens, still prove to be an account."""
+        """Which of these still prove to be an account: secrets of sessions and API tokens, and words of a proxy."""
         by_hash = {sha256_of(secret): secret for secret in credentials}
+        named = [one.removeprefix(PROXY_WORD) for one in credentials if one.startswith(PROXY_WORD)]
         async with self.pool.connection() as conn:
             cursor = await conn.execute(_HOLDING.encode(), {"sha256": list(by_hash)})
-            return {by_hash[bytes(found)] for (found,) in await cursor.fetchall()}
+            holding = {by_hash[bytes(found)] for (found,) in await cursor.fetchall()}
+            if named:
+                cursor = await conn.execute(_ACTIVE, [named])
+                holding |= {f"{PROXY_WORD}{found}" for (found,) in await cursor.fetchall()}
+        return holding
 
     async def list_tokens(self, account_id: UUID) -> list[ApiToken]:
         """The account's API tokens that can be used, newest first."""

@@ -6,6 +6,7 @@ without an entry; one that has no outcome was cut off, with its server, in the m
 
 from __future__ import annotations
 
+import contextlib
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from varloom.errors import VarloomError
 from varloom.services.paging import check_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
+    from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.services.accounts import Account
@@ -40,6 +43,8 @@ class Action(StrEnum):
     LOGIN_LINK_MADE = "login_link.made"
     USER_ADDED = "user.added"
     USER_CHANGED = "user.changed"
+    IDENTITY_CONNECTED = "identity.connected"
+    IDENTITY_DISCONNECTED = "identity.disconnected"
     UPLOAD_BEGUN = "upload.begun"
     UPLOAD_CHANGED = "upload.changed"
     UPLOAD_CANCELLED = "upload.cancelled"
@@ -72,9 +77,18 @@ class Action(StrEnum):
     CREDENTIAL_STORED = "credential.stored"
     CREDENTIAL_TESTED = "credential.tested"
     CREDENTIAL_REMOVED = "credential.removed"
+    NOTICES_EMAIL_SET = "notices.email_set"
+    NOTICES_EMAIL_CONFIRMED = "notices.email_confirmed"
+    NOTICES_WEBHOOK_ADDED = "notices.webhook_added"
+    NOTICES_CHANGED = "notices.changed"
+    NOTICES_SECRET_REPLACED = "notices.secret_replaced"  # noqa: S105
+    NOTICES_TESTED = "notices.tested"
+    NOTICES_SENT_AGAIN = "notices.sent_again"
+    NOTICES_REMOVED = "notices.removed"
     REFERENCE_DEMO_ADDED = "reference.demo_added"
     REFERENCE_DEMO_REMOVED = "reference.demo_removed"
     AUDIT_READ = "audit.read"
+    RETENTION_APPLIED = "retention.applied"
 
 
 _BEGIN = """
@@ -85,6 +99,13 @@ RETURNING id
 """
 _END = """
 INSERT INTO audit_outcomes (entry_id, status, details) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
+"""
+_ENTER_DONE = """
+WITH entry AS (
+    INSERT INTO audit_entries (action, proof, subject_kind, subject_id)
+    VALUES (%(action)s, 'settings', %(kind)s, %(subject)s) RETURNING id
+)
+INSERT INTO audit_outcomes (entry_id, status, details) SELECT id, 200, %(details)s FROM entry
 """
 _LIST = """
 SELECT entry.id, entry.at, action, account_id, account_name, proof, address, user_agent, request_id, subject_kind,
@@ -128,7 +149,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who asks for something, and from where. `proof` is "session" or "token"; None: nobody was logged in."""
+    """Who asks for something, and from where. `proof`: "session", "token" or "proxy"; None: nobody was logged in."""
 
     account: Account | None
     proof: str | None
@@ -204,6 +225,22 @@ class Audit:
         async with self.pool.connection() as conn:
             await conn.execute(_END.encode(), [entry_id, status, Jsonb(dict(details))])
 
+    @contextlib.asynccontextmanager
+    async def told(
+        self, action: Action, asking: Asking, subject: Subject | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """An entry around what is done in the course of another request; what is put into the dict stands in it."""
+        details: dict[str, Any] = {}
+        entry, status = await self.begin(action, asking, subject), 500
+        try:
+            yield details
+            status = 200
+        except VarloomError as error:
+            status = error.kind.status
+            raise
+        finally:
+            await self.end(entry, status, details)
+
     async def entries(
         self, account_id: UUID | None, wanted: AuditFilter, *, before: int | None = None, limit: int = 100
     ) -> list[AuditEntry]:
@@ -232,6 +269,29 @@ class Audit:
         async with self.pool.connection() as conn:
             cursor = conn.cursor(row_factory=class_row(AuditEntry))
             return await (await cursor.execute(_LIST.encode(), values)).fetchall()
+
+
+async def enter_done(
+    conn: AsyncConnection[Any], action: Action, entries: Sequence[tuple[Subject | None, Mapping[str, Any]]]
+) -> None:
+    """Add what the server does by its settings, in the transaction that does it: all of it, or nothing.
+
+    Args:
+        conn: a connection, within that transaction.
+        action: what is done.
+        entries: what each is about, and its details.
+    """
+    values = [
+        {
+            "action": action.value,
+            "kind": subject.kind if subject else None,
+            "subject": subject.id if subject else None,
+            "details": Jsonb(dict(details)),
+        }
+        for subject, details in entries
+    ]
+    async with conn.cursor() as cursor:
+        await cursor.executemany(_ENTER_DONE.encode(), values)
 
 
 def _plain(text: str | None, most: int = 400) -> str | None:

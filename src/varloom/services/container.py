@@ -27,11 +27,15 @@ from varloom.services.htsget import Htsget
 from varloom.services.jobs import Jobs
 from varloom.services.manifests import Manifests
 from varloom.services.metrics import Metrics
+from varloom.services.notices.channels import Notices
+from varloom.services.notices.opening import open_sender
 from varloom.services.on_demand import OnDemandAnnotation
+from varloom.services.openid import OpenId
 from varloom.services.passwords import Passwords
 from varloom.services.pgx_results import PgxResults
 from varloom.services.projects import Projects
 from varloom.services.provenance import Provenance
+from varloom.services.proxy_users import ProxyUsers
 from varloom.services.queue import Queue
 from varloom.services.references import References, open_library
 from varloom.services.renewals import Renewals
@@ -43,6 +47,7 @@ from varloom.services.sessions import Sessions
 from varloom.services.sources import Sources, transfer_options, vault_of
 from varloom.services.stage_durations import StageDurations
 from varloom.services.storage_mark import mark_storage
+from varloom.services.stored_secrets import renew_secrets
 from varloom.services.uploads import Uploads
 from varloom.services.users import Users
 from varloom.storage import open_storage
@@ -77,6 +82,8 @@ class Services:
     passwords: Passwords
     sessions: Sessions
     users: Users
+    proxy_users: ProxyUsers
+    openid: OpenId
     access: Access
     projects: Projects
     audit: Audit
@@ -99,6 +106,7 @@ class Services:
     references: References
     renewals: Renewals
     pgx: PgxResults
+    notices: Notices
     disks: DiskWatch
 
     async def require_ready(self) -> list[str]:
@@ -140,7 +148,8 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         vault = vault_of(settings)
         await asyncio.to_thread(vault.create_key)
         credentials = Credentials(pool, vault, transfer_options(settings))
-        await credentials.renew()
+        if vault.has_several_keys:  # so that the older ones can be given up after a start of the server
+            await asyncio.to_thread(renew_secrets, database.conninfo, vault)
         durations = StageDurations()
         events = Events(pool, database.conninfo, durations)
         annotations = AnnotationOffer(storage)
@@ -153,10 +162,12 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         sweeping = asyncio.create_task(resumable.run(), name="sweep of unfinished uploads")
         looking = asyncio.create_task(annotations.run(), name="installed reference data")
         library = open_library(settings)
-        accounts = Accounts(pool, settings)
+        accounts, audit = Accounts(pool, settings), Audit(pool)
+        users = Users(pool, accounts)
         on_demand = OnDemandAnnotation.over(library)
         ending = asyncio.create_task(on_demand.run(), name="idle annotators")
-        beside = [listening, sweeping, looking, ending]
+        sender = open_sender(pool, settings, vault)
+        beside = [listening, sweeping, looking, ending, asyncio.create_task(sender.run(), name="notices")]
         if settings.row_copies_ahead:
             beside.append(asyncio.create_task(samples.copies_ahead.run(), name="copies ahead"))
         try:
@@ -167,10 +178,12 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 accounts=accounts,
                 passwords=Passwords(pool, settings),
                 sessions=Sessions(pool),
-                users=Users(pool, accounts),
+                users=users,
+                openid=OpenId.over(pool, settings, audit),
+                proxy_users=ProxyUsers(pool, users, audit, settings.proxy_user_create),
                 access=Access(pool),
                 projects=Projects(pool),
-                audit=Audit(pool),
+                audit=audit,
                 uploads=uploads,
                 resumable=resumable,
                 sources=Sources(pool, settings, vault, credentials),
@@ -179,6 +192,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 jobs=Jobs(pool, settings, durations),
                 provenance=Provenance(pool, storage),
                 pgx=PgxResults(pool, storage),
+                notices=Notices(pool, settings, vault, sender),
                 queue=Queue(pool, settings),
                 metrics=Metrics(pool, settings, disks),
                 disks=disks,
@@ -195,6 +209,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
         finally:
             await events.close()
             await resumable.close()
+            await sender.close()
             await cancel_all(beside)
             await on_demand.close()
             await samples.close()

@@ -6,7 +6,6 @@ The only module, beside the one of the worker, with the SQL of the table `creden
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import re
@@ -68,14 +67,6 @@ RETURNING {_COLUMNS}
 """
 _DELETE: LiteralString = "DELETE FROM credentials WHERE id = %s AND account_id = %s"
 _FIND: LiteralString = "SELECT kind, scope, secret FROM credentials WHERE account_id = %s AND "
-_OLD: LiteralString = """
-SELECT 'credentials', id, secret FROM credentials
-UNION ALL SELECT 'upload_secrets', upload_id, secret FROM upload_secrets
-"""
-_RENEW: dict[str, LiteralString] = {
-    "credentials": "UPDATE credentials SET secret = %s WHERE id = %s AND secret = %s",
-    "upload_secrets": "UPDATE upload_secrets SET secret = %s WHERE upload_id = %s AND secret = %s",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,21 +151,6 @@ class Credentials:
             told = ErrorView.model_validate({**outcome["error"], "url": source.shown})
             return AccessTestView(ok=False, url=source.shown, bytes=None, error=told)
         return AccessTestView(ok=True, url=source.shown, bytes=outcome["bytes"], error=None)
-
-    async def renew(self) -> None:
-        """Encrypt everything with the newest key; so that the others can be given up after a start of the server."""
-        if not self.vault.has_several_keys:
-            return
-        async with self.pool.connection() as conn:
-            rows = await (await conn.execute(_OLD)).fetchall()
-        for table, identity, secret in rows:
-            try:
-                renewed = await asyncio.to_thread(self.vault.renewed, secret)
-            except VarloomError as error:
-                logger.warning("A secret of %s stays as it is: %s", table, error.message)
-                continue
-            async with self.pool.connection() as conn:
-                await conn.execute(_RENEW[table], [renewed, identity, secret])
 
     async def _secret_for(
         self, account_id: UUID, condition: LiteralString, value: Any, source: SourceUrl

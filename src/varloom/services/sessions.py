@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LONGEST_ADDRESS = 100
 LONGEST_AGENT = 400
 
-Opening = Literal["link", "password"]
+Opening = Literal["link", "password", "openid"]
 """By what somebody proved to be an account."""
 
 _OPEN = """

@@ -33,9 +33,11 @@ Role = Literal["owner", "member"]
 _COLUMNS = """
 id, name, email, role, created_at, deactivated_at, password_hash IS NOT NULL AS has_password,
 CASE WHEN NOT own_quota THEN '"default"' WHEN quota_bytes IS NULL THEN '"none"' ELSE to_json(quota_bytes) END AS quota,
+EXISTS (SELECT FROM identities WHERE account_id = accounts.id) AS is_connected,
 greatest(
     (SELECT max(last_seen_at) FROM sessions WHERE account_id = accounts.id),
-    (SELECT max(last_used_at) FROM api_tokens WHERE account_id = accounts.id)
+    (SELECT max(last_used_at) FROM api_tokens WHERE account_id = accounts.id),
+    seen_by_proxy_at
 ) AS last_seen_at
 """
 _SELECT = "SELECT" + _COLUMNS + "FROM accounts"
@@ -73,7 +75,12 @@ _END_ALL = (
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """An account, as owners see it. `last_seen_at` is exact to a minute, and None if nothing of it is remembered."""
+    """An account, as owners see it.
+
+    Attributes:
+        is_connected: whether its owner can log in by an OpenID Connect provider.
+        last_seen_at: exact to a minute; None if nothing of it is remembered.
+    """
 
     id: UUID
     name: str
@@ -83,6 +90,7 @@ class User:
     deactivated_at: datetime | None
     has_password: bool
     quota: Quota
+    is_connected: bool
     last_seen_at: datetime | None
 
 
@@ -130,15 +138,8 @@ class Users:
         Raises:
             VarloomError: `user_invalid`, `user_name_taken`.
         """
-        values = [_checked_name(name), _checked_email(email), role]
         async with self.pool.connection() as conn:
-            try:
-                row = await (await conn.execute(_ADD, values)).fetchone()
-            except UniqueViolation:
-                raise _taken(name) from None
-            if row is None:
-                raise LookupError("INSERT ... RETURNING gave no row")
-            return await self._get(conn, row[0])
+            return await self._get(conn, await insert_user(conn, name, email=email, role=role))
 
     async def change(self, user_id: UUID, change: UserChange) -> User:
         """Rename an account, change its role or its quota, deactivate it or activate it again.
@@ -187,6 +188,19 @@ class Users:
         if found is None:
             raise VarloomError(USER_NOT_FOUND, f"There is no account with the id {user_id}.")
         return found
+
+
+async def insert_user(conn: AsyncConnection, name: str, *, email: str | None = None, role: Role = "member") -> UUID:
+    """`Users.add`, within a transaction, which is of no more use after a failure."""
+    values = [_checked_name(name), _checked_email(email), role]
+    try:
+        row = await (await conn.execute(_ADD, values)).fetchone()
+    except UniqueViolation:
+        raise _taken(name) from None
+    if row is None:
+        raise LookupError("INSERT ... RETURNING gave no row")
+    found: UUID = row[0]
+    return found
 
 
 def _checked_name(name: str) -> str:

@@ -28,7 +28,9 @@ from varloom.web.body_limit import BodyLimit
 from varloom.web.error_pages import error_response
 from varloom.web.ga4gh import router as ga4gh_router
 from varloom.web.login import router as login_router
+from varloom.web.openid_login import router as openid_router
 from varloom.web.problem_documents import from_http_exception, from_validation_error
+from varloom.web.proxies import ForwardedHeaders
 from varloom.web.rate_limit import RateLimit
 from varloom.web.request_log import RequestLog
 from varloom.web.security import Gate, HostCheck, SecurityHeaders, look_again
@@ -78,6 +80,7 @@ def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncCont
         lifespan=lifespan,
         dependencies=[Depends(look_again)],
         middleware=[
+            Middleware(ForwardedHeaders, peers=settings.proxy_peers),
             Middleware(SecurityHeaders),
             Middleware(RequestLog),
             Middleware(HostCheck, host=settings.host, names=settings.hosts),
@@ -93,6 +96,7 @@ def create_app(settings: Settings, open_services: Callable[[], AbstractAsyncCont
     app.include_router(health_router)
     app.include_router(metrics_router)
     app.include_router(login_router)
+    app.include_router(openid_router)
     app.include_router(api_router)
     app.include_router(ga4gh_router)
     app.include_router(pages.router)

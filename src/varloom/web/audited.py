@@ -40,6 +40,7 @@ def _route(methods: str, path: str) -> re.Pattern[str]:
 
 AUDITED: Mapping[re.Pattern[str], Action] = {
     _route("POST", "/login"): Action.ACCOUNT_LOGIN,
+    _route("GET", "/login/openid/callback"): Action.ACCOUNT_LOGIN,
     _route("POST", "/logout"): Action.ACCOUNT_LOGOUT,
     _route("PUT|POST", "/account/password"): Action.ACCOUNT_PASSWORD_SET,
     _route("DELETE", "(/account)?/sessions/{session}"): Action.SESSION_ENDED,
@@ -51,6 +52,8 @@ AUDITED: Mapping[re.Pattern[str], Action] = {
     _route("POST", "/users"): Action.USER_ADDED,
     _route("PATCH|POST", "/users/{user}"): Action.USER_CHANGED,
     _route("POST", "/users/{user}/login-links?"): Action.LOGIN_LINK_MADE,
+    _route("DELETE", "/account/identities/{identity}"): Action.IDENTITY_DISCONNECTED,
+    _route("DELETE", "/users/{user}/identities"): Action.IDENTITY_DISCONNECTED,
     _route("POST", "/uploads"): Action.UPLOAD_BEGUN,
     _route("POST", "/uploads/{upload}/options"): Action.UPLOAD_CHANGED,
     _route("DELETE", "/uploads/{upload}"): Action.UPLOAD_CANCELLED,
@@ -90,12 +93,24 @@ AUDITED: Mapping[re.Pattern[str], Action] = {
     _route("POST", "/credentials"): Action.CREDENTIAL_STORED,
     _route("POST", "/credentials/{credential}/test"): Action.CREDENTIAL_TESTED,
     _route("DELETE", "/credentials/{credential}"): Action.CREDENTIAL_REMOVED,
+    _route("PUT|POST", "(/account)?/notices/email"): Action.NOTICES_EMAIL_SET,
+    _route("POST", "(/notices/email/confirm|/account/notices/confirm)"): Action.NOTICES_EMAIL_CONFIRMED,
+    _route("POST", "(/account)?/notices/webhooks"): Action.NOTICES_WEBHOOK_ADDED,
+    _route("PATCH|POST", "(/account)?/notices/{channel}"): Action.NOTICES_CHANGED,
+    _route("POST", "(/account)?/notices/{channel}/secret"): Action.NOTICES_SECRET_REPLACED,
+    _route("POST", "(/account)?/notices/{channel}/test"): Action.NOTICES_TESTED,
+    _route("POST", "(/account)?/notices/{channel}/deliveries/[^/]+/again"): Action.NOTICES_SENT_AGAIN,
+    _route("DELETE", "(/account)?/notices/{channel}"): Action.NOTICES_REMOVED,
     _route("POST", "/refs/demo"): Action.REFERENCE_DEMO_ADDED,
     _route("DELETE", "/refs/demo"): Action.REFERENCE_DEMO_REMOVED,
     _route("GET", "/audit"): Action.AUDIT_READ,
 }
 """The first that fits counts."""
+WITHIN = frozenset({Action.IDENTITY_CONNECTED, Action.RETENTION_APPLIED})
+"""Actions that no route stands for: they come about in the course of another one, which has an entry of its own, or the
+server does them by its settings."""
 WITHOUT_ENTRY = (
+    _route("POST", "/account/identities"),  # only sends the browser to the provider; what comes of it has an entry
     _route("POST", "/annotate"),  # variants that somebody typed: nothing of a sample, and nothing is kept
     _route("POST", "/(sources|manifests|uploads)/preflight"),  # nothing is kept
     _route("POST", "/ga4gh/wes/v1/runs(/{run}/cancel)?"),  # always refused: runs are only shown there

@@ -25,14 +25,14 @@ class Identity:
 
     Attributes:
         account: the account on whose behalf everything is done.
-        via: an API token, or a browser's session.
+        via: an API token, a browser's session, or the word of a trusted reverse proxy.
         credential: the secret itself, so that a long stream can ask whether it still holds.
-        scope: what the token may do; a session may do all that its account may.
+        scope: what the token may do; anybody else may do all that its account may.
         expires_at: when the token ends, if it does.
     """
 
     account: Account
-    via: Literal["token", "session"]
+    via: Literal["token", "session", "proxy"]
     credential: str = field(repr=False)
     scope: Scope = "full"
     expires_at: datetime | None = None

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from varloom.errors import VarloomError
 from varloom.services.audit import note
 from varloom.services.problems import REQUEST_INVALID
-from varloom.web.dependencies import CurrentIdentity, CurrentServices, client_of
+from varloom.web.dependencies import CurrentServices, client_of
 from varloom.web.security import LOGIN_PATH, SESSION_COOKIE, local_target
 
 TOKEN_LIMIT = 200
@@ -43,23 +43,28 @@ async def log_in(
     if account is not None:
         note(account_id=str(account.id), account_name=account.name)
     response = RedirectResponse(local_target(next), status_code=303)
+    set_session(request, response, secret, services.settings.session_days)
+    return response
+
+
+@router.post("/logout")
+async def log_out(request: Request, services: CurrentServices) -> Response:
+    """End the session of this browser."""
+    if came_with := request.cookies.get(SESSION_COOKIE):  # it may be another's, where a proxy says who asks
+        await services.accounts.logout(came_with)
+    response = RedirectResponse(LOGIN_PATH, status_code=303)
+    response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="lax")
+    return response
+
+
+def set_session(request: Request, response: Response, secret: str, days: float) -> None:
+    """Give the browser its session."""
     response.set_cookie(
         SESSION_COOKIE,
         secret,
-        max_age=int(services.settings.session_days * 86_400),
+        max_age=int(days * 86_400),
         path="/",
         secure=request.url.scheme == "https",
         httponly=True,
         samesite="lax",
     )
-    return response
-
-
-@router.post("/logout")
-async def log_out(services: CurrentServices, identity: CurrentIdentity) -> Response:
-    """End the session of this browser."""
-    if identity.via == "session":
-        await services.accounts.logout(identity.credential)
-    response = RedirectResponse(LOGIN_PATH, status_code=303)
-    response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="lax")
-    return response

@@ -41,8 +41,11 @@ OUTLASTS = (
     f"POST ({_API})?/users/{_ONE}/login-links?",
     f"(PUT|POST) ({_API})?/account/password",
     "POST /account/tokens",
+    "POST /account/identities",
+    f"(PUT|POST) ({_API}|/account)/notices/(email|webhooks)",
+    f"POST ({_API}|/account)/notices/{_ONE}/secret",
 )
-"""Routes that make a way in: who came with a token that expires would not have to leave when it does."""
+"""Routes that make a way in, or one by which news goes out: who came with a token that expires has to leave with it."""
 
 _LOOKS, _SUBMITS, _OUTLASTS = (re.compile("|".join(routes)) for routes in (LOOKS, SUBMITS, OUTLASTS))
 
@@ -70,4 +73,4 @@ def require_scope(identity: Identity, method: str, path: str) -> None:
         message = f"This needs a token with the scope {needed}; this one has the scope {identity.scope}."
         raise VarloomError(TOKEN_SCOPE_INSUFFICIENT, message)
     if identity.expires_at is not None and _OUTLASTS.fullmatch(f"{method} {path}"):
-        raise VarloomError(TOKEN_SCOPE_INSUFFICIENT, "A token that expires cannot make a way in that would outlast it.")
+        raise VarloomError(TOKEN_SCOPE_INSUFFICIENT, "A token that expires cannot make what would outlast it.")

@@ -15,8 +15,11 @@ from starlette.responses import RedirectResponse, Response
 from varloom import log_lines
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.account_problems import NOT_AUTHENTICATED
-from varloom.web.dependencies import Identity
+from varloom.services.accounts import PROXY_WORD, TOKEN_PREFIX
+from varloom.services.audit import Asking
+from varloom.web.dependencies import Identity, client_of
 from varloom.web.problems import CROSS_SITE_REFUSED, HOST_REFUSED, PAGE_NOT_FOUND
+from varloom.web.proxies import proxy_user
 from varloom.web.scopes import require_scope
 
 if TYPE_CHECKING:
@@ -28,9 +31,11 @@ if TYPE_CHECKING:
 
 SESSION_COOKIE = "varloom_session"
 LOGIN_PATH = "/login"
+OPENID_PATH = f"{LOGIN_PATH}/openid"
+OPENID_CALLBACK = f"{OPENID_PATH}/callback"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_OPEN_PATHS = frozenset({"/healthz", "/readyz", LOGIN_PATH, "/favicon.ico"})
+_OPEN_PATHS = frozenset({"/healthz", "/readyz", LOGIN_PATH, OPENID_PATH, OPENID_CALLBACK, "/favicon.ico"})
 _OPEN_PREFIXES = ("/static/",)
 
 _HEADERS = {
@@ -137,7 +142,7 @@ class Gate:
         if identity is None:
             await self._turn_away(connection, scope, receive, send)
             return
-        if identity.via == "session" and unsafe:
+        if identity.via != "token" and unsafe:
             refuse_cross_site(connection, proof_required=True)
         require_scope(identity, scope["method"], scope["path"])
         scope.setdefault("state", {})["identity"] = identity
@@ -176,9 +181,17 @@ async def look_again(request: Request) -> None:
 
 
 async def identify(connection: HTTPConnection) -> Identity | None:
-    """Who is asking, by the bearer token or else by the session cookie; None when neither holds."""
+    """Who is asking: by an API token, else by the word of a trusted proxy, else by the session cookie; or None.
+
+    A proxy that logs people in may pass on what they showed it, so beside its word nothing but our own tokens counts.
+    """
     services: Services = connection.app.state.services
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    named = proxy_user(connection, services.settings.proxy_user_header)
+    if named is not None and not (scheme.lower() == "bearer" and token.strip().startswith(TOKEN_PREFIX)):
+        request_id = connection.scope.get("state", {}).get("request_id")
+        account = await services.proxy_users.account(named, Asking(None, "proxy", client_of(connection), request_id))
+        return Identity(account, "proxy", f"{PROXY_WORD}{account.id}")
     if scheme:
         if scheme.lower() != "bearer" or not token.strip():
             return None
@@ -189,8 +202,8 @@ async def identify(connection: HTTPConnection) -> Identity | None:
     session = connection.cookies.get(SESSION_COOKIE)
     if not session:
         return None
-    account = await services.accounts.authenticate_session(session)
-    return Identity(account, "session", session) if account else None
+    found = await services.accounts.authenticate_session(session)
+    return Identity(found, "session", session) if found else None
 
 
 def refuse_cross_site(connection: HTTPConnection, *, proof_required: bool) -> None:

@@ -90,6 +90,7 @@ class WebServer(uvicorn.Server):
                 ws="none",
                 loop="none",
                 lifespan="on",
+                proxy_headers=False,  # what a proxy tells is weighed by web/proxies.py, and by nobody else
                 access_log=False,  # it would write queries; our own log leaves them out
                 log_config=None,
                 server_header=False,

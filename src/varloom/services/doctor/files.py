@@ -17,6 +17,7 @@ from varloom.services.backups import REFERENCED
 from varloom.services.doctor.finding import failed, ok, problem, warning
 from varloom.services.sources import vault_of
 from varloom.services.storage_mark import MARK
+from varloom.services.stored_secrets import STORED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,6 @@ _FILES: LiteralString = """
     UNION SELECT storage_key, bytes, sha256 FROM upload_files WHERE storage_key IS NOT NULL AND sha256 IS NOT NULL
     ORDER BY storage_key
 """
-_SECRETS: LiteralString = "SELECT secret FROM credentials UNION ALL SELECT secret FROM upload_secrets"
 _KEPT = ("The files were lost or removed by hand: bring them back from a backup, `varloom restore`.",)
 
 
@@ -175,7 +175,7 @@ def references(storage: Storage, *, deep: bool) -> Iterator[Finding]:
 
 def credentials_key(conn: Connection[Any], settings: Settings) -> Iterator[Finding]:
     """Whether the key is there by which stored credentials are read."""
-    kept = [bytes(row[0]) for row in conn.execute(_SECRETS)]
+    kept = [bytes(secret) for _, _, secret in conn.execute(STORED)]
     vault = vault_of(settings)
     place = "secret_keys" if settings.secret_keys else settings.data / "secret.key"
     try:

@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 
 from varloom.services.data_folder import LOCK_NAME, NOTE_NAME, RESTORE_NOTE
 from varloom.services.doctor.finding import ok, problem, warning
+from varloom.services.notices.mail import MailServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -205,6 +206,21 @@ def _answer(note: Path) -> Finding:
     return ok("address", "The server answers and is ready.", url)
 
 
+def mail(settings: Settings) -> Iterator[Finding]:
+    """Whether the mail server lets us in, where there is one; no mail is sent."""
+    server = MailServer(settings)
+    if not server.is_there:
+        return
+    greeted = server.greeted()
+    if greeted.delivered:
+        yield ok("mail_server", "The mail server lets this server in.", settings.smtp_host)
+        return
+    steps = ("Check smtp_host, smtp_port, smtp_security, smtp_user and smtp_password; notices wait until it answers.",)
+    yield problem(
+        "mail_server", greeted.problem or "The mail server does not answer.", *steps, place=settings.smtp_host
+    )
+
+
 def exposure(settings: Settings) -> Iterator[Finding]:
     """Settings that let in, or send out, more than was meant perhaps."""
     doubts = list(_doubts(settings))
@@ -229,6 +245,15 @@ def _doubts(settings: Settings) -> Iterator[Finding]:
                 "Users may load from every address of the network, those of its machines and services too.",
                 "Name the hosts or small networks that they need.",
                 place=f"allowed_endpoints = {entry}",
+            )
+    for network in settings.proxy_peers:
+        if _is_everything(str(network)):
+            what = "say who is logged in" if settings.proxy_user_header else "choose the address that is recorded of it"
+            yield warning(
+                "exposure",
+                f"Every machine of a large network counts as the reverse proxy, so that it can {what}.",
+                "Name the addresses of the proxies alone.",
+                place=f"proxy_peers = {network}",
             )
     url = settings.database_url or ""
     if url and not any(part in url for part in (*LOOPBACK, "host=/", "@/", "sslmode=verify", "sslmode=require")):

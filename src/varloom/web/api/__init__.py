@@ -14,6 +14,7 @@ from varloom.web.api import (
     events,
     jobs,
     manifests,
+    notices,
     openapi,
     pgx,
     projects,
@@ -49,6 +50,7 @@ for part in (
     account,
     users,
     audit,
+    notices,
     annotate,
     openapi,
 ):

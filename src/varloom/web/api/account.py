@@ -42,10 +42,26 @@ class SessionView(View):
     created_at: UtcTime
     last_seen_at: UtcTime = Field(description="exact to a minute")
     expires_at: UtcTime
-    opened_by: str = Field(description="`link` or `password`")
+    opened_by: str = Field(description="`link`, `password` or `openid`")
     address: str | None = Field(description="from which it was opened; null for sessions of earlier versions")
     user_agent: str | None = Field(description="what the browser called itself")
     current: bool = Field(description="whether it is the one that asks")
+
+
+class IdentityView(View):
+    """Who an account is at an OpenID Connect provider."""
+
+    id: UUID
+    issuer: str = Field(description="the provider, as it calls itself")
+    label: str | None = Field(description="an e-mail address or a name, by which people know it")
+    created_at: UtcTime
+    last_used_at: UtcTime | None
+
+
+class IdentityList(View):
+    """All that are connected, the oldest first."""
+
+    identities: list[IdentityView]
 
 
 class SessionList(View):
@@ -101,6 +117,19 @@ async def end_other_sessions(services: CurrentServices, identity: CurrentIdentit
 async def end_session(services: CurrentServices, account: CurrentAccount, session_id: UUID) -> None:
     """Log a browser out; its event streams end within seconds."""
     await services.sessions.end(account.id, session_id)
+
+
+@router.get("/account/identities")
+async def list_identities(services: CurrentServices, account: CurrentAccount) -> IdentityList:
+    """Who the account is at the OpenID Connect provider, and can log in by."""
+    found = await services.openid.identities(account.id)
+    return IdentityList(identities=[IdentityView.model_validate(one, from_attributes=True) for one in found])
+
+
+@router.delete("/account/identities/{identity_id}", status_code=204, responses=problem_responses(404))
+async def disconnect_identity(services: CurrentServices, account: CurrentAccount, identity_id: UUID) -> None:
+    """Let nobody in any more by an identity; sessions that are open stay."""
+    await services.openid.disconnect(account.id, identity_id)
 
 
 def session_of(identity: Identity) -> str | None:

@@ -24,7 +24,7 @@ class AuditEntryView(View):
     action: str = Field(description="such as `sample.exported`")
     account_id: UUID | None = Field(description="who asked; null: nobody was logged in")
     account_name: str | None = Field(description="what the account was called then")
-    proof: str | None = Field(description="`session` or `token`")
+    proof: str | None = Field(description="`session`, `token` or `proxy`")
     address: str | None
     user_agent: str | None
     request_id: str | None = Field(description="as in the server's log and in `X-Request-ID`")

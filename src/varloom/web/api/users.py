@@ -36,6 +36,7 @@ class UserView(View):
     deactivated_at: UtcTime | None = Field(description="null: it can be used")
     has_password: bool
     quota: OwnQuota = Field(description=QUOTA)
+    is_connected: bool = Field(description="with an OpenID Connect provider, by which they can log in")
     last_seen_at: UtcTime | None = Field(description="by sessions and tokens that are remembered, exact to a minute")
 
 
@@ -74,6 +75,12 @@ class ChangedUser(BaseModel):
     quota: OwnQuota | None = Field(default=None, description=QUOTA)
 
 
+class Disconnected(View):
+    """How many identities were taken off."""
+
+    disconnected: int
+
+
 @router.get("", responses=problem_responses(403))
 async def list_users(services: CurrentServices, account: CurrentAccount) -> UserList:
     """Everybody who has an account here."""
@@ -109,6 +116,14 @@ async def create_login_link_for(services: CurrentServices, account: CurrentAccou
     """Make a link for somebody who has forgotten their password, or never had one."""
     require_owner(account)
     return await _link(services, user_id)
+
+
+@router.delete("/{user_id}/identities", responses=problem_responses(403, 404))
+async def disconnect_user(services: CurrentServices, account: CurrentAccount, user_id: UUID) -> Disconnected:
+    """Disconnect an account from the OpenID Connect provider; its sessions stay."""
+    require_owner(account)
+    user = await services.users.get(user_id)
+    return Disconnected(disconnected=await services.openid.disconnect_all(user.id))
 
 
 async def _link(services: CurrentServices, user_id: UUID) -> LoginLink:

@@ -41,3 +41,22 @@ export function licenceComments(source) {
   const told = comments.filter((text) => /@license|copyright|licen[cs]ed? under|\(c\) \d{4}/i.test(text));
   return [...new Set(told)].map((text) => text.replace(/^ +/gm, " "));
 }
+
+// What igv.js holds of others, by the comments that name it: how often, and the licence that the comment tells.
+const BROUGHT = [
+  ["canvas2svg", /Canvas 2 Svg v([\d.]+)/g, "MIT", 1],
+  ["dompurify", /@license DOMPurify ([\d.]+) /g, "Apache-2.0 OR MPL-2.0", 1],
+  ["is-number", /is-number <https:()/g, "MIT", 1],
+  ["pako", /\/\*! pako ([\d.]+) /g, "MIT AND Zlib", 2],
+  ["regenerator-runtime", /\/\*! regenerator-runtime --()/g, "MIT", 1],
+  ["vanilla-picker", /vanilla-picker v([\d.]+)/g, "ISC", 2],
+];
+
+/** The packages whose code a release of igv.js brings along; their version is "" where no comment tells it. */
+export function broughtBy(source) {
+  return BROUGHT.flatMap(([name, comment, license, times]) => {
+    const versions = [...new Set(Array.from(source.matchAll(comment), ([, version]) => version))].sort();
+    if (versions.length !== times) throw new Error(`igv.js brings ${name} ${versions.length} times, not ${times}`);
+    return versions.map((version) => ({ name, version, license }));
+  });
+}

@@ -4,6 +4,7 @@ import { withCode } from "./uploads/texts.js";
 
 const form = document.getElementById("login-form");
 const passwordForm = document.getElementById("password-form"); // where somebody has a password
+const openid = document.getElementById("openid-login"); // where a provider is set
 const linkBox = document.getElementById("link-login");
 const wait = document.getElementById("login-wait");
 const failure = document.getElementById("login-error");
@@ -57,7 +58,7 @@ async function logIn(proof, field) {
 
 function showForms(shown) {
   wait.hidden = shown;
-  for (const part of [passwordForm, linkBox ?? form]) if (part) part.hidden = !shown;
+  for (const part of [openid, passwordForm, linkBox ?? form]) if (part) part.hidden = !shown;
 }
 
 /** The page that was asked for before the login, if it is one of this server's. */

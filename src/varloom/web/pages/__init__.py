@@ -12,6 +12,7 @@ from varloom.web.pages import (
     audit,
     credentials,
     jobs,
+    notices,
     pgx,
     projects,
     provenance,
@@ -42,6 +43,7 @@ for part in (
     credentials.router,
     refs.router,
     account.router,
+    notices.router,
     users.router,
     audit.router,
 ):

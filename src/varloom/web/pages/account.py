@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from varloom.errors import VarloomError
 from varloom.services.accounts import ApiToken, Scope
 from varloom.services.audit import note
+from varloom.services.openid import ConnectedIdentity
 from varloom.services.password_rules import SHORTEST
 from varloom.services.sessions import Session
 from varloom.web.api.account import session_of
@@ -65,6 +66,19 @@ class TokenRow:
     used: str
     expires_iso: str
     expires: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRow:
+    """Who the account is at the provider."""
+
+    id: str
+    label: str
+    issuer: str
+    created_iso: str
+    created: str
+    used_iso: str
+    used: str
 
 
 @router.get("/account")
@@ -144,6 +158,7 @@ async def _account(
     token: tuple[str, str] | None = None,
 ) -> HTMLResponse:
     account, session = identity.account, session_of(identity)
+    identities = await services.openid.identities(account.id)
     return await page(
         request,
         "account.html",
@@ -151,6 +166,9 @@ async def _account(
         told=told,
         made=token,
         tokens=[_token_row(one) for one in await services.accounts.list_tokens(account.id)],
+        openid=services.openid.name,
+        is_connected=any(one.issuer == services.settings.oidc_issuer for one in identities),
+        identities=[_identity_row(one) for one in identities],
         has_password=await services.passwords.is_set(account.id),
         present_needed=await services.passwords.needs_present(account.id, session),
         shortest=SHORTEST,
@@ -164,12 +182,26 @@ def _row(found: Session) -> SessionRow:
         browser=browser_of(found.user_agent or ""),
         agent=found.user_agent or "",
         address=found.address or "",
-        opened_by={"link": "login link", "password": "password"}.get(found.opened_by, found.opened_by),
+        opened_by={"link": "login link", "password": "password", "openid": "single sign-on"}.get(
+            found.opened_by, found.opened_by
+        ),
         created_iso=found.created_at.isoformat(),
         created=moment(found.created_at),
         seen_iso=found.last_seen_at.isoformat(),
         seen=moment(found.last_seen_at),
         current=found.current,
+    )
+
+
+def _identity_row(found: ConnectedIdentity) -> IdentityRow:
+    return IdentityRow(
+        id=str(found.id),
+        label=found.label or "Somebody",
+        issuer=found.issuer,
+        created_iso=found.created_at.isoformat(),
+        created=moment(found.created_at),
+        used_iso=found.last_used_at.isoformat() if found.last_used_at else "",
+        used=moment(found.last_used_at) if found.last_used_at else "",
     )
 
 

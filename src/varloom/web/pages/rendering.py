@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from varloom.services.manifest_lines import COLUMNS, MOST_BYTES, SYNONYMS
-from varloom.web.dependencies import account_of, csp_nonce_of, services_of
+from varloom.web.dependencies import account_of, csp_nonce_of, identity_of, services_of
 from varloom.web.pages.assets import asset
 from varloom.web.pages.formatting import clock, count, with_code
 
@@ -53,6 +53,7 @@ async def page(request: Request, template: str, *, section: str, **values: Any) 
         "section": section,
         "low_disk": await asyncio.to_thread(services_of(request).disks.look) if account.role == "owner" else None,
         "account_name": account.name,
+        "by_proxy": identity_of(request).via == "proxy",
         "is_server_owner": account.role == "owner",
         "active_jobs": await services_of(request).jobs.count_active(account.id),
         "csp_nonce": csp_nonce_of(request),

@@ -128,15 +128,16 @@ def _told(quota: Quota, default: int | None) -> str:
 
 
 def _row(user: User, default_quota: int | None, *, is_self: bool) -> UserRow:
+    ways = [way for way, there in (("password", user.has_password), ("single sign-on", user.is_connected)) if there]
     return UserRow(
         id=str(user.id),
         name=user.name,
         email=user.email or "",
         role=user.role,
         active=user.deactivated_at is None,
-        way_in="password" if user.has_password else "login links only",
         quota=_told(user.quota, default_quota),
         own_quota=written_quota(user.quota),
+        way_in=" and ".join(ways) or "login links only",
         seen_iso=user.last_seen_at.isoformat() if user.last_seen_at else "",
         seen=moment(user.last_seen_at) if user.last_seen_at else "",
         is_self=is_self,

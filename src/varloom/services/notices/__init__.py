@@ -1,0 +1,1 @@
+"""Notices of jobs that have ended, by e-mail and webhook, as each account chooses."""
