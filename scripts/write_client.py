@@ -36,6 +36,8 @@ ANSWERS = (
     "TokenList",
     "TokenSecret",
     "StorageView",
+    "ProjectList",
+    "ProjectDetails",
 )
 """The answers that the client's methods give; whatever they consist of comes with them."""
 

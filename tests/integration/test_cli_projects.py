@@ -104,6 +104,11 @@ def test_two_people_share_samples(server: Server, ann: Command, bob: Command, tm
     assert bob("export", "first").out.splitlines()[-1].endswith("1,2")
     assert done(bob("projects", "add", "Quartet", "first")) == "1 sample put in"
     refused(bob("projects", "add", "Quartet", "second"), "Your role does not allow this")
+    done(bob("submit", tmp_path / "own.csv", "--name", "third", "--wait"))
+    several = bob("projects", "add", "Quartet", "second", "third")
+    assert (several.status, several.out) == (1, "1 sample put in\n"), "one that is refused does not keep the others out"
+    assert several.err.startswith("Your role does not allow this: second: "), several.err
+    done(bob("projects", "remove", "Quartet", "third"))
 
     assert done(ann("projects", "remove", "Quartet", "second")) == "1 sample taken out"
     assert [one["name"] for one in told(ann("projects", "show", "Quartet", "--json"))["samples"]] == ["first", "first"]

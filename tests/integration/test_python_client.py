@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from tests.running import serving, write_vcf
 
@@ -338,6 +339,39 @@ def test_samples_and_tokens_are_looked_after(client: Client, server: Server, vcf
     assert refused.value.code == "reference_data_missing"
 
 
+def test_samples_are_shared_in_projects(client: Client, server: Server, vcf: Path):
+    owner = server.client.get("account").json()["name"]
+    made = server.client.post("users", json={"name": "Ann / lab?#1"}).raise_for_status().json()
+    link = made["link"]["path"].partition("#")[2]
+    with httpx.Client(base_url=server.url, headers={"Sec-Fetch-Site": "same-origin"}) as browser:
+        browser.post("/login", data={"token": link}, headers={"Accept": "application/json"})
+        token = browser.post("/api/v1/tokens", json={"label": "client"}).json()["token"]
+    job = client.wait(client.submit(vcf, name="shared one"))
+    details = client.create_project("Lab A/B")
+    client.add_to_project("lab a/b", job)
+    with Client(server.url, token) as ann:
+        assert ann.projects() == ()
+        with pytest.raises(VarloomError) as refused:
+            ann.project("Lab A/B")
+        assert refused.value.code == "project_unknown"
+        member = client.share_project(details.project, "Ann / lab?#1", "viewer")
+        assert (member.account, member.role, member.active) == ("Ann / lab?#1", "viewer", True)
+        assert [one.role for one in ann.project(details.project.id).members] == ["owner", "viewer"]
+        (shared,) = ann.samples(project="Lab A/B")
+        assert (shared.name, shared.shared_by, ann.count(shared)) == ("shared one", owner, 700)
+        with pytest.raises(VarloomError) as refused:
+            ann.rename_project("Lab A/B", "mine")
+        assert refused.value.code == "project_role_insufficient"
+        assert client.rename_project("Lab A/B", "Lab C").project.name == "Lab C"
+        client.take_from_project("Lab C", "shared one")
+        assert list(ann.samples(project="Lab C")) == []
+        client.unshare_project("Lab C", "Ann / lab?#1")
+        assert ann.projects() == ()
+    client.delete_project("Lab C")
+    assert client.projects() == ()
+    assert client.count("shared one") == 700
+
+
 async def test_the_other_half_does_the_same(server: Server, vcf: Path, tmp_path: Path):
     async with AsyncClient(server.url, server.token) as client:
         jobs = await asyncio.gather(*[client.submit(vcf, name=f"both {number}") for number in range(3)])
@@ -377,6 +411,7 @@ def test_the_examples_of_the_page_run_as_they_stand(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VARLOOM_DATA", str(server.data))
     server.client.post("refs/demo").raise_for_status()
+    server.client.post("users", json={"name": "ben"}).raise_for_status()
     content = write_vcf(tmp_path / "plain.vcf", 700).read_bytes()
     (tmp_path / "incoming").mkdir()
     for name in ("sample.vcf.gz", "incoming/a.vcf.gz", "incoming/b.vcf.gz"):
@@ -392,6 +427,8 @@ def test_the_examples_of_the_page_run_as_they_stand(
         "filter_invalid |",
         "chr1 ",
         "b 700",
+        "ben editor",
+        "['Patient 7']",
     ):
         assert expected in told
     assert len((tmp_path / "patient7.csv").read_text().splitlines()) == namespace["frame"].height + 1

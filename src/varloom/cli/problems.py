@@ -37,12 +37,6 @@ COMMAND_FAILED = define(
         "If it fails again, send this message to whoever maintains Varloom.",
     ),
 )
-PROJECT_AMBIGUOUS = define(
-    "project_ambiguous",
-    "The project is not clear",
-    cause="Several projects have the given name.",
-    resolution=("Give the project's id: `varloom projects list` lists them.",),
-)
 CHECK_CRASHED = define(
     "check_crashed",
     "The check was cut off",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import click
 
 from varloom.cli.connection import connected, server_options
-from varloom.cli.output import local_time, print_json, print_table
+from varloom.cli.exit_status import ERROR, OK
+from varloom.cli.output import local_time, print_error, print_json, print_table
 from varloom.cli.samples import all_samples, find_sample, project_id_of
-from varloom.errors import counted
+from varloom.errors import VarloomError, counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,28 +106,18 @@ def delete(*, project: str, url: str | None, token: str | None, data: Path | Non
 @click.argument("project")
 @click.argument("samples", metavar="SAMPLE...", nargs=-1, required=True)
 @server_options
-def add(*, project: str, samples: tuple[str, ...], url: str | None, token: str | None, data: Path | None) -> None:
+def add(*, project: str, samples: tuple[str, ...], url: str | None, token: str | None, data: Path | None) -> int:
     """Put samples of your own into a project: all its members see them from now on."""
-    with connected(url, token, data) as server:
-        project_id = project_id_of(server, project)
-        found = [find_sample(server, name) for name in samples]
-        for sample in found:
-            server.request("PUT", f"/projects/{project_id}/samples/{sample['id']}")
-    click.echo(f"{counted(len(found), 'sample')} put in")
+    return _each("PUT", "put in", project, samples, url=url, token=token, data=data)
 
 
 @projects.command("remove")
 @click.argument("project")
 @click.argument("samples", metavar="SAMPLE...", nargs=-1, required=True)
 @server_options
-def remove(*, project: str, samples: tuple[str, ...], url: str | None, token: str | None, data: Path | None) -> None:
+def remove(*, project: str, samples: tuple[str, ...], url: str | None, token: str | None, data: Path | None) -> int:
     """Take samples out of a project. The samples themselves stay."""
-    with connected(url, token, data) as server:
-        project_id = project_id_of(server, project)
-        found = [find_sample(server, name, project=project_id) for name in samples]
-        for sample in found:
-            server.request("DELETE", f"/projects/{project_id}/samples/{sample['id']}")
-    click.echo(f"{counted(len(found), 'sample')} taken out")
+    return _each("DELETE", "taken out", project, samples, url=url, token=token, data=data)
 
 
 @projects.command("share")
@@ -162,6 +153,28 @@ def unshare(*, project: str, account: str, url: str | None, token: str | None, d
     """Take a member out of a project, or leave it. The member's own samples leave it as well."""
     with connected(url, token, data) as server:
         server.request("DELETE", _member(project_id_of(server, project), account))
+
+
+def _each(method: str, done: str, project: str, samples: tuple[str, ...], **where: Any) -> int:
+    """Put samples in or take them out: each that is refused is told, and the others are done; the exit status.
+
+    A sample that is not found ends the command before anything is done.
+    """
+    refused = 0
+    with connected(**where) as server:
+        project_id = project_id_of(server, project)
+        within = None if method == "PUT" else project_id
+        found = [find_sample(server, name, project=within) for name in samples]
+        for sample in found:
+            try:
+                server.request(method, f"/projects/{project_id}/samples/{sample['id']}")
+            except VarloomError as error:
+                if len(found) == 1:
+                    raise
+                refused += 1
+                print_error({**error.as_dict(), "message": f"{sample['name']}: {error.message}"})
+    click.echo(f"{counted(len(found) - refused, 'sample')} {done}")
+    return ERROR if refused else OK
 
 
 def _member(project_id: str, account: str) -> str:

@@ -9,9 +9,9 @@ import click
 
 from varloom.cli.connection import Server, connected, server_options
 from varloom.cli.output import local_time, print_json, print_table
-from varloom.cli.problems import PROJECT_AMBIGUOUS, SAMPLE_AMBIGUOUS, SAMPLE_UNKNOWN
+from varloom.cli.problems import SAMPLE_AMBIGUOUS, SAMPLE_UNKNOWN
+from varloom.client.problems import PROJECT_AMBIGUOUS, PROJECT_UNKNOWN
 from varloom.errors import VarloomError, safe_excerpt
-from varloom.services.project_problems import PROJECT_NOT_FOUND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,7 @@ def project_id_of(server: Server, wanted: str) -> str:
     """The id of a project, given by it or by the name that only one of the account's projects has.
 
     Raises:
-        VarloomError: `project_not_found`, `project_ambiguous`.
+        VarloomError: `project_unknown`, `project_ambiguous`.
     """
     try:
         return str(UUID(wanted))
@@ -89,7 +89,7 @@ def project_id_of(server: Server, wanted: str) -> str:
         named = [one for one in server.get("/projects")["projects"] if one["name"].lower() == wanted.strip().lower()]
     shown = safe_excerpt(wanted, 60)
     if not named:
-        raise VarloomError(PROJECT_NOT_FOUND, f"You are a member of no project with the name {shown!r}.")
+        raise VarloomError(PROJECT_UNKNOWN, f"You are a member of no project with the name {shown!r}.")
     if len(named) > 1:
         raise VarloomError(PROJECT_AMBIGUOUS, f"{len(named)} projects have the name {shown!r}.")
     return str(named[0]["id"])

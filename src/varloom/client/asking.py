@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 from uuid import UUID
 
-from varloom.client.problems import SAMPLE_AMBIGUOUS, SAMPLE_UNKNOWN
+from varloom.client.problems import PROJECT_AMBIGUOUS, PROJECT_UNKNOWN, SAMPLE_AMBIGUOUS, SAMPLE_UNKNOWN
 from varloom.errors import VarloomError, safe_excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from varloom.client.models import Dataset, Job, Sample
+    from varloom.client.models import Dataset, Job, Project, Sample
 
 Source: TypeAlias = str | Path | bytes | BinaryIO
 """A path, a URL, bytes, or an open binary file."""
@@ -21,7 +21,7 @@ NAME_LIMIT = 200
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
 
 
-def id_of(thing: Job | Sample | Dataset | UUID | str) -> str:
+def id_of(thing: Job | Sample | Dataset | Project | UUID | str) -> str:
     """The id of something that is told by it or is it."""
     return str(thing if isinstance(thing, (UUID, str)) else thing.id)
 
@@ -44,6 +44,17 @@ def only_sample(wanted: str, found: Sequence[Sample]) -> Sample:
         raise VarloomError(SAMPLE_UNKNOWN, f"No sample has the name {shown!r}.")
     if len(named) > 1:
         raise VarloomError(SAMPLE_AMBIGUOUS, f"{len(named)} samples have the name {shown!r}.")
+    return named[0]
+
+
+def only_project(wanted: str, found: Sequence[Project]) -> Project:
+    """The one project with a name, capitals aside. Raises `project_unknown` or `project_ambiguous`."""
+    named = [project for project in found if project.name.lower() == wanted.strip().lower()]
+    shown = safe_excerpt(wanted, 60)
+    if not named:
+        raise VarloomError(PROJECT_UNKNOWN, f"The account is a member of no project with the name {shown!r}.")
+    if len(named) > 1:
+        raise VarloomError(PROJECT_AMBIGUOUS, f"{len(named)} projects have the name {shown!r}.")
     return named[0]
 
 

@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
 from varloom.client import async_io, models
 from varloom.client.addresses import ServerChoice
@@ -19,6 +20,7 @@ from varloom.client.asking import (
     given,
     id_of,
     is_id,
+    only_project,
     only_sample,
     question,
 )
@@ -268,18 +270,24 @@ class AsyncClient:
     # Samples and their tables
 
     async def samples(
-        self, *, search: str | None = None, tag: str | None = None, deleted: bool = False
+        self,
+        *,
+        search: str | None = None,
+        tag: str | None = None,
+        deleted: bool = False,
+        project: models.Project | UUID | str | None = None,
     ) -> AsyncIterator[models.Sample]:
-        """The account's samples, newest first, page by page.
+        """The samples that the account sees, newest first, page by page.
 
         Args:
             search: only those with this in their name.
             tag: only those with this tag.
             deleted: those that were deleted and can be brought back, instead.
+            project: only those of this project.
         """
-        cursor = None
+        cursor, within = None, None if project is None else await self._project_id(project)
         while True:
-            asked = given(search=search, tag=tag, cursor=cursor, deleted="true" if deleted else None)
+            asked = given(search=search, tag=tag, cursor=cursor, deleted="true" if deleted else None, project=within)
             page = decoded(models.SampleList, await self._transport.get("/samples", {**asked, "limit": PAGE}))
             for sample in page.samples:
                 yield sample
@@ -466,6 +474,64 @@ class AsyncClient:
         if isinstance(sample, str) and not is_id(sample):
             sample = await self.sample(sample)
         return f"/samples/{id_of(sample)}"
+
+    # Projects
+
+    async def projects(self) -> tuple[models.Project, ...]:
+        """The projects of which the account is a member, by name."""
+        return decoded(models.ProjectList, await self._transport.get("/projects")).projects
+
+    async def project(self, project: models.Project | UUID | str) -> models.ProjectDetails:
+        """A project and its members, by its id or its name.
+
+        Raises:
+            VarloomError: `project_unknown` for a name, `project_not_found` for an id, `project_ambiguous`.
+        """
+        return decoded(models.ProjectDetails, await self._transport.get(await self._project_path(project)))
+
+    async def create_project(self, name: str) -> models.ProjectDetails:
+        """Make a project, with the account as its owner."""
+        return decoded(models.ProjectDetails, await self._transport.post("/projects", {"name": name}))
+
+    async def rename_project(self, project: models.Project | UUID | str, name: str) -> models.ProjectDetails:
+        """Give a project another name."""
+        path = await self._project_path(project)
+        return decoded(models.ProjectDetails, await self._transport.patch(path, {"name": name}))
+
+    async def delete_project(self, project: models.Project | UUID | str) -> None:
+        """Delete a project; its samples stay with their accounts."""
+        await self._transport.delete(await self._project_path(project))
+
+    async def add_to_project(
+        self, project: models.Project | UUID | str, sample: models.Sample | models.Job | UUID | str
+    ) -> None:
+        """Put a sample of the account's own into a project: all its members see it from now on."""
+        await self._transport.put(await self._project_path(project) + await self._path_of(sample))
+
+    async def take_from_project(
+        self, project: models.Project | UUID | str, sample: models.Sample | models.Job | UUID | str
+    ) -> None:
+        """Take a sample out of a project; the sample itself stays."""
+        await self._transport.delete(await self._project_path(project) + await self._path_of(sample))
+
+    async def share_project(
+        self, project: models.Project | UUID | str, account: str, role: Literal["owner", "editor", "viewer"]
+    ) -> models.Member:
+        """Add an account to a project by its exact name, or give a member another role."""
+        path = f"{await self._project_path(project)}/members/{quote(account, safe='')}"
+        return decoded(models.Member, await self._transport.put(path, {"role": role}))
+
+    async def unshare_project(self, project: models.Project | UUID | str, account: str) -> None:
+        """Take a member out of a project, or leave it; the member's own samples leave it as well."""
+        await self._transport.delete(f"{await self._project_path(project)}/members/{quote(account, safe='')}")
+
+    async def _project_id(self, project: models.Project | UUID | str) -> str:
+        if isinstance(project, str) and not is_id(project):
+            project = only_project(project, await self.projects())
+        return id_of(project)
+
+    async def _project_path(self, project: models.Project | UUID | str) -> str:
+        return f"/projects/{await self._project_id(project)}"
 
     # Annotation
 

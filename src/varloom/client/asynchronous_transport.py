@@ -73,6 +73,11 @@ class Transport:
         """The JSON that is answered to a change."""
         return checked(await self.exchange("PATCH", path, json=body))
 
+    async def put(self, path: str, body: Any = None) -> Any:
+        """The JSON that is answered to what is put at a path; None where nothing is."""
+        answer = await self.exchange("PUT", path, json=body)
+        return checked(answer) if answer.content else None
+
     async def delete(self, path: str) -> None:
         """Delete what is at a path."""
         await self.exchange("DELETE", path)

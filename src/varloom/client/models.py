@@ -322,6 +322,23 @@ class JobSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A member of a project.
+
+    Attributes:
+        account: the account's name
+        active: false: the account was deactivated, and cannot log in; its samples stay
+        samples: how many of its samples are in the project
+    """
+
+    account: str
+    role: Literal["owner", "editor", "viewer"]
+    added_at: datetime
+    active: bool
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MissingReference:
     """What full annotation of an assembly needs and is not installed. Varloom fetches none of it by itself.
 
@@ -384,6 +401,39 @@ class Progress:
     unit: str
     rate: float | None
     eta_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project in short.
+
+    Attributes:
+        role: your own
+        members: how many there are
+        samples: how many there are, without deleted ones
+    """
+
+    id: UUID
+    name: str
+    role: Literal["owner", "editor", "viewer"]
+    created_at: datetime
+    members: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectDetails:
+    """A project and its members: owners first. Its samples are listed by `GET /samples?project=`."""
+
+    project: Project
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectList:
+    """The projects of which the account is a member, by name."""
+
+    projects: tuple[Project, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,18 @@ SAMPLE_UNKNOWN = define(
     cause="The account has no sample with the given name.",
     resolution=("`varloom samples` lists the samples; names are case-sensitive.",),
 )
+PROJECT_UNKNOWN = define(
+    "project_unknown",
+    "No such project",
+    cause="The account is a member of no project with the given name.",
+    resolution=("`varloom projects list` lists the projects.", "Ask an owner of the project to add this account."),
+)
+PROJECT_AMBIGUOUS = define(
+    "project_ambiguous",
+    "The project is not clear",
+    cause="Several projects have the given name.",
+    resolution=("Give the project's id: `varloom projects list` lists them.",),
+)
 JOB_CANCELLED = define(
     "job_cancelled",
     "The job was cancelled",

@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
 from varloom.client import models, sync_io
 from varloom.client.addresses import ServerChoice
@@ -19,6 +20,7 @@ from varloom.client.asking import (
     given,
     id_of,
     is_id,
+    only_project,
     only_sample,
     question,
 )
@@ -268,18 +270,24 @@ class Client:
     # Samples and their tables
 
     def samples(
-        self, *, search: str | None = None, tag: str | None = None, deleted: bool = False
+        self,
+        *,
+        search: str | None = None,
+        tag: str | None = None,
+        deleted: bool = False,
+        project: models.Project | UUID | str | None = None,
     ) -> Iterator[models.Sample]:
-        """The account's samples, newest first, page by page.
+        """The samples that the account sees, newest first, page by page.
 
         Args:
             search: only those with this in their name.
             tag: only those with this tag.
             deleted: those that were deleted and can be brought back, instead.
+            project: only those of this project.
         """
-        cursor = None
+        cursor, within = None, None if project is None else self._project_id(project)
         while True:
-            asked = given(search=search, tag=tag, cursor=cursor, deleted="true" if deleted else None)
+            asked = given(search=search, tag=tag, cursor=cursor, deleted="true" if deleted else None, project=within)
             page = decoded(models.SampleList, self._transport.get("/samples", {**asked, "limit": PAGE}))
             for sample in page.samples:
                 yield sample
@@ -460,6 +468,64 @@ class Client:
         if isinstance(sample, str) and not is_id(sample):
             sample = self.sample(sample)
         return f"/samples/{id_of(sample)}"
+
+    # Projects
+
+    def projects(self) -> tuple[models.Project, ...]:
+        """The projects of which the account is a member, by name."""
+        return decoded(models.ProjectList, self._transport.get("/projects")).projects
+
+    def project(self, project: models.Project | UUID | str) -> models.ProjectDetails:
+        """A project and its members, by its id or its name.
+
+        Raises:
+            VarloomError: `project_unknown` for a name, `project_not_found` for an id, `project_ambiguous`.
+        """
+        return decoded(models.ProjectDetails, self._transport.get(self._project_path(project)))
+
+    def create_project(self, name: str) -> models.ProjectDetails:
+        """Make a project, with the account as its owner."""
+        return decoded(models.ProjectDetails, self._transport.post("/projects", {"name": name}))
+
+    def rename_project(self, project: models.Project | UUID | str, name: str) -> models.ProjectDetails:
+        """Give a project another name."""
+        path = self._project_path(project)
+        return decoded(models.ProjectDetails, self._transport.patch(path, {"name": name}))
+
+    def delete_project(self, project: models.Project | UUID | str) -> None:
+        """Delete a project; its samples stay with their accounts."""
+        self._transport.delete(self._project_path(project))
+
+    def add_to_project(
+        self, project: models.Project | UUID | str, sample: models.Sample | models.Job | UUID | str
+    ) -> None:
+        """Put a sample of the account's own into a project: all its members see it from now on."""
+        self._transport.put(self._project_path(project) + self._path_of(sample))
+
+    def take_from_project(
+        self, project: models.Project | UUID | str, sample: models.Sample | models.Job | UUID | str
+    ) -> None:
+        """Take a sample out of a project; the sample itself stays."""
+        self._transport.delete(self._project_path(project) + self._path_of(sample))
+
+    def share_project(
+        self, project: models.Project | UUID | str, account: str, role: Literal["owner", "editor", "viewer"]
+    ) -> models.Member:
+        """Add an account to a project by its exact name, or give a member another role."""
+        path = f"{self._project_path(project)}/members/{quote(account, safe='')}"
+        return decoded(models.Member, self._transport.put(path, {"role": role}))
+
+    def unshare_project(self, project: models.Project | UUID | str, account: str) -> None:
+        """Take a member out of a project, or leave it; the member's own samples leave it as well."""
+        self._transport.delete(f"{self._project_path(project)}/members/{quote(account, safe='')}")
+
+    def _project_id(self, project: models.Project | UUID | str) -> str:
+        if isinstance(project, str) and not is_id(project):
+            project = only_project(project, self.projects())
+        return id_of(project)
+
+    def _project_path(self, project: models.Project | UUID | str) -> str:
+        return f"/projects/{self._project_id(project)}"
 
     # Annotation
 

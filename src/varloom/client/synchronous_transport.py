@@ -73,6 +73,11 @@ class Transport:
         """The JSON that is answered to a change."""
         return checked(self.exchange("PATCH", path, json=body))
 
+    def put(self, path: str, body: Any = None) -> Any:
+        """The JSON that is answered to what is put at a path; None where nothing is."""
+        answer = self.exchange("PUT", path, json=body)
+        return checked(answer) if answer.content else None
+
     def delete(self, path: str) -> None:
         """Delete what is at a path."""
         self.exchange("DELETE", path)

@@ -89,6 +89,7 @@ function note(text) {
 }
 
 function missingText(missing) {
+  if (missing === 1) return "1 row without a value.";
   return missing ? `${whole.format(missing)} rows without a value.` : "No row is without a value.";
 }
 

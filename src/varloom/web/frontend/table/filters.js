@@ -80,9 +80,10 @@ function rowsRefused(error) {
 
 function showCount({ root, query }, count) {
   const total = Number(root.dataset.total);
+  const rows = total === 1 ? "row" : "rows";
   const text = query.state.filters.length
-    ? `${number.format(count)} of ${number.format(total)} rows`
-    : `${number.format(total)} rows`;
+    ? `${number.format(count)} of ${number.format(total)} ${rows}`
+    : `${number.format(total)} ${rows}`;
   const output = document.getElementById("row-count");
   if (output.textContent === text) return;
   output.textContent = text;
