@@ -134,6 +134,7 @@ async def test_who_the_provider_knows_is_in(api: Api, provider: FakeProvider) ->
     stale = await api.client(headers=PAGE, cookies={SESSION_COOKIE: before})
     assert await name_of(stale) is None
     sent = dict(provider.asked)["/token"]
+    assert "client_secret" not in sent, "it stands in the header, unless the provider knows the other way alone"
     assert sent["code"] == "the-code"
     assert len(sent["code_verifier"]) >= 43
     [session] = await api.services.sessions.all(ann.account.id)
@@ -279,6 +280,14 @@ async def test_a_token_that_fails_a_check_lets_nobody_in(api: Api, provider: Fak
     provider.claims, provider.metadata, provider.make_token, provider.userinfo = {}, {}, None, None
     assert right()["sub"] == "ann-1"
     assert (await log_in(provider, await browser_of(api))).status_code == 303, "what is right lets in"
+
+
+@MATCHES
+async def test_a_provider_that_knows_one_way_alone_is_shown_the_secret_in_it(api: Api, provider: FakeProvider) -> None:
+    await known(api)
+    provider.metadata = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
+    assert (await log_in(provider, await browser_of(api))).status_code == 303
+    assert dict(provider.asked)["/token"]["client_secret"] == CLIENT_SECRET
 
 
 @MATCHES
@@ -555,10 +564,17 @@ async def test_an_owner_takes_the_identity_of_a_user_off(api: Api, provider: Fak
     assert (await log_in(provider, await browser_of(api))).status_code == 303
     users = (await owner.client.get("/api/v1/users")).json()["users"]
     assert {one["name"]: one["is_connected"] for one in users}[ann.account.name] is True
+    server = ("--url", api.url, "--token", owner.token)
+    listed = await asyncio.to_thread(varloom, "users", "list", *server)
+    assert "single sign-on" in listed.out
     path = f"/api/v1/users/{ann.account.id}/identities"
     assert (await ann.client.delete(path)).status_code == 403
     assert (await owner.client.delete(path)).json() == {"disconnected": 1}
     assert (await owner.client.delete(path)).json() == {"disconnected": 0}
+    said = [(await asyncio.to_thread(varloom, "users", "disconnect", ann.account.name, *server)).out]
+    assert (await log_in(provider, await browser_of(api))).status_code == 303
+    said.append((await asyncio.to_thread(varloom, "users", "disconnect", ann.account.name, *server)).out)
+    assert said == [f"{ann.account.name}: was not connected\n", f"{ann.account.name}: disconnected\n"]
     assert await api.services.openid.identities(ann.account.id) == []
 
 
