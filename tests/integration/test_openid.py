@@ -65,7 +65,7 @@ async def known(api: Api, email: str | None = "ann@lab.example.org") -> Person:
 
 
 async def begun(provider: FakeProvider, browser: httpx.AsyncClient, path: str = "/login/openid") -> dict[str, str]:
-    """Begin a log-in; what the provider is asked."""
+    """Begin a login; what the provider is asked."""
     answer = await browser.get(path)
     assert answer.status_code == 303, answer.text
     return asked_of(provider, answer.headers["location"])
@@ -169,7 +169,7 @@ async def test_a_log_in_is_finished_once_in_the_browser_that_began_it(api: Api, 
     browser, other = await browser_of(api), await browser_of(api)
     asked = await begun(provider, browser)
     invalid = "400 openid_login_invalid"
-    # Somebody else's address, brought to a browser that has begun none, or another one (log-in as the attacker).
+    # Somebody else's address, brought to a browser that has begun none, or another one (login as the attacker).
     assert code_of(await came_back(other, state=asked["state"], code="x")) == invalid
     theirs = await begun(provider, other)
     assert code_of(await came_back(other, state=asked["state"], code="x")) == invalid
@@ -246,7 +246,7 @@ SPOILT: dict[str, Any] = {
     "an end that is no time": lambda p: p.claims.update(exp="soon"),
     "not yet": lambda p: p.claims.update(nbf=4_000_000_000),
     "made in times to come": lambda p: p.claims.update(iat=4_000_000_000),
-    "another log-in's nonce": lambda p: p.claims.update(nonce="another"),
+    "another login's nonce": lambda p: p.claims.update(nonce="another"),
     "no nonce": lambda p: p.claims.update(nonce=None),
     "nobody": lambda p: p.claims.update(sub=None),
     "an empty subject": lambda p: p.claims.update(sub=""),
@@ -643,7 +643,7 @@ async def test_a_real_provider_lets_people_in(api: Api) -> None:
         assert await name_of(browser) == "ann"
         [user] = [one for one in await api.services.users.all() if one.name == "ann"]
         assert user.email == "ann@lab.example.org"
-        # The provider itself takes a code once, and only with the verifier of its log-in.
+        # The provider itself takes a code once, and only with the verifier of its login.
         assert code_of(await browser.get(back)) == "400 openid_login_invalid"
         thief = await browser_of(api)
         stolen = pass_the_provider((await browser.get("/login/openid")).headers["location"], "ann")

@@ -50,7 +50,7 @@ _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a log-in was begun with: the provider has to return `state` and `nonce`, and to be shown `verifier`."""
+    """What a login was begun with: the provider has to return `state` and `nonce`, and to be shown `verifier`."""
 
     redirect_uri: str
     state: str
@@ -138,7 +138,7 @@ class OpenIdProvider:
 
         Args:
             code: of the address to which the provider sent the browser.
-            asked: what the log-in was begun with.
+            asked: what the login was begun with.
             needed: claims that are asked for at a further place of the provider if the token lacks them.
 
         Raises:
