@@ -50,6 +50,7 @@ def examined(settings: Settings, *, deep: bool) -> Iterator[Finding]:
     yield from _guarded("stale_note", lambda: machine.leftovers(settings.data))
     yield from _guarded("exposure", lambda: machine.exposure(settings))
     yield from _guarded("address", lambda: machine.address(settings))
+    yield from _guarded("mail_server", lambda: machine.mail(settings))
     yield from _guarded("openid", lambda: provider(settings))
     yield from _guarded("scratch", lambda: machine.scratch(settings))
     with contextlib.ExitStack() as held:
