@@ -328,6 +328,24 @@ class Settings(BaseSettings):
         gt=0,
         description="how long notices that were sent or given up are listed; then they are forgotten",
     )
+    keep_originals_days: float | None = Field(
+        default=None,
+        ge=1,
+        description="how long the original file of a completed job is kept after its last use; its tables and results "
+        "stay, but the sample cannot be annotated again; all workers need the same; default: for ever",
+    )
+    keep_failed_days: float | None = Field(
+        default=None,
+        ge=1,
+        description="how long failed and cancelled jobs and their files wait to be retried; then they are dismissed; "
+        "all workers need the same; default: until somebody dismisses them",
+    )
+    keep_logs_days: float | None = Field(
+        default=None,
+        ge=1,
+        description="how long the logs of attempts are kept after their job has ended; all workers need the same; "
+        "default: for ever",
+    )
     session_days: float = Field(default=30.0, gt=0, description="how long a browser stays logged in")
     undo_days: float = Field(
         default=7.0, ge=0, description="how long a deleted sample can be brought back; its files stay as long"

@@ -20,6 +20,7 @@ MESSAGES = [
     f"postgresql://varloom:{CANARY}@db/varloom",
     f"https://user:{CANARY}@host/file",
     f"password={CANARY}",
+    f"signed with whsec_{CANARY}/+==",
     f'{{"secret_key": "{CANARY}"}}',
 ]
 

@@ -14,6 +14,7 @@ import varloom
 from varloom.cli.exit_status import ERROR, INTERRUPTED
 from varloom.errors import VarloomError
 from varloom.garbage import collect_seldom, leave
+from varloom.unneeded_imports import leave_pandas_out
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
@@ -53,6 +54,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "doctor": ("varloom.cli.doctor:doctor", "Look what is wrong with an installation, and say how it is mended."),
     "backup": ("varloom.cli.backup:backup", "Write a backup into the new folder DIR."),
     "restore": ("varloom.cli.backup:restore", "Restore the backup DIR into an empty data folder."),
+    "notices": ("varloom.cli.notices:notices", "Choose how you are told of jobs that have ended."),
+    "retention": ("varloom.cli.retention:retention", "Tell what is let go by age, before it goes."),
     "users": ("varloom.cli.users:users", "List, add and change the people of the server."),
     "audit": ("varloom.cli.audit:audit", "List and export who did what, when and from where."),
     "tokens": ("varloom.cli.tokens:tokens", "Create, list and revoke API tokens."),
@@ -169,6 +172,7 @@ def main() -> None:
 
 def run() -> None:
     """The program as a process of its own, of which this is the end."""
+    leave_pandas_out()
     try:
         main()
     except SystemExit as end:

@@ -51,6 +51,7 @@ _SECRETS = (
     (re.compile(r"(?<=://)[^\s/]{1,300}@"), f"{_REMOVED}@"),
     (re.compile(rf"(?i)\b({_URL}[^\s?#]{{1,1000}}+[?#])[^\s'\"<>]+"), rf"\1{_REMOVED}"),
     (re.compile(r"(?i)\b((?:bearer|basic|sharedkey)[:\s]\s?)[\w.:~+/=-]{8,}"), rf"\1{_REMOVED}"),
+    (re.compile(r"\b(whsec_)[\w+/=-]{8,}"), rf"\1{_REMOVED}"),
     (re.compile(rf"({_KEY_BEGINS}).*?(?=-----END|$)"), rf"\1{_REMOVED}"),
     # In quotation marks up to the one that ends it, which within a text of JSON has a backslash as the first one has.
     (

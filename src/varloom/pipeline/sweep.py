@@ -165,6 +165,28 @@ def unclaimed_attempts(conn: Connection[Any], storage: Storage) -> list[str]:
     return [key for key in folders if key.split("/")[2] not in live]
 
 
+def size_of_garbage(conn: Connection[Any], storage: Storage) -> tuple[int, int]:
+    """How many folders of attempts and uploads the next sweep removes, and their bytes. Nothing is changed.
+
+    What it would give up first, such as uploads of samples that can no longer be brought back, is not among them.
+    """
+    dead = unclaimed_attempts(conn, storage)
+    rows = conn.execute("SELECT id::text, storage_key IS NOT NULL FROM uploads").fetchall()
+    kept: dict[str, bool] = dict(rows)
+    now = conn.execute("SELECT extract(epoch FROM clock_timestamp())").fetchone()
+    young = (float(now[0]) if now else 0.0) - UPLOAD_GRACE
+    dead += _unwanted(storage, _folders(storage, "uploads", _UPLOAD), kept, young)
+    return len(dead), sum(_size(storage, key) for key in dead)
+
+
+def _size(storage: Storage, key: str) -> int:
+    """The bytes of a folder; none if it has gone meanwhile."""
+    try:
+        return storage.size(key)
+    except FileNotFoundError:
+        return 0
+
+
 async def _sweep_gatherings(pool: AsyncConnectionPool, storage: Storage) -> int:
     """Remove what jobs have gathered with which nobody goes on; how many folders that were."""
     removed = 0

@@ -19,10 +19,11 @@ from varloom.errors import VarloomError
 from varloom.services.paging import check_limit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
+    from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.services.accounts import Account
@@ -87,6 +88,7 @@ class Action(StrEnum):
     REFERENCE_DEMO_ADDED = "reference.demo_added"
     REFERENCE_DEMO_REMOVED = "reference.demo_removed"
     AUDIT_READ = "audit.read"
+    RETENTION_APPLIED = "retention.applied"
 
 
 _BEGIN = """
@@ -97,6 +99,13 @@ RETURNING id
 """
 _END = """
 INSERT INTO audit_outcomes (entry_id, status, details) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
+"""
+_ENTER_DONE = """
+WITH entry AS (
+    INSERT INTO audit_entries (action, proof, subject_kind, subject_id)
+    VALUES (%(action)s, 'settings', %(kind)s, %(subject)s) RETURNING id
+)
+INSERT INTO audit_outcomes (entry_id, status, details) SELECT id, 200, %(details)s FROM entry
 """
 _LIST = """
 SELECT entry.id, entry.at, action, account_id, account_name, proof, address, user_agent, request_id, subject_kind,
@@ -260,6 +269,29 @@ class Audit:
         async with self.pool.connection() as conn:
             cursor = conn.cursor(row_factory=class_row(AuditEntry))
             return await (await cursor.execute(_LIST.encode(), values)).fetchall()
+
+
+async def enter_done(
+    conn: AsyncConnection[Any], action: Action, entries: Sequence[tuple[Subject | None, Mapping[str, Any]]]
+) -> None:
+    """Add what the server does by its settings, in the transaction that does it: all of it, or nothing.
+
+    Args:
+        conn: a connection, within that transaction.
+        action: what is done.
+        entries: what each is about, and its details.
+    """
+    values = [
+        {
+            "action": action.value,
+            "kind": subject.kind if subject else None,
+            "subject": subject.id if subject else None,
+            "details": Jsonb(dict(details)),
+        }
+        for subject, details in entries
+    ]
+    async with conn.cursor() as cursor:
+        await cursor.executemany(_ENTER_DONE.encode(), values)
 
 
 def _plain(text: str | None, most: int = 400) -> str | None:

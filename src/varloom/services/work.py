@@ -27,6 +27,7 @@ from varloom.pipeline.source_secrets import SourceSecrets
 from varloom.pipeline.sweep import sweep
 from varloom.processing.parabricks.options import ParabricksOptions
 from varloom.services.disk_space import watch_of_worker
+from varloom.services.retention import let_go
 from varloom.services.sources import transfer_options, vault_of
 from varloom.services.storage_mark import storage_is_marked
 from varloom.storage import open_storage
@@ -94,7 +95,7 @@ async def run_worker(settings: Settings, database: Database, *, stop: asyncio.Ev
         )
         beside = [
             asyncio.create_task(_stop_when(stop, worker)),
-            asyncio.create_task(_sweep_for_ever(pool, storage, scratch)),
+            asyncio.create_task(_sweep_for_ever(pool, storage, scratch, settings)),
             asyncio.create_task(_keep_database(database)),
         ]
         try:
@@ -227,11 +228,13 @@ async def _keep_database(database: Database) -> None:
             logger.exception("the database is down and could not be started")
 
 
-async def _sweep_for_ever(pool: AsyncConnectionPool, storage: Storage, scratch: WorkerScratch | None) -> None:
+async def _sweep_for_ever(
+    pool: AsyncConnectionPool, storage: Storage, scratch: WorkerScratch | None, settings: Settings | None = None
+) -> None:
     """Sweep now and then: the storage, one worker at a time, and what each keeps on its machine of genomes."""
     while True:
         try:
-            await sweep_alone(pool, storage)
+            await sweep_alone(pool, storage, settings)
             await asyncio.to_thread(sweep_genomes, storage, scratch.sources if scratch else None)
         except DATABASE_AWAY:
             logger.warning("the sweep waits: the database is away")
@@ -240,8 +243,8 @@ async def _sweep_for_ever(pool: AsyncConnectionPool, storage: Storage, scratch: 
         await asyncio.sleep(SWEEP_INTERVAL)
 
 
-async def sweep_alone(pool: AsyncConnectionPool, storage: Storage) -> bool:
-    """Sweep, unless another worker is at it; whether it was done.
+async def sweep_alone(pool: AsyncConnectionPool, storage: Storage, settings: Settings | None = None) -> bool:
+    """Let go what the settings keep no longer, and sweep, unless another worker is at it; whether it was done.
 
     The lock belongs to the connection, not to a transaction: one that stood open for a long sweep would be ended by the
     database.
@@ -254,6 +257,8 @@ async def sweep_alone(pool: AsyncConnectionPool, storage: Storage) -> bool:
             if row is None or not row[0]:
                 return False
             try:
+                if settings is not None and (gone := await let_go(pool, settings)):
+                    logger.info("let go by age: %s", gone)
                 await sweep(pool, storage)
             finally:
                 await conn.execute("SELECT pg_advisory_unlock(%s)", [SWEEP_LOCK])

@@ -27,10 +27,11 @@ CREATE TABLE notice_channels (
 CREATE INDEX notice_channels_account_idx ON notice_channels (account_id);
 CREATE UNIQUE INDEX notice_channels_email_idx ON notice_channels (account_id) WHERE kind = 'email';
 
--- The links that confirm an address; kept for a day after they have expired, so that they can be counted.
+-- The links that confirm an address. They are counted, and so kept for a day after they have expired, also when the
+-- channel is removed: there is no reference to it.
 CREATE TABLE notice_confirmations (
     token_sha256 bytea PRIMARY KEY CHECK (octet_length(token_sha256) = 32),
-    channel_id uuid NOT NULL REFERENCES notice_channels ON DELETE CASCADE,
+    channel_id uuid NOT NULL,
     account_id uuid NOT NULL REFERENCES accounts ON DELETE CASCADE,
     target text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -38,7 +39,7 @@ CREATE TABLE notice_confirmations (
     used_at timestamptz
 );
 CREATE INDEX notice_confirmations_account_idx ON notice_confirmations (account_id);
-CREATE INDEX notice_confirmations_target_idx ON notice_confirmations (target);
+CREATE INDEX notice_confirmations_target_idx ON notice_confirmations (lower(target));
 
 -- A mail, which may tell of many jobs, or a call of a webhook, which tells of one. Its id is what the receiver sees.
 CREATE TABLE notice_deliveries (

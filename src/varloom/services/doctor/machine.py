@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 
 from varloom.services.data_folder import LOCK_NAME, NOTE_NAME, RESTORE_NOTE
 from varloom.services.doctor.finding import ok, problem, warning
+from varloom.services.notices.mail import MailServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -203,6 +204,21 @@ def _answer(note: Path) -> Finding:
         steps = ("Look into its log: it tells whether the database is away.",)
         return problem("address", f"The server is not ready: status {answer.status_code}.", *steps, place=url)
     return ok("address", "The server answers and is ready.", url)
+
+
+def mail(settings: Settings) -> Iterator[Finding]:
+    """Whether the mail server lets us in, where there is one; no mail is sent."""
+    server = MailServer(settings)
+    if not server.is_there:
+        return
+    greeted = server.greeted()
+    if greeted.delivered:
+        yield ok("mail_server", "The mail server lets this server in.", settings.smtp_host)
+        return
+    steps = ("Check smtp_host, smtp_port, smtp_security, smtp_user and smtp_password; notices wait until it answers.",)
+    yield problem(
+        "mail_server", greeted.problem or "The mail server does not answer.", *steps, place=settings.smtp_host
+    )
 
 
 def exposure(settings: Settings) -> Iterator[Finding]:

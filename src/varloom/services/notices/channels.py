@@ -86,6 +86,8 @@ VALUES (%(account)s, 'email', 'e-mail', %(target)s, %(completed)s, %(failed)s)
 ON CONFLICT (account_id) WHERE kind = 'email' DO UPDATE SET
     target = excluded.target, on_completed = excluded.on_completed, on_failed = excluded.on_failed, changed_at = now(),
     confirmed_at = CASE WHEN c.target = excluded.target THEN c.confirmed_at END,
+    disabled_at = CASE WHEN c.target = excluded.target THEN c.disabled_at END,
+    disabled_because = CASE WHEN c.target = excluded.target THEN c.disabled_because END,
     failures = CASE WHEN c.target = excluded.target THEN c.failures ELSE 0 END,
     failing_since = CASE WHEN c.target = excluded.target THEN c.failing_since END,
     next_at = CASE WHEN c.target = excluded.target THEN c.next_at ELSE now() END
@@ -116,9 +118,10 @@ SELECT id FROM notice_channels WHERE account_id = %(account)s AND kind = 'email'
 # The account's row is locked, so that requests at the same time are counted one after the other.
 _LOCK_ACCOUNT: LiteralString = "SELECT 1 FROM accounts WHERE id = %(account)s FOR NO KEY UPDATE"
 _CONFIRMATIONS: LiteralString = """
-SELECT greatest(count(*) FILTER (WHERE account_id = %(account)s), count(*) FILTER (WHERE target = %(target)s))
+SELECT greatest(count(*) FILTER (WHERE account_id = %(account)s),
+    count(*) FILTER (WHERE lower(target) = lower(%(target)s))) AS sent
 FROM notice_confirmations
-WHERE (account_id = %(account)s OR target = %(target)s) AND created_at > now() - interval '1 day'
+WHERE (account_id = %(account)s OR lower(target) = lower(%(target)s)) AND created_at > now() - interval '1 day'
 """
 _ADD_CONFIRMATION: LiteralString = """
 INSERT INTO notice_confirmations (token_sha256, channel_id, account_id, target, expires_at)
@@ -181,7 +184,7 @@ class Notices:
             if channel.confirmed:
                 return channel
             await cursor.execute(_CONFIRMATIONS, values)
-            if next(iter((await cursor.fetchone() or {"greatest": 0}).values())) >= MOST_CONFIRMATIONS:
+            if (await cursor.fetchone() or {"sent": 0})["sent"] >= MOST_CONFIRMATIONS:
                 raise VarloomError(
                     NOTICES_LIMITED,
                     f"At most {MOST_CONFIRMATIONS} mails a day confirm addresses.",

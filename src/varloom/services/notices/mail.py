@@ -81,6 +81,15 @@ class MailServer:
             return _failure(error, mail.to)
         return Outcome(status=250, delivered=True)
 
+    def greeted(self) -> Outcome:
+        """Connect and log in as for a mail, and send none; how that went."""
+        try:
+            with self._connected() as server:
+                server.noop()
+        except (smtplib.SMTPException, OSError) as error:
+            return _failure(error, "")
+        return Outcome(status=250, delivered=True)
+
     def message_of(self, mail: Mail) -> EmailMessage:
         """The mail with its headers; the policy refuses line ends in them."""
         sender = self.settings.mail_from or ""

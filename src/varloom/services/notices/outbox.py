@@ -67,7 +67,8 @@ UPDATE notice_channels c SET last_mail_at = now(),
 FROM made WHERE c.id = made.channel_id
 """
 
-# Of a channel nothing more is taken while something of it is under way: one that is slow holds up itself alone.
+# Of a channel nothing more is taken while something of it is under way: one that is slow holds up itself alone. Which
+# go first is left to chance, so that none that has much to send keeps others waiting.
 _CLAIM: LiteralString = f"""
 WITH open AS (
     SELECT c.id, c.kind, c.failures, c.next_at FROM notice_channels c
@@ -76,7 +77,7 @@ WITH open AS (
             WHERE d.channel_id = c.id AND d.state = 'waiting' AND d.due_at <= now())
         AND NOT EXISTS (SELECT 1 FROM notice_deliveries d
             WHERE d.channel_id = c.id AND d.state = 'waiting' AND d.claimed_until > now())
-    ORDER BY c.next_at LIMIT %(channels)s
+    ORDER BY random() LIMIT %(channels)s
 ), taken AS (
     SELECT due.id, open.kind, open.failures, row_number() OVER (PARTITION BY open.id ORDER BY due.due_at) AS place
     FROM open CROSS JOIN LATERAL (
