@@ -92,8 +92,10 @@ format: install ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
 
-lock: $(STAMPS)/uv ## Pin the requirements anew
+lock: $(STAMPS)/uv ## Pin the requirements anew, and list their licences
 	@cd requirements && sh lock.sh
+	@$(MAKE) --no-print-directory install
+	@$(BIN)/python scripts/write_licences.py
 
 clean: ## Remove what the other targets built
 	rm -rf $(VENV) node_modules build dist THIRD-PARTY.txt src/varloom/web/static/dist src/*.egg-info src/varloom/*/native/*.so

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 import tomllib
 import uuid
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ def bill_of_materials(moment: int) -> bytes:
     """The bill of the wheel that is built by this Python, as JSON; the same for the same sources and moment.
 
     Raises:
-        KeyError: a requirement has no licence in requirements/licences.txt.
+        SystemExit: a requirement has no licence in requirements/licences.txt.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     own = f"pkg:pypi/{project['name']}@{project['version']}"
@@ -93,6 +94,10 @@ def _installed() -> list[dict[str, Any]]:
         if requirement.marker is not None and not requirement.marker.evaluate():
             continue
         name = canonicalize_name(requirement.name)
+        if name not in known:
+            sys.exit(
+                f"{LICENCES.name} does not have {name}: run scripts/write_licences.py in an environment that has it."
+            )
         release = str(requirement.specifier).removeprefix("==")
         purl = f"pkg:pypi/{name}@{release}"
         made.append(

@@ -91,6 +91,7 @@ class FakeProvider:
     answers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     delay: float = 0.0
+    one_at_a_time: contextlib.AbstractContextManager[Any] = field(default_factory=contextlib.nullcontext)
 
     @property
     def issuer(self) -> str:
@@ -98,6 +99,10 @@ class FakeProvider:
 
     def answer(self, path: str, body: str) -> tuple[int, bytes]:
         """The answer to a request."""
+        with self.one_at_a_time:
+            return self._answer(path, body)
+
+    def _answer(self, path: str, body: str) -> tuple[int, bytes]:
         self.asked.append((path, {name: values[0] for name, values in parse_qs(body).items()}))
         time.sleep(self.delay)
         if path in self.answers:

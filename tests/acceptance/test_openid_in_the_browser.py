@@ -62,15 +62,14 @@ def at_the_provider(visitor: Visitor, name: str) -> None:
 def test_somebody_connects_the_account_and_logs_in_by_it(visitor: Visitor, browser: Browser, server: Server) -> None:
     page = visitor.page
     let_out(visitor, server)
+    visitor.expected = ("status of 403",)
     visitor.goto("/login?next=%2Faccount")
     assert violations(page) == []
     page.get_by_role("link", name="Log in with the lab's login").click()
     at_the_provider(visitor, "ann")
-    visitor.expected = ("status of 403",)
     expect(page.get_by_role("heading", name="No account is connected with it")).to_be_visible()
     assert violations(page) == []
 
-    visitor.expected = ()
     visitor.log_in()
     visitor.goto("/account")
     page.get_by_role("button", name="Connect with the lab's login").click()

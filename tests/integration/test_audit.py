@@ -134,6 +134,26 @@ async def test_what_a_day_leaves(api: Api, worker: HandWorker) -> None:
     assert "renamed" not in (await ben.client.get("/audit")).text
 
 
+async def test_no_spelling_of_an_address_leads_past_the_log(api: Api, worker: HandWorker, settings: Any) -> None:
+    ann, bob = await api.person(), await api.person()
+    await ann.upload()
+    sample = await worker.complete(await worker.claim())
+    for route in iter_route_contexts(create_app(settings, contextlib.nullcontext).routes):
+        path = re.sub(r"\{[^}]*\}", str(uuid.uuid4()), route.path)
+        for method in getattr(route, "methods", None) or ():
+            answer = await ann.client.request(method, f"{path}%0a")
+            assert answer.status_code == 404, f"{method} {path}: a line feed at the end is another address"
+    project = (await ann.client.post("/api/v1/projects", json={"name": "Trio"})).json()["project"]["id"]
+    name = bob.account.name
+    for spelled in (f"{name}%0a", f"%0a{name}", f"%0d{name}%0d"):
+        said = await ann.client.put(f"/api/v1/projects/{project}/members/{spelled}", json={"role": "viewer"})
+        noted = [one for one in await entries(ann, action="project.member_set") if one["status"] == 200]
+        assert len(noted) == said.is_success, spelled
+    for spelled in (sample.upper(), sample.replace("-", ""), f"urn:uuid:{sample}", f"%7B{sample}%7D"):
+        assert (await ann.client.get(f"/api/v1/samples/{spelled}/export")).is_success
+    assert len(await entries(ann, action="sample.exported", subject=sample)) == 4, "all are found by the sample"
+
+
 async def test_nothing_is_done_when_no_entry_can_be_written(api: Api) -> None:
     ann = await api.person()
     async with api.services.pool.connection() as conn:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from cli_support import varloom
 from joserfc.jwk import RSAKey
 from tests import openid
 from tests.openid import CALLBACK, CLIENT_SECRET, FakeProvider, fake_provider, pass_the_provider, real_provider
@@ -233,6 +237,7 @@ SPOILT: dict[str, Any] = {
     "no issuer": lambda p: p.claims.update(iss=None),
     "another's audience": lambda p: p.claims.update(aud="another"),
     "several others' audience": lambda p: p.claims.update(aud=["another", "a third"]),
+    "another's audience for this party": lambda p: p.claims.update(aud=["another"], azp="varloom"),
     "for another party": lambda p: p.claims.update(aud=["varloom", "another"], azp="another"),
     "no audience": lambda p: p.claims.update(aud=None),
     "expired": lambda p: p.claims.update(exp=1_700_000_000),
@@ -391,7 +396,10 @@ async def test_an_address_finds_one_active_account_or_none(api: Api, provider: F
     unknown = "403 openid_account_unknown"
     for verified in (False, None, "true", 1):
         assert await tried(email_verified=verified) == unknown, verified
-    for email in ("ben@lab.example.org", "ann@lab.example.org.evil.example", None, 7, "", "ann@\u212aab.example.org"):
+    await known(api, "kim@lab.example.org")
+    # The last is a Kelvin sign, which some databases make a k of.
+    others = ("ben@lab.example.org", "ann@lab.example.org.evil.example", None, 7, "", "\u212aim@lab.example.org")
+    for email in others:
         assert await tried(email=email) == unknown, email
     assert await tried(email="ANN@lab.example.org") == "303"
     assert await tried(sub="ann-2") == unknown, "an address that has another owner at the provider opens nothing"
@@ -441,6 +449,31 @@ async def test_accounts_are_made_where_that_is_set(api: Api, provider: FakeProvi
     async with api.services.pool.connection() as conn:
         await conn.execute("UPDATE accounts SET deactivated_at = now() WHERE name = 'Ben'")
     assert code_of(await log_in(provider, await browser_of(api))) == "403 account_deactivated"
+
+
+BOTH = {"oidc_create_accounts": True, "oidc_match_email": True}
+
+
+@pytest.mark.parametrize("settings", [BOTH], indirect=True)
+@pytest.mark.parametrize("email", ["ann@lab.example.org", "other@lab.example.org"])
+async def test_many_first_logins_at_once_have_one_account(api: Api, provider: FakeProvider, email: str) -> None:
+    await known(api, email)
+    browsers = [await browser_of(api) for _ in range(6)]
+    begun_with = [(browser, (await begun(provider, browser))["state"], provider.nonce) for browser in browsers]
+    waiting = {nonce: nonce for _, _, nonce in begun_with}
+    provider.make_token = lambda one, claims: openid.signed(
+        one.key, {**claims, "nonce": waiting[one.asked[-1][1]["code"]]}
+    )
+    provider.one_at_a_time = threading.Lock()
+    answers = await asyncio.gather(
+        *(came_back(browser, state=state, code=nonce) for browser, state, nonce in begun_with)
+    )
+    assert [answer.status_code for answer in answers] == [303] * 6
+    assert len({await name_of(browser) for browser in browsers}) == 1
+    async with api.services.pool.connection() as conn:
+        assert (await (await conn.execute("SELECT count(*) FROM identities")).fetchone()) == (1,)
+        of_person = await conn.execute("SELECT count(*) FROM accounts WHERE email = 'ann@lab.example.org'")
+        assert await of_person.fetchone() == (1,)
 
 
 LIMITED = {
@@ -557,6 +590,23 @@ async def test_the_secret_of_the_client_stands_nowhere(
     assert CLIENT_SECRET not in str(worker._environment)
     said = [caplog.text, answer.text, repr(settings), repr(api.services.openid)]
     assert not [text for text in said if CLIENT_SECRET in text]
+
+
+def test_the_doctor_looks_at_the_provider(tmp_path: Path, provider: FakeProvider) -> None:
+    def found() -> tuple[str, str]:
+        given = {"VARLOOM_OIDC_ISSUER": provider.issuer, "VARLOOM_OIDC_CLIENT_ID": "varloom"}
+        told = json.loads(varloom("doctor", "--json", data=tmp_path, **given).out)["findings"]
+        [one] = [finding for finding in told if finding["id"] == "openid"]
+        return one["verdict"], one["message"]
+
+    assert found()[0] == "ok"
+    provider.metadata = {"issuer": "https://other.example"}
+    assert found() == (
+        "problem",
+        "The provider calls itself https://other.example, and not as in `oidc_issuer`. (openid_unreachable)",
+    )
+    provider.metadata, provider.published = {}, [RSAKey.generate_key(2048, {"use": "enc"})]
+    assert found()[0] == "problem"
 
 
 REAL = free_port()

@@ -96,6 +96,7 @@ async def test_a_token_ends_when_it_was_said(api: Api) -> None:
     ):
         answer = await client.request(method, path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (403, "token_scope_insufficient"), path
+        assert (await client.request(method, f"{path}%0a", json=body)).status_code == 404, "nor spelled otherwise"
     async with api.services.pool.connection() as conn:
         await conn.execute("UPDATE api_tokens SET expires_at = now() WHERE expires_at IS NOT NULL")
     answer = await client.get("/api/v1/jobs")

@@ -36,6 +36,7 @@ FILLED_IN = {
     "STORE_SECRET_KEY": "secret",
     "VARLOOM_SECRET_KEYS": Fernet.generate_key().decode(),
     "VARLOOM_HOSTS": "varloom.example.org",
+    "VARLOOM_PROXY_PEERS": "172.18.0.1",
 }
 
 

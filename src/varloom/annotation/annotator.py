@@ -29,6 +29,7 @@ from varloom.dataset.problems import DISK_FULL
 from varloom.errors import VarloomError
 from varloom.garbage import collect_seldom
 from varloom.log_lines import LOG_FORMAT_VARIABLE, log_json
+from varloom.unneeded_imports import leave_pandas_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +50,7 @@ def main(registry: str = "varloom.annotation.registry") -> None:
     else:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     collect_seldom()
+    leave_pandas_out()
     asked = os.fdopen(os.dup(0), encoding="utf-8")
     with Path(os.devnull).open(encoding="utf-8") as nothing:
         os.dup2(nothing.fileno(), 0)  # no program that a source starts can read what we are asked

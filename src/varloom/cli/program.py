@@ -14,6 +14,7 @@ import varloom
 from varloom.cli.exit_status import ERROR, INTERRUPTED
 from varloom.errors import VarloomError
 from varloom.garbage import collect_seldom, leave
+from varloom.unneeded_imports import leave_pandas_out
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
@@ -171,6 +172,7 @@ def main() -> None:
 
 def run() -> None:
     """The program as a process of its own, of which this is the end."""
+    leave_pandas_out()
     try:
         main()
     except SystemExit as end:

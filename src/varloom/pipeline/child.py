@@ -24,6 +24,7 @@ from varloom.jobs.attempt_log import said_into
 from varloom.log_lines import ToldToWorker
 from varloom.pipeline.request import StageRequest
 from varloom.pipeline.stages import download, parse
+from varloom.unneeded_imports import leave_pandas_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +57,7 @@ def main() -> None:
     """Run stages until the parent goes away."""
     _tell_the_worker()
     collect_seldom()
+    leave_pandas_out()
     parent = os.getppid()
     _die_with_parent(parent)
     asked, answers = _take_over_stdin(), _take_over_stdout()

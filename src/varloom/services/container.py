@@ -179,7 +179,7 @@ async def open_services(settings: Settings, database: Database) -> AsyncIterator
                 passwords=Passwords(pool, settings),
                 sessions=Sessions(pool),
                 users=users,
-                openid=OpenId.over(pool, settings, users, audit),
+                openid=OpenId.over(pool, settings, audit),
                 proxy_users=ProxyUsers(pool, users, audit, settings.proxy_user_create),
                 access=Access(pool),
                 projects=Projects(pool),

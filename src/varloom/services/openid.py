@@ -32,17 +32,18 @@ from varloom.services.openid_problems import (
 )
 from varloom.services.openid_provider import Asked, OpenIdProvider
 from varloom.services.sessions import open_session, sha256_of
+from varloom.services.users import insert_user
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
     from varloom.services.accounts import Account
     from varloom.services.audit import Asking, Audit
     from varloom.services.openid_provider import Person
-    from varloom.services.users import Users
     from varloom.settings import Settings
 
 LOGIN_SECONDS = 600
@@ -111,14 +112,13 @@ class OpenId:
 
     pool: AsyncConnectionPool
     settings: Settings
-    users: Users
     audit: Audit
     provider: OpenIdProvider | None
 
     @classmethod
-    def over(cls, pool: AsyncConnectionPool, settings: Settings, users: Users, audit: Audit) -> OpenId:
+    def over(cls, pool: AsyncConnectionPool, settings: Settings, audit: Audit) -> OpenId:
         """With the provider of the settings; nothing is asked of it before somebody wants to log in."""
-        return cls(pool, settings, users, audit, OpenIdProvider(settings) if settings.oidc_issuer else None)
+        return cls(pool, settings, audit, OpenIdProvider(settings) if settings.oidc_issuer else None)
 
     @property
     def name(self) -> str | None:
@@ -234,7 +234,8 @@ class OpenId:
             # It may have been disconnected or deactivated meanwhile; from here on that waits.
             still = await conn.execute(
                 "SELECT FROM identities JOIN accounts ON accounts.id = account_id"
-                " WHERE identities.id = %s AND deactivated_at IS NULL FOR SHARE",
+                " WHERE identities.id = %s AND deactivated_at IS NULL"
+                " FOR NO KEY UPDATE OF identities FOR SHARE OF accounts",
                 [identity_id],
             )
             if still.rowcount == 0:
@@ -258,15 +259,20 @@ class OpenId:
 
     async def _first(self, person: Person, asking: Asking) -> tuple[UUID, UUID, str, bool]:
         """The account of somebody who comes by the provider for the first time, as far as the settings allow it."""
-        account_id = await self._by_email(person) if self.settings.oidc_match_email else None
-        if account_id is None and self.settings.oidc_create_accounts:
-            account_id = await self._make(person, asking)
-        if account_id is None:
-            raise VarloomError(OPENID_ACCOUNT_UNKNOWN, f"No account is connected with {_shown(person)}.")
-        await self._insert(account_id, person, asking)
+        try:
+            account_id = await self._by_email(person) if self.settings.oidc_match_email else None
+            if account_id is not None:
+                await self._insert(account_id, person, asking, by_email=True)
+            elif self.settings.oidc_create_accounts:
+                await self._make(person, asking)
+        except VarloomError:
+            found = await self._find(person)  # a second browser of theirs may have been a moment earlier
+            if found is None:
+                raise
+            return found
         found = await self._find(person)
-        if found is None or found[1] != account_id:
-            raise VarloomError(OPENID_ACCOUNT_UNKNOWN, "It was disconnected at this moment.")
+        if found is None:
+            raise VarloomError(OPENID_ACCOUNT_UNKNOWN, f"No account is connected with {_shown(person)}.")
         return found
 
     async def _by_email(self, person: Person) -> UUID | None:
@@ -289,15 +295,21 @@ class OpenId:
             raise VarloomError(OPENID_ACCOUNT_UNKNOWN, message)
         return active[0][0] if active else None
 
-    async def _make(self, person: Person, asking: Asking) -> UUID:
+    async def _make(self, person: Person, asking: Asking) -> None:
         """Make an account; one that has the name already is somebody else's as far as anybody knows."""
         name = _name(person)
-        async with self.audit.told(Action.USER_ADDED, asking, Subject("user", name)) as details:
-            details.update(name=safe_excerpt(name, LABEL_LIMIT), role="member", by="openid")
+        async with (
+            self.audit.told(Action.USER_ADDED, asking, Subject("user", name)) as added,
+            self.audit.told(Action.IDENTITY_CONNECTED, asking) as connected,
+        ):
+            added.update(name=safe_excerpt(name, LABEL_LIMIT), role="member", by="openid")
             try:
-                return (await self.users.add(name, email=person.email)).id
+                async with self.pool.connection() as conn:  # both or neither: else the name would be taken for ever
+                    account_id = await insert_user(conn, name, email=person.email)
+                    await _connect(conn, account_id, person)
             except VarloomError as error:
                 raise VarloomError(OPENID_ACCOUNT_UNKNOWN, f"No account can be made: {error.message}") from None
+            connected.update(user=str(account_id), issuer=person.issuer, label=_label(person))
 
     async def _connect(self, account: Account, person: Person, asking: Asking) -> None:
         found = await self._find(person)
@@ -306,15 +318,26 @@ class OpenId:
         elif found[1] != account.id:
             raise VarloomError(IDENTITY_TAKEN, f"{_shown(person)} is connected with another account.")
 
-    async def _insert(self, account_id: UUID, person: Person, asking: Asking) -> None:
-        """Connect; at the same moment it may have been connected otherwise."""
+    async def _insert(self, account_id: UUID, person: Person, asking: Asking, *, by_email: bool = False) -> None:
+        """Connect; an address connects an account once only, also at the same moment."""
         async with self.audit.told(Action.IDENTITY_CONNECTED, asking) as details:
             details.update(user=str(account_id), issuer=person.issuer, label=_label(person))
-            try:
-                async with self.pool.connection() as conn:
-                    await conn.execute(_CONNECT.encode(), [account_id, person.issuer, person.subject, _label(person)])
-            except UniqueViolation:
-                raise VarloomError(IDENTITY_TAKEN, f"{_shown(person)} was connected at this moment.") from None
+            async with self.pool.connection() as conn:
+                await conn.execute("SELECT FROM accounts WHERE id = %s FOR UPDATE", [account_id])
+                if by_email:
+                    others = await conn.execute(
+                        "SELECT FROM identities WHERE account_id = %s AND issuer = %s", [account_id, person.issuer]
+                    )
+                    if others.rowcount:
+                        raise VarloomError(OPENID_ACCOUNT_UNKNOWN, "The account was connected at this moment.")
+                await _connect(conn, account_id, person)
+
+
+async def _connect(conn: AsyncConnection, account_id: UUID, person: Person) -> None:
+    try:
+        await conn.execute(_CONNECT.encode(), [account_id, person.issuer, person.subject, _label(person)])
+    except UniqueViolation:
+        raise VarloomError(IDENTITY_TAKEN, f"{_shown(person)} was connected at this moment.") from None
 
 
 def _asked(secret: str, redirect_uri: str) -> Asked:

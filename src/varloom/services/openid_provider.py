@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 REMEMBERED_SECONDS = 3600
+FAILED_SECONDS = 3.0
+"""How long a provider that did not answer is left alone."""
 TIMEOUT = 10.0
 """Seconds that the provider has for each answer."""
 LEEWAY = 60
@@ -81,6 +83,14 @@ class _Remembered:
     keys_at: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """That it did not answer, and when."""
+
+    message: str
+    at: float
+
+
 class OpenIdProvider:
     """The provider of the settings."""
 
@@ -91,12 +101,20 @@ class OpenIdProvider:
         self._client_id = settings.oidc_client_id
         self._secret = settings.oidc_client_secret
         self._scope = " ".join(settings.oidc_scopes)
-        self._remembered: _Remembered | None = None
+        self._remembered: _Remembered | _Failed | None = None
         self._asking = asyncio.Lock()
 
     @functools.cached_property
     def _tls(self) -> ssl.SSLContext:
         return tls_context()
+
+    async def look(self) -> None:
+        """See that it answers, and has keys.
+
+        Raises:
+            VarloomError: `openid_unreachable`.
+        """
+        await self._keys(await self._about())
 
     async def address(self, asked: Asked) -> str:
         """Where the browser is sent to.
@@ -218,21 +236,29 @@ class OpenIdProvider:
         return about.keys, True
 
     async def _about(self) -> _Remembered:
-        """What the provider says of itself."""
+        """What the provider says of itself. One that has just failed is not asked again at once, by whoever waits."""
         async with self._asking:
-            known = self._remembered
-            if known is not None and time.monotonic() - known.at < REMEMBERED_SECONDS:
+            known, now = self._remembered, time.monotonic()
+            if isinstance(known, _Failed) and now - known.at < FAILED_SECONDS:
+                raise VarloomError(OPENID_UNREACHABLE, known.message)
+            if isinstance(known, _Remembered) and now - known.at < REMEMBERED_SECONDS:
                 return known
-            found = await self._json(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration", "configuration")
-            if found.get("issuer") != self.issuer:
-                says = safe_excerpt(str(found.get("issuer")), 100)
-                raise VarloomError(
-                    OPENID_UNREACHABLE, f"The provider calls itself {says}, and not as in `oidc_issuer`."
-                )
-            for name in _ENDPOINTS:
-                self._fit(found.get(name))
-            self._remembered = _Remembered(found, time.monotonic())
+            try:
+                self._remembered = _Remembered(await self._discovered(), time.monotonic())
+            except VarloomError as error:
+                self._remembered = _Failed(error.message, time.monotonic())
+                raise
             return self._remembered
+
+    async def _discovered(self) -> dict[str, Any]:
+        """Its configuration, if it is one."""
+        found = await self._json(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration", "configuration")
+        if found.get("issuer") != self.issuer:
+            says = safe_excerpt(str(found.get("issuer")), 100)
+            raise VarloomError(OPENID_UNREACHABLE, f"The provider calls itself {says}, and not as in `oidc_issuer`.")
+        for name in _ENDPOINTS:
+            self._fit(found.get(name))
+        return found
 
     async def _json(self, url: str, what: str) -> dict[str, Any]:
         import httpx2

@@ -138,15 +138,8 @@ class Users:
         Raises:
             VarloomError: `user_invalid`, `user_name_taken`.
         """
-        values = [_checked_name(name), _checked_email(email), role]
         async with self.pool.connection() as conn:
-            try:
-                row = await (await conn.execute(_ADD, values)).fetchone()
-            except UniqueViolation:
-                raise _taken(name) from None
-            if row is None:
-                raise LookupError("INSERT ... RETURNING gave no row")
-            return await self._get(conn, row[0])
+            return await self._get(conn, await insert_user(conn, name, email=email, role=role))
 
     async def change(self, user_id: UUID, change: UserChange) -> User:
         """Rename an account, change its role or its quota, deactivate it or activate it again.
@@ -195,6 +188,19 @@ class Users:
         if found is None:
             raise VarloomError(USER_NOT_FOUND, f"There is no account with the id {user_id}.")
         return found
+
+
+async def insert_user(conn: AsyncConnection, name: str, *, email: str | None = None, role: Role = "member") -> UUID:
+    """`Users.add`, within a transaction, which is of no more use after a failure."""
+    values = [_checked_name(name), _checked_email(email), role]
+    try:
+        row = await (await conn.execute(_ADD, values)).fetchone()
+    except UniqueViolation:
+        raise _taken(name) from None
+    if row is None:
+        raise LookupError("INSERT ... RETURNING gave no row")
+    found: UUID = row[0]
+    return found
 
 
 def _checked_name(name: str) -> str:

@@ -9,7 +9,7 @@ import logging
 import re
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from uuid import UUID
 
 from starlette.requests import HTTPConnection
 
@@ -35,7 +35,7 @@ QUERY_LIMIT = 1000
 def _route(methods: str, path: str) -> re.Pattern[str]:
     """A route of the pages or the API; `{name}` is one segment of its path, and what the action is about."""
     path = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
-    return re.compile(f"({methods}) (/api/v1)?{path}")
+    return re.compile(f"({methods}) (/api/v1)?{path}", re.DOTALL)
 
 
 AUDITED: Mapping[re.Pattern[str], Action] = {
@@ -125,8 +125,16 @@ def audited_as(method: str, path: str) -> tuple[Action, Subject | None] | None:
     for pattern, action in AUDITED.items():
         if match := pattern.fullmatch(asked):
             named = [(kind, one) for kind, one in match.groupdict().items() if one is not None]
-            return action, (Subject(*named[0]) if named else None)
+            return action, (Subject(named[0][0], _one_spelling(named[0][1])) if named else None)
     return None
+
+
+def _one_spelling(name: str) -> str:
+    """An id in one form, however the address spells it: with capitals, without hyphens, in braces, as a URN."""
+    try:
+        return str(UUID(name))
+    except ValueError:
+        return name
 
 
 class AuditTrail:
@@ -138,7 +146,7 @@ class AuditTrail:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Without an entry nothing is done: if none can be written, it fails."""
-        found = audited_as(scope["method"], unquote(scope["path"])) if scope["type"] == "http" else None
+        found = audited_as(scope["method"], scope["path"]) if scope["type"] == "http" else None
         if found is None or self._same_again(scope, *found):
             await self.app(scope, receive, send)
             return

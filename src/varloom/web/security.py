@@ -18,7 +18,7 @@ from varloom.services.account_problems import NOT_AUTHENTICATED
 from varloom.services.accounts import PROXY_WORD, TOKEN_PREFIX
 from varloom.services.audit import Asking
 from varloom.web.dependencies import Identity, client_of
-from varloom.web.problems import CROSS_SITE_REFUSED, HOST_REFUSED
+from varloom.web.problems import CROSS_SITE_REFUSED, HOST_REFUSED, PAGE_NOT_FOUND
 from varloom.web.proxies import proxy_user
 from varloom.web.scopes import require_scope
 
@@ -128,6 +128,9 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if "\n" in scope["path"]:
+            # The router takes a line feed at the end for nothing; scopes and the audit log know addresses to the letter.
+            raise VarloomError(PAGE_NOT_FOUND, "There is nothing at this address.")
         connection = HTTPConnection(scope)
         unsafe = scope["method"] not in SAFE_METHODS
         if is_open(scope["path"]):

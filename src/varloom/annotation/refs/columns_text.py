@@ -17,7 +17,7 @@ OTHER_COLUMNS = "lines with another number of columns than the header"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _WHOLE_NUMBER = r"^[0-9]{1,18}$"
 _COUNT = r"^[0-9]{1,9}$"
-_MISSING = pa.array(["", ".", "NA", "nan", "NaN"])
+_MISSING = ("", ".", "NA", "nan", "NaN")
 
 
 def split_lines(
@@ -54,7 +54,7 @@ def info_field(info: pa.Array, key: str) -> pa.StringArray:
 
 def missing_as_null(texts: pa.StringArray) -> pa.StringArray:
     """Without the signs for a missing value."""
-    return pc.if_else(pc.is_in(texts, value_set=_MISSING), None, texts)
+    return pc.if_else(pc.is_in(texts, value_set=pa.array(_MISSING)), None, texts)
 
 
 def as_float(texts: pa.StringArray, what: str, unused: Counter[str]) -> pa.DoubleArray:

@@ -56,7 +56,7 @@ NO_TYPE = "records without SVTYPE"
 NO_END = "records without an END at or behind POS"
 _FIXED = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 _WANTED = ("#CHROM", "POS", "ID", "ALT", "FILTER", "INFO")
-_POINTS = pa.array(["INS", "BND", "CTX"])
+_POINTS = ("INS", "BND", "CTX")
 _POPMAX = ("POPMAX_AF", "GRPMAX_AF", "AF_grpmax", "grpmax_AF")
 _LARGEST = 2**31 - 1
 
@@ -99,7 +99,7 @@ def _sites(lines: dict[str, pa.Array], coordinates: Coordinates, unused: Counter
     kind = info_field(info, "SVTYPE")
     kind = pc.if_else(pc.equal(kind, "MCNV"), "CNV", kind)
     end, length = as_integer(info_field(info, "END"), "END", unused), _absolute(info_field(info, "SVLEN"), unused)
-    is_point = pc.fill_null(pc.is_in(kind, value_set=_POINTS), False)
+    is_point = pc.fill_null(pc.is_in(kind, value_set=pa.array(_POINTS)), False)
     has_end = pc.or_(is_point, pc.fill_null(pc.greater_equal(end, position), False))
     usable = np.ones(len(position), bool)
     for reason, fine in ((NO_PLACE, position.is_valid()), (NO_TYPE, kind.is_valid()), (NO_END, has_end)):

@@ -16,6 +16,7 @@ from varloom.errors import VarloomError
 from varloom.services.disk_space import watch_of_server, watch_of_worker
 from varloom.services.doctor import database, files, machine
 from varloom.services.doctor.finding import failed, problem
+from varloom.services.doctor.provider import provider
 from varloom.storage import open_storage
 from varloom.storage.problems import STORAGE_UNUSABLE
 
@@ -50,6 +51,7 @@ def examined(settings: Settings, *, deep: bool) -> Iterator[Finding]:
     yield from _guarded("exposure", lambda: machine.exposure(settings))
     yield from _guarded("address", lambda: machine.address(settings))
     yield from _guarded("mail_server", lambda: machine.mail(settings))
+    yield from _guarded("openid", lambda: provider(settings))
     yield from _guarded("scratch", lambda: machine.scratch(settings))
     with contextlib.ExitStack() as held:
         storage = yield from _opened("storage_probe", lambda: _storage(settings))

@@ -158,6 +158,7 @@ async def _account(
     token: tuple[str, str] | None = None,
 ) -> HTMLResponse:
     account, session = identity.account, session_of(identity)
+    identities = await services.openid.identities(account.id)
     return await page(
         request,
         "account.html",
@@ -166,7 +167,8 @@ async def _account(
         made=token,
         tokens=[_token_row(one) for one in await services.accounts.list_tokens(account.id)],
         openid=services.openid.name,
-        identities=[_identity_row(one) for one in await services.openid.identities(account.id)],
+        is_connected=any(one.issuer == services.settings.oidc_issuer for one in identities),
+        identities=[_identity_row(one) for one in identities],
         has_password=await services.passwords.is_set(account.id),
         present_needed=await services.passwords.needs_present(account.id, session),
         shortest=SHORTEST,
