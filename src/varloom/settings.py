@@ -154,7 +154,7 @@ class Settings(BaseSettings):
     oidc_client_secret: str | None = Field(
         default=None,
         repr=False,
-        description="what this server proves that with; without one PKCE alone protects the log-in",
+        description="what this server proves that with; without one PKCE alone protects the login",
     )
     oidc_name: str = Field(default="single sign-on", min_length=1, max_length=60, description="what people call it")
     oidc_scopes: Annotated[tuple[str, ...], NoDecode] = Field(
