@@ -18,6 +18,7 @@ from tests.sources import make_authority
 from running import serving
 from varloom.services.doctor.machine import mail
 from varloom.services.notices import outbox
+from varloom.services.notices.mail import MailServer
 from varloom.services.notices.opening import open_sender
 from varloom.services.notices.webhook import Caller, new_key
 from varloom.services.sources import vault_of
@@ -476,6 +477,8 @@ async def test_mails_wait_until_the_mail_server_is_there_again(ready: Api, worke
     ann = await ready.person()
     channel = await confirmed_email(ann, box)
     box.refusal = "451 try later"
+    async with ready.services.pool.connection() as conn:
+        assert (await outbox.waiting(conn))["email"] == (0, 0.0)
     await ann.upload()
     await worker.complete(await worker.claim())
     await gathered_at_once(ready)
@@ -483,6 +486,9 @@ async def test_mails_wait_until_the_mail_server_is_there_again(ready: Api, worke
         while (found := await sent_to(ann, channel))[:1] == [] or found[0]["attempts"] < 2:
             await asyncio.sleep(0.05)
     assert (found[0]["status"], "451" in found[0]["problem"]) == (451, True)
+    async with ready.services.pool.connection() as conn:
+        [number, age] = (await outbox.waiting(conn))["email"]
+    assert (number, 0 < age < 60) == (1, True), "the operator sees that it waits"
     box.refusal = ""
     async with ready.services.pool.connection() as conn:
         await conn.execute("UPDATE notice_channels SET next_at = now()")
@@ -621,6 +627,23 @@ async def test_a_webhook_outlasts_a_change_of_the_key(
     ready.services.notices.sender.vault = vault_of(settings.model_copy(update={"secret_keys": (new,)}))
     assert (await ann.client.post(f"/api/v1/notices/{channel}/test")).json()["state"] == "sent"
     assert webhook.verify(receiver.calls[0].body, receiver.calls[0].headers)
+
+
+async def test_nothing_piles_up_where_no_server_sends_mails(ready: Api, worker: HandWorker, box: MailBox) -> None:
+    ann = await ready.person()
+    await confirmed_email(ann, box)
+    ready.services.notices.sender.mail = MailServer(Settings(data=ready.services.settings.data))
+    await ann.upload()
+    await worker.complete(await worker.claim())
+    tidy = ready.services.notices.sender.outbox.tidy
+    async with ready.services.pool.connection() as conn:
+        await tidy(30)
+        assert (await outbox.waiting(conn))["email"][0] == 1
+        await conn.execute("UPDATE notices SET at = at - interval '31 days'")
+        await conn.commit()
+        await tidy(30)
+        assert (await outbox.waiting(conn))["email"][0] == 0
+    assert len(box.raw) == 1
 
 
 def test_the_doctor_tells_whether_the_mail_server_lets_us_in(settings: Settings) -> None:

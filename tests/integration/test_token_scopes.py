@@ -91,6 +91,8 @@ async def test_a_token_ends_when_it_was_said(api: Api) -> None:
         ("POST", "/api/v1/tokens", {"label": "longer"}),
         ("POST", "/api/v1/login-links", None),
         ("PUT", "/api/v1/account/password", {"password": "four words of mine"}),
+        ("PUT", "/api/v1/notices/email", {"address": "mine@example.org"}),
+        ("POST", "/api/v1/notices/webhooks", {"name": "mine", "url": "https://example.org/hook"}),
     ):
         answer = await client.request(method, path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (403, "token_scope_insufficient"), path

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 import varloom
 from varloom.jobs import line, totals
 from varloom.jobs.lifecycle import STATE_OF_STAGE, Stage, State
+from varloom.services.notices import outbox
 from varloom.services.owners import require_owner
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Metrics:
                 pauses=await line.pauses(conn),
                 endings=await totals.ending_totals(conn),
                 durations=await totals.duration_totals(conn),
+                notices=await outbox.waiting(conn),
                 disks=await asyncio.to_thread(self.disks.spaces),
                 disk_low=await asyncio.to_thread(self.disks.look) is not None,
             )
@@ -85,6 +87,7 @@ class _Figures(Collector):
     pauses: Sequence[Pause]
     endings: Sequence[EndingTotal]
     durations: Sequence[DurationTotal]
+    notices: Mapping[str, tuple[int, float]]
     disks: Mapping[str, DiskSpace]
     disk_low: bool
 
@@ -96,6 +99,7 @@ class _Figures(Collector):
         yield from self._queue()
         yield from self._workers()
         yield from self._disks()
+        yield from self._notices()
         yield from self._endings()
         yield self._histogram(
             "stage", "varloom_stage_duration_seconds", "What attempts that succeeded took.", ["stage"]
@@ -157,6 +161,14 @@ class _Figures(Collector):
         low = GaugeMetricFamily("varloom_disk_low", "1 while the server takes no uploads for want of space.")
         low.add_metric([], int(self.disk_low))
         yield from (free, size, low)
+
+    def _notices(self) -> Iterable[Metric]:
+        number = GaugeMetricFamily("varloom_notices_waiting", "Notices that are still to be sent.", labels=["kind"])
+        age = GaugeMetricFamily("varloom_notices_age_seconds", "How long the oldest of them waits.", labels=["kind"])
+        for kind, (count, oldest) in self.notices.items():
+            number.add_metric([kind], count)
+            age.add_metric([kind], oldest)
+        yield from (number, age)
 
     def _endings(self) -> Iterable[Metric]:
         attempts = CounterMetricFamily(

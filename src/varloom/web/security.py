@@ -129,7 +129,7 @@ class Gate:
             await self.app(scope, receive, send)
             return
         if "\n" in scope["path"]:
-            # The router takes a line feed at the end for nothing; scopes and the audit log know addresses to the letter.
+            # The router overlooks a line feed at the end; scopes and the audit log know addresses to the letter.
             raise VarloomError(PAGE_NOT_FOUND, "There is nothing at this address.")
         connection = HTTPConnection(scope)
         unsafe = scope["method"] not in SAFE_METHODS

@@ -151,6 +151,15 @@ WHERE c.id = n.channel_id AND a.id = c.account_id AND n.delivery_id IS NULL AND 
 _FORGET: LiteralString = """
 DELETE FROM notice_deliveries WHERE state <> 'waiting' AND ended_at < now() - make_interval(days => 1) * %s
 """
+# Where no server sends mails any more, nothing is to pile up for ever.
+_GIVE_UP_OLD: LiteralString = """
+UPDATE notice_deliveries SET state = 'given_up', ended_at = now(), claim = NULL, claimed_until = NULL,
+    problem = coalesce(problem, 'No server has sent it.')
+WHERE state = 'waiting' AND created_at < now() - make_interval(days => 1) * %s
+"""
+_DROP_OLD: LiteralString = """
+DELETE FROM notices WHERE delivery_id IS NULL AND at < now() - make_interval(days => 1) * %s
+"""
 _FORGET_CONFIRMATIONS: LiteralString = """
 DELETE FROM notice_confirmations WHERE expires_at < now() - interval '1 day'
 """
@@ -171,6 +180,14 @@ WHERE d.id = %(id)s AND d.state <> 'waiting' AND c.id = d.channel_id AND c.id = 
 RETURNING c.id
 """
 _TRY_NOW: LiteralString = "UPDATE notice_channels SET next_at = now() WHERE id = %s"
+
+
+_WAITING: LiteralString = """
+SELECT c.kind, count(*), extract(epoch FROM now() - min(waiting.since))::float FROM (
+    SELECT channel_id, created_at AS since FROM notice_deliveries WHERE state = 'waiting'
+    UNION ALL SELECT channel_id, at FROM notices WHERE delivery_id IS NULL
+) AS waiting JOIN notice_channels c ON c.id = waiting.channel_id GROUP BY c.kind
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,11 +279,13 @@ class Outbox:
                 await disable(conn, claimed.channel_id, because)
 
     async def tidy(self, keep_days: float) -> None:
-        """Forget what ended long ago, and give up what waits for accounts that were deactivated."""
+        """Forget what ended long ago; give up what waits as long, or for accounts that were deactivated."""
         async with self.pool.connection() as conn:
             await conn.execute(_GIVE_UP_OF_DEACTIVATED)
             await conn.execute(_DROP_OF_DEACTIVATED)
             await conn.execute(_FORGET, [keep_days])
+            await conn.execute(_GIVE_UP_OLD, [keep_days])
+            await conn.execute(_DROP_OLD, [keep_days])
             await conn.execute(_FORGET_CONFIRMATIONS)
 
     async def list(
@@ -287,6 +306,12 @@ class Outbox:
                 return False
             await conn.execute(_TRY_NOW, [channel_id])
             return True
+
+
+async def waiting(conn: AsyncConnection[Any]) -> dict[str, tuple[int, float]]:
+    """What is still to be sent, by kind of channel: how many things, and the age of the oldest in seconds."""
+    rows = await (await conn.execute(_WAITING)).fetchall()
+    return {"email": (0, 0.0), "webhook": (0, 0.0), **{kind: (count, age) for kind, count, age in rows}}
 
 
 async def disable(conn: AsyncConnection[Any], channel_id: UUID, because: str) -> None:
