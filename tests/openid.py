@@ -32,7 +32,7 @@ from nodejs import node_and_npm  # noqa: E402 - it is no part of a package
 
 PROGRAM = ROOT / "tests" / "openid_provider" / "provider.mjs"
 MODULE = ROOT / "build" / "openid_provider" / "node_modules" / "oidc-provider" / "lib" / "index.js"
-CLIENT_ID, CLIENT_SECRET = "varloom", "the-secret-of-the-test"
+CLIENT_ID, CLIENT_SECRET = "varloom", "the+secret/of%20the=test:~&"
 CALLBACK = "/login/openid/callback"
 
 

@@ -154,7 +154,7 @@ class Settings(BaseSettings):
     oidc_client_secret: str | None = Field(
         default=None,
         repr=False,
-        description="what this server proves that with; without one PKCE alone protects the log-in",
+        description="what this server proves that with; without one PKCE alone protects the login",
     )
     oidc_name: str = Field(default="single sign-on", min_length=1, max_length=60, description="what people call it")
     oidc_scopes: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -522,7 +522,7 @@ class Settings(BaseSettings):
         if self.oidc_issuer and not self.oidc_client_id:
             raise ValueError("oidc_issuer needs oidc_client_id")
         if not self.oidc_issuer and (self.oidc_client_id or self.oidc_client_secret):
-            raise ValueError("oidc_client_id and oidc_client_secret need oidc_issuer")
+            raise ValueError("oidc_issuer is missing, to which the other settings of the provider belong")
         return self
 
     @model_validator(mode="after")

@@ -143,6 +143,11 @@ async def test_no_spelling_of_an_address_leads_past_the_log(api: Api, worker: Ha
         for method in getattr(route, "methods", None) or ():
             answer = await ann.client.request(method, f"{path}%0a")
             assert answer.status_code == 404, f"{method} {path}: a line feed at the end is another address"
+    tus = {"Tus-Resumable": "1.0.0"}
+    begun = await ann.client.post("/api/v1/uploads", headers={**tus, "Upload-Length": "9"})
+    override = {**tus, "X-HTTP-Method-Override": "delete"}
+    assert (await ann.client.post(begun.headers["location"], headers=override)).status_code == 204
+    assert len(await entries(ann, action="upload.cancelled")) == 1
     project = (await ann.client.post("/api/v1/projects", json={"name": "Trio"})).json()["project"]["id"]
     name = bob.account.name
     for spelled in (f"{name}%0a", f"%0a{name}", f"%0d{name}%0d"):

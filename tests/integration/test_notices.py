@@ -6,25 +6,19 @@ import asyncio
 import json
 import re
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pytest
-from cli_support import varloom
 from cryptography.fernet import Fernet
 from standardwebhooks import Webhook, WebhookVerificationError
 from tests.notice_receivers import PASSWORD, USER, MailBox, mail_server, receiving
 from tests.sources import make_authority
 
-from running import serving
-from varloom.services.doctor.machine import mail
 from varloom.services.notices import outbox
 from varloom.services.notices.mail import MailServer
 from varloom.services.notices.opening import open_sender
-from varloom.services.notices.webhook import Caller, new_key
 from varloom.services.sources import vault_of
 from varloom.services.stored_secrets import renew_secrets
 from varloom.settings import Settings
-from varloom.transfer.guard import Guard, parse_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -307,22 +301,6 @@ async def test_a_webhook_that_does_not_answer_is_given_up_in_time(
     channel, _ = await add_webhook(ann, receiver.url())
     tested = (await ann.client.post(f"/api/v1/notices/{channel}/test")).raise_for_status().json()
     assert tested["problem"] == "There was no answer within 0.5 seconds."
-
-
-async def test_the_certificate_of_a_webhook_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    authority = make_authority(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-    for names, days, told in (
-        (("127.0.0.1",), 2, None),
-        (("example.org",), 2, "not trusted"),
-        (("127.0.0.1",), -1, "not trusted"),
-    ):
-        with receiving(authority.issue(*names, days=days)) as receiver:
-            caller = Caller(Guard((parse_endpoint(receiver.endpoint),)))
-            called = await caller.call(f"https://{receiver.endpoint}/", uuid4(), b"{}", [new_key()])
-            assert called.delivered == (told is None)
-            assert told is None or told in (called.problem or "")
-            assert len(receiver.calls) == (told is None)
 
 
 async def test_for_a_day_after_a_change_both_secrets_hold(ready: Api, receiver: Receiver) -> None:
@@ -644,58 +622,3 @@ async def test_nothing_piles_up_where_no_server_sends_mails(ready: Api, worker: 
         await tidy(30)
         assert (await outbox.waiting(conn))["email"][0] == 0
     assert len(box.raw) == 1
-
-
-def test_the_doctor_tells_whether_the_mail_server_lets_us_in(settings: Settings) -> None:
-    def found(**changed: Any) -> list[tuple[str, bool]]:
-        told = list(mail(settings.model_copy(update=changed)))
-        assert PASSWORD not in str(told)
-        return [(one.verdict.value, "does not let" in one.message) for one in told]
-
-    assert found() == [("ok", False)]
-    assert found(smtp_password="wrong") == [("problem", True)]
-    assert found(smtp_security="tls") == [("problem", False)]
-    assert found(smtp_host=None) == []
-
-
-def test_the_settings_of_a_mail_server_are_whole(tmp_path: Path) -> None:
-    whole = {"data": tmp_path, "smtp_host": "mail", "mail_from": "a@b.org", "public_url": "https://v.example/x/"}
-    assert Settings(**whole).public_url == "https://v.example/x"
-    login = {"smtp_user": "u", "smtp_password": PASSWORD}
-    for wrong in (
-        {"mail_from": None},
-        {"public_url": None},
-        {"mail_from": "Lab <a@b.org>"},
-        {"mail_from": "a@b.org\nX: y"},
-        {"public_url": "https://u:p@v.example"},
-        {"public_url": "v.example"},
-        {"smtp_user": "u"},
-        {**login, "smtp_security": "none"},
-    ):
-        with pytest.raises(ValueError) as told:
-            Settings(**whole | wrong)
-        assert PASSWORD not in str(told.value).partition("input_value")[0]
-
-
-def test_the_commands(tmp_path: Path, receiver: Receiver) -> None:
-    environment = {"VARLOOM_ALLOWED_ENDPOINTS": receiver.endpoint}
-    with serving(tmp_path / "data", "--no-worker", **environment) as server:
-        data = server.data
-        target = receiver.url(f"/{CANARY}").encode()
-        made = varloom("notices", "webhook", "lims", "--no-completed", data=data, stdin=target)
-        assert made.out.startswith("whsec_")
-        listed = varloom("notices", "list", data=data).out
-        assert re.search(r"lims +http://127\S+/\u2026 +failed +in use", listed)
-        assert CANARY not in listed
-        assert varloom("notices", "test", "lims", data=data).out == "Sent; the other side answered 204.\n"
-        assert Webhook(made.out.strip()).verify(receiver.calls[0].body, receiver.calls[0].headers)
-        receiver.answers = lambda _: 500
-        assert varloom("notices", "test", "lims", data=data).status == 1
-        assert [one["state"] for one in json.loads(varloom("notices", "sent", "lims", "--json", data=data).out)] == [
-            "given_up",
-            "sent",
-        ]
-        refused = varloom("notices", "email", "ann@example.org", data=data)
-        assert (refused.status, "sends no e-mail" in refused.err) == (1, True)
-        assert varloom("notices", "remove", "lims", data=data).status == 0
-        assert varloom("notices", "remove", "lims", data=data).status == 1

@@ -65,7 +65,7 @@ async def known(api: Api, email: str | None = "ann@lab.example.org") -> Person:
 
 
 async def begun(provider: FakeProvider, browser: httpx.AsyncClient, path: str = "/login/openid") -> dict[str, str]:
-    """Begin a log-in; what the provider is asked."""
+    """Begin a login; what the provider is asked."""
     answer = await browser.get(path)
     assert answer.status_code == 303, answer.text
     return asked_of(provider, answer.headers["location"])
@@ -134,6 +134,7 @@ async def test_who_the_provider_knows_is_in(api: Api, provider: FakeProvider) ->
     stale = await api.client(headers=PAGE, cookies={SESSION_COOKIE: before})
     assert await name_of(stale) is None
     sent = dict(provider.asked)["/token"]
+    assert "client_secret" not in sent, "it stands in the header, unless the provider knows the other way alone"
     assert sent["code"] == "the-code"
     assert len(sent["code_verifier"]) >= 43
     [session] = await api.services.sessions.all(ann.account.id)
@@ -168,7 +169,7 @@ async def test_a_log_in_is_finished_once_in_the_browser_that_began_it(api: Api, 
     browser, other = await browser_of(api), await browser_of(api)
     asked = await begun(provider, browser)
     invalid = "400 openid_login_invalid"
-    # Somebody else's address, brought to a browser that has begun none, or another one (log-in as the attacker).
+    # Somebody else's address, brought to a browser that has begun none, or another one (login as the attacker).
     assert code_of(await came_back(other, state=asked["state"], code="x")) == invalid
     theirs = await begun(provider, other)
     assert code_of(await came_back(other, state=asked["state"], code="x")) == invalid
@@ -245,7 +246,7 @@ SPOILT: dict[str, Any] = {
     "an end that is no time": lambda p: p.claims.update(exp="soon"),
     "not yet": lambda p: p.claims.update(nbf=4_000_000_000),
     "made in times to come": lambda p: p.claims.update(iat=4_000_000_000),
-    "another log-in's nonce": lambda p: p.claims.update(nonce="another"),
+    "another login's nonce": lambda p: p.claims.update(nonce="another"),
     "no nonce": lambda p: p.claims.update(nonce=None),
     "nobody": lambda p: p.claims.update(sub=None),
     "an empty subject": lambda p: p.claims.update(sub=""),
@@ -279,6 +280,14 @@ async def test_a_token_that_fails_a_check_lets_nobody_in(api: Api, provider: Fak
     provider.claims, provider.metadata, provider.make_token, provider.userinfo = {}, {}, None, None
     assert right()["sub"] == "ann-1"
     assert (await log_in(provider, await browser_of(api))).status_code == 303, "what is right lets in"
+
+
+@MATCHES
+async def test_a_provider_that_knows_one_way_alone_is_shown_the_secret_in_it(api: Api, provider: FakeProvider) -> None:
+    await known(api)
+    provider.metadata = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
+    assert (await log_in(provider, await browser_of(api))).status_code == 303
+    assert dict(provider.asked)["/token"]["client_secret"] == CLIENT_SECRET
 
 
 @MATCHES
@@ -555,10 +564,17 @@ async def test_an_owner_takes_the_identity_of_a_user_off(api: Api, provider: Fak
     assert (await log_in(provider, await browser_of(api))).status_code == 303
     users = (await owner.client.get("/api/v1/users")).json()["users"]
     assert {one["name"]: one["is_connected"] for one in users}[ann.account.name] is True
+    server = ("--url", api.url, "--token", owner.token)
+    listed = await asyncio.to_thread(varloom, "users", "list", *server)
+    assert "single sign-on" in listed.out
     path = f"/api/v1/users/{ann.account.id}/identities"
     assert (await ann.client.delete(path)).status_code == 403
     assert (await owner.client.delete(path)).json() == {"disconnected": 1}
     assert (await owner.client.delete(path)).json() == {"disconnected": 0}
+    said = [(await asyncio.to_thread(varloom, "users", "disconnect", ann.account.name, *server)).out]
+    assert (await log_in(provider, await browser_of(api))).status_code == 303
+    said.append((await asyncio.to_thread(varloom, "users", "disconnect", ann.account.name, *server)).out)
+    assert said == [f"{ann.account.name}: was not connected\n", f"{ann.account.name}: disconnected\n"]
     assert await api.services.openid.identities(ann.account.id) == []
 
 
@@ -627,7 +643,7 @@ async def test_a_real_provider_lets_people_in(api: Api) -> None:
         assert await name_of(browser) == "ann"
         [user] = [one for one in await api.services.users.all() if one.name == "ann"]
         assert user.email == "ann@lab.example.org"
-        # The provider itself takes a code once, and only with the verifier of its log-in.
+        # The provider itself takes a code once, and only with the verifier of its login.
         assert code_of(await browser.get(back)) == "400 openid_login_invalid"
         thief = await browser_of(api)
         stolen = pass_the_provider((await browser.get("/login/openid")).headers["location"], "ann")

@@ -73,6 +73,10 @@ async def test_what_is_left_comes_back_with_time_and_strangers_are_forgotten(mon
     clock.time = 2.5
     assert [await asked("192.0.2.1") for _ in range(3)] == [True, True, False]
     assert served == 63
+    network = [await asked(f"2001:db8:0:1::{number:x}") for number in range(61)]
+    assert network == [True] * 60 + [False], "who has one IPv6 address has a network of them"
+    assert await asked("2001:db8:0:2::1")
+    assert not await asked("::ffff:192.0.2.1"), "the same address as a socket for both protocols tells it"
     monkeypatch.setattr(rate_limit, "MOST_BUCKETS", 50)
     for number in range(200):
         clock.time += 1

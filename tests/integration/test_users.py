@@ -129,6 +129,10 @@ async def test_guessing_is_slowed_down_where_it_comes_from_and_nowhere_else(api:
     async with api.services.pool.connection() as conn:
         await conn.execute("UPDATE failed_logins SET at = at - interval '16 minutes'")
     assert await tried(GOOD, here) == "in"
+    network = [Client(f"2001:db8:0:1::{number:x}") for number in range(passwords.TRIES_PER_NAME + 1)]
+    refused = [await tried("wrong", one) for one in network]
+    assert refused == ["login_refused"] * passwords.TRIES_PER_NAME + ["logins_limited for a while"], "one IPv6 network"
+    assert await tried("wrong", Client("2001:db8:0:2::1")) == "login_refused"
     names = [f"name-{number}" for number in range(passwords.TRIES_PER_ADDRESS)]
     async with api.services.pool.connection() as conn:
         await conn.execute(

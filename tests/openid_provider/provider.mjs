@@ -6,7 +6,7 @@ const [, , module, port, redirectUri] = process.argv;
 const { default: Provider } = await import(pathToFileURL(module));
 
 const provider = new Provider(`http://127.0.0.1:${port}`, {
-  clients: [{ client_id: "varloom", client_secret: "the-secret-of-the-test", redirect_uris: [redirectUri] }],
+  clients: [{ client_id: "varloom", client_secret: "the+secret/of%20the=test:~&", redirect_uris: [redirectUri] }],
   pkce: { required: () => true },
   claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name", "preferred_username"] },
   findAccount: (context, id) => ({

@@ -58,6 +58,18 @@ def test_lists_are_written_as_people_write_them(monkeypatch):
         ({"proxy_peers": "::1", "proxy_user_header": "Cookie"}, "proxy_user_header: it must be the name of a header"),
         ({"proxy_user_header": "X-Remote-User"}, "proxy_user_header needs proxy_peers"),
         ({"proxy_peers": "::1", "proxy_user_create": True}, "proxy_user_create needs proxy_user_header"),
+        (
+            {"oidc_issuer": "http://login.example.org", "oidc_client_id": "x"},
+            "oidc_issuer: it must be a web address with",
+        ),
+        (
+            {"oidc_issuer": "https://u:p@login.example.org", "oidc_client_id": "x"},
+            "oidc_issuer: it must be a web address",
+        ),
+        ({"oidc_issuer": "https://login.example.org"}, "oidc_issuer needs oidc_client_id"),
+        ({"oidc_client_secret": "x"}, "oidc_issuer is missing"),
+        ({"oidc_scopes": "email"}, "oidc_scopes: openid must be among them"),
+        ({"oidc_required_claim": "varloom"}, "oidc_required_claim: it must be of the form CLAIM=VALUE"),
         ({"port": 70000}, "port: "),
         ({"egress_proxy": "proxy.example.org:3128"}, "egress_proxy: it must be of the form http://"),
         ({"egress_proxy": "https://u:secret@proxy.example.org:3128"}, "egress_proxy: it must be of the form http://"),

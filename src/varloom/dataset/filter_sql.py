@@ -165,7 +165,10 @@ class _Compiler:
     def _like(self, node: exp.Like | exp.ILike, escape: str = "") -> str:
         self._only(node, "this", "expression", "negate")
         operator = "ILIKE" if isinstance(node, exp.ILike) else "LIKE"
-        column, pattern = self._text_column(node.this), self._parameter(self._text_literal(node.expression))
+        column, wanted = self._text_column(node.this), self._text_literal(node.expression)
+        if escape and _ends_within_escape(wanted, escape):
+            raise self._error(node, f"the pattern ends with its ESCAPE character {escape!r}; write it twice.")
+        pattern = self._parameter(wanted)
         clause = f" ESCAPE {self._parameter(escape)}" if escape else ""
         matched = self._any(column, lambda cell: f"{cell} {operator} {pattern}{clause}")
         return f"(NOT {matched})" if node.args.get("negate") else matched
@@ -173,8 +176,8 @@ class _Compiler:
     def _escape(self, node: exp.Escape) -> str:
         self._only(node, "this", "expression")
         escape = self._text_literal(node.expression)
-        if not isinstance(node.this, exp.Like | exp.ILike) or len(escape) != 1:
-            raise self._error(node, "ESCAPE needs one character, after LIKE or ILIKE.")
+        if not isinstance(node.this, exp.Like | exp.ILike) or len(escape) != 1 or not escape.isascii():
+            raise self._error(node, "ESCAPE needs one character, of ASCII, after LIKE or ILIKE.")
         return self._like(node.this, escape)
 
     def _is(self, node: exp.Is) -> str:
@@ -287,7 +290,10 @@ class _Compiler:
     def _number(self, node: exp.Expr, text: str) -> int | float:
         if len(text.lstrip("0")) > _MOST_DIGITS:
             raise self._error(node, "the number has too many digits.")
-        number: int | float = int(text) if text.isdigit() else float(text)
+        try:
+            number: int | float = int(text) if text.isdigit() else float(text)
+        except ValueError:
+            raise self._error(node, f"{safe_excerpt(text, 30)} is no number.") from None
         if not math.isfinite(number) if isinstance(number, float) else number > _LARGEST_INTEGER:
             raise self._error(node, "the number is too large.")
         return number
@@ -330,6 +336,14 @@ class _Compiler:
         if isinstance(node, exp.Binary | exp.Unary | exp.Alias | exp.Dot):
             return self._error(node, "filters do not calculate; if this is a column's name, put it in double quotes.")
         return self._error(node, "this is not part of the filter language.")
+
+
+def _ends_within_escape(pattern: str, escape: str) -> bool:
+    """Whether the last character of a pattern is an escape with nothing after it."""
+    place = 0
+    while place < len(pattern):
+        place += 2 if pattern[place] == escape else 1
+    return place > len(pattern)
 
 
 def _is_a_number(column: TableColumn, cell: str) -> str:

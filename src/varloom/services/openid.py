@@ -1,6 +1,6 @@
 """Logging in by an OpenID Connect provider, and which account somebody is whom it knows.
 
-A log-in is bound to the browser that began it: what it has to show in the end (state, nonce, PKCE's verifier) is made
+A login is bound to the browser that began it: what it has to show in the end (state, nonce, PKCE's verifier) is made
 from a secret in its cookie, of which the database keeps the hash until it is used, once. Who somebody is, is issuer and
 subject; names and e-mail addresses change hands, so they find an account at most once, and only where the settings say
 so.
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from varloom.settings import Settings
 
 LOGIN_SECONDS = 600
-"""How long a log-in that was begun can be finished."""
+"""How long a login that was begun can be finished."""
 LABEL_LIMIT = 200
 
 _BEGIN = """
@@ -91,7 +91,7 @@ class ConnectedIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A log-in that was begun: what the browser keeps, and where it is sent."""
+    """A login that was begun: what the browser keeps, and where it is sent."""
 
     secret: str
     address: str
@@ -99,7 +99,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A log-in that was finished. `session` is the secret of the new session; None where an identity was connected."""
+    """A login that was finished. `session` is the secret of the new session; None where an identity was connected."""
 
     account_id: UUID
     next: str
@@ -126,7 +126,7 @@ class OpenId:
         return self.settings.oidc_name if self.provider else None
 
     async def begin(self, redirect_uri: str, next_page: str, *, connect: UUID | None = None) -> Begun:
-        """Begin a log-in.
+        """Begin a login.
 
         Args:
             redirect_uri: to which address of this server the provider sends the browser back.
@@ -146,7 +146,7 @@ class OpenId:
     async def finish(
         self, secret: str, *, state: str, code: str, redirect_uri: str, asking: Asking, replaces: str | None = None
     ) -> Finished:
-        """Finish a log-in, once.
+        """Finish a login, once.
 
         Args:
             secret: what the browser kept.
@@ -177,7 +177,7 @@ class OpenId:
         return Finished(connect, next_page, None)
 
     async def cancelled(self, secret: str) -> None:
-        """Forget a log-in that the provider has refused."""
+        """Forget a login that the provider has refused."""
         async with self.pool.connection() as conn:
             await conn.execute(_END.encode(), [sha256_of(secret)])
 

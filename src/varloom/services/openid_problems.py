@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from varloom.errors import define
 
-_AGAIN = "Begin the log-in again on the page `/login`."
+_AGAIN = "Begin the login again on the page `/login`."
 _OTHERWISE = "Log in by password or login link meanwhile: they need no provider."
 
 OPENID_NOT_SET = define(
@@ -29,14 +29,14 @@ OPENID_UNREACHABLE = define(
 OPENID_REFUSED = define(
     "openid_refused",
     "The provider did not let you in",
-    cause="The OpenID Connect provider ended the log-in: it was cancelled there, or it does not know this server.",
+    cause="The OpenID Connect provider ended the login: it was cancelled there, or it does not know this server.",
     resolution=(_AGAIN, "If it says so again, show the message to an owner of this server."),
     status=401,
 )
 OPENID_LOGIN_INVALID = define(
     "openid_login_invalid",
-    "This log-in cannot be finished",
-    cause="A log-in by the provider is finished once, within ten minutes, in the browser that began it.",
+    "This login cannot be finished",
+    cause="A login by the provider is finished once, within ten minutes, in the browser that began it.",
     resolution=(_AGAIN, "Do not keep the address that the provider leads to as a bookmark."),
     status=400,
 )

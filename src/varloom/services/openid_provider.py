@@ -14,7 +14,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, urlsplit
 
 from varloom.errors import VarloomError, safe_excerpt
 from varloom.services.openid_problems import OPENID_REFUSED, OPENID_TOKEN_INVALID, OPENID_UNREACHABLE
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from authlib.integrations.httpx_client import AsyncOAuth2Client
+    from httpx2 import BasicAuth
     from joserfc.jwk import KeySet
 
     from varloom.settings import Settings
@@ -49,7 +50,7 @@ _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a log-in was begun with: the provider has to return `state` and `nonce`, and to be shown `verifier`."""
+    """What a login was begun with: the provider has to return `state` and `nonce`, and to be shown `verifier`."""
 
     redirect_uri: str
     state: str
@@ -123,7 +124,7 @@ class OpenIdProvider:
             VarloomError: `openid_unreachable`.
         """
         about = await self._about()
-        async with self._client(about.metadata, asked.redirect_uri) as client:
+        async with self._client(asked.redirect_uri) as client:
             url, _ = client.create_authorization_url(
                 about.metadata["authorization_endpoint"],
                 state=asked.state,
@@ -137,7 +138,7 @@ class OpenIdProvider:
 
         Args:
             code: of the address to which the provider sent the browser.
-            asked: what the log-in was begun with.
+            asked: what the login was begun with.
             needed: claims that are asked for at a further place of the provider if the token lacks them.
 
         Raises:
@@ -147,7 +148,7 @@ class OpenIdProvider:
         from authlib.integrations.base_client import OAuthError
 
         about = await self._about()
-        async with self._client(about.metadata, asked.redirect_uri) as client:
+        async with self._client(asked.redirect_uri) as client:
             try:
                 with _told("token"):
                     token = await client.fetch_token(
@@ -156,6 +157,7 @@ class OpenIdProvider:
                         code=code,
                         redirect_uri=asked.redirect_uri,
                         code_verifier=asked.verifier,
+                        auth=self._proof(about.metadata),
                     )
             except OAuthError as error:
                 raise VarloomError(OPENID_REFUSED, f"The provider says {safe_excerpt(str(error.error), 60)}.") from None
@@ -276,15 +278,25 @@ class OpenIdProvider:
             raise VarloomError(OPENID_UNREACHABLE, f"The provider names {safe_excerpt(str(url), 100)} as an address.")
         return str(url)
 
-    def _client(self, metadata: Mapping[str, Any], redirect_uri: str) -> AsyncOAuth2Client:
-        from authlib.integrations.httpx_client import AsyncOAuth2Client
+    def _proof(self, metadata: Mapping[str, Any]) -> BasicAuth | None:
+        """What shows the provider that it is this server; None where it stands in the body, or there is no secret.
+
+        Both parts are encoded as in a form (RFC 6749, section 2.3.1), which Authlib does not do.
+        """
+        import httpx2
 
         ways = metadata.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
-        way = "client_secret_post" if "client_secret_basic" not in ways else "client_secret_basic"
+        if not self._secret or "client_secret_basic" not in ways:
+            return None
+        return httpx2.BasicAuth(quote_plus(self._client_id), quote_plus(self._secret))
+
+    def _client(self, redirect_uri: str) -> AsyncOAuth2Client:
+        from authlib.integrations.httpx_client import AsyncOAuth2Client
+
         return AsyncOAuth2Client(
             self._client_id,
             self._secret,
-            token_endpoint_auth_method=way if self._secret else "none",
+            token_endpoint_auth_method="client_secret_post" if self._secret else "none",
             scope=self._scope,
             redirect_uri=redirect_uri,
             code_challenge_method="S256",

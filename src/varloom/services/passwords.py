@@ -16,7 +16,7 @@ from varloom.errors import VarloomError
 from varloom.services.account_problems import LOGIN_REFUSED, LOGINS_LIMITED, PASSWORD_WRONG
 from varloom.services.accounts import Account
 from varloom.services.password_rules import checked, hashed, is_old, matches, normalised
-from varloom.services.sessions import Client, end_others, open_session, sha256_of
+from varloom.services.sessions import Client, end_others, open_session, place_of, sha256_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -92,8 +92,7 @@ class Passwords:
             VarloomError: `login_refused`, whatever is wrong; `logins_limited`, with the seconds to wait in its detail.
         """
         name = name.strip()[:LONGEST_NAME].replace("\0", "")
-        address = client.address or "unknown"
-        noted = await self._note_try(name, address)
+        noted = await self._note_try(name, place_of(client.address))
         account, kept = await self._find(name)
         async with self._hashing:
             right = await asyncio.to_thread(matches, kept, password)

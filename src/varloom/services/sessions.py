@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -61,6 +62,20 @@ class Session:
     address: str | None
     user_agent: str | None
     current: bool
+
+
+def place_of(address: str | None) -> str:
+    """What limits take for one place: an IPv4 address, or the 64 bits of an IPv6 address that make out a network.
+
+    Whoever has one address of such a network has all 2^64 of it.
+    """
+    try:
+        found = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return address or "unknown"
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
 
 
 def sha256_of(secret: str) -> bytes:

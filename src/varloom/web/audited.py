@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
 from varloom.services.audit import Action, Asking, Subject, collect_details
@@ -109,13 +110,13 @@ AUDITED: Mapping[re.Pattern[str], Action] = {
 WITHIN = frozenset({Action.IDENTITY_CONNECTED, Action.RETENTION_APPLIED})
 """Actions that no route stands for: they come about in the course of another one, which has an entry of its own, or the
 server does them by its settings."""
+_UPLOAD = re.compile(r"/api/v1/uploads/[^/]+")
 WITHOUT_ENTRY = (
     _route("POST", "/account/identities"),  # only sends the browser to the provider; what comes of it has an entry
     _route("POST", "/annotate"),  # variants that somebody typed: nothing of a sample, and nothing is kept
     _route("POST", "/(sources|manifests|uploads)/preflight"),  # nothing is kept
     _route("POST", "/ga4gh/wes/v1/runs(/{run}/cancel)?"),  # always refused: runs are only shown there
     _route("PATCH|POST", "/uploads/{upload}"),  # the bytes of an upload, whose beginning has an entry
-    _route("POST", "/ga4gh/wes/v1/runs(/{run}/cancel)?"),  # refused to everyone
 )
 
 
@@ -146,7 +147,7 @@ class AuditTrail:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Without an entry nothing is done: if none can be written, it fails."""
-        found = audited_as(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        found = audited_as(_method_of(scope), scope["path"]) if scope["type"] == "http" else None
         if found is None or self._same_again(scope, *found):
             await self.app(scope, receive, send)
             return
@@ -193,6 +194,14 @@ class AuditTrail:
             self._looked.clear()
         self._looked[key] = now
         return False
+
+
+def _method_of(scope: Scope) -> str:
+    """The method as the routes of uploads take it: a client that cannot send DELETE names it in a header."""
+    method: str = scope["method"]
+    if method == "POST" and _UPLOAD.fullmatch(scope["path"]):
+        return Headers(scope=scope).get("x-http-method-override", method).upper()
+    return method
 
 
 async def _end(audit: Audit, entry: int, status: int, details: Mapping[str, object]) -> None:

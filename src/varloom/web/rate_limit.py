@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from varloom.errors import VarloomError
+from varloom.services.sessions import place_of
 from varloom.web.problems import REQUESTS_LIMITED
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class RateLimit:
     def _take(self, scope: Scope) -> None:
         identity: Identity | None = scope.get("state", {}).get("identity")
         client = scope.get("client")
-        who = f"account {identity.account.id}" if identity else f"address {client[0] if client else 'unknown'}"
+        who = f"account {identity.account.id}" if identity else f"address {place_of(client[0] if client else None)}"
         now = self._now()
         bucket = self._buckets.get(who)
         if bucket is None:

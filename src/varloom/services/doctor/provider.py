@@ -1,4 +1,4 @@
-"""The OpenID Connect provider, as a log-in would find it."""
+"""The OpenID Connect provider, as a login would find it."""
 
 from __future__ import annotations
 
