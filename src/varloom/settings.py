@@ -522,7 +522,7 @@ class Settings(BaseSettings):
         if self.oidc_issuer and not self.oidc_client_id:
             raise ValueError("oidc_issuer needs oidc_client_id")
         if not self.oidc_issuer and (self.oidc_client_id or self.oidc_client_secret):
-            raise ValueError("oidc_client_id and oidc_client_secret need oidc_issuer")
+            raise ValueError("oidc_issuer is missing, to which the other settings of the provider belong")
         return self
 
     @model_validator(mode="after")

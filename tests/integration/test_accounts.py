@@ -73,6 +73,17 @@ async def test_a_login_link_used_by_many_at_once_lets_one_in(accounts: Accounts,
     assert sum(isinstance(result, VarloomError) for result in results) == 4
 
 
+async def test_an_account_has_so_many_tokens_and_no_more(
+    accounts: Accounts, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("varloom.services.accounts.MOST_TOKENS", 3)
+    made = await asyncio.gather(*(accounts.create_token(account.id, "x") for _ in range(8)), return_exceptions=True)
+    refused = [one.code for one in made if isinstance(one, VarloomError)]
+    assert (len(made) - len(refused), set(refused)) == (3, {"tokens_too_many"})
+    assert await accounts.replace_token(account.id, "x"), "those of this label make room"
+    assert len(await accounts.list_tokens(account.id)) == 1
+
+
 async def test_expired_links_and_sessions_are_refused(
     accounts: Accounts, account: Account, connection: psycopg.AsyncConnection
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -173,6 +174,27 @@ def test_damage_is_found_before_anything_is_restored(stopped, restored, tmp_path
     (backup / "database.dump").write_bytes(b"")
     refused = varloom("restore", backup, data=restored)
     assert (refused.status, "database.dump" in refused.err) == (1, True)
+    assert not restored.exists()
+
+
+def test_a_backup_that_leads_elsewhere_is_not_read(stopped, restored, tmp_path):
+    backup, elsewhere = tmp_path / "backup", tmp_path / "elsewhere"
+    shutil.copytree(stopped.backup, backup)
+    secrets = backup / "secrets"
+    secrets.mkdir(exist_ok=True)
+    elsewhere.write_text("quota = 1\n")
+    for path in (next(path for path in (backup / "files").rglob("*") if path.is_file()), backup / "database.dump"):
+        kept = path.rename(elsewhere.with_name(path.name))
+        path.symlink_to(kept)
+        refused = varloom("restore", backup, data=restored)
+        assert (refused.status, f"{path.relative_to(backup)} is a link" in refused.err) == (1, True)
+        path.unlink()
+        kept.rename(path)
+    for make in (lambda path: path.symlink_to(elsewhere), os.mkfifo):
+        make(secrets / "varloom.toml")
+        refused = varloom("restore", backup, data=restored)
+        assert (refused.status, "secrets/varloom.toml is a link" in refused.err) == (1, True)
+        (secrets / "varloom.toml").unlink()
     assert not restored.exists()
 
 

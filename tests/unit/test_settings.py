@@ -67,7 +67,7 @@ def test_lists_are_written_as_people_write_them(monkeypatch):
             "oidc_issuer: it must be a web address",
         ),
         ({"oidc_issuer": "https://login.example.org"}, "oidc_issuer needs oidc_client_id"),
-        ({"oidc_client_secret": "x"}, "oidc_client_id and oidc_client_secret need oidc_issuer"),
+        ({"oidc_client_secret": "x"}, "oidc_issuer is missing"),
         ({"oidc_scopes": "email"}, "oidc_scopes: openid must be among them"),
         ({"oidc_required_claim": "varloom"}, "oidc_required_claim: it must be of the form CLAIM=VALUE"),
         ({"port": 70000}, "port: "),

@@ -57,6 +57,16 @@ TOKEN_NOT_FOUND = define(
     resolution=("Look at the list of the account's API tokens.",),
     status=404,
 )
+TOKENS_TOO_MANY = define(
+    "tokens_too_many",
+    "Too many API tokens",
+    cause="The account has as many API tokens as one account may have at a time.",
+    resolution=(
+        "Revoke those that are not used any more, under *Your account* or with `varloom tokens revoke`.",
+        "Give programs that make tokens by themselves an end to each: `--expires 30d`.",
+    ),
+    status=409,
+)
 TOKEN_LABEL_INVALID = define(
     "token_label_invalid",
     "Invalid label of an API token",

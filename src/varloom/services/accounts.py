@@ -20,6 +20,7 @@ from varloom.services.account_problems import (
     TOKEN_EXPIRY_INVALID,
     TOKEN_LABEL_INVALID,
     TOKEN_NOT_FOUND,
+    TOKENS_TOO_MANY,
 )
 from varloom.services.sessions import NOBODY, Client, open_session, sha256_of
 
@@ -36,6 +37,8 @@ TOKEN_PREFIX = "vl_"  # noqa: S105 - not a secret: it lets people and secret sca
 PROXY_WORD = "proxy:"
 """Before the id of an account: in the place of a secret where a proxy has said who asks. Nobody can send it as one."""
 LABEL_LIMIT = 100
+MOST_TOKENS = 200
+"""API tokens of one account that can be used at a time."""
 NAME_LIMIT = 200
 
 SEEN_INTERVAL = "1 minute"
@@ -75,6 +78,9 @@ WHERE token_sha256 = ANY (%(sha256)s) AND revoked_at IS NULL AND deactivated_at 
     AND (api_tokens.expires_at IS NULL OR api_tokens.expires_at > now())
 """
 _ACTIVE = "SELECT id FROM accounts WHERE id::text = ANY (%s) AND deactivated_at IS NULL"
+_USABLE_TOKENS = """
+SELECT count(*) FROM api_tokens WHERE account_id = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+"""
 _FIRST_OWNER = """
 SELECT id, name, role FROM accounts WHERE role = 'owner' AND deactivated_at IS NULL ORDER BY created_at, id LIMIT 1
 """
@@ -201,7 +207,7 @@ class Accounts:
             expires_at: from when on it is of no use; None for never.
 
         Raises:
-            VarloomError: `token_label_invalid`, `token_expiry_invalid`.
+            VarloomError: `token_label_invalid`, `token_expiry_invalid`, `tokens_too_many`.
         """
         if expires_at is not None and (expires_at.tzinfo is None or expires_at <= datetime.now(UTC)):
             raise VarloomError(TOKEN_EXPIRY_INVALID, "expires_at: expected a time to come, with its offset from UTC.")
@@ -266,7 +272,12 @@ class Accounts:
 async def _insert_token(
     conn: AsyncConnection, account_id: UUID, label: str, scope: Scope = "full", expires_at: datetime | None = None
 ) -> str:
+    """The secret of a new token. The account's row is locked, so that two requests cannot both make the last one."""
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    await conn.execute("SELECT 1 FROM accounts WHERE id = %s FOR UPDATE", [account_id])
+    found = await conn.execute(_USABLE_TOKENS, [account_id])
+    if (await found.fetchone() or (0,))[0] >= MOST_TOKENS:
+        raise VarloomError(TOKENS_TOO_MANY, f"The account has {MOST_TOKENS} API tokens that can be used.")
     await conn.execute(
         "INSERT INTO api_tokens (account_id, label, token_sha256, scope, expires_at) VALUES (%s, %s, %s, %s, %s)",
         [account_id, label, sha256_of(secret), scope, expires_at],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -120,12 +121,21 @@ def check(backup: Path, on_bytes: Callable[[int], None]) -> Contents:
         VarloomError: `backup_damaged`, naming the first file that is missing or differs.
     """
     contents = read_contents(backup)
+    _expect_no_links(backup)
     for name, expected in ((DUMP, contents.dump_sha256), (LIST, contents.list_sha256)):
         _hold(backup / name, name, None, expected, on_bytes)
     if contents.has_files:
         for file in listed_files(backup):
             _hold(backup / FILES / file.key, f"{FILES}/{file.key}", file.bytes, file.sha256, on_bytes)
     return contents
+
+
+def _expect_no_links(backup: Path) -> None:
+    """A backup is read as its reader may read: what somebody else made must not lead it to files that are not of it."""
+    for path in backup.rglob("*"):
+        if stat.S_IFMT(path.lstat().st_mode) not in {stat.S_IFREG, stat.S_IFDIR}:
+            message = f"{path.relative_to(backup)} is a link or a device; a backup holds files and folders alone."
+            raise VarloomError(BACKUP_DAMAGED, message)
 
 
 def _hold(path: Path, name: str, size: int | None, expected: str | None, on_bytes: Callable[[int], None]) -> None:
