@@ -88,7 +88,10 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": self._safe(record.getMessage()),
             "process": record.process,
-            **getattr(record, "fields", {}),
+            **{
+                name: self._safe(told) if isinstance(told, str) else told
+                for name, told in getattr(record, "fields", {}).items()
+            },
         }
         if exception := self._exception_of(record):
             entry["exception"] = self._safe(exception)

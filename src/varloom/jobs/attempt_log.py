@@ -52,6 +52,10 @@ _SECRETS = (
     (re.compile(rf"(?i)\b({_URL}[^\s?#]{{1,1000}}+[?#])[^\s'\"<>]+"), rf"\1{_REMOVED}"),
     (re.compile(r"(?i)\b((?:bearer|basic|sharedkey)[:\s]\s?)[\w.:~+/=-]{8,}"), rf"\1{_REMOVED}"),
     (re.compile(r"\b(whsec_)[\w+/=-]{8,}"), rf"\1{_REMOVED}"),
+    # Our own: API tokens, sessions, login links; and signed tokens of a provider (JWT), wherever they stand.
+    (re.compile(r"(?<![^\W_])(vl_)[\w-]{12,}"), rf"\1{_REMOVED}"),
+    (re.compile(r"(varloom_session=|/login#)[\w-]{8,}"), rf"\1{_REMOVED}"),
+    (re.compile(r"\b(eyJ)[\w-]{8,2000}\.eyJ[\w-]{1,8000}\.[\w-]{1,2000}"), rf"\1{_REMOVED}"),
     (re.compile(rf"({_KEY_BEGINS}).*?(?=-----END|$)"), rf"\1{_REMOVED}"),
     # In quotation marks up to the one that ends it, which within a text of JSON has a backslash as the first one has.
     (

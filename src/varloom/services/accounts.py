@@ -79,7 +79,8 @@ WHERE token_sha256 = ANY (%(sha256)s) AND revoked_at IS NULL AND deactivated_at 
 """
 _ACTIVE = "SELECT id FROM accounts WHERE id::text = ANY (%s) AND deactivated_at IS NULL"
 _USABLE_TOKENS = """
-SELECT count(*) FROM api_tokens WHERE account_id = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+SELECT count(*) FROM api_tokens
+WHERE account_id = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 """
 _FIRST_OWNER = """
 SELECT id, name, role FROM accounts WHERE role = 'owner' AND deactivated_at IS NULL ORDER BY created_at, id LIMIT 1
