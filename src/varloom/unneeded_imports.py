@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-class _NotHere(MetaPathFinder):
+class _NotHere:  # `importlib.abc`, of which finders are made, would import `tempfile` and more
     """Says of some modules that they are not installed."""
 
     def __init__(self, *names: str) -> None:
