@@ -448,3 +448,20 @@ async def test_the_pages_show_what_a_role_may_do(api: Api, ann: Person, ben: Per
     assert (await other.get(f"/samples?project={path.rpartition('/')[2]}")).status_code == 404
     ended = await browser.delete(path, headers=origin)
     assert ended.headers["HX-Redirect"] == "/projects"
+
+
+async def test_many_requests_at_once_make_no_more_than_one_account_may_have(
+    ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"access_key": "AKIA1", "secret_key": "x"}
+    credential = {"kind": "s3", "scope": "s3://bucket", "values": values}
+    limits: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+        ("projects", "projects", "MOST_PROJECTS", {}),
+        ("views", "saved_views", "MOST_VIEWS", {"query": "x"}),
+        ("credentials", "credentials", "MOST_CREDENTIALS", credential),
+    )
+    for path, module, most, more in limits:
+        monkeypatch.setattr(f"varloom.services.{module}.{most}", 3)
+        asked = [ann.client.post(f"/api/v1/{path}", json={"name": f"n{number}", **more}) for number in range(12)]
+        answers = [answer.status_code for answer in await asyncio.gather(*asked)]
+        assert sorted(answers) == [201] * 3 + [422] * 9, path

@@ -69,11 +69,12 @@ WHERE project_members.account_id = %(account)s ORDER BY lower(projects.name), pr
 # Whoever changes members or their roles has the project for himself, so that no two take away each other's last owner.
 _LOCK = "SELECT 1 FROM projects WHERE id = %(project)s FOR UPDATE"
 _ROLE = "SELECT role FROM project_members WHERE project_id = %(project)s AND account_id = %(account)s"
+# Before it counts: a statement that waits for the row and counts would count what was there before it waited.
+_HOLD_MAKER = "SELECT FROM accounts WHERE id = %(account)s FOR UPDATE"
 _INSERT = """
-WITH maker AS (SELECT id FROM accounts WHERE id = %(account)s FOR UPDATE),
-made AS (
-    INSERT INTO projects (account_id, name) SELECT maker.id, %(name)s FROM maker
-    WHERE (SELECT count(*) FROM projects WHERE account_id = maker.id) < %(most)s
+WITH made AS (
+    INSERT INTO projects (account_id, name) SELECT %(account)s, %(name)s
+    WHERE (SELECT count(*) FROM projects WHERE account_id = %(account)s) < %(most)s
     RETURNING id, account_id
 )
 INSERT INTO project_members (project_id, account_id, role) SELECT id, account_id, 'owner' FROM made RETURNING project_id
@@ -211,6 +212,7 @@ async def role_in(
 
 async def create_project(conn: AsyncConnection[Any], account_id: UUID, name: str, most: int) -> UUID | None:
     """A project with the account as its owner; None when the account has made as many as `most` already."""
+    await conn.execute(_HOLD_MAKER, {"account": account_id})
     made: UUID | None = await _value(conn, _INSERT, {"account": account_id, "name": name, "most": most})
     return made
 

@@ -53,11 +53,12 @@ _REGION = re.compile("[A-Za-z0-9_-]{1,40}")
 _COLUMNS = "id, name, kind, scope, created_at, changed_at"
 _LIST: LiteralString = f"SELECT {_COLUMNS} FROM credentials WHERE account_id = %(account)s ORDER BY lower(name)"
 # The account's row is locked, so that two requests cannot both add the last one that is allowed.
+# Held by a statement of its own: one that counts in the same breath would count what was there before it waited.
+_HOLD: LiteralString = "SELECT FROM accounts WHERE id = %(account)s FOR UPDATE"
 _INSERT: LiteralString = f"""
-WITH owner AS (SELECT id FROM accounts WHERE id = %(account)s FOR UPDATE)
 INSERT INTO credentials (account_id, name, kind, scope, secret)
-SELECT owner.id, %(name)s, %(kind)s, %(scope)s, %(secret)s FROM owner
-WHERE (SELECT count(*) FROM credentials WHERE account_id = owner.id) < %(most)s
+SELECT %(account)s, %(name)s, %(kind)s, %(scope)s, %(secret)s
+WHERE (SELECT count(*) FROM credentials WHERE account_id = %(account)s) < %(most)s
 RETURNING {_COLUMNS}
 """
 _REPLACE: LiteralString = f"""
@@ -168,6 +169,8 @@ class Credentials:
     async def _run(self, statement: LiteralString, values: dict[str, Any]) -> list[CredentialView]:
         async with self.pool.connection() as conn, conn.cursor(row_factory=class_row(CredentialView)) as cursor:
             try:
+                if statement is _INSERT:
+                    await cursor.execute(_HOLD, values)
                 await cursor.execute(statement, values)
             except errors.UniqueViolation:
                 raise VarloomError(CREDENTIAL_NAME_TAKEN, f"The account has a credential {values['name']!r}.") from None

@@ -31,11 +31,12 @@ _LIST: LiteralString = f"""
 SELECT {_COLUMNS} FROM table_views WHERE account_id = %(account)s ORDER BY lower(name), id
 """
 # The account's row is locked, so that two requests cannot both add the last view that is allowed.
+# Held by a statement of its own: one that counts in the same breath would count what was there before it waited.
+_HOLD: LiteralString = "SELECT FROM accounts WHERE id = %(account)s FOR UPDATE"
 _INSERT: LiteralString = f"""
-WITH owner AS (SELECT id FROM accounts WHERE id = %(account)s FOR UPDATE)
 INSERT INTO table_views (account_id, name, query)
-SELECT owner.id, %(name)s, %(query)s FROM owner
-WHERE (SELECT count(*) FROM table_views WHERE account_id = owner.id) < %(most)s
+SELECT %(account)s, %(name)s, %(query)s
+WHERE (SELECT count(*) FROM table_views WHERE account_id = %(account)s) < %(most)s
 RETURNING {_COLUMNS}
 """
 _CHANGE: LiteralString = f"""
@@ -94,6 +95,8 @@ class SavedViews:
     async def _run(self, statement: LiteralString, values: dict[str, Any]) -> list[TableView]:
         async with self.pool.connection() as conn, conn.cursor(row_factory=class_row(TableView)) as cursor:
             try:
+                if statement is _INSERT:
+                    await cursor.execute(_HOLD, values)
                 await cursor.execute(statement, values)
             except errors.UniqueViolation:
                 message = f"The account has a view called {values['name']!r}."
