@@ -455,7 +455,9 @@ async def test_many_requests_at_once_make_no_more_than_one_account_may_have(
 ) -> None:
     values = {"access_key": "AKIA1", "secret_key": "x"}
     credential = {"kind": "s3", "scope": "s3://bucket", "values": values}
+    hook = {"url": "https://example.org/hook"}
     limits: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+        ("notices/webhooks", "notices.channels", "MOST_WEBHOOKS", hook),
         ("projects", "projects", "MOST_PROJECTS", {}),
         ("views", "saved_views", "MOST_VIEWS", {"query": "x"}),
         ("credentials", "credentials", "MOST_CREDENTIALS", credential),

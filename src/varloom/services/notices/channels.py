@@ -72,12 +72,14 @@ SELECT {_COLUMNS} FROM notice_channels WHERE account_id = %(account)s ORDER BY k
 _GET: LiteralString = f"""
 SELECT {_COLUMNS} FROM notice_channels WHERE account_id = %(account)s AND id = %(channel)s
 """
-# The account's row is locked, so that two requests cannot both add the last one that is allowed.
+# The account's row is locked by a statement before, which sees what others have added meanwhile: so two requests cannot
+# both add the last one that is allowed.
+_HOLD: LiteralString = "SELECT FROM accounts WHERE id = %(account)s FOR NO KEY UPDATE"
 _ADD_WEBHOOK: LiteralString = f"""
-WITH owner AS (SELECT id FROM accounts WHERE id = %(account)s FOR NO KEY UPDATE)
 INSERT INTO notice_channels (account_id, kind, name, target, secret, on_completed, on_failed, confirmed_at)
-SELECT owner.id, 'webhook', %(name)s, %(target)s, %(secret)s, %(completed)s, %(failed)s, now() FROM owner
-WHERE (SELECT count(*) FROM notice_channels WHERE account_id = owner.id AND kind = 'webhook') < %(most)s
+SELECT id, 'webhook', %(name)s, %(target)s, %(secret)s, %(completed)s, %(failed)s, now() FROM accounts
+WHERE id = %(account)s
+    AND (SELECT count(*) FROM notice_channels WHERE account_id = %(account)s AND kind = 'webhook') < %(most)s
 RETURNING {_COLUMNS}
 """
 _SET_EMAIL: LiteralString = f"""
@@ -359,6 +361,8 @@ class Notices:
 
     async def _rows(self, statement: LiteralString, values: dict[str, Any]) -> list[dict[str, Any]]:
         async with self.pool.connection() as conn, conn.cursor(row_factory=dict_row) as cursor:
+            if statement is _ADD_WEBHOOK:
+                await cursor.execute(_HOLD, values)
             await cursor.execute(statement, values)
             return await cursor.fetchall()
 
