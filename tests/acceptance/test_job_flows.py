@@ -315,6 +315,8 @@ def test_who_wants_it_is_told_while_looking_elsewhere(visitor: Visitor, server: 
     page.keyboard.press("Escape")
     page.evaluate(PRETEND_HIDDEN, True)
     server.at_rest(server.submit(TABLE, "good.csv")["id"])
+    expect(page).to_have_title(re.compile(r"^\(1 completed\)"))
+    page.evaluate('window.dispatchEvent(new Event("focus"))')  # as a browser may say of a tab that is not in front
     server.at_rest(server.submit(RAGGED, "bad.csv")["id"])
     expect(page).to_have_title(re.compile(r"^\(1 failed, 1 completed\)"))
     told = page.evaluate("window.shownNotifications")

@@ -20,8 +20,10 @@ export function startNotifications() {
   }
   show(form);
   form.addEventListener("change", ({ target }) => choose(form, target));
-  window.addEventListener("focus", seen);
-  document.addEventListener("visibilitychange", () => !document.hidden && seen());
+  // A tab that is hidden can have the focus told late, or of a window behind others: nobody has seen it for that.
+  const look = () => !document.hidden && seen();
+  window.addEventListener("focus", look);
+  document.addEventListener("visibilitychange", look);
 }
 
 /** Tell of a job that has just come to rest. */
