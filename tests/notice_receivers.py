@@ -36,7 +36,7 @@ def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
 
 @dataclass
 class Call:
-    """One request as the receiver saw it."""
+    """One request that came whole."""
 
     path: str
     headers: dict[str, str]
@@ -72,7 +72,10 @@ class Receiver:
 class _Handler(WebHandler):
     def do_POST(self) -> None:  # noqa: N802 - the name that http.server wants
         receiver: Receiver = self.server.receiver
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # who called was killed in the midst of it
+            return
         call = Call(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
         receiver.calls.append(call)
         while receiver.hold.is_set():

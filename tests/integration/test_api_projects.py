@@ -107,7 +107,8 @@ async def test_pages_of_own_and_shared_samples_are_one_list(
         await add(ben, one, ann)
     copy = (
         "WITH made AS (INSERT INTO samples (account_id, name, created_at) SELECT account_id, name || number,"
-        " created_at + (number / 3) * interval '1 second' FROM samples, generate_series(1, 9) AS number RETURNING *)"
+        " created_at + (1 + number / 3) * interval '1 second'"
+        " FROM samples, generate_series(1, 9) AS number RETURNING *)"
         " INSERT INTO datasets (account_id, sample_id, upload_id, name, storage_key, format, records, variants, bytes,"
         " content_hash) SELECT made.account_id, made.id, (SELECT id FROM uploads WHERE account_id = made.account_id),"
         " 'x', 'x', 'vcf', 1, 1, 1, 'x' FROM made"
