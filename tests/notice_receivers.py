@@ -129,8 +129,8 @@ class MailBox:
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         if self.refusal:
             return self.refusal
-        self.raw.append(envelope.content)
         self.to.append(envelope.rcpt_tos)
+        self.raw.append(envelope.content)  # last: who waits for a mail finds all of it
         return "250 OK"
 
 

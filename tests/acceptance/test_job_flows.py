@@ -61,6 +61,18 @@ def idle(browser: Browser, data_folder: Path) -> Iterator[Visitor]:
         yield visitor
 
 
+PLACES_WHEN_SCROLLED_TO = """async (element) => {
+  element.scrollIntoView({ block: "center", behavior: "instant" });
+  const places = [];
+  for (let frame = 0; frame < 30; frame += 1) {
+    places.push(Math.round(element.getBoundingClientRect().top));
+    await new Promise(requestAnimationFrame);
+  }
+  return places;
+}"""
+"""Where an element is in the frames after it was scrolled to, in pixels."""
+
+
 def shown(visitor: Visitor) -> list[str]:
     """The names of the jobs on the page, from the top."""
     return visitor.page.locator("#job-results .job-name").all_text_contents()
@@ -259,7 +271,9 @@ def test_earlier_jobs_are_fetched_by_pages(idle: Visitor) -> None:
     idle.goto("/jobs?q=many")
     idle.wait_until_live()
     assert shown(idle) == [f"many-{number:03}" for number in range(102, 2, -1)], "nothing beyond the page is mixed in"
-    page.get_by_role("button", name="Show earlier jobs").click()
+    earlier = page.get_by_role("button", name="Show earlier jobs")
+    assert len(set(earlier.evaluate(PLACES_WHEN_SCROLLED_TO))) == 1, "it stays under the pointer"
+    earlier.click()
     expect(page.locator("#job-results [data-job]")).to_have_count(103)
     assert shown(idle) == [f"many-{number:03}" for number in range(102, -1, -1)]
     expect(page.get_by_role("button", name="Show earlier jobs")).to_be_hidden()
