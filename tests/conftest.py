@@ -31,6 +31,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -148,7 +149,7 @@ def s3() -> Iterator[ObjectStore]:
     folder = _open_folder()
     with s3_server(folder) as store:
         yield store
-    shutil.rmtree(folder)
+    _clear_away(folder)
 
 
 @pytest.fixture(scope="module")
@@ -161,14 +162,14 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
 def open_folder() -> Iterator[Path]:
     folder = _open_folder()
     yield folder
-    shutil.rmtree(folder)
+    _clear_away(folder)
 
 
 @pytest.fixture(scope="module")
 def module_open_folder() -> Iterator[Path]:
     folder = _open_folder()
     yield folder
-    shutil.rmtree(folder)
+    _clear_away(folder)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -192,7 +193,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         yield server
     finally:
         server.destroy()
-        shutil.rmtree(folder)
+        _clear_away(folder)
 
 
 @pytest.fixture(scope="session")
@@ -203,7 +204,7 @@ def prepared_data() -> Iterator[Path]:
         pass
     yield folder / "data"
     server.destroy()
-    shutil.rmtree(folder)
+    _clear_away(folder)
 
 
 @contextlib.contextmanager
@@ -213,7 +214,7 @@ def _copied(prepared_data: Path) -> Iterator[Path]:
     subprocess.run(["cp", "-a", prepared_data, data], check=True)
     yield data
     EmbeddedPostgres(data).destroy()
-    shutil.rmtree(folder)
+    _clear_away(folder)
 
 
 @pytest.fixture(scope="session")
@@ -312,6 +313,18 @@ def _open_folder(parent: Path | None = None) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="varloom-test-", dir=parent))
     folder.chmod(0o711)
     return folder
+
+
+def _clear_away(folder: Path, seconds: float = 30.0) -> None:
+    """Remove a folder. A process that was killed may write into it until it is gone."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return shutil.rmtree(folder)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def _in_memory() -> Path | None:

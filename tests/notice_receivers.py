@@ -25,7 +25,7 @@ HOST = "127.0.0.1"
 USER, PASSWORD = "varloom", "kanarienvogel-smtp"
 
 
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """What the condition comes to, once it is anything."""
     end = time.monotonic() + seconds
     while not (found := condition()):

@@ -96,8 +96,9 @@ class Process:
         deadline = time.monotonic() + seconds
         while True:
             children = psutil.Process(self.popen.pid).children()
-            if children and all(child.status() == psutil.STATUS_STOPPED for child in children):
-                return children
+            with contextlib.suppress(psutil.NoSuchProcess):  # one that has ended meanwhile
+                if children and all(child.status() == psutil.STATUS_STOPPED for child in children):
+                    return children
             assert time.monotonic() < deadline, f"no stage is held: {children}"
             time.sleep(0.01)
 

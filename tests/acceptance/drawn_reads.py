@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +19,12 @@ _COLOURED = """element => [...element.querySelector("div").shadowRoot.querySelec
 """Of each canvas, how many pixels are of a letter: reads themselves are grey."""
 
 
-def assert_reads_are_drawn(view: Locator) -> None:
-    """The genome, and bases that differ from it, are drawn."""
-    drawn = view.evaluate(_COLOURED)
-    assert sum(1 for coloured in drawn if coloured > 20) >= 2, drawn
+def assert_reads_are_drawn(view: Locator, seconds: float = 30.0) -> None:
+    """The genome, and bases that differ from it, are drawn, or will be: igv.js paints what has come a moment later."""
+    deadline = time.monotonic() + seconds
+    while True:
+        drawn = view.evaluate(_COLOURED)
+        if sum(1 for coloured in drawn if coloured > 20) >= 2:
+            return
+        assert time.monotonic() < deadline, drawn
+        view.page.wait_for_timeout(50)

@@ -96,6 +96,9 @@ def test_progress_moves_nothing_and_is_not_spoken(browser: Browser, tmp_path: Pa
             server.submit(TABLE, "next.csv")
             entry = visitor.wait_for_state("watched", "parsing")
             expect(entry).to_contain_text("Starting")
+            expect(visitor.entry("next")).to_contain_text(
+                "Next for a Parsing slot"
+            )  # else it moves the other when it comes
             visitor.page.evaluate(WATCH_MOVES)
             for percent in (1, 42, 99):
                 report_progress(postgres, job["id"], percent)
@@ -213,10 +216,12 @@ def test_many_jobs_at_once_by_keyboard(idle: Visitor) -> None:
     bar.get_by_role("button", name="Cancel 3").press("Enter")
     page.get_by_role("dialog", name="Cancel 3 jobs?").get_by_role("button", name="Cancel 3 jobs").press("Enter")
     expect(page.locator("#job-results [data-state=cancelled]")).to_have_count(4)
+    expect(bar).to_contain_text("1 of 5 selected")  # the stream may tell of them before the request is answered
     on_page(idle, "job-0").get_by_role("checkbox").uncheck()
     on_page(idle, "job-1").get_by_role("checkbox").check()
     bar.get_by_role("button", name="Retry 1").press("Enter")
     expect(on_page(idle, "job-1").locator(".chip")).to_have_text("Queued")
+    expect(bar).to_contain_text("Select all shown")
 
     on_page(idle, "job-0").get_by_role("checkbox").check()
     on_page(idle, "job-3").get_by_role("checkbox").click(modifiers=["Shift"])
@@ -279,7 +284,7 @@ def test_the_server_is_restarted_while_the_panel_is_open(browser: Browser, tmp_p
     first = Server(data_folder, "--no-worker", "--port", port)
     with visiting(browser, first) as visitor:
         visitor.log_in()
-        visitor.expected = ("Failed to load resource", "net::ERR", "Failed to fetch")
+        visitor.expected = ("Failed to load resource", "net::ERR", "Failed to fetch", "MIME type", "EventSource")
         job = first.submit(write_vcf(tmp_path / "long.vcf", 1000))
         visitor.page.click("#jobs-button")
         visitor.wait_for_state("long", "queued")

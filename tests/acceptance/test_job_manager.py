@@ -121,7 +121,7 @@ def test_a_panel_that_knows_nothing_yet_does_not_say_that_there_is_nothing(visit
     expect(page.locator("#job-manager [data-loading]")).to_be_visible()
     expect(page.locator("#job-manager .link-state")).to_have_text("Connecting")
     expect(page.locator("#job-manager").get_by_role("heading", name="No jobs yet")).to_be_hidden()
-    held.pop().continue_()
+    visitor.first_held(held).continue_()
     expect(visitor.entry("there")).to_be_visible()
     expect(page.locator("#job-manager [data-loading]")).to_have_count(0)
 

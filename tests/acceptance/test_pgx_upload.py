@@ -36,6 +36,53 @@ def definitions(server: Server) -> None:
     server.client.post("jobs", files={"file": ("x.vcf", b"")}, data={"pgx": "true"})
 
 
+SLOW_TO_READ = """
+    const text = Blob.prototype.text;
+    const released = new Promise((resolve) => (window.readOn = resolve));
+    Blob.prototype.text = async function () {
+        const read = await text.call(this);
+        await released;
+        return read;
+    };
+"""
+
+
+def test_an_upload_waits_for_its_outside_calls_and_never_goes_without(
+    visitor: Visitor, server: Server, definitions: None, tmp_path: Path
+) -> None:
+    page = visitor.page
+    page.add_init_script(SLOW_TO_READ)
+    visitor.log_in()
+    visitor.choose("waits.vcf", positions_vcf(tmp_path / "waits.vcf", {94842866: "1/1"}))
+    chosen = visitor.chosen("waits.vcf")
+    chosen.locator("[name=pgx]").check()
+    (tmp_path / "outside.tsv").write_text("CYP2D6\t*1/*4\n")
+    chosen.get_by_label("Outside calls").set_input_files(tmp_path / "outside.tsv")
+    page.click("#upload-send")
+    expect(chosen).to_have_attribute("data-state", "sending")
+    page.evaluate("readOn()")
+    expect(page.locator("#upload")).to_be_hidden()
+    [job] = server.jobs_named("waits")
+    assert job["options"]["outside_calls"] == "CYP2D6\t*1/*4\n"
+
+    visitor.choose("wrong.vcf", tmp_path / "waits.vcf")
+    wrong = visitor.chosen("wrong.vcf")
+    wrong.locator("[name=pgx]").check()
+    (tmp_path / "outside.tsv").write_bytes(b" " * 70_000)
+    wrong.get_by_label("Outside calls").set_input_files(tmp_path / "outside.tsv")
+    page.click("#upload-send")
+    expect(wrong).to_have_attribute("data-state", "failed")
+    expect(wrong).to_contain_text("The outside calls cannot be read")
+    expect(wrong).to_contain_text("Choose another file of outside calls, or none.")
+    assert server.jobs_named("wrong") == []
+    (tmp_path / "outside.tsv").write_text("CYP2D6\t*1/*4\n")
+    wrong.get_by_label("Outside calls").set_input_files(tmp_path / "outside.tsv")
+    page.click("#upload-send")
+    expect(page.locator("#upload")).to_be_hidden()
+    [job] = server.jobs_named("wrong")
+    assert job["options"]["outside_calls"] == "CYP2D6\t*1/*4\n"
+
+
 def test_an_upload_is_called(visitor: Visitor, server: Server, definitions: None, tmp_path: Path) -> None:
     genotypes = {94842866: "1/1", 94781859: "0/1", 94775367: "0/1"}
     path = positions_vcf(tmp_path / "called.vcf", genotypes, leave_out={94942290}, samples=("<b>x</b>",))

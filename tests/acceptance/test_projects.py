@@ -79,6 +79,7 @@ def test_a_project_is_made_shared_and_taken_back(
 
     offered = page.get_by_role("list", name="Your samples that are not in the project")
     page.get_by_role("searchbox", name="Search your samples by name").press_sequentially("moth")
+    expect(page.locator("#project-offered [name=q]")).to_have_value("moth")  # what comes later is drawn over a choice
     expect(offered.get_by_role("listitem")).to_have_count(1)
     offered.get_by_label("Mother <i>").check()
     page.get_by_role("button", name="Put in").click()

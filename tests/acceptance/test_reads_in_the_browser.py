@@ -172,10 +172,11 @@ def look_at_reads(visitor: Visitor) -> None:
     expect(dialog.get_by_role("alert")).to_contain_text("NA12878.bam is not in the storage any more.")
     answer = server.client.get(urlsplit(part.value.url).path.removeprefix("/api/v1/"), headers={"Range": "bytes=0-9"})
     assert (answer.status_code, answer.json()["code"]) == (410, "sample_file_gone")
-    visitor.expected = ()
     moved.rename(bam)
     page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
     page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    visitor.expected = ()
 
 
 def check_parts(server: Server, sample: str, whole: bytes) -> None:

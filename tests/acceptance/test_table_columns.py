@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,12 +45,13 @@ def expect_order(page: Page, *names: str) -> None:
     """The columns stand in this order, from the left."""
     cells = page.locator("#table .ag-header-cell:not([col-id='details of the row'])")
     expect(cells).to_have_count(len(names))
-    for _ in range(100):
+    deadline = time.monotonic() + 30
+    while True:
         places = {cell.get_attribute("col-id"): (cell.bounding_box() or {"x": 0})["x"] for cell in cells.all()}
         if sorted(places, key=lambda name: places[name]) == list(names):
             return
+        assert time.monotonic() < deadline, places
         page.wait_for_timeout(50)
-    assert sorted(places, key=lambda name: places[name]) == list(names)
 
 
 def focus_header(page: Page, name: str) -> None:

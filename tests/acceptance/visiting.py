@@ -109,6 +109,14 @@ class Visitor:
             assert time.monotonic() < deadline, spoken
             self.page.wait_for_timeout(50)
 
+    def first_held(self, held: list[Route], seconds: float = 60.0) -> Route:
+        """The request that a route holds, taken out; it comes here later than the page asks for it."""
+        deadline = time.monotonic() + seconds
+        while not held:
+            assert time.monotonic() < deadline, "nothing was asked for"
+            self.page.wait_for_timeout(20)
+        return held.pop(0)
+
     def entry(self, name: str) -> Any:
         """The entry of the Job Manager with exactly this sample name."""
         heading = self.page.locator(".job-name").get_by_text(name, exact=True)

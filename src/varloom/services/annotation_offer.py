@@ -63,6 +63,9 @@ class AnnotationOffer:
     def __init__(self, storage: Storage) -> None:
         self._library = ReferenceLibrary(storage)
         self._releases: Sequence[Release] = ()
+        self._begun = 0
+        self._seen = 0
+        """Which look `_releases` is of."""
 
     @property
     def _installed(self) -> list[ReleaseKey]:
@@ -75,13 +78,20 @@ class AnnotationOffer:
             await asyncio.sleep(LOOK_INTERVAL)
 
     async def look(self) -> None:
-        """See what is installed; what was seen last stays true while the storage cannot be read."""
+        """See what is installed; what was seen last stays true while the storage cannot be read.
+
+        Looks overlap: one that is slow and ends after another does not take back what that, begun later, has seen.
+        """
+        self._begun += 1
+        turn = self._begun
         try:
             found = await asyncio.to_thread(self._library.releases)
         except VarloomError as error:
             logger.warning("The installed reference data cannot be listed: %s", error)
             return
-        self._releases = sorted(found, key=lambda one: one.added_at, reverse=True)
+        if turn > self._seen:
+            self._seen = turn
+            self._releases = sorted(found, key=lambda one: one.added_at, reverse=True)
 
     def why_unavailable(self, kind: str, assembly: Assembly | None = None) -> str | None:
         """Why variants of this kind cannot be annotated, in a sentence; None if they can.

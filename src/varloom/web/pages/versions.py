@@ -79,9 +79,10 @@ async def annotate_sample(
 ) -> HTMLResponse:
     """Annotate a sample again; the notice that stands above its table from now on."""
     wanted = WantedAnnotation(annotate or None, assembly or None)
+    shown = await services.samples.get(access)  # before, for the new version may be there when the answer is made
     await services.renewals.annotate(access.account_id, access.sample_id, wanted)
     sample = await services.samples.get(access)
-    return _notice(sample, sample.version, str(sample.datasets[0].id))
+    return _notice(sample, shown.version, str(shown.datasets[0].id))
 
 
 @router.post("/samples/annotate")

@@ -5,6 +5,13 @@ export const VCF_LIKE = /\.g?(vcf|bcf)(\.\w+)?$/i;
 const OPTIONS = ["assembly", "annotate", "pgx", "reference_sites_listed", "split_by_sample", "credential", "reference", "engine", "caller", "alignment_format", "sex_chromosomes"];
 /** Characters that calls made elsewhere may have: they are an option of the job. */
 const MOST_OUTSIDE = 16384;
+const OUTSIDE_WRONG = {
+  status: 422,
+  code: "request_invalid",
+  title: "The outside calls cannot be read",
+  detail: "The file that was chosen with them is no small text file.",
+  resolution: ["Choose another file of outside calls, or none."],
+};
 /** States in which nothing is under way, and the options can be changed. */
 export const AT_REST = new Set(["chosen", "refused", "failed"]);
 
@@ -36,9 +43,10 @@ export class Entry {
     this.field("sample_name").addEventListener("input", () => this._markName(false));
   }
 
-  /** What else PGx asks is shown once it is chosen; calls made elsewhere are read at once. */
+  /** What else PGx asks is shown once it is chosen; calls made elsewhere are read at once, to tell whether they can be. */
   _watchPgx() {
     this._outside = "";
+    this._outsideWrong = false;
     this._pgxBox = this.find("[data-pgx]");
     if (this._pgxBox === null) return;
     this.field("pgx").addEventListener("change", () => this._showPgx());
@@ -46,15 +54,30 @@ export class Entry {
     const told = this.find("[data-outside-error]");
     told.id = `upload-outside-error-${this.number}`;
     file.setAttribute("aria-describedby", told.id);
-    file.addEventListener("change", async () => {
-      const chosen = file.files[0];
-      const text = chosen && chosen.size <= 4 * MOST_OUTSIDE ? await chosen.text() : "";
-      const wrong = Boolean(chosen) && (text.length > MOST_OUTSIDE || text.trim() === "");
-      told.textContent = wrong ? "This is no small text file with calls." : "";
-      told.hidden = !wrong;
-      file.setAttribute("aria-invalid", String(wrong));
-      this._outside = wrong ? "" : text;
-    });
+    file.addEventListener("change", () => this._readOutside());
+  }
+
+  async _readOutside() {
+    const [file, told] = [this.field("outside_calls"), this.find("[data-outside-error]")];
+    const chosen = file.files[0];
+    const text = chosen && chosen.size <= 4 * MOST_OUTSIDE ? await chosen.text().catch(() => "") : "";
+    if (chosen !== file.files[0]) return; // another was chosen meanwhile
+    const wrong = Boolean(chosen) && (text.length > MOST_OUTSIDE || text.trim() === "");
+    told.textContent = wrong ? "This is no small text file with calls." : "";
+    told.hidden = !wrong;
+    file.setAttribute("aria-invalid", String(wrong));
+    this._outside = wrong ? "" : text;
+    this._outsideWrong = wrong;
+  }
+
+  /**
+   * Why it cannot be sent; null: it can. What was chosen with it is read before, and anew, since the file may be another by
+   * now: no job goes without its calls in silence.
+   */
+  async _unreadable() {
+    if (!this.field("pgx")?.checked) return null;
+    if (this.field("outside_calls").files.length) await this._readOutside();
+    return this._outsideWrong ? OUTSIDE_WRONG : null;
   }
 
   _showPgx() {

@@ -26,6 +26,9 @@ export class HandedOver extends Entry {
   async send() {
     this._set("sending");
     this._status("Handing it to the server");
+    const unreadable = await this._unreadable();
+    if (this.state === "cancelled") return;
+    if (unreadable) return this._fail(unreadable);
     const { body, error } = await this._persist(() => this._create(this._key));
     if (this.state === "cancelled") return;
     if (error) this._fail(error);

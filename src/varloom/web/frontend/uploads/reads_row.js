@@ -41,6 +41,8 @@ export class ReadsRow extends Entry {
     this._set("sending");
     this._status("Starting");
     await this.ready;
+    const unreadable = await this._unreadable();
+    if (unreadable && this.state === "sending") return this._fail(unreadable);
     this._arrived = 0;
     for (const sending of this.sendings) {
       if (this.state !== "sending" && this.state !== "reconnecting") return;

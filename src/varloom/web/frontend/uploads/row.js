@@ -39,7 +39,9 @@ export class Row extends Entry {
     this._set("sending");
     this._status("Starting");
     await this.ready;
+    const unreadable = await this._unreadable();
     if (this.state !== "sending") return;
+    if (unreadable) return this._fail(unreadable);
     const { job, error } = await this.sending.send(this._asked());
     if (job) this._sent(job);
     else if (error) this._fail(error);
