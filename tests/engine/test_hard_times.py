@@ -65,7 +65,7 @@ async def test_a_worker_that_cannot_even_register_can_be_stopped(engine):
     async with no_database(engine), engine.worker() as worker:
         await asyncio.sleep(0)
         worker.stop()
-        await asyncio.wait_for(asyncio.shield(engine.running), 20)
+        await asyncio.wait_for(asyncio.shield(engine.running), 60)
 
 
 async def test_a_stage_that_is_claimed_while_the_worker_stops_is_returned(engine, monkeypatch):
@@ -83,9 +83,9 @@ async def test_a_stage_that_is_claimed_while_the_worker_stops_is_returned(engine
     async with engine.worker(shutdown_grace=0.0) as worker:
         await claiming.wait()
         worker.stop()
-        await asyncio.wait_for(_until(lambda: worker._releasing), 10)
+        await asyncio.wait_for(_until(lambda: worker._releasing), 60)
         go_on.set()
-        await asyncio.wait_for(asyncio.shield(engine.running), 10)
+        await asyncio.wait_for(asyncio.shield(engine.running), 60)
     returned = await engine.job(job.id)
     assert (returned.state, returned.attempt) == (State.QUEUED, 1)
 
@@ -108,7 +108,7 @@ async def test_an_attempt_that_ends_late_does_not_spoil_the_next_one_of_its_job(
             await repository.stop_worker(conn, worker.id)
         await engine.until(job.id, lambda job: job.attempt == 2 and job.progress is not None)
         assert lost in worker._attempts, "its child takes two seconds to die"
-        await asyncio.wait_for(_until(lambda: lost not in worker._attempts), 10)
+        await asyncio.wait_for(_until(lambda: lost not in worker._attempts), 60)
         finish.touch()
         done = await engine.at_rest(job.id)
     assert (done.state, done.attempt) == (State.COMPLETED, 2)
@@ -180,7 +180,7 @@ async def test_a_claim_that_cannot_be_settled_is_settled_when_it_can(engine, con
     )
     await connection.execute("ALTER TABLE jobs ADD CONSTRAINT no_retry CHECK (attempt = 1) NOT VALID")
     async with engine.worker():
-        await asyncio.wait_for(_until(lambda: len(tries) > 2), 20)
+        await asyncio.wait_for(_until(lambda: len(tries) > 2), 60)
         assert (await engine.job(job.id)).state is State.PARSING
         await connection.execute("ALTER TABLE jobs DROP CONSTRAINT objection")
         done = await engine.at_rest(job.id)
@@ -227,7 +227,7 @@ async def test_a_failing_loop_does_not_end_the_worker(engine, monkeypatch):
         failing_once(name, getattr(repository, name))
     monkeypatch.setattr(engine, "notices", notices)
     async with engine.worker():
-        await asyncio.wait_for(_until(lambda: len(calls) == 3 and min(calls.values()) > 1), 20)
+        await asyncio.wait_for(_until(lambda: len(calls) == 3 and min(calls.values()) > 1), 60)
         job = await engine.create(parse=[[DONE]])
         assert (await engine.at_rest(job.id)).state is State.COMPLETED
 

@@ -256,7 +256,7 @@ async def test_parsing_goes_first_when_stages_compete():
         waiters[1].cancel()  # the second to wait for annotation
     await asyncio.gather(*waiters, return_exceptions=True)
     assert order == [Stage.PARSE, Stage.PARSE, Stage.DOWNLOAD, Stage.PROCESS, Stage.ANNOTATE]
-    async with asyncio.timeout(1), places.place(Stage.PARSE):
+    async with asyncio.timeout(30), places.place(Stage.PARSE):
         pass
 
 
@@ -267,7 +267,7 @@ async def test_a_place_that_is_called_and_cancelled_at_once_goes_to_the_next():
         second = asyncio.create_task(places._enter(Stage.PARSE))
         await asyncio.sleep(0)
     first.cancel()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(30):
         await asyncio.gather(first, second, return_exceptions=True)
     assert not second.cancelled()
 
@@ -280,7 +280,7 @@ async def test_a_worker_that_is_bounded_runs_one_stage_at_a_time_parsing_first(e
         await engine.until(first.id, lambda job: job.progress is not None)
         annotate = await engine.create(plan=(Stage.ANNOTATE, Stage.PARSE))
         parse = await engine.create()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(worker._places._waiting) < 2:
                 await asyncio.sleep(0.01)
         assert len(engine.backend.begun) == 1

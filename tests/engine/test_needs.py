@@ -121,7 +121,7 @@ async def test_a_job_waits_for_a_worker_with_its_engine_and_begins_as_soon_as_th
             gpu.id: "no_engine",
             called.id: "no_engine",
         }
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while await tickets(engine):
                 await asyncio.sleep(0.02)
         async with engine.pool.connection() as conn:

@@ -46,7 +46,7 @@ async def test_what_is_paused_is_not_begun_and_what_runs_goes_on(engine, pause, 
         elsewhere = await engine.create(plan=(Stage.DOWNLOAD, Stage.PARSE))
         assert (await place(engine, elsewhere)).held_up.cause == ("no_slots" if what == "stage" else "paused")
         # The worker has a free slot, and looks: its tickets are used up, and no new ones are added for what is paused.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while await tickets(engine):
                 await asyncio.sleep(0.02)
         assert (await engine.job(waiting.id)).state is State.QUEUED

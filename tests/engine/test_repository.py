@@ -253,7 +253,7 @@ async def test_steps_of_one_account_do_not_wait_for_one_that_is_not_committed_ye
     upload_id = await engine.upload()
     async with engine.pool.connection() as slow:
         await repository.create_job(slow, NewJob(engine.account.id, upload_id, "slow", (Stage.PARSE,)))
-        async with asyncio.timeout(10), engine.pool.connection() as conn:
+        async with asyncio.timeout(30), engine.pool.connection() as conn:
             await repository.request_cancel(conn, engine.account.id, job.id)
     async with engine.pool.connection() as conn:
         events = await repository.events_after(conn, engine.account.id, 0)

@@ -81,7 +81,7 @@ async def test_a_pause_is_shown_with_the_jobs_and_reaches_open_panels_at_once(ap
 
 async def heard(stream, condition):
     """Wait until a message about the queue is as wanted."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             event = await stream.next()
             if event.name == "queue" and condition(json.loads(event.data)):

@@ -202,7 +202,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing_behind(api, settings):
     with pytest.raises(ConnectionAbortedError):
         await send(ann.client, broken())
     await begun.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while stored(settings):
             await asyncio.sleep(0.02)
     assert (await ann.client.get("/api/v1/jobs")).json()["jobs"] == []

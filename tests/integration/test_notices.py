@@ -279,7 +279,7 @@ async def test_a_webhook_never_reaches_an_address_that_is_not_public(
         assert (tested["state"], "no public address" in tested["problem"]) == ("given_up", True)
         await ann.upload()
         await worker.complete(await worker.claim())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (found := (await sent_to(ann, channel))[0])["is_test"] or found["problem"] is None:
                 await asyncio.sleep(0.05)
         assert "no public address" in found["problem"]
@@ -468,7 +468,7 @@ async def test_mails_wait_until_the_mail_server_is_there_again(ready: Api, worke
     await ann.upload()
     await worker.complete(await worker.claim())
     await gathered_at_once(ready)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (found := await sent_to(ann, channel))[:1] == [] or found[0]["attempts"] < 2:
             await asyncio.sleep(0.05)
     assert (found[0]["status"], "451" in found[0]["problem"]) == (451, True)

@@ -43,7 +43,7 @@ class Proxy:
 
     def lines(self, wanted: int = 0) -> list[str]:
         """What it says of the connections that ended, once it has said so many."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while len(told := [line for line in self.log.read_text().splitlines() if "bytes" in line]) < wanted:
             assert time.monotonic() < deadline, told
             time.sleep(0.05)

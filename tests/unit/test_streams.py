@@ -54,7 +54,7 @@ class Source:
 
 
 async def serve(stream: EventStream, reader: Reader) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await stream(SCOPE, reader.receive, reader.send)
     assert len(asyncio.all_tasks()) == 1, "nothing is left to look after"
 
