@@ -36,7 +36,7 @@ REFUSAL = FAILURE | {"code": "vcf_header", "message": "No #CHROM.", "line": 3, "
 WORKER_OPTIONS = {
     "retry_delay": 0.05,
     "heartbeat_interval": 0.2,
-    "worker_timeout": 1.5,
+    "worker_timeout": 4.0,
     "rescue_interval": 0.2,
     "stall_limit": 30.0,
     "shutdown_grace": 5.0,
@@ -130,7 +130,7 @@ class Engine:
         await repository.register_worker(conn, worker_id, host="test", pid=1, version="0", slots={Stage.PARSE: 1})
         return worker_id
 
-    async def until(self, job_id, condition, *, seconds=30.0) -> Job:
+    async def until(self, job_id, condition, *, seconds=60.0) -> Job:
         """Wait until the job is as wanted; fail with what it is instead."""
         deadline = time.monotonic() + seconds
         while True:

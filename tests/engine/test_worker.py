@@ -41,7 +41,7 @@ def is_alive(pid):
     return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-async def eventually(condition, seconds=10.0):
+async def eventually(condition, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
@@ -108,10 +108,10 @@ async def test_a_refusal_is_final_and_a_failure_is_retried(engine):
 
 async def test_a_stage_that_does_not_move_is_stopped_and_counts_as_failed(engine):
     still = [["progress", 1, 9], ["sleep", 60]]
-    moving = [move for done in range(12) for move in (["progress", done, 12], ["sleep", 0.1])]
+    moving = [move for done in range(50) for move in (["progress", done, 50], ["sleep", 0.1])]
     job = await engine.create(parse=[still], max_attempts=1)
     slow = await engine.create(parse=[[*moving, DONE]], max_attempts=1)
-    async with engine.worker(stall_limit=0.8):
+    async with engine.worker(stall_limit=4.0):
         failed = await engine.at_rest(job.id)
         assert (await engine.at_rest(slow.id)).state is State.COMPLETED, "there is no limit on a stage that moves"
     assert failed.error["code"] == "stage_stalled"
